@@ -3,6 +3,8 @@
 //   TW_FN                                      prefix of every function
 //   tw::half_bits_to_float(unsigned short)     tw::float_to_half_bits(float)     rounding to nearest even
 //   tw::bfloat_bits_to_float(unsigned short)   tw::float_to_bfloat_bits(float)
+//   tw::bit_cast<To>(from)                     by bytes: vectors assign through a function, which takes them out of
+//                                              __builtin_bit_cast's reach
 //
 // `metal` lies inside `tw_user`, where the user's code lies too. There `using namespace metal` makes Metal's names
 // neighbours of the user's own, as at Metal's global scope, and hides what CUDA and C declare globally
@@ -14,6 +16,7 @@
 #undef INFINITY
 #undef NAN
 #undef HUGE_VALF
+#undef MAXFLOAT
 #define INFINITY __builtin_bit_cast(float, 0x7f800000u)
 #define NAN __builtin_bit_cast(float, 0x7fc00000u)
 #define HUGE_VALF INFINITY
@@ -265,14 +268,11 @@ struct make_signed {
 template <class T>
 using make_signed_t = typename make_signed<T>::type;
 
-/// The bits of `from` read as a `To` of the same size. Copies bytes: vectors assign through a function, which
-/// takes them out of __builtin_bit_cast's reach.
+/// The bits of `from` read as a `To` of the same size.
 template <class To, class From>
 TW_FN To as_type(const From& from) {
     static_assert(sizeof(To) == sizeof(From), "as_type needs two types of one size");
-    To to;
-    __builtin_memcpy(static_cast<void*>(&to), static_cast<const void*>(&from), sizeof(To));
-    return to;
+    return tw::bit_cast<To>(from);
 }
 
 // The same roundings for constant expressions, where the target's instructions cannot go.
