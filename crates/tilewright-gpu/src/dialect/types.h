@@ -174,84 +174,77 @@ template <class T>
 T&& declval() noexcept;
 
 template <class A, class B>
-constexpr bool is_same_v = false;
+struct is_same : false_type {};
 template <class A>
-constexpr bool is_same_v<A, A> = true;
+struct is_same<A, A> : true_type {};
 template <class T, class... Others>
-constexpr bool is_one_of_v = (is_same_v<T, Others> || ...);
+struct is_one_of : bool_constant<(is_same<T, Others>::value || ...)> {};
 
 template <class Code>
 struct small_float;
 template <class T>
-constexpr bool is_small_float_v = false;
+struct is_small_float : false_type {};
 template <class Code>
-constexpr bool is_small_float_v<small_float<Code>> = true;
+struct is_small_float<small_float<Code>> : true_type {};
 
 template <class T>
-constexpr bool is_integral_v = is_one_of_v<remove_cv_t<T>, int, uint, long, ulong, bool, char, signed char, uchar, short,
-                                           ushort, long long, unsigned long long>;
+struct is_integral : is_one_of<remove_cv_t<T>, int, uint, long, ulong, bool, char, signed char, uchar, short, ushort,
+                               long long, unsigned long long> {};
 // double is no Metal type; it is known here only so that a stray literal meets the same overloads as float.
 template <class T>
-constexpr bool is_floating_point_v =
-    is_one_of_v<remove_cv_t<T>, float, double> || is_small_float_v<remove_cv_t<T>>;
+struct is_floating_point
+    : bool_constant<is_one_of<remove_cv_t<T>, float, double>::value || is_small_float<remove_cv_t<T>>::value> {};
 template <class T>
-constexpr bool is_arithmetic_v = is_integral_v<T> || is_floating_point_v<T>;
-template <class T, bool = is_integral_v<T>>
-constexpr bool is_signed_v = is_floating_point_v<T>;
+struct is_arithmetic : bool_constant<is_integral<T>::value || is_floating_point<T>::value> {};
+template <class T, bool = is_integral<T>::value>
+struct is_signed : is_floating_point<T> {};
 template <class T>
-constexpr bool is_signed_v<T, true> = T(-1) < T(0);
+struct is_signed<T, true> : bool_constant<(T(-1) < T(0))> {};
 template <class T>
-constexpr bool is_unsigned_v = is_integral_v<T> && !is_signed_v<T>;
+struct is_unsigned : bool_constant<is_integral<T>::value && !is_signed<T>::value> {};
 template <class T>
-constexpr bool is_const_v = false;
+struct is_const : false_type {};
 template <class T>
-constexpr bool is_const_v<const T> = true;
+struct is_const<const T> : true_type {};
 template <class T>
-constexpr bool is_pointer_v = false;
+struct is_pointer : false_type {};
 template <class T>
-constexpr bool is_pointer_v<T*> = true;
+struct is_pointer<T*> : true_type {};
 template <class T>
-constexpr bool is_reference_v = !is_same_v<T, remove_reference_t<T>>;
+struct is_reference : bool_constant<!is_same<T, remove_reference_t<T>>::value> {};
 template <class T>
-constexpr bool is_enum_v = __is_enum(T);
+struct is_enum : bool_constant<__is_enum(T)> {};
 template <class T>
-constexpr bool is_class_v = __is_class(T);
+struct is_class : bool_constant<__is_class(T)> {};
 template <class T>
-constexpr bool is_scalar_v = is_arithmetic_v<T> || is_enum_v<T> || is_pointer_v<remove_cv_t<T>>;
+struct is_scalar
+    : bool_constant<is_arithmetic<T>::value || is_enum<T>::value || is_pointer<remove_cv_t<T>>::value> {};
 
 template <class To>
 void converts(To);
 template <class From, class To, class = void>
-constexpr bool is_convertible_v = false;
+struct is_convertible : false_type {};
 template <class From, class To>
-constexpr bool is_convertible_v<From, To, void_t<decltype(converts<To>(declval<From>()))>> = true;
+struct is_convertible<From, To, void_t<decltype(converts<To>(declval<From>()))>> : true_type {};
 
-template <class A, class B>
-struct is_same : bool_constant<is_same_v<A, B>> {};
-template <class T>
-struct is_integral : bool_constant<is_integral_v<T>> {};
-template <class T>
-struct is_floating_point : bool_constant<is_floating_point_v<T>> {};
-template <class T>
-struct is_arithmetic : bool_constant<is_arithmetic_v<T>> {};
-template <class T>
-struct is_signed : bool_constant<is_signed_v<T>> {};
-template <class T>
-struct is_unsigned : bool_constant<is_unsigned_v<T>> {};
-template <class T>
-struct is_const : bool_constant<is_const_v<T>> {};
-template <class T>
-struct is_pointer : bool_constant<is_pointer_v<T>> {};
-template <class T>
-struct is_reference : bool_constant<is_reference_v<T>> {};
-template <class T>
-struct is_enum : bool_constant<is_enum_v<T>> {};
-template <class T>
-struct is_class : bool_constant<is_class_v<T>> {};
-template <class T>
-struct is_scalar : bool_constant<is_scalar_v<T>> {};
-template <class From, class To>
-struct is_convertible : bool_constant<is_convertible_v<From, To>> {};
+// For users. The headers ask `::value`: under NVRTC each variable that they name becomes a symbol of every module.
+#define TW_TRAIT_VALUE(trait)                                \
+    template <class... T>                                    \
+    constexpr bool trait##_v = trait<T...>::value;
+TW_TRAIT_VALUE(is_same)
+TW_TRAIT_VALUE(is_integral)
+TW_TRAIT_VALUE(is_floating_point)
+TW_TRAIT_VALUE(is_arithmetic)
+TW_TRAIT_VALUE(is_signed)
+TW_TRAIT_VALUE(is_unsigned)
+TW_TRAIT_VALUE(is_const)
+TW_TRAIT_VALUE(is_pointer)
+TW_TRAIT_VALUE(is_reference)
+TW_TRAIT_VALUE(is_enum)
+TW_TRAIT_VALUE(is_class)
+TW_TRAIT_VALUE(is_scalar)
+TW_TRAIT_VALUE(is_convertible)
+#undef TW_TRAIT_VALUE
 
 template <class T>
 struct make_unsigned {
@@ -360,11 +353,11 @@ using bfloat = small_float<bfloat_code>;
     constexpr small_float<Code> operator op(small_float<Code> a, small_float<Code> b) {                 \
         return small_float<Code>(float(a) op float(b));                                                 \
     }                                                                                                   \
-    template <class Code, class Integer, class = enable_if_t<is_integral_v<Integer>>>                   \
+    template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>                   \
     constexpr small_float<Code> operator op(small_float<Code> a, Integer b) {                           \
         return a op small_float<Code>(float(b));                                                        \
     }                                                                                                   \
-    template <class Code, class Integer, class = enable_if_t<is_integral_v<Integer>>>                   \
+    template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>                   \
     constexpr small_float<Code> operator op(Integer a, small_float<Code> b) {                           \
         return small_float<Code>(float(a)) op b;                                                        \
     }
@@ -376,12 +369,12 @@ TW_SMALL_FLOAT_OPERATOR(/)
 
 template <class T>
 struct numeric_limits {
-    static_assert(is_integral_v<T>, "numeric_limits is for arithmetic types");
-    static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = is_signed_v<T>;
-    static constexpr bool has_infinity = false, has_quiet_NaN = false;
-    static constexpr int digits = int(sizeof(T)) * 8 - int(is_signed), digits10 = digits * 3 / 10, radix = 2;
+    static_assert(is_integral<T>::value, "numeric_limits is for arithmetic types");
+    static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = is_signed<T>::value;
+    static constexpr bool has_infinity = false, has_quiet_NaN = false, is_bool = is_same<T, bool>::value;
+    static constexpr int digits = is_bool ? 1 : int(sizeof(T)) * 8 - int(is_signed), digits10 = digits * 3 / 10, radix = 2;
     static constexpr T min() { return is_signed ? T(make_unsigned_t<T>(1) << (sizeof(T) * 8 - 1)) : T(0); }
-    static constexpr T max() { return T(~make_unsigned_t<T>(min())); }
+    static constexpr T max() { return is_bool ? T(1) : T(~make_unsigned_t<T>(min())); }
     static constexpr T lowest() { return min(); }
     static constexpr T epsilon() { return T(0); }
     static constexpr T infinity() { return T(0); }
@@ -410,14 +403,6 @@ struct float_limits {
     static constexpr T infinity() { return make(infinity_bits); }
     static constexpr T quiet_NaN() { return make(infinity_bits | Word(1) << (Mantissa - 1)); }
     static constexpr T signaling_NaN() { return make(infinity_bits | Word(1) << (Mantissa - 2)); }
-};
-template <>
-struct numeric_limits<bool> {
-    static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = false;
-    static constexpr int digits = 1, digits10 = 0, radix = 2;
-    static constexpr bool min() { return false; }
-    static constexpr bool lowest() { return false; }
-    static constexpr bool max() { return true; }
 };
 template <>
 struct numeric_limits<float> : float_limits<float, uint, 23> {};
