@@ -370,7 +370,7 @@ TW_SMALL_FLOAT_OPERATOR(/)
 template <class T>
 struct numeric_limits {
     static_assert(is_integral<T>::value, "numeric_limits is for arithmetic types");
-    static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = is_signed<T>::value;
+    static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = metal::is_signed<T>::value;
     static constexpr bool has_infinity = false, has_quiet_NaN = false, is_bool = is_same<T, bool>::value;
     static constexpr int digits = is_bool ? 1 : int(sizeof(T)) * 8 - int(is_signed), digits10 = digits * 3 / 10, radix = 2;
     static constexpr T min() { return is_signed ? T(make_unsigned_t<T>(1) << (sizeof(T) * 8 - 1)) : T(0); }
