@@ -368,7 +368,7 @@ TW_SMALL_FLOAT_OPERATOR(/)
 #undef TW_SMALL_FLOAT_OPERATOR
 
 template <class T>
-struct numeric_limits {
+struct integer_limits {
     static_assert(is_integral<T>::value, "numeric_limits is for arithmetic types");
     static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = metal::is_signed<T>::value;
     static constexpr bool has_infinity = false, has_quiet_NaN = false, is_bool = is_same<T, bool>::value;
@@ -404,12 +404,24 @@ struct float_limits {
     static constexpr T quiet_NaN() { return make(infinity_bits | Word(1) << (Mantissa - 1)); }
     static constexpr T signaling_NaN() { return make(infinity_bits | Word(1) << (Mantissa - 2)); }
 };
+template <class T>
+struct limits_of {
+    using type = integer_limits<T>;
+};
 template <>
-struct numeric_limits<float> : float_limits<float, uint, 23> {};
+struct limits_of<float> {
+    using type = float_limits<float, uint, 23>;
+};
 template <>
-struct numeric_limits<half> : float_limits<half, ushort, 10> {};
+struct limits_of<half> {
+    using type = float_limits<half, ushort, 10>;
+};
 template <>
-struct numeric_limits<bfloat> : float_limits<bfloat, ushort, 7> {};
+struct limits_of<bfloat> {
+    using type = float_limits<bfloat, ushort, 7>;
+};
+template <class T>
+struct numeric_limits : limits_of<remove_cv_t<T>>::type {};
 
 template <class T, size_t N>
 struct array {

@@ -334,6 +334,11 @@ struct packed_vec : packed_names<T, N> {
     constexpr const T& operator[](int i) const { return this->all.e[i]; }
 };
 
+template <class To, class T, int N, int... I>
+TW_FN To as_type(const swizzle<T, N, I...>& from) {
+    return as_type<To>(vector_t<swizzle<T, N, I...>>(from));
+}
+
 #define TW_VECTOR_NAMES(T)            \
     using T##2 = vec<T, 2>;           \
     using T##3 = vec<T, 3>;           \
