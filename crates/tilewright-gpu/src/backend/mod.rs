@@ -1,0 +1,3 @@
+//! What runs a translated kernel.
+
+pub mod emulator_host;
