@@ -153,7 +153,7 @@ impl EventDriver for CudaEvent {
         self.context.bind()?;
         let mut time = 0f32;
         // SAFETY: writes one float; both events live.
-        let result = unsafe { sys::cuEventElapsedTime(&mut time, earlier.raw, self.raw) };
+        let result = unsafe { sys::cuEventElapsedTime_v2(&mut time, earlier.raw, self.raw) };
         check(self.context.ordinal, "event", result)?;
         Ok(Some(f64::from(time)))
     }
