@@ -6,7 +6,7 @@ namespace tw_user::metal {
 template <class T, int Columns, int Rows = Columns>
 class simdgroup_matrix {
     static_assert(Columns == 8 && Rows == 8, "simdgroup_matrix is 8x8");
-    static_assert(is_one_of<T, float, half, bfloat>::value, "simdgroup_matrix holds float, half or bfloat");
+    static_assert(tw_is_one_of<T, float, half, bfloat>::value, "simdgroup_matrix holds float, half or bfloat");
     vec<T, 2> mine;
 
 public:
@@ -43,13 +43,13 @@ simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(T value) {
     return made;
 }
 
-/// `origin` is (column, row) of the matrix in memory; `transpose` exchanges rows and columns of what is read.
+/// `origin` is (column, row) of the matrix in memory; `transpose` exchanges rows and columns of the whole, origin included.
 template <class T>
 void simdgroup_load(simdgroup_matrix<T, 8>& to, const T* from, ulong elements_per_row = 8, ulong2 origin = ulong2(0, 0),
                     bool transpose = false) {
     for (int i = 0; i < 2; ++i) {
         const ulong row = ulong(to.row()), column = ulong(to.column() + i);
-        to.thread_elements()[i] = from[(origin.y + (transpose ? column : row)) * elements_per_row + origin.x + (transpose ? row : column)];
+        to.thread_elements()[i] = from[transpose ? (origin.x + column) * elements_per_row + origin.y + row : (origin.y + row) * elements_per_row + origin.x + column];
     }
 }
 template <class T>
@@ -57,7 +57,7 @@ void simdgroup_store(const simdgroup_matrix<T, 8>& from, T* to, ulong elements_p
                      bool transpose = false) {
     for (int i = 0; i < 2; ++i) {
         const ulong row = ulong(from.row()), column = ulong(from.column() + i);
-        to[(origin.y + (transpose ? column : row)) * elements_per_row + origin.x + (transpose ? row : column)] = from.thread_elements()[i];
+        to[transpose ? (origin.x + column) * elements_per_row + origin.y + row : (origin.y + row) * elements_per_row + origin.x + column] = from.thread_elements()[i];
     }
 }
 

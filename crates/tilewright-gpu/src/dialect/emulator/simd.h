@@ -10,13 +10,13 @@
 namespace tw {
 
 /// What a lane brings: a vector for whatever reads as one, else the value itself.
-template <class X, bool = tw_user::metal::is_vector<X>::value>
+template <class X, bool = tw_user::metal::tw_is_vector<X>::value>
 struct brought {
     using type = X;
 };
 template <class X>
 struct brought<X, true> {
-    using type = tw_user::metal::vector_t<X>;
+    using type = tw_user::metal::tw_vector_t<X>;
 };
 template <class X>
 using brought_t = typename brought<X>::type;
