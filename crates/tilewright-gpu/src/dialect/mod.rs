@@ -24,3 +24,31 @@ pub enum Place {
     /// Inside the kernel function.
     Body,
 }
+
+/// The headers of a unit for the emulator, in order. Between its own stand those that it shares with CUDA.
+const EMULATOR: &[(&str, &str)] = &[
+    ("runtime.h", include_str!("emulator/runtime.h")),
+    ("fibers.h", include_str!("emulator/fibers.h")),
+    ("race.h", include_str!("emulator/race.h")),
+    ("schedule.h", include_str!("emulator/schedule.h")),
+    ("launch.h", include_str!("emulator/launch.h")),
+    ("types.h", include_str!("types.h")),
+    ("vectors.h", include_str!("vectors.h")),
+    ("math.h", include_str!("math.h")),
+    ("integers.h", include_str!("integers.h")),
+    ("simd.h", include_str!("emulator/simd.h")),
+    ("matrix.h", include_str!("emulator/matrix.h")),
+    ("atomics.h", include_str!("emulator/atomics.h")),
+];
+
+/// The unit that [`Toolchain::build`](crate::backend::emulator_host::Toolchain::build) takes: the emulator, then
+/// `generated`, which has been through the token pass, lies in `namespace tw_user { namespace { using namespace metal;`
+/// and defines `void tw_invoke(const tw::Arguments&)`. A `#line` in it names the author's source.
+pub fn emulator_unit(generated: &str) -> String {
+    let mut unit = String::new();
+    for (name, text) in EMULATOR {
+        // Reports look through files of this prefix to the author's.
+        unit += &format!("#line 1 \"tilewright:{name}\"\n{text}\n");
+    }
+    unit + "#line 1 \"tilewright:generated\"\n" + generated
+}
