@@ -157,7 +157,7 @@ fn quads() -> Hazard {
         let quad = &x[first..first + 4];
         let exclusive: f64 = quad[..place].iter().sum();
         let flag = |value: bool| f64::from(u8::from(value));
-        expected.extend([quad.iter().sum(), quad.iter().map(|&v| if v < 0.0 { -1.0 } else { 2.0 }).product()]);
+        expected.extend([quad.iter().sum::<f64>(), quad.iter().map(|&v| if v < 0.0 { -1.0 } else { 2.0 }).product()]);
         expected.push(quad.iter().copied().fold(f64::NEG_INFINITY, f64::max));
         expected.push(quad.iter().copied().fold(f64::INFINITY, f64::min));
         expected.push(f64::from((first..first + 4).fold(0, |bits, other| bits | 1u32 << (other % 7))));
