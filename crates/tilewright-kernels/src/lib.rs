@@ -1,1 +1,19 @@
-//! Under construction.
+//! Every kernel, one folder each, and the slice that registers them.
+//!
+//! A kernel's folder holds its contract (`mod.rs`), its truth (`reference.rs`), its evidence (`cases.rs`), its native path (`cpu.rs`)
+//! and its GPU body (`gpu.rs`, `gpu.metal`). Folder, public function, registry name and command-line name are the same word.
+
+pub mod elementwise;
+pub mod gemm;
+pub mod gram_schmidt;
+pub mod reduce;
+
+use tilewright_core::Kernel;
+
+/// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
+pub static KERNELS: &[&dyn Kernel] = &[];
+
+/// The kernel of this name.
+pub fn kernel(name: &str) -> Option<&'static dyn Kernel> {
+    KERNELS.iter().copied().find(|kernel| kernel.spec().name == name)
+}

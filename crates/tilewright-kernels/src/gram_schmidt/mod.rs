@@ -1,0 +1,1 @@
+//! The gram_schmidt family.
