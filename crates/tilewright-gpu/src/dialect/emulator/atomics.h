@@ -24,11 +24,7 @@ enum thread_scope { thread_scope_thread, thread_scope_simdgroup, thread_scope_th
 /// Laid out as a T. Only the functions below reach the value, as in Metal.
 template <class T>
 struct atomic {
-<<<<<<< HEAD
-    static_assert(tw_is_one_of<T, int, uint, bool, float, ulong>::value, "Metal has atomics of int, uint, bool, float and ulong");
-=======
     static_assert(tw::is_any<T, int, uint, bool, float, ulong>, "Metal has atomics of int, uint, bool, float and ulong");
->>>>>>> main
     T value_of_atomic;
 
     atomic() = default;
@@ -87,15 +83,6 @@ TW_ATOMIC bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object,
         *at = T(expression); \
         return old; \
     }
-<<<<<<< HEAD
-TW_ATOMIC_FETCH(add, !(tw_is_one_of<T, bool, ulong>::value), U(old) + U(value))
-TW_ATOMIC_FETCH(sub, !(tw_is_one_of<T, bool, ulong>::value), U(old) - U(value))
-TW_ATOMIC_FETCH(and, (tw_is_one_of<T, int, uint>::value), U(old) & U(value))
-TW_ATOMIC_FETCH(or, (tw_is_one_of<T, int, uint>::value), U(old) | U(value))
-TW_ATOMIC_FETCH(xor, (tw_is_one_of<T, int, uint>::value), U(old) ^ U(value))
-TW_ATOMIC_FETCH(min, (tw_is_one_of<T, int, uint>::value), value < old ? value : old)
-TW_ATOMIC_FETCH(max, (tw_is_one_of<T, int, uint>::value), old < value ? value : old)
-=======
 TW_ATOMIC_FETCH(add, !(tw::is_any<T, bool, ulong>), U(old) + U(value))
 TW_ATOMIC_FETCH(sub, !(tw::is_any<T, bool, ulong>), U(old) - U(value))
 TW_ATOMIC_FETCH(and, (tw::is_any<T, int, uint>), U(old) & U(value))
@@ -103,7 +90,6 @@ TW_ATOMIC_FETCH(or, (tw::is_any<T, int, uint>), U(old) | U(value))
 TW_ATOMIC_FETCH(xor, (tw::is_any<T, int, uint>), U(old) ^ U(value))
 TW_ATOMIC_FETCH(min, (tw::is_any<T, int, uint>), value < old ? value : old)
 TW_ATOMIC_FETCH(max, (tw::is_any<T, int, uint>), old < value ? value : old)
->>>>>>> main
 #undef TW_ATOMIC_FETCH
 
 #define TW_ATOMIC_ULONG(name, expression) \

@@ -6,11 +6,7 @@ namespace tw_user::metal {
 template <class T, int Columns, int Rows>
 class simdgroup_matrix {
     static_assert(Columns == 8 && Rows == 8, "simdgroup_matrix is 8x8");
-<<<<<<< HEAD
-    static_assert(tw_is_one_of<T, float, half, bfloat>::value, "simdgroup_matrix holds float, half or bfloat");
-=======
     static_assert((is_same<T, float>::value || tw_is_small_float<T>::value), "simdgroup_matrix holds float, half or bfloat");
->>>>>>> main
     vec<T, 2> mine;
 
 public:
@@ -47,37 +43,23 @@ simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(X value) {
     return made;
 }
 
-<<<<<<< HEAD
-/// `origin` is (column, row) of the matrix in memory; `transpose` exchanges rows and columns of the whole, origin included.
-=======
 /// The place of element (origin.x + column, origin.y + row), which transposition mirrors as a whole, origin included.
 inline ulong tw_matrix_offset(int column, int row, ulong elements_per_row, ulong2 origin, bool transpose) {
     const ulong x = origin.x + ulong(column), y = origin.y + ulong(row);
     return transpose ? x * elements_per_row + y : y * elements_per_row + x;
 }
->>>>>>> main
 template <class T>
 void simdgroup_load(simdgroup_matrix<T, 8, 8>& to, const T* from, ulong elements_per_row = 8, ulong2 origin = ulong2(0, 0),
                     bool transpose = false) {
     for (int i = 0; i < 2; ++i) {
-<<<<<<< HEAD
-        const ulong row = ulong(to.row()), column = ulong(to.column() + i);
-        to.thread_elements()[i] = from[transpose ? (origin.x + column) * elements_per_row + origin.y + row : (origin.y + row) * elements_per_row + origin.x + column];
-=======
         to.thread_elements()[i] = from[tw_matrix_offset(to.column() + i, to.row(), elements_per_row, origin, transpose)];
->>>>>>> main
     }
 }
 template <class T>
 void simdgroup_store(const simdgroup_matrix<T, 8, 8>& from, T* to, ulong elements_per_row = 8, ulong2 origin = ulong2(0, 0),
                      bool transpose = false) {
     for (int i = 0; i < 2; ++i) {
-<<<<<<< HEAD
-        const ulong row = ulong(from.row()), column = ulong(from.column() + i);
-        to[transpose ? (origin.x + column) * elements_per_row + origin.y + row : (origin.y + row) * elements_per_row + origin.x + column] = from.thread_elements()[i];
-=======
         to[tw_matrix_offset(from.column() + i, from.row(), elements_per_row, origin, transpose)] = from.thread_elements()[i];
->>>>>>> main
     }
 }
 

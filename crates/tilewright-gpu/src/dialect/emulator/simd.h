@@ -9,12 +9,8 @@
 
 namespace tw {
 
-<<<<<<< HEAD
-/// What a lane brings: a vector for whatever reads as one, else the value itself.
-=======
 /// What a lane brings: a vector for whatever reads as one, else the value itself. What it is summed in: float for half
 /// and bfloat, rounded once at the end.
->>>>>>> main
 template <class X, bool = tw_user::metal::tw_is_vector<X>::value>
 struct brought {
     using type = X;
@@ -28,10 +24,7 @@ struct brought<tw_user::metal::tw_small_float<Code>, false> {
 template <class X>
 struct brought<X, true> {
     using type = tw_user::metal::tw_vector_t<X>;
-<<<<<<< HEAD
-=======
     using sum = tw_user::metal::vec<typename brought<tw_user::metal::tw_element_t<X>>::sum, tw_user::metal::tw_lanes<type>::value>;
->>>>>>> main
 };
 template <class X>
 using brought_t = typename brought<X>::type;
