@@ -81,7 +81,7 @@ fn assemble(target: Target) -> String {
         text += &format!("#line 1 \"{name}\"\n{header}\n");
     }
     let conveniences = tokens::translate(METAL_PREAMBLE, target, Place::Header).expect("within the dialect").text;
-    text + &format!("#line 1 \"metal.h\"\n{conveniences}\n")
+    text + &format!("#line 1 \"metal.h\"\nnamespace tw_user {{ using namespace metal;\n{conveniences}\n}}\n")
 }
 
 /// The unit that [`Toolchain::build`](crate::backend::emulator_host::Toolchain::build) takes: the emulator, then
