@@ -219,8 +219,7 @@ fn template_values(special: &Specialisation) -> String {
 /// The Metal source, as `mx.fast.metal_kernel` builds it: preamble, header, template, kernel, instantiation.
 fn metal(definition: &Definition, special: &Specialisation, signature: &Signature) -> Unit {
     let entry = definition.name.to_string();
-    let mut source = String::from("#include <metal_stdlib>\nusing namespace metal;\n");
-    source += dialect::METAL_PREAMBLE;
+    let mut source = String::from(dialect::METAL_PREAMBLE);
     source += &definition.header;
     source += "\n";
     source += &template_line(definition, special);

@@ -42,7 +42,7 @@ const CUDA: Headers = &[
     ("cuda_threads.h", include_str!("cuda_threads.h")),
     ("cuda_simd.h", include_str!("cuda_simd.h")),
     ("cuda_atomics.h", include_str!("cuda_atomics.h")),
-    ("simdgroup_matrix.h", include_str!("simdgroup_matrix.h")),
+    ("cuda_matrix.h", include_str!("cuda_matrix.h")),
 ];
 
 /// Between the emulator's own stand those that it shares with CUDA.
