@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn positions_count_in_both_orders() {
-        let walk = walk(&[2, 4, 5], &[1, 2, 8]);
+        let walk = walk(&[2, 4, 5], &[1, 10, 2]);
         assert_eq!(walk.dims, [2, 20]);
         assert_eq!(walk.locate(23, &[]), (3 + 1 + 3 * 2, 23));
         assert_eq!(walk.locate(7, &[0]), (3 + 14, 7));
