@@ -1,7 +1,7 @@
 //! exp and expm1 of numbers <= 0 in f32, branch-free, so that a loop over them becomes SIMD on any instruction set.
 
 /// Below this, exp is smaller than the smallest normal f32 and counts as 0.
-const UNDERFLOW: f32 = -87.0;
+const UNDERFLOW: f32 = -87.33;
 
 /// `(2^n, expm1(r))` with `x = n ln 2 + r` and `|r| <= ln 2 / 2`, for `UNDERFLOW <= x <= 0` or NaN.
 ///
@@ -20,7 +20,7 @@ fn reduce(x: f32) -> (f32, f32) {
     (scale, series)
 }
 
-/// e^x for x <= 0, within 4 unit roundoffs and 0 below -87; NaN stays NaN.
+/// e^x for x <= 0, within 4 unit roundoffs and 0 below -87.33; NaN stays NaN.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     let (scale, series) = reduce(if x < UNDERFLOW { UNDERFLOW } else { x });
