@@ -102,15 +102,16 @@ pub(super) fn check(
     Ok(())
 }
 
-/// A matrix and its transpose are told apart by two axes; there must be as many.
-pub(super) fn check_matrix(
+/// Fails unless there are at least `axes` axes.
+pub(super) fn check_rank(
     name: &'static str,
     argument: &'static str,
-    letters: &str,
+    expected: &str,
     tensor: &Tensor,
+    axes: usize,
 ) -> Result<()> {
-    if tensor.rank() < 2 {
-        return Err(Error::shape(name, argument, letters, tensor.shape()));
+    if tensor.rank() < axes {
+        return Err(Error::shape(name, argument, expected, tensor.shape()));
     }
     Ok(())
 }
@@ -160,4 +161,12 @@ pub(super) fn spread(tensor: &Tensor, batch: &Shape, trailing: usize) -> Result<
 /// The dtype that sums are held in.
 pub(super) fn accumulator(operands: DType) -> DType {
     if operands == DType::F64 { DType::F64 } else { DType::F32 }
+}
+
+/// Fails unless the tile, where there is one, can run.
+pub(super) fn check_tile(name: &'static str, operands: DType, tile: Option<Tile>) -> Result<()> {
+    let Some((tile, why)) = tile.and_then(|tile| Some((tile, tile.fault(accumulator(operands))?))) else {
+        return Ok(());
+    };
+    Err(Error::layout(name, "tile", format!("{tile}: {why}")))
 }
