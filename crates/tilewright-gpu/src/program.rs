@@ -76,7 +76,7 @@ impl Program {
     pub fn source(&self, device: Device, templates: &[Template], dtypes: &[DType]) -> Result<String> {
         let definition = &self.0.definition;
         let counts = [definition.inputs.len(), definition.in_place.len(), definition.outputs.len()];
-        let complete = dtypes.len() == counts.iter().sum() && templates.len() == definition.templates.len();
+        let complete = dtypes.len() == counts.iter().sum::<usize>() && templates.len() == definition.templates.len();
         if !complete {
             let expected = format!("{} templates and {counts:?} dtypes", definition.templates.len());
             let got = format!("{} and {}", templates.len(), dtypes.len());
