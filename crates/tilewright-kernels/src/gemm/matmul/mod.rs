@@ -55,6 +55,7 @@
 mod cases;
 pub(super) mod cpu;
 pub(super) mod gpu;
+mod pack;
 mod reference;
 #[cfg(test)]
 mod tests;
