@@ -1,6 +1,8 @@
 //! What a product of matrices is once its arguments have been checked: views with the operands' axes in place.
 
-use tilewright_core::{DType, Error, Layout, Result, Shape, Stream, Tensor};
+use std::str::FromStr;
+
+use tilewright_core::{Args, DType, Error, Layout, Result, Shape, Stream, Tensor};
 
 use super::Tile;
 
@@ -169,4 +171,12 @@ pub(super) fn check_tile(name: &'static str, operands: DType, tile: Option<Tile>
         return Ok(());
     };
     Err(Error::layout(name, "tile", format!("{tile}: {why}")))
+}
+
+/// An argument that is `auto` unless it is given.
+pub(super) fn optional<T: FromStr<Err = Error>>(args: &Args, name: &'static str) -> Result<Option<T>> {
+    match args.text(name, "auto")? {
+        "auto" => Ok(None),
+        text => text.parse().map(Some),
+    }
 }

@@ -53,14 +53,17 @@
 //! ```
 
 mod cases;
-pub(super) mod cpu;
-pub(super) mod gpu;
+mod cpu;
+mod gpu;
 mod pack;
 mod reference;
 #[cfg(test)]
 mod tests;
 
 pub use cases::MATMUL;
+pub(super) use cases::residuals;
+pub(super) use pack::Narrow;
+pub(super) use reference::Truth;
 
 use tilewright_core::{Args, DType, Device, Error, Result, Shape, Stream, Tensor};
 
@@ -94,14 +97,13 @@ impl Default for Matmul {
 
 impl Matmul {
     fn from_args(args: &Args) -> Result<Self> {
-        let optional = |text: &str| (text != "auto").then(|| text.to_owned());
         Ok(Matmul {
             transpose_a: args.bool("transpose_a", false)?,
             transpose_b: args.bool("transpose_b", false)?,
             alpha: args.float("alpha", 1.0)?,
             beta: args.float("beta", 0.0)?,
-            out_dtype: optional(args.text("out_dtype", "auto")?).map(|name| name.parse()).transpose()?,
-            tile: optional(args.text("tile", "auto")?).map(|name| name.parse()).transpose()?,
+            out_dtype: product::optional(args, "out_dtype")?,
+            tile: product::optional(args, "tile")?,
         })
     }
 }
@@ -124,6 +126,14 @@ fn run(
     args: &Matmul,
 ) -> Result<Tensor> {
     execute(stream, variant, plan(stream, a, b, c, args)?)
+}
+
+/// The variants that run products of `dtype`, the default first.
+pub(super) fn support(name: &'static str, device: Device, dtype: DType) -> Result<Vec<&'static str>> {
+    match device {
+        Device::Cpu => Ok(vec!["cpu"]),
+        _ => gpu::support(name, device, dtype),
+    }
 }
 
 /// Runs a product where the stream is.
