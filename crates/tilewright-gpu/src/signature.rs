@@ -291,10 +291,14 @@ fn hosted(
         .map_err(|refusal| refused("body", refusal))?;
     let function = match target {
         Target::Cuda => "static __device__ __forceinline__ void",
-        Target::Emulated => "static void",
+        Target::Emulated => "void",
     };
     let mut source = dialect::preamble(target).to_owned();
-    source += "namespace tw_user { using namespace metal;\n";
+    // Internal linkage in the emulator: AddressSanitizer guards only such variables of function templates.
+    source += match target {
+        Target::Cuda => "namespace tw_user { using namespace metal;\n",
+        Target::Emulated => "namespace tw_user { namespace { using namespace metal;\n",
+    };
     write!(source, "#line 1 \"{name}.header\"\n{}\n", header.text).expect("strings take writes");
     source += "#line 1 \"signature\"\n";
     source += &template_line(definition, special);
@@ -311,10 +315,10 @@ fn hosted(
         Target::Cuda => cuda_entry(name, &call, signature),
         Target::Emulated => emulated_entry(&call, signature),
     };
-    source += "}\n";
-    if target == Target::Emulated {
-        source += "void tw_invoke(const tw::Arguments& a) { tw_user::enter(a); }\n";
-    }
+    source += match target {
+        Target::Cuda => "}\n",
+        Target::Emulated => "} }\nvoid tw_invoke(const tw::Arguments& a) { tw_user::enter(a); }\n",
+    };
     let contract_off = header.contract_off || body.contract_off;
     Ok(Unit { source, entry: name.to_string(), contract_off })
 }
