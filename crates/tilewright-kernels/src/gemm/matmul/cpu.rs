@@ -17,7 +17,7 @@ use super::pack;
 pub(super) const PARALLEL: usize = 170 * 170 * 170;
 
 pub(in super::super) fn product(stream: &Stream, product: Product) -> Result<Tensor> {
-    let mut out = Tensor::empty(stream, product.out, product.shape)?;
+    let mut out = Tensor::empty(stream, product.out, &product.shape)?;
     if out.is_empty() {
         return Ok(out);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Device, Error, Result, Shape, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program, caps, tune};
 
 use super::super::Tile;
@@ -82,7 +82,7 @@ pub(in super::super) fn product(stream: &Stream, variant: Option<&str>, product:
         return Err(Error::unsupported(product.name, stream.device(), why));
     }
     if product.shape.elements() == 0 {
-        return Tensor::empty(stream, product.out, product.shape);
+        return Tensor::empty(stream, product.out, &product.shape);
     }
     let out = match variant {
         "cublaslt" => return vendor(stream, &product),
@@ -95,7 +95,7 @@ pub(in super::super) fn product(stream: &Stream, variant: Option<&str>, product:
             launch(stream, &product, Some(tile))?
         }
     };
-    out.reshape(product.shape)
+    out.reshape(&product.shape)
 }
 
 /// Groups that keep a device busy: two for each multiprocessor.
@@ -145,14 +145,13 @@ fn launch(stream: &Stream, product: &Product, tile: Option<Tile>) -> Result<Tens
     let c = product.c.as_ref().unwrap_or(&product.b);
     let (alpha, beta) = if whole { (product.alpha, product.beta) } else { (1.0, 0.0) };
     let out = if whole { product.out } else { sums };
-    let depth_rows = Shape::new(&[product.batches() * pieces, product.m, product.n])?;
     let program = if tile.is_some() { &programs.portable } else { &programs.simdgroup };
     let mut run = program
         .launch(stream)
         .input("a", &product.a)
         .input("b", &product.b)
         .input("c", c)
-        .output("out", out, &depth_rows)
+        .output("out", out, [product.batches() * pieces, product.m, product.n])
         .template("T", product.a.dtype())
         .template("O", out)
         .template("C", c.dtype())
@@ -192,7 +191,7 @@ fn add(stream: &Stream, product: &Product, parts: &Tensor, pieces: usize) -> Res
         .launch(stream)
         .input("parts", parts)
         .input("c", c)
-        .output("out", product.out, Shape::new(&[product.batches(), product.m, product.n])?)
+        .output("out", product.out, [product.batches(), product.m, product.n])
         .template("O", product.out)
         .template("C", c.dtype())
         .template("S", sums)

@@ -62,7 +62,6 @@ mod tests;
 
 pub use cases::MATMUL;
 pub(super) use cases::residuals;
-pub(super) use pack::Narrow;
 pub(super) use reference::Truth;
 
 use tilewright_core::{Args, DType, Device, Error, Result, Shape, Stream, Tensor};
@@ -180,7 +179,7 @@ fn plan(
             return Err(Error::shape(NAME, "c", format!("[.., {m}, {n}]"), c.shape()));
         }
         Some(c) => {
-            let repeated = c.broadcast_to(shape);
+            let repeated = c.broadcast_to(&shape);
             Some(repeated.map_err(|_| Error::shape(NAME, "c", format!("broadcastable to {shape}"), c.shape()))?)
         }
         None if args.beta != 0.0 => {

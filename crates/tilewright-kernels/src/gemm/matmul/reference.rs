@@ -54,7 +54,7 @@ impl Truth {
     /// Every element, row-major.
     pub(in super::super) fn elements(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let rows = (0..self.batches).flat_map(|batch| (0..self.m).map(move |i| (batch, i)));
-        rows.flat_map(|(batch, i)| (0..self.n).map(move |j| self.element(batch, i, j)))
+        rows.flat_map(move |(batch, i)| (0..self.n).map(move |j| self.element(batch, i, j)))
     }
 
     /// `(alpha a b + beta c) x` for one row, without the product of matrices: `y` is `b x`.
