@@ -12,15 +12,17 @@ use crate::reduce::rows::Rows;
 const LANES: usize = 64;
 
 pub(super) fn sum(rows: &Rows, mode: Mode) -> Result<Tensor> {
-    with_number!(rows.x.dtype(), T => {
-        let host = rows.host::<T>()?;
-        let sums: Vec<T> = match mode {
-            _ if rows.n == 0 => vec![T::round(T::Sum::ZERO); rows.rows],
-            Mode::Plain => Plain.rows(&host).into_iter().map(T::round).collect(),
-            Mode::Compensated => Compensated.rows(&host).into_iter().map(|sum| T::round(sum.total())).collect(),
-        };
-        Tensor::from_vec(sums, rows.reduced())
-    })
+    with_number!(rows.x.dtype(), T => sums::<T>(rows, mode))
+}
+
+fn sums<T: Number>(rows: &Rows, mode: Mode) -> Result<Tensor> {
+    let host = rows.host::<T>()?;
+    let sums: Vec<T> = match mode {
+        _ if rows.n == 0 => vec![T::zeroed(); rows.rows],
+        Mode::Plain => Plain.rows(&host).into_iter().map(T::round).collect(),
+        Mode::Compensated => Compensated.rows(&host).into_iter().map(|sum| T::round(sum.total())).collect(),
+    };
+    Tensor::from_vec(sums, rows.reduced())
 }
 
 struct Plain;
