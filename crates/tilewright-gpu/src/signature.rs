@@ -293,7 +293,7 @@ fn hosted(
         Target::Cuda => "static __device__ __forceinline__ void",
         Target::Emulated => "static void",
     };
-    let mut source = dialect::preamble(target)?;
+    let mut source = dialect::preamble(target).to_owned();
     source += "namespace tw_user { using namespace metal;\n";
     write!(source, "#line 1 \"{name}.header\"\n{}\n", header.text).expect("strings take writes");
     source += "#line 1 \"signature\"\n";

@@ -8,9 +8,10 @@
 #define TW_DECLARED(name)
 #define TW_BODY_END
 
-// Program-scope `constant`: also a constant expression, so that it can size an array, and a table in cached global memory.
-// Not __constant__, whose cache serves one address at a time while lanes index tables each at their own place.
-#define TW_CONSTANT static constexpr __device__
+// Program-scope `constant`. An integer so declared can size an array; a table lies in cached global memory, not in
+// __constant__, whose cache serves one address at a time while lanes index tables each at their own place.
+// Beside it `static`, `constexpr` and another `const` are allowed.
+#define TW_CONSTANT const __device__
 
 namespace tw {
 

@@ -10,6 +10,7 @@
 // neighbours of the user's own, as at Metal's global scope, and hides what CUDA and C declare globally
 // (float4, uint3, abs, min, exp), so that no call or type is ambiguous. A target's header adds to it by
 // `namespace tw_user::metal { ... }`; elsewhere the alias at the end of this file gives the usual name.
+// What Metal does not have is called tw_ or TW_ something, so that it cannot meet a user's name.
 
 #define METAL_FUNC TW_FN
 
@@ -178,22 +179,22 @@ struct is_same : false_type {};
 template <class A>
 struct is_same<A, A> : true_type {};
 template <class T, class... Others>
-struct is_one_of : bool_constant<(is_same<T, Others>::value || ...)> {};
+struct tw_is_one_of : bool_constant<(is_same<T, Others>::value || ...)> {};
 
 template <class Code>
-struct small_float;
+struct tw_small_float;
 template <class T>
-struct is_small_float : false_type {};
+struct tw_is_small_float : false_type {};
 template <class Code>
-struct is_small_float<small_float<Code>> : true_type {};
+struct tw_is_small_float<tw_small_float<Code>> : true_type {};
 
 template <class T>
-struct is_integral : is_one_of<remove_cv_t<T>, int, uint, long, ulong, bool, char, signed char, uchar, short, ushort,
+struct is_integral : tw_is_one_of<remove_cv_t<T>, int, uint, long, ulong, bool, char, signed char, uchar, short, ushort,
                                long long, unsigned long long> {};
 // double is no Metal type; it is known here only so that a stray literal meets the same overloads as float.
 template <class T>
 struct is_floating_point
-    : bool_constant<is_one_of<remove_cv_t<T>, float, double>::value || is_small_float<remove_cv_t<T>>::value> {};
+    : bool_constant<tw_is_one_of<remove_cv_t<T>, float, double>::value || tw_is_small_float<remove_cv_t<T>>::value> {};
 template <class T>
 struct is_arithmetic : bool_constant<is_integral<T>::value || is_floating_point<T>::value> {};
 template <class T, bool = is_integral<T>::value>
@@ -221,11 +222,11 @@ struct is_scalar
     : bool_constant<is_arithmetic<T>::value || is_enum<T>::value || is_pointer<remove_cv_t<T>>::value> {};
 
 template <class To>
-void converts(To);
+void tw_converts(To);
 template <class From, class To, class = void>
 struct is_convertible : false_type {};
 template <class From, class To>
-struct is_convertible<From, To, void_t<decltype(converts<To>(declval<From>()))>> : true_type {};
+struct is_convertible<From, To, void_t<decltype(tw_converts<To>(declval<From>()))>> : true_type {};
 
 // For users. The headers ask `::value`: under NVRTC each variable that they name becomes a symbol of every module.
 #define TW_TRAIT_VALUE(trait)                                \
@@ -269,7 +270,7 @@ TW_FN To as_type(const From& from) {
 }
 
 // The same roundings for constant expressions, where the target's instructions cannot go.
-constexpr ushort constant_half_bits(float value) {
+constexpr ushort tw_constant_half_bits(float value) {
     const uint bits = __builtin_bit_cast(uint, value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
     if (magnitude > 0x7f800000u) return ushort(sign | 0x7e00u);
     if (magnitude >= 0x477ff000u) return ushort(sign | 0x7c00u);  // 65520 and above round to infinity
@@ -282,29 +283,29 @@ constexpr ushort constant_half_bits(float value) {
     const uint rest = mantissa & ((1u << shift) - 1u), tie = 1u << (shift - 1u), quotient = mantissa >> shift;
     return ushort(sign | (quotient + uint(rest > tie || (rest == tie && (quotient & 1u)))));
 }
-constexpr float constant_half_value(ushort bits) {
+constexpr float tw_constant_half_value(ushort bits) {
     const uint sign = uint(bits & 0x8000u) << 16, exponent = bits >> 10 & 31u, mantissa = bits & 1023u;
     if (exponent == 31u) return __builtin_bit_cast(float, sign | 0x7f800000u | mantissa << 13);
     if (exponent != 0u) return __builtin_bit_cast(float, sign | (exponent + 112u) << 23 | mantissa << 13);
     return (sign ? -1.0f : 1.0f) * float(mantissa) * 0x1p-24f;
 }
-constexpr ushort constant_bfloat_bits(float value) {
+constexpr ushort tw_constant_bfloat_bits(float value) {
     const uint bits = __builtin_bit_cast(uint, value);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return ushort(bits >> 16 | 0x40u);
     return ushort((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
-struct half_code {
+struct tw_half_code {
     static constexpr ushort encode(float value) {
-        return __builtin_is_constant_evaluated() ? constant_half_bits(value) : tw::float_to_half_bits(value);
+        return __builtin_is_constant_evaluated() ? tw_constant_half_bits(value) : tw::float_to_half_bits(value);
     }
     static constexpr float decode(ushort bits) {
-        return __builtin_is_constant_evaluated() ? constant_half_value(bits) : tw::half_bits_to_float(bits);
+        return __builtin_is_constant_evaluated() ? tw_constant_half_value(bits) : tw::half_bits_to_float(bits);
     }
 };
-struct bfloat_code {
+struct tw_bfloat_code {
     static constexpr ushort encode(float value) {
-        return __builtin_is_constant_evaluated() ? constant_bfloat_bits(value) : tw::float_to_bfloat_bits(value);
+        return __builtin_is_constant_evaluated() ? tw_constant_bfloat_bits(value) : tw::float_to_bfloat_bits(value);
     }
     static constexpr float decode(ushort bits) {
         return __builtin_is_constant_evaluated() ? __builtin_bit_cast(float, uint(bits) << 16)
@@ -316,50 +317,50 @@ struct bfloat_code {
 /// is done in float and rounded back; that is the correctly rounded result, as float has more than twice the bits. With a
 /// float the built-in operators answer, in float. One hazard: `c ? h : 0.0f` has no common type here, write `T(0)`.
 template <class Code>
-struct small_float {
+struct tw_small_float {
     ushort bits;
 
-    small_float() = default;
-    constexpr small_float(float value) : bits(Code::encode(value)) {}
+    tw_small_float() = default;
+    constexpr tw_small_float(float value) : bits(Code::encode(value)) {}
     constexpr operator float() const { return Code::decode(bits); }
 
-    static constexpr small_float from_bits(uint bits) {
-        small_float value(0.0f);
+    static constexpr tw_small_float from_bits(uint bits) {
+        tw_small_float value(0.0f);
         value.bits = ushort(bits);
         return value;
     }
 
     template <class X>
-    constexpr small_float& operator+=(X x) { return *this = small_float(*this + x); }
+    constexpr tw_small_float& operator+=(X x) { return *this = tw_small_float(*this + x); }
     template <class X>
-    constexpr small_float& operator-=(X x) { return *this = small_float(*this - x); }
+    constexpr tw_small_float& operator-=(X x) { return *this = tw_small_float(*this - x); }
     template <class X>
-    constexpr small_float& operator*=(X x) { return *this = small_float(*this * x); }
+    constexpr tw_small_float& operator*=(X x) { return *this = tw_small_float(*this * x); }
     template <class X>
-    constexpr small_float& operator/=(X x) { return *this = small_float(*this / x); }
-    constexpr small_float& operator++() { return *this += 1; }
-    constexpr small_float& operator--() { return *this -= 1; }
-    constexpr small_float operator++(int) { const small_float old = *this; ++*this; return old; }
-    constexpr small_float operator--(int) { const small_float old = *this; --*this; return old; }
-    constexpr small_float operator+() const { return *this; }
-    constexpr small_float operator-() const { return from_bits(bits ^ 0x8000u); }
+    constexpr tw_small_float& operator/=(X x) { return *this = tw_small_float(*this / x); }
+    constexpr tw_small_float& operator++() { return *this += 1; }
+    constexpr tw_small_float& operator--() { return *this -= 1; }
+    constexpr tw_small_float operator++(int) { const tw_small_float old = *this; ++*this; return old; }
+    constexpr tw_small_float operator--(int) { const tw_small_float old = *this; --*this; return old; }
+    constexpr tw_small_float operator+() const { return *this; }
+    constexpr tw_small_float operator-() const { return from_bits(bits ^ 0x8000u); }
 };
 
-using half = small_float<half_code>;
-using bfloat = small_float<bfloat_code>;
+using half = tw_small_float<tw_half_code>;
+using bfloat = tw_small_float<tw_bfloat_code>;
 
 #define TW_SMALL_FLOAT_OPERATOR(op)                                                                     \
     template <class Code>                                                                               \
-    constexpr small_float<Code> operator op(small_float<Code> a, small_float<Code> b) {                 \
-        return small_float<Code>(float(a) op float(b));                                                 \
+    constexpr tw_small_float<Code> operator op(tw_small_float<Code> a, tw_small_float<Code> b) {                 \
+        return tw_small_float<Code>(float(a) op float(b));                                                 \
     }                                                                                                   \
     template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>                   \
-    constexpr small_float<Code> operator op(small_float<Code> a, Integer b) {                           \
-        return a op small_float<Code>(float(b));                                                        \
+    constexpr tw_small_float<Code> operator op(tw_small_float<Code> a, Integer b) {                           \
+        return a op tw_small_float<Code>(float(b));                                                        \
     }                                                                                                   \
     template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>                   \
-    constexpr small_float<Code> operator op(Integer a, small_float<Code> b) {                           \
-        return small_float<Code>(float(a)) op b;                                                        \
+    constexpr tw_small_float<Code> operator op(Integer a, tw_small_float<Code> b) {                           \
+        return tw_small_float<Code>(float(a)) op b;                                                        \
     }
 TW_SMALL_FLOAT_OPERATOR(+)
 TW_SMALL_FLOAT_OPERATOR(-)
@@ -368,7 +369,7 @@ TW_SMALL_FLOAT_OPERATOR(/)
 #undef TW_SMALL_FLOAT_OPERATOR
 
 template <class T>
-struct integer_limits {
+struct tw_integer_limits {
     static_assert(is_integral<T>::value, "numeric_limits is for arithmetic types");
     static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = metal::is_signed<T>::value;
     static constexpr bool has_infinity = false, has_quiet_NaN = false, is_bool = is_same<T, bool>::value;
@@ -383,7 +384,7 @@ struct integer_limits {
 
 /// Limits of a binary float that is the top `Bits` bits of an encoding with `Mantissa` stored mantissa bits.
 template <class T, class Word, int Mantissa>
-struct float_limits {
+struct tw_float_limits {
     static constexpr int exponent_bits = int(sizeof(Word)) * 8 - 1 - Mantissa;
     static constexpr Word infinity_bits = Word(((Word(1) << exponent_bits) - 1) << Mantissa);
     static constexpr bool is_specialized = true, is_integer = false, is_exact = false, is_signed = true;
@@ -405,23 +406,23 @@ struct float_limits {
     static constexpr T signaling_NaN() { return make(infinity_bits | Word(1) << (Mantissa - 2)); }
 };
 template <class T>
-struct limits_of {
-    using type = integer_limits<T>;
+struct tw_limits_of {
+    using type = tw_integer_limits<T>;
 };
 template <>
-struct limits_of<float> {
-    using type = float_limits<float, uint, 23>;
+struct tw_limits_of<float> {
+    using type = tw_float_limits<float, uint, 23>;
 };
 template <>
-struct limits_of<half> {
-    using type = float_limits<half, ushort, 10>;
+struct tw_limits_of<half> {
+    using type = tw_float_limits<half, ushort, 10>;
 };
 template <>
-struct limits_of<bfloat> {
-    using type = float_limits<bfloat, ushort, 7>;
+struct tw_limits_of<bfloat> {
+    using type = tw_float_limits<bfloat, ushort, 7>;
 };
 template <class T>
-struct numeric_limits : limits_of<remove_cv_t<T>>::type {};
+struct numeric_limits : tw_limits_of<remove_cv_t<T>>::type {};
 
 template <class T, size_t N>
 struct array {

@@ -54,23 +54,24 @@ pub(super) fn check_memory(ordinal: u32, bytes: usize, result: CUresult) -> Resu
 }
 
 /// The number of CUDA devices, or why there are none.
-pub(crate) fn count() -> Result<u32> {
-    static COUNT: LazyLock<Result<u32>> = LazyLock::new(|| {
+pub(crate) fn count() -> Result<u32, String> {
+    static COUNT: LazyLock<Result<u32, String>> = LazyLock::new(|| {
         // SAFETY: only looks for the library's file.
         if !unsafe { sys::is_culib_present() } {
-            let why = "no CUDA driver: libcuda was not found";
-            return Err(Error::unsupported("stream", Device::Cuda(0), why));
-        }
-        // SAFETY: the library is there; cuInit takes no pointers and comes before every other call.
-        let started = unsafe { sys::cuInit(0) };
-        if started != CUresult::CUDA_SUCCESS {
-            let why = format!("the CUDA driver does not start: {started:?}");
-            return Err(Error::unsupported("stream", Device::Cuda(0), why));
+            return Err("no CUDA driver: libcuda was not found".to_owned());
         }
         let mut devices: c_int = 0;
-        // SAFETY: writes one int.
-        check(0, "stream", unsafe { sys::cuDeviceGetCount(&mut devices) })?;
-        Ok(devices as u32)
+        // SAFETY: the library is there; cuInit takes no pointers and comes before every other call, and the second call writes one int.
+        let result = unsafe {
+            match sys::cuInit(0) {
+                CUresult::CUDA_SUCCESS => sys::cuDeviceGetCount(&mut devices),
+                failure => failure,
+            }
+        };
+        match result {
+            CUresult::CUDA_SUCCESS => Ok(devices as u32),
+            failure => Err(format!("the CUDA driver does not start: {}", describe(failure))),
+        }
     });
     COUNT.clone()
 }
@@ -84,10 +85,10 @@ impl Context {
     /// The device's context, retained once.
     pub(super) fn open(ordinal: u32) -> Result<Arc<Self>> {
         static OPEN: LazyLock<Mutex<HashMap<u32, Arc<Context>>>> = LazyLock::new(Mutex::default);
-        let present = count()?;
+        let absent = |why| Error::unsupported("stream", Device::Cuda(ordinal), why);
+        let present = count().map_err(absent)?;
         if ordinal >= present {
-            let why = format!("there are {present} CUDA devices");
-            return Err(Error::unsupported("stream", Device::Cuda(ordinal), why));
+            return Err(absent(format!("the system has {present} CUDA devices")));
         }
         let mut open = OPEN.lock().expect("no panic holds the lock");
         if let Some(context) = open.get(&ordinal) {

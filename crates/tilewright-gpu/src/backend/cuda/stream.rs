@@ -153,7 +153,7 @@ impl EventDriver for CudaEvent {
         self.context.bind()?;
         let mut time = 0f32;
         // SAFETY: writes one float; both events live.
-        let result = unsafe { sys::cuEventElapsedTime(&mut time, earlier.raw, self.raw) };
+        let result = unsafe { sys::cuEventElapsedTime_v2(&mut time, earlier.raw, self.raw) };
         check(self.context.ordinal, "event", result)?;
         Ok(Some(f64::from(time)))
     }
@@ -459,21 +459,23 @@ mod tests {
                 ([1, 1, 0], [1, 1, 1], [8, 2, 1]),
             ]
         );
-        // Every thread is covered exactly once, whatever the shape.
-        for threads in [[7, 5, 3], [32, 9, 2], [33, 8, 1], [1, 1, 5]] {
-            let extent = Extent { threads, group: [4.min(threads[0]), 4.min(threads[1]), 2.min(threads[2])] };
-            let covered: u64 = parts(&extent)
-                .iter()
-                .map(|(origin, groups, block)| -> u64 {
-                    let along = |axis: usize| {
-                        let end = (origin[axis] + groups[axis]) * extent.group[axis];
-                        let all = groups[axis] * block[axis];
-                        u64::from(all.min(all - end.saturating_sub(threads[axis]).min(extent.group[axis] - 1) * u32::from(block[axis] == extent.group[axis])))
-                    };
-                    (0..3).map(along).product()
-                })
-                .sum();
-            assert_eq!(covered, threads.iter().map(|&extent| u64::from(extent)).product::<u64>(), "{threads:?}");
+        // Every thread of the grid is covered exactly once, whatever the shape.
+        for threads in [[7, 5, 3], [32, 9, 2], [33, 8, 1], [1, 1, 5], [4, 4, 2]] {
+            let extent = extent(threads, [4.min(threads[0]), 4.min(threads[1]), 2.min(threads[2])]);
+            let mut covered = vec![0; (threads[0] * threads[1] * threads[2]) as usize];
+            for (origin, groups, block) in parts(&extent) {
+                let all: [u32; 3] = std::array::from_fn(|axis| groups[axis] * block[axis]);
+                for index in 0..all.iter().product() {
+                    let local = [index % all[0], index / all[0] % all[1], index / all[0] / all[1]];
+                    let at: [u32; 3] = std::array::from_fn(|axis| {
+                        (origin[axis] + local[axis] / block[axis]) * extent.group[axis] + local[axis] % block[axis]
+                    });
+                    if (0..3).all(|axis| at[axis] < threads[axis]) {
+                        covered[(at[0] + threads[0] * (at[1] + threads[1] * at[2])) as usize] += 1;
+                    }
+                }
+            }
+            assert!(covered.iter().all(|&times| times == 1), "{threads:?}: {covered:?}");
         }
     }
 }

@@ -35,7 +35,7 @@ using atomic_float = atomic<float>;
 using atomic_ulong = atomic<ulong>;
 
 // Not inlined: the caller's address is the author's line.
-#define TW_ATOMIC template <class T> TW_RUNTIME __attribute__((noinline))
+#define TW_ATOMIC template <class T> TW_UNWATCHED __attribute__((noinline))
 #define TW_ATOMIC_ACCESS(how) \
     TW_WATCH(object, sizeof(T), (how) | tw::access_atomic); \
     tw::give_way(); \
@@ -76,7 +76,7 @@ TW_ATOMIC bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object,
         static_assert(types, "Metal has no atomic_fetch_" #name "_explicit of this type"); \
         TW_ATOMIC_ACCESS(tw::access_read | tw::access_write); \
         const T old = *at; \
-        using U = conditional_t<is_same<T, int>::value, uint, T>; \
+        using U [[maybe_unused]] = conditional_t<is_same<T, int>::value, uint, T>; \
         *at = T(expression); \
         return old; \
     }

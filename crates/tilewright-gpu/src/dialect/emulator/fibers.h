@@ -11,9 +11,6 @@
 #ifdef TW_ASAN
 extern "C" void __sanitizer_start_switch_fiber(void** fake_stack, const void* bottom, size_t size);
 extern "C" void __sanitizer_finish_switch_fiber(void* fake_stack, const void** bottom, size_t* size);
-#define TW_UNCHECKED_STACK __attribute__((no_sanitize("address")))
-#else
-#define TW_UNCHECKED_STACK
 #endif
 
 #if defined(__x86_64__)
@@ -78,7 +75,7 @@ struct Fiber {
     }
 
     /// The first thing that `run` does, having come from `from`.
-    TW_RUNTIME TW_UNCHECKED_STACK static void entered(Fiber& from) {
+    TW_RUNTIME static void entered(Fiber& from) {
 #ifdef TW_ASAN
         const void* bottom;
         __sanitizer_finish_switch_fiber(nullptr, &bottom, &from.size);
@@ -88,7 +85,7 @@ struct Fiber {
     }
 
     /// Leaves this fiber for `next`; comes back when another switches here. `last`: it will not come back.
-    TW_RUNTIME TW_UNCHECKED_STACK void switch_to(Fiber& next, bool last = false) {
+    TW_RUNTIME void switch_to(Fiber& next, bool last = false) {
 #ifdef TW_ASAN
         __sanitizer_start_switch_fiber(last ? nullptr : &fake_stack, next.stack, next.size);
 #endif

@@ -1,5 +1,15 @@
 // The program around a kernel: reads a launch, runs it, answers with the buffers.
 
+extern "C" {
+void __asan_set_error_report_callback(void (*callback)(const char*));
+void* __asan_get_report_address();
+void* __asan_get_report_pc();
+void* __asan_get_report_bp();
+int __asan_get_report_access_type();
+size_t __asan_get_report_access_size();
+const char* __asan_get_report_description();
+}
+
 namespace tw {
 
 struct Argument {
@@ -75,9 +85,38 @@ TW_RUNTIME inline void receive_arguments() {
     }
 }
 
-/// A stack's guard was hit, or what the sanitizer reports.
+/// Called by AddressSanitizer after its report: says the same in the names of the kernel.
+TW_RUNTIME inline void on_bad_access(const char*) {
+    char* const at = static_cast<char*>(__asan_get_report_address());
+    void* const pc = __asan_get_report_pc();
+    const size_t size = __asan_get_report_access_size();
+    const char* const verb = __asan_get_report_access_type() ? "write" : "read";
+    const Place line = place_of(pc, static_cast<void**>(__asan_get_report_bp()));
+    const Place thread = current ? thread_place(*current) : Place{"the launch"};
+    const Region* nearest = nullptr;
+    size_t distance = region_slack;
+    for (const Region* region = regions; region < regions + region_count; ++region) {
+        const size_t before = size_t(region->begin - at), after = size_t(at - (region->begin + region->size));
+        const size_t outside = size_t(at - region->begin) < region->size ? 0 : before < after ? before : after;
+        if (outside < distance) {
+            distance = outside;
+            nearest = region;
+        }
+    }
+    const char* const what = __asan_get_report_description();
+    if (!strstr(what, "overflow") && !strstr(what, "underflow")) {
+        fault("bad-address", "%s at address %p by %s at %s", what, static_cast<void*>(at), thread.text, line.text);
+    }
+    if (!nearest || strstr(what, "stack")) {
+        fault("out-of-bounds", "%s of %zu bytes outside of an array of its own or a constant by %s at %s", verb, size, thread.text, line.text);
+    }
+    fault("out-of-bounds", "%s of %zu bytes at byte %td of `%s`, which has %zu, by %s at %s", verb, size, at - nearest->begin,
+          nearest->name, nearest->size, thread.text, line.text);
+}
+
+/// A stack's guard was hit, or something for the sanitizer to report.
 inline struct sigaction handler_before[2];
-TW_RUNTIME inline void on_bad_address(int signal, siginfo_t* info, void* context) {
+TW_RUNTIME inline void on_signal(int signal, siginfo_t* info, void* context) {
     const size_t thread = stacks.guard_hit(info->si_addr);
     if (thread < stacks.count) {
         fault("stack-overflow", "%s needs more than the %zu bytes of its stack", thread_place(group.threads[thread]).text,
@@ -88,17 +127,18 @@ TW_RUNTIME inline void on_bad_address(int signal, siginfo_t* info, void* context
     fault("bad-address", "access to address %p", info->si_addr);
 }
 
-TW_RUNTIME inline void watch_stacks() {
+TW_RUNTIME inline void install_handlers() {
     static char own_stack[1 << 17];
     stack_t other = {};
     other.ss_sp = own_stack;
     other.ss_size = sizeof own_stack;
     sigaltstack(&other, nullptr);
     struct sigaction action = {};
-    action.sa_sigaction = on_bad_address;
+    action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigaction(SIGSEGV, &action, &handler_before[1]);
     sigaction(SIGBUS, &action, &handler_before[0]);
+    __asan_set_error_report_callback(on_bad_access);
 }
 
 }  // namespace tw
@@ -124,7 +164,7 @@ TW_RUNTIME int main() {
     dynamic_memory = allocate(dynamic_size);
     if (threads > 0) {
         stacks.allocate(threads, stack_bytes);
-        watch_stacks();
+        install_handlers();
         kernel = [] { tw_invoke(Arguments()); };
         run_grid();
     }

@@ -7,7 +7,8 @@
 // and the kernel.
 //
 // A unit is built in one of two ways. For addresses: with AddressSanitizer and UBSan. For races (TW_RACE): the compiler
-// instruments every access for ThreadSanitizer, whose entry points race.h defines; TW_RUNTIME keeps ours out of that.
+// instruments every access for ThreadSanitizer, whose entry points race.h defines. TW_RUNTIME keeps our own functions out
+// of both, TW_UNWATCHED out of the second.
 
 #include <math.h>
 #include <signal.h>
@@ -22,8 +23,10 @@
 
 #ifdef TW_RACE
 #define TW_RUNTIME __attribute__((no_sanitize("thread")))
+#define TW_UNWATCHED TW_RUNTIME
 #else
-#define TW_RUNTIME
+#define TW_RUNTIME __attribute__((no_sanitize("address", "undefined")))
+#define TW_UNWATCHED
 #endif
 #define TW_FN inline
 

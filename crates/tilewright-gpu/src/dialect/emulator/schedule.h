@@ -238,7 +238,7 @@ TW_RUNTIME T* dynamic_threadgroup() {
 /// What the generated source provides: calls the kernel for the thread that runs.
 inline void (*kernel)() = nullptr;
 
-TW_RUNTIME TW_UNCHECKED_STACK inline void run_thread() {
+TW_RUNTIME inline void run_thread() {
     Fiber::entered(scheduler);
     kernel();
     Thread& self = *current;
