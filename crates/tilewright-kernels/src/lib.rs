@@ -12,6 +12,10 @@ use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
+    &reduce::argmax::Registered,
+    &reduce::logsumexp::Registered,
+    &reduce::max::Registered,
+    &reduce::softmax::Registered,
     &reduce::sum::Registered,
 ];
 

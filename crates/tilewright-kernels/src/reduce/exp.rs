@@ -8,6 +8,10 @@ use super::number::Accumulator;
 pub(super) trait Real: Accumulator + Mul<Output = Self> + Div<Output = Self> {
     /// Minus infinity.
     const LOWEST: Self;
+    /// 1.
+    const ONE: Self;
+    /// Not a number.
+    const NAN: Self;
     /// exp(x).
     fn exp(self) -> Self;
     /// The natural logarithm.
@@ -21,6 +25,8 @@ pub(super) trait Real: Accumulator + Mul<Output = Self> + Div<Output = Self> {
 
 impl Real for f32 {
     const LOWEST: f32 = f32::NEG_INFINITY;
+    const ONE: f32 = 1.0;
+    const NAN: f32 = f32::NAN;
 
     /// Within 2 unit roundoffs ([`tests`] measure it over all inputs); below -87.68, where the result would be
     /// subnormal, 0.
@@ -54,6 +60,8 @@ impl Real for f32 {
 
 impl Real for f64 {
     const LOWEST: f64 = f64::NEG_INFINITY;
+    const ONE: f64 = 1.0;
+    const NAN: f64 = f64::NAN;
 
     fn exp(self) -> f64 {
         self.exp()

@@ -3,13 +3,15 @@
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Launch, Program};
 
+/// The functions that the bodies of the family share.
+pub(super) const HEADER: &str = include_str!("rows.metal");
 /// Elements of a row that one threadgroup takes at most: 8 quads for each of 256 threads, so that a single long row still
 /// becomes work for every multiprocessor, and no partial sum is longer than 32 terms.
 const CHUNK: usize = 8192;
 /// Elements up to which one SIMD group takes a part by itself.
 const NARROW: usize = 512;
 /// Threads of a group, at most.
-const THREADS: usize = 256;
+pub(super) const THREADS: usize = 256;
 
 /// A division of `rows` rows of `n` elements into items: parts of rows of at most [`CHUNK`] elements.
 #[derive(Debug, Clone, Copy)]
@@ -66,11 +68,11 @@ impl Split {
     }
 }
 
-/// A program over the rows of `x` with the functions of `rows.metal` and its own `header`. The body is launched by
+/// A program over the rows of `x` with the functions of `rows.metal` and its own `headers`. The body is launched by
 /// [`Split::launch`], with one item of the split for each threadgroup or SIMD group.
-pub(super) fn definition(name: &'static str, header: &'static str, body: &'static str) -> Definition {
+pub(super) fn definition(name: &'static str, headers: &[&str], body: &'static str) -> Definition {
     Definition::new(name, body)
-        .header([include_str!("rows.metal"), header].concat())
+        .header(format!("{HEADER}{}", headers.concat()))
         .template("T")
         .input("x")
         .scalar("n", DType::U32)

@@ -1,8 +1,8 @@
 //! What the registered kernels of this family have in common: arguments by name, variants by device.
 
-use tilewright_core::{ArgSpec, Args, DType, Device, Error, Result, Tensor, Value};
+use tilewright_core::{ArgSpec, Args, Case, DType, Device, Error, Result, Tensor, Value, Work};
 
-use super::rows::check_dtype;
+use super::rows::{check_dtype, check_exponential};
 
 pub(super) const AXIS: ArgSpec =
     ArgSpec { name: "axis", default: "-1", doc: "the axis, counted from the end where negative" };
@@ -42,6 +42,17 @@ pub(super) fn variants(
     Ok(vec![variant(device)])
 }
 
+/// [`variants`] of a kernel with exponentials.
+pub(super) fn variants_without_f64(
+    operation: &'static str,
+    device: Device,
+    dtype: DType,
+    dtypes: &[DType],
+) -> Result<Vec<&'static str>> {
+    check_exponential(operation, device, dtype)?;
+    variants(operation, device, dtype, dtypes)
+}
+
 /// Fails on a variant that `device` does not have.
 pub(super) fn check_variant(operation: &'static str, device: Device, asked: Option<&str>) -> Result<()> {
     match asked {
@@ -54,4 +65,16 @@ pub(super) fn check_variant(operation: &'static str, device: Device, asked: Opti
 
 fn variant(device: Device) -> &'static str {
     if device == Device::Cpu { "cpu" } else { "portable" }
+}
+
+/// The work of a reduction: one operation an element.
+pub(super) fn reduction(case: &Case) -> Work {
+    let elements = elements(case);
+    let results = elements / case.dim("n").max(1) as f64;
+    Work { flops: elements, bytes: (elements + results) * case.dtype.size() as f64 }
+}
+
+/// Elements of the input of a case.
+pub(super) fn elements(case: &Case) -> f64 {
+    case.dims.iter().map(|&(_, size)| size as f64).product()
 }

@@ -73,6 +73,11 @@ impl Rows {
         format!("{dims:?}")
     }
 
+    /// Host memory for a result of the shape of the rows.
+    pub(super) fn fresh(&self) -> Result<Tensor> {
+        Tensor::empty(&Stream::cpu(), self.x.dtype(), self.x.shape())
+    }
+
     /// Moves the last axis of a result back to where it was. A view.
     pub(super) fn restore(&self, result: Tensor) -> Result<Tensor> {
         let last = result.rank() - 1;
@@ -146,6 +151,14 @@ pub(super) fn check_dtype(
     }
     if dtype == DType::F64 && matches!(device, Device::Metal(_) | Device::Emulated) {
         return Err(Error::unsupported(operation, device, "Metal has no 64-bit floats"));
+    }
+    Ok(())
+}
+
+/// Fails on f64 where `operation` would need an exponential of it on a GPU.
+pub(super) fn check_exponential(operation: &'static str, device: Device, dtype: DType) -> Result<()> {
+    if dtype == DType::F64 && device != Device::Cpu {
+        return Err(Error::unsupported(operation, device, "the Metal dialect has no exponential of f64"));
     }
     Ok(())
 }

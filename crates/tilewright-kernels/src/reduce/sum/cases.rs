@@ -129,10 +129,7 @@ impl Kernel for Registered {
     }
 
     fn work(&self, case: &Case) -> Work {
-        let elements = case.dims.iter().map(|&(_, size)| size as f64).product::<f64>();
-        let size = case.dtype.size() as f64;
-        let results = elements / (case.dim("n").max(1) as f64);
-        Work { flops: elements, bytes: (elements + results) * size }
+        registry::reduction(case)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::reduce::geometry::{Split, accumulator, definition};
 use crate::reduce::rows::Rows;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-    let definition = definition("sum", include_str!("gpu.header.metal"), include_str!("gpu.metal"));
+    let definition = definition("sum", &[include_str!("gpu.header.metal")], include_str!("gpu.metal"));
     Program::new(definition.template("COMPENSATED").output("out")).expect("the definition is valid")
 });
 
