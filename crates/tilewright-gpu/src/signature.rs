@@ -219,8 +219,7 @@ fn template_values(special: &Specialisation) -> String {
 /// The Metal source, as `mx.fast.metal_kernel` builds it: preamble, header, template, kernel, instantiation.
 fn metal(definition: &Definition, special: &Specialisation, signature: &Signature) -> Unit {
     let entry = definition.name.to_string();
-    let mut source = String::from("#include <metal_stdlib>\nusing namespace metal;\n");
-    source += dialect::METAL_PREAMBLE;
+    let mut source = String::from(dialect::METAL_PREAMBLE);
     source += &definition.header;
     source += "\n";
     source += &template_line(definition, special);
@@ -291,10 +290,14 @@ fn hosted(
         .map_err(|refusal| refused("body", refusal))?;
     let function = match target {
         Target::Cuda => "static __device__ __forceinline__ void",
-        Target::Emulated => "static void",
+        Target::Emulated => "void",
     };
     let mut source = dialect::preamble(target).to_owned();
-    source += "namespace tw_user { using namespace metal;\n";
+    // Internal linkage in the emulator: AddressSanitizer guards only such variables of function templates.
+    source += match target {
+        Target::Cuda => "namespace tw_user { using namespace metal;\n",
+        Target::Emulated => "namespace tw_user { namespace { using namespace metal;\n",
+    };
     write!(source, "#line 1 \"{name}.header\"\n{}\n", header.text).expect("strings take writes");
     source += "#line 1 \"signature\"\n";
     source += &template_line(definition, special);
@@ -311,10 +314,10 @@ fn hosted(
         Target::Cuda => cuda_entry(name, &call, signature),
         Target::Emulated => emulated_entry(&call, signature),
     };
-    source += "}\n";
-    if target == Target::Emulated {
-        source += "void tw_invoke(const tw::Arguments& a) { tw_user::enter(a); }\n";
-    }
+    source += match target {
+        Target::Cuda => "}\n",
+        Target::Emulated => "} }\nvoid tw_invoke(const tw::Arguments& a) { tw_user::enter(a); }\n",
+    };
     let contract_off = header.contract_off || body.contract_off;
     Ok(Unit { source, entry: name.to_string(), contract_off })
 }

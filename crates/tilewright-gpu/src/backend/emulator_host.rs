@@ -148,7 +148,9 @@ impl Toolchain {
         match mode {
             Mode::Address => {
                 compile.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-                compile.args(["-fno-sanitize=float-divide-by-zero", "-x", "c++", "-", "-o"]).arg(out);
+                compile
+                    .args(["-fno-sanitize=float-divide-by-zero,object-size", "-x", "c++", "-", "-o"])
+                    .arg(out);
                 execute(compile, source).map_err(failed)
             }
             Mode::Race => {
@@ -187,6 +189,7 @@ const COMMON: &[&str] = &[
     "-fno-exceptions",
     "-fno-rtti",
     "-fno-math-errno",
+    "-fno-threadsafe-statics",
 ];
 
 /// Runs a compiler on `input`; its messages if it fails.

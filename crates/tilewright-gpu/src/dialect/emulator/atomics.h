@@ -3,6 +3,9 @@
 
 namespace tw {
 
+template <class T, class... Others>
+constexpr bool is_any = (tw_user::metal::is_same<T, Others>::value || ...);
+
 /// Keeps T out of deduction, so that a literal of another type converts.
 template <class T>
 struct as_given {
@@ -21,7 +24,7 @@ enum thread_scope { thread_scope_thread, thread_scope_simdgroup, thread_scope_th
 /// Laid out as a T. Only the functions below reach the value, as in Metal.
 template <class T>
 struct atomic {
-    static_assert(is_one_of<T, int, uint, bool, float, ulong>::value, "Metal has atomics of int, uint, bool, float and ulong");
+    static_assert(tw::is_any<T, int, uint, bool, float, ulong>, "Metal has atomics of int, uint, bool, float and ulong");
     T value_of_atomic;
 
     atomic() = default;
@@ -80,13 +83,13 @@ TW_ATOMIC bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object,
         *at = T(expression); \
         return old; \
     }
-TW_ATOMIC_FETCH(add, !(is_one_of<T, bool, ulong>::value), U(old) + U(value))
-TW_ATOMIC_FETCH(sub, !(is_one_of<T, bool, ulong>::value), U(old) - U(value))
-TW_ATOMIC_FETCH(and, (is_one_of<T, int, uint>::value), U(old) & U(value))
-TW_ATOMIC_FETCH(or, (is_one_of<T, int, uint>::value), U(old) | U(value))
-TW_ATOMIC_FETCH(xor, (is_one_of<T, int, uint>::value), U(old) ^ U(value))
-TW_ATOMIC_FETCH(min, (is_one_of<T, int, uint>::value), value < old ? value : old)
-TW_ATOMIC_FETCH(max, (is_one_of<T, int, uint>::value), old < value ? value : old)
+TW_ATOMIC_FETCH(add, !(tw::is_any<T, bool, ulong>), U(old) + U(value))
+TW_ATOMIC_FETCH(sub, !(tw::is_any<T, bool, ulong>), U(old) - U(value))
+TW_ATOMIC_FETCH(and, (tw::is_any<T, int, uint>), U(old) & U(value))
+TW_ATOMIC_FETCH(or, (tw::is_any<T, int, uint>), U(old) | U(value))
+TW_ATOMIC_FETCH(xor, (tw::is_any<T, int, uint>), U(old) ^ U(value))
+TW_ATOMIC_FETCH(min, (tw::is_any<T, int, uint>), value < old ? value : old)
+TW_ATOMIC_FETCH(max, (tw::is_any<T, int, uint>), old < value ? value : old)
 #undef TW_ATOMIC_FETCH
 
 #define TW_ATOMIC_ULONG(name, expression) \

@@ -114,17 +114,36 @@ TW_RUNTIME inline void on_bad_access(const char*) {
           nearest->name, nearest->size, thread.text, line.text);
 }
 
-/// A stack's guard was hit, or something for the sanitizer to report.
-inline struct sigaction handler_before[2];
-TW_RUNTIME inline void on_signal(int signal, siginfo_t* info, void* context) {
+/// Where the program was when a signal came: its next instruction and its frame.
+struct Interrupted {
+    void* pc;
+    void** frame;
+};
+TW_RUNTIME inline Interrupted interrupted(void* context) {
+    [[maybe_unused]] const auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+#if defined(__linux__) && defined(__x86_64__)
+    return {reinterpret_cast<void*>(machine.gregs[REG_RIP]), reinterpret_cast<void**>(machine.gregs[REG_RBP])};
+#elif defined(__linux__) && defined(__aarch64__)
+    return {reinterpret_cast<void*>(machine.pc), reinterpret_cast<void**>(machine.regs[29])};
+#elif defined(__APPLE__) && defined(__x86_64__)
+    return {reinterpret_cast<void*>(machine->__ss.__rip), reinterpret_cast<void**>(machine->__ss.__rbp)};
+#elif defined(__APPLE__) && defined(__aarch64__)
+    return {reinterpret_cast<void*>(machine->__ss.__pc), reinterpret_cast<void**>(machine->__ss.__fp)};
+#else
+    return {nullptr, nullptr};
+#endif
+}
+
+/// A stack's guard was hit, or an address far from every buffer: often an unsigned index that went below zero.
+TW_RUNTIME inline void on_signal(int, siginfo_t* info, void* context) {
     const size_t thread = stacks.guard_hit(info->si_addr);
     if (thread < stacks.count) {
         fault("stack-overflow", "%s needs more than the %zu bytes of its stack", thread_place(group.threads[thread]).text,
               stacks.stride - stacks.guard);
     }
-    const struct sigaction& before = handler_before[signal == SIGSEGV];
-    if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(signal, info, context);
-    fault("bad-address", "access to address %p", info->si_addr);
+    const Interrupted at = interrupted(context);
+    fault("bad-address", "access to address %p, far from every buffer, by %s at %s", info->si_addr,
+          current ? thread_place(*current).text : "the launch", place_of(at.pc, at.frame).text);
 }
 
 TW_RUNTIME inline void install_handlers() {
@@ -136,8 +155,8 @@ TW_RUNTIME inline void install_handlers() {
     struct sigaction action = {};
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigaction(SIGSEGV, &action, &handler_before[1]);
-    sigaction(SIGBUS, &action, &handler_before[0]);
+    sigaction(SIGSEGV, &action, nullptr);
+    sigaction(SIGBUS, &action, nullptr);
     __asan_set_error_report_callback(on_bad_access);
 }
 

@@ -3,10 +3,10 @@
 
 namespace tw_user::metal {
 
-template <class T, int Columns, int Rows = Columns>
+template <class T, int Columns, int Rows>
 class simdgroup_matrix {
     static_assert(Columns == 8 && Rows == 8, "simdgroup_matrix is 8x8");
-    static_assert(is_one_of<T, float, half, bfloat>::value, "simdgroup_matrix holds float, half or bfloat");
+    static_assert((is_same<T, float>::value || tw_is_small_float<T>::value), "simdgroup_matrix holds float, half or bfloat");
     vec<T, 2> mine;
 
 public:
@@ -36,35 +36,37 @@ using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
 using simdgroup_half8x8 = simdgroup_matrix<half, 8, 8>;
 using simdgroup_bfloat8x8 = simdgroup_matrix<bfloat, 8, 8>;
 
-template <class T, int Columns, int Rows = Columns>
-simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(T value) {
+template <class T, int Columns, int Rows, class X>
+simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(X value) {
     simdgroup_matrix<T, Columns, Rows> made;
-    made.thread_elements() = vec<T, 2>(value);
+    made.thread_elements() = vec<T, 2>(T(value));
     return made;
 }
 
-/// `origin` is (column, row) of the matrix in memory; `transpose` exchanges rows and columns of what is read.
+/// The place of element (origin.x + column, origin.y + row), which transposition mirrors as a whole, origin included.
+inline ulong tw_matrix_offset(int column, int row, ulong elements_per_row, ulong2 origin, bool transpose) {
+    const ulong x = origin.x + ulong(column), y = origin.y + ulong(row);
+    return transpose ? x * elements_per_row + y : y * elements_per_row + x;
+}
 template <class T>
-void simdgroup_load(simdgroup_matrix<T, 8>& to, const T* from, ulong elements_per_row = 8, ulong2 origin = ulong2(0, 0),
+void simdgroup_load(simdgroup_matrix<T, 8, 8>& to, const T* from, ulong elements_per_row = 8, ulong2 origin = ulong2(0, 0),
                     bool transpose = false) {
     for (int i = 0; i < 2; ++i) {
-        const ulong row = ulong(to.row()), column = ulong(to.column() + i);
-        to.thread_elements()[i] = from[(origin.y + (transpose ? column : row)) * elements_per_row + origin.x + (transpose ? row : column)];
+        to.thread_elements()[i] = from[tw_matrix_offset(to.column() + i, to.row(), elements_per_row, origin, transpose)];
     }
 }
 template <class T>
-void simdgroup_store(const simdgroup_matrix<T, 8>& from, T* to, ulong elements_per_row = 8, ulong2 origin = ulong2(0, 0),
+void simdgroup_store(const simdgroup_matrix<T, 8, 8>& from, T* to, ulong elements_per_row = 8, ulong2 origin = ulong2(0, 0),
                      bool transpose = false) {
     for (int i = 0; i < 2; ++i) {
-        const ulong row = ulong(from.row()), column = ulong(from.column() + i);
-        to[(origin.y + (transpose ? column : row)) * elements_per_row + origin.x + (transpose ? row : column)] = from.thread_elements()[i];
+        to[tw_matrix_offset(from.column() + i, from.row(), elements_per_row, origin, transpose)] = from.thread_elements()[i];
     }
 }
 
 /// d = a b + c, each element summed in float in the order of a's columns, starting with c's.
 template <class D, class A, class B, class C>
-TW_RUNTIME void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8>& d, simdgroup_matrix<A, 8> a, simdgroup_matrix<B, 8> b,
-                                              simdgroup_matrix<C, 8> c, TW_SITE) {
+TW_RUNTIME void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8>& d, simdgroup_matrix<A, 8, 8> a, simdgroup_matrix<B, 8, 8> b,
+                                              simdgroup_matrix<C, 8, 8> c, TW_SITE) {
     struct Share {
         float a[2], b[2];
     };
@@ -95,12 +97,12 @@ TW_RUNTIME void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8>& d, simdgro
     d.thread_elements() = result;
 }
 template <class D, class A, class B>
-TW_RUNTIME void simdgroup_multiply(simdgroup_matrix<D, 8>& d, simdgroup_matrix<A, 8> a, simdgroup_matrix<B, 8> b, TW_SITE) {
-    simdgroup_multiply_accumulate(d, a, b, make_filled_simdgroup_matrix<float, 8>(0.0f), line, file);
+TW_RUNTIME void simdgroup_multiply(simdgroup_matrix<D, 8, 8>& d, simdgroup_matrix<A, 8, 8> a, simdgroup_matrix<B, 8, 8> b, TW_SITE) {
+    simdgroup_multiply_accumulate(d, a, b, make_filled_simdgroup_matrix<float, 8, 8>(0.0f), line, file);
 }
 template <class T>
-TW_RUNTIME simdgroup_matrix<T, 8> operator*(simdgroup_matrix<T, 8> a, simdgroup_matrix<T, 8> b) {
-    simdgroup_matrix<T, 8> product;
+TW_RUNTIME simdgroup_matrix<T, 8, 8> operator*(simdgroup_matrix<T, 8, 8> a, simdgroup_matrix<T, 8, 8> b) {
+    simdgroup_matrix<T, 8, 8> product;
     simdgroup_multiply(product, a, b);
     return product;
 }

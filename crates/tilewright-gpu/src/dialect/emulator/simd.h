@@ -9,28 +9,37 @@
 
 namespace tw {
 
-/// What a lane brings: a vector for whatever reads as one, else the value itself.
-template <class X, bool = tw_user::metal::is_vector<X>::value>
+/// What a lane brings: a vector for whatever reads as one, else the value itself. What it is summed in: float for half
+/// and bfloat, rounded once at the end.
+template <class X, bool = tw_user::metal::tw_is_vector<X>::value>
 struct brought {
     using type = X;
+    using sum = X;
+};
+template <class Code>
+struct brought<tw_user::metal::tw_small_float<Code>, false> {
+    using type = tw_user::metal::tw_small_float<Code>;
+    using sum = float;
 };
 template <class X>
 struct brought<X, true> {
-    using type = tw_user::metal::vector_t<X>;
+    using type = tw_user::metal::tw_vector_t<X>;
+    using sum = tw_user::metal::vec<typename brought<tw_user::metal::tw_element_t<X>>::sum, tw_user::metal::tw_lanes<type>::value>;
 };
 template <class X>
 using brought_t = typename brought<X>::type;
+template <class X>
+using sum_t = typename brought<X>::sum;
 
 /// `operation` over the lanes of `met` in [first, first + width).
 template <class T, class Operation>
 TW_RUNTIME T combine(const Met<T>& met, unsigned first, unsigned width, Operation operation) {
-    const unsigned present = met.lanes >> first & (width == 32 ? 0xffffffffu : (1u << width) - 1u);
     T values[32];
     unsigned count = 0;
     for (unsigned i = 0; i < width; ++i) {
-        if (present >> i & 1u) values[count++] = met[first + i];
+        if (met.came(first + i)) values[count++] = met[first + i];
     }
-    if (count == width) {
+    if (met.all()) {
         for (unsigned half_width = width / 2; half_width; half_width /= 2) {
             for (unsigned i = 0; i < half_width; ++i) values[i] = operation(values[i], values[i + half_width]);
         }
@@ -43,9 +52,8 @@ TW_RUNTIME T combine(const Met<T>& met, unsigned first, unsigned width, Operatio
 /// `operation` over the lanes of `met` from `first` to this one.
 template <class T, class Operation>
 TW_RUNTIME T scan(const Met<T>& met, unsigned first, unsigned width, unsigned self, Operation operation) {
-    const unsigned all = width == 32 ? 0xffffffffu : (1u << width) - 1u;
     T values[32];
-    if ((met.lanes >> first & all) == all) {
+    if (met.all()) {
         for (unsigned i = 0; i < width; ++i) values[i] = met[first + i];
         for (unsigned step = 1; step < width; step *= 2) {
             for (unsigned i = width - 1; i >= step; --i) values[i] = operation(values[i - step], values[i]);
@@ -88,6 +96,12 @@ public:
     TW_RUNTIME explicit constexpr operator vote_t() const { return bits; }
     TW_RUNTIME constexpr bool all() const { return bits == (vote_t(1) << Width) - 1u; }
     TW_RUNTIME constexpr bool any() const { return bits != 0; }
+    TW_RUNTIME constexpr bool operator==(Vote v) const { return bits == v.bits; }
+    TW_RUNTIME constexpr bool operator!=(Vote v) const { return bits != v.bits; }
+    TW_RUNTIME constexpr Vote operator&(Vote v) const { return Vote(bits & v.bits); }
+    TW_RUNTIME constexpr Vote operator|(Vote v) const { return Vote(bits | v.bits); }
+    TW_RUNTIME constexpr Vote operator^(Vote v) const { return Vote(bits ^ v.bits); }
+    TW_RUNTIME constexpr Vote operator~() const { return Vote(~bits & ((vote_t(1) << Width) - 1u)); }
 
 private:
     vote_t bits;
@@ -103,6 +117,7 @@ enum class mem_flags : uint {
     mem_threadgroup = 2,
     mem_texture = 4,
     mem_threadgroup_imageblock = 8,
+    mem_object_data = 16,
 };
 constexpr mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(uint(a) | uint(b)); }
 constexpr mem_flags operator&(mem_flags a, mem_flags b) { return mem_flags(uint(a) & uint(b)); }
@@ -162,23 +177,23 @@ TW_RUNTIME inline void simdgroup_barrier(mem_flags flags, TW_SITE) {
     }
 
 #define TW_LANES_REDUCE(group, width, name, expression) \
-    template <class X, class T = tw::brought_t<X>> \
+    template <class X, class T = tw::brought_t<X>, class S = tw::sum_t<X>> \
     TW_RUNTIME T group##_##name(X x, TW_SITE) { \
-        const auto met = tw::meet<T>(T(x), {#group "_" #name, file, line}); \
-        return tw::combine(met, met.self & ~(width - 1u), width, [](T a, T b) { return T(expression); }); \
+        const auto met = tw::meet<S>(S(T(x)), {#group "_" #name, file, line}); \
+        return T(tw::combine(met, met.self & ~(width - 1u), width, [](S a, S b) { return S(expression); })); \
     }
 #define TW_LANES_SCAN(group, width, name, expression, neutral) \
-    template <class X, class T = tw::brought_t<X>> \
+    template <class X, class T = tw::brought_t<X>, class S = tw::sum_t<X>> \
     TW_RUNTIME T group##_prefix_inclusive_##name(X x, TW_SITE) { \
-        const auto met = tw::meet<T>(T(x), {#group "_prefix_inclusive_" #name, file, line}); \
-        return tw::scan(met, met.self & ~(width - 1u), width, met.self, [](T a, T b) { return T(expression); }); \
+        const auto met = tw::meet<S>(S(T(x)), {#group "_prefix_inclusive_" #name, file, line}); \
+        return T(tw::scan(met, met.self & ~(width - 1u), width, met.self, [](S a, S b) { return S(expression); })); \
     } \
-    template <class X, class T = tw::brought_t<X>> \
+    template <class X, class T = tw::brought_t<X>, class S = tw::sum_t<X>> \
     TW_RUNTIME T group##_prefix_exclusive_##name(X x, TW_SITE) { \
-        const auto met = tw::meet<T>(T(x), {#group "_prefix_exclusive_" #name, file, line}); \
+        const auto met = tw::meet<S>(S(T(x)), {#group "_prefix_exclusive_" #name, file, line}); \
         const unsigned first = met.self & ~(width - 1u), before = tw::lane_before(met, first); \
         if (before == met.self) return T(neutral); \
-        return tw::scan(met, first, width, before, [](T a, T b) { return T(expression); }); \
+        return T(tw::scan(met, first, width, before, [](S a, S b) { return S(expression); })); \
     }
 #define TW_LANES_MOVE(group, width, name, parameter, source) \
     template <class X, class T = tw::brought_t<X>> \
