@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use tilewright_core::{Case, Device, Error, Expected, Kernel, Result, Stream, Tensor, poison_new_memory};
 
 use crate::compare::{Mismatch, Worst, compare};
-use crate::mutate::{Mutant, mutants};
+use crate::mutate::{Fate, Mutant, mutants};
 
 /// Why a run was not accepted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -177,13 +177,18 @@ impl<'k> Trial<'k> {
         Ok(worst)
     }
 
-    /// Judges every mutant of accepted outputs: the mutation, the output that it hit, and whether the judge caught it.
-    pub fn mutate(&self, outputs: &[Tensor]) -> Result<Vec<(&'static str, &'static str, bool)>> {
+    /// Judges every mutant of accepted outputs: the mutation, the output that it hit, and what became of it.
+    pub fn mutate(&self, outputs: &[Tensor]) -> Result<Vec<(&'static str, &'static str, Fate)>> {
         let (names, expected): (Vec<_>, Vec<_>) = self.present().unzip();
-        let mutants = mutants(&expected, outputs)?;
-        let judged =
-            |mutant: Mutant| (mutant.mutation, names[mutant.output], self.assess(&mutant.outputs).is_err());
-        Ok(mutants.into_iter().map(judged).collect())
+        let judged = |mutant: Mutant| {
+            let fate = match self.assess(&mutant.outputs) {
+                Err(_) => Fate::Caught,
+                Ok(_) if mutant.excusable => Fate::Excused,
+                Ok(_) => Fate::Missed,
+            };
+            (mutant.mutation, names[mutant.output], fate)
+        };
+        Ok(mutants(&expected, outputs)?.into_iter().map(judged).collect())
     }
 
     /// The outputs that this case has, by name, with what they have to be.

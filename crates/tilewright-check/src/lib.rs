@@ -14,6 +14,7 @@
 mod compare;
 mod judge;
 mod mutate;
+mod origin;
 mod peaks;
 mod plot;
 mod record;
@@ -22,7 +23,8 @@ mod time;
 
 pub use compare::{Mismatch, Worst, compare};
 pub use judge::{Failure, Trial, upload};
-pub use mutate::{Mutant, mutants};
+pub use mutate::{Fate, Mutant, mutants};
+pub use origin::Origin;
 pub use peaks::Peaks;
 pub use record::{Role, Row, read_record, write_record};
 pub use report::html;

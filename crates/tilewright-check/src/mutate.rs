@@ -10,6 +10,20 @@ pub struct Mutant {
     pub output: usize,
     /// All outputs, on the host, the changed one among them.
     pub outputs: Vec<Tensor>,
+    /// Whether the tolerances allow the change: some cases cancel so much that even a sign is within the rounding.
+    pub excusable: bool,
+}
+
+/// What became of a mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The judge refused it, as it has to.
+    Caught,
+    /// The judge accepted it, and the tolerances of this case say that it may. Where that happens in every case of a
+    /// kernel, its tolerances are too wide to tell anything.
+    Excused,
+    /// The judge accepted what is wrong.
+    Missed,
 }
 
 /// Every mutation that makes these accepted outputs wrong. `expected` is what those that are there have to be.
@@ -27,72 +41,29 @@ pub fn mutants(expected: &[&Expected], outputs: &[Tensor]) -> Result<Vec<Mutant>
     let originals = outputs.iter().map(Tensor::to_host).collect::<Result<Vec<_>>>()?;
     let mut mutants = Vec::new();
     for (output, (expected, original)) in expected.iter().zip(&originals).enumerate() {
-        for (mutation, changed) in changes(expected, original)? {
+        for (mutation, changed, excusable) in changes(expected, original)? {
             let mut outputs = originals.clone();
             outputs[output] = changed;
-            mutants.push(Mutant { mutation, output, outputs });
+            mutants.push(Mutant { mutation, output, outputs, excusable });
         }
     }
     Ok(mutants)
 }
 
-fn changes(expected: &Expected, original: &Tensor) -> Result<Vec<(&'static str, Tensor)>> {
-    let elements = Elements { bytes: original.to_bytes()?, original };
-    let numbers = original.to_f64_vec()?;
-    let mut made = vec![("shape", reshaped(original)?)];
-    // The largest element is far from zero, so that its sign and its double are far from itself.
-    let finite = |&at: &usize| numbers[at].is_finite() && numbers[at] != 0.0;
-    let largest =
-        (0..numbers.len()).filter(finite).max_by(|&a, &b| numbers[a].abs().total_cmp(&numbers[b].abs()));
+/// Mutation, changed output, and whether the tolerances excuse it.
+type Change = (&'static str, Tensor, bool);
+
+fn changes(expected: &Expected, original: &Tensor) -> Result<Vec<Change>> {
+    let elements = Elements { bytes: original.to_bytes()?, numbers: original.to_f64_vec()?, original };
+    let mut made = vec![("shape", reshaped(original)?, false)];
     match expected {
         Expected::Absent => made.clear(),
-        Expected::Values { value, tolerance, .. } => {
-            let apart = |at: usize, changed: f64| {
-                let stored = elements.rounded(changed);
-                value[at].is_finite() && (stored - value[at]).abs() > tolerance[at]
-            };
-            // From the middle on, because ends are what special code is written for.
-            let middle_first = (numbers.len() / 2..numbers.len()).chain(0..numbers.len() / 2);
-            let off = middle_first.flat_map(|at| {
-                let step = 4.0 * tolerance[at] * value[at].signum();
-                [(at, value[at] - step), (at, value[at] + step), (at, value[at] + 1.0)]
-            });
-            made.extend(
-                off.into_iter()
-                    .find(|&(at, changed)| apart(at, changed))
-                    .map(|(at, changed)| ("tolerance", elements.with(&[(at, changed)]))),
-            );
-            if let Some(at) = (0..numbers.len()).find(|&at| !value[at].is_nan())
-                && original.dtype().is_float()
-            {
-                made.push(("nan", elements.with(&[(at, f64::NAN)])));
-            }
-            if let Some(at) = largest.filter(|&at| apart(at, -numbers[at])) {
-                made.push(("sign", elements.with(&[(at, -numbers[at])])));
-            }
-            let smallest = (0..numbers.len())
-                .filter(|&at| value[at].is_finite())
-                .min_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
-            if let (Some(a), Some(b)) = (largest, smallest)
-                && (apart(a, numbers[b]) || apart(b, numbers[a]))
-            {
-                made.push(("swap", elements.with(&[(a, numbers[b]), (b, numbers[a])])));
-            }
-        }
-        Expected::Exact(_) => {
-            if !numbers.is_empty() {
-                made.push(("off by one", elements.next_pattern(numbers.len() / 2)));
-            }
-            if let Some(b) = (1..numbers.len()).find(|&at| elements.pattern(at) != elements.pattern(0)) {
-                made.push(("swap", elements.swapped(0, b)));
-            }
-        }
+        Expected::Values { value, tolerance, .. } => made.extend(elements.off_by_value(value, tolerance)),
+        Expected::Exact(_) => made.extend(elements.off_by_pattern()),
         Expected::Free { .. } => {
-            if let Some(at) = largest {
-                made.push(("doubled", elements.with(&[(at, 2.0 * numbers[at])])));
-                if original.dtype().is_float() {
-                    made.push(("nan", elements.with(&[(at, f64::NAN)])));
-                }
+            if let Some(at) = elements.largest() {
+                made.push(("doubled", elements.with(&[(at, 2.0 * elements.numbers[at])]), false));
+                made.extend(elements.not_a_number(at));
             }
         }
     }
@@ -109,10 +80,62 @@ fn reshaped(original: &Tensor) -> Result<Tensor> {
 /// A host tensor's elements in row-major order, to make changed copies of.
 struct Elements<'t> {
     bytes: Vec<u8>,
+    numbers: Vec<f64>,
     original: &'t Tensor,
 }
 
 impl Elements<'_> {
+    fn off_by_value(&self, value: &[f64], tolerance: &[f64]) -> Vec<Change> {
+        let within = |at: usize, changed: f64| (self.rounded(changed) - value[at]).abs() <= tolerance[at];
+        let finite = |at: &usize| value[*at].is_finite();
+        // From the middle on, because ends are what special code is written for.
+        let middle_first = (value.len() / 2..value.len()).chain(0..value.len() / 2).filter(finite);
+        let steps = middle_first.flat_map(|at| {
+            // Toward zero first: away from it the dtype may saturate. A whole step is for integers.
+            let step = 4.0 * tolerance[at] * value[at].signum();
+            [value[at] - step, value[at] + step, value[at] + 1.0].map(|changed| (at, changed))
+        });
+        let mut made = Vec::new();
+        if let Some(step) = steps.into_iter().find(|&(at, changed)| !within(at, changed)) {
+            made.push(("tolerance", self.with(&[step]), false));
+        }
+        made.extend((0..value.len()).find(|&at| !value[at].is_nan()).and_then(|at| self.not_a_number(at)));
+        let Some(largest) = self.largest() else { return made };
+        let negative = -self.numbers[largest];
+        made.push(("sign", self.with(&[(largest, negative)]), within(largest, negative)));
+        let other = (0..value.len()).filter(finite).max_by(|&a, &b| {
+            let distance = |at: usize| (self.numbers[at] - self.numbers[largest]).abs();
+            distance(a).total_cmp(&distance(b))
+        });
+        if let Some(other) = other.filter(|&other| self.numbers[other] != self.numbers[largest]) {
+            let exchanged = [(largest, self.numbers[other]), (other, self.numbers[largest])];
+            let excusable = exchanged.iter().all(|&(at, changed)| within(at, changed));
+            made.push(("swap", self.with(&exchanged), excusable));
+        }
+        made
+    }
+
+    fn off_by_pattern(&self) -> Vec<Change> {
+        let mut made = Vec::new();
+        if !self.numbers.is_empty() {
+            made.push(("off by one", self.next_pattern(self.numbers.len() / 2), false));
+        }
+        let different = (1..self.numbers.len()).find(|&at| self.pattern(at) != self.pattern(0));
+        made.extend(different.map(|at| ("swap", self.swapped(0, at), false)));
+        made
+    }
+
+    fn not_a_number(&self, at: usize) -> Option<Change> {
+        self.dtype().is_float().then(|| ("nan", self.with(&[(at, f64::NAN)]), false))
+    }
+
+    /// The finite element farthest from zero, so that its sign and its double are far from itself.
+    fn largest(&self) -> Option<usize> {
+        let numbers = &self.numbers;
+        let changes = |&at: &usize| numbers[at].is_finite() && self.rounded(-numbers[at]) != numbers[at];
+        (0..numbers.len()).filter(changes).max_by(|&a, &b| numbers[a].abs().total_cmp(&numbers[b].abs()))
+    }
+
     fn dtype(&self) -> DType {
         self.original.dtype()
     }
