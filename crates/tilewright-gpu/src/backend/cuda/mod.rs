@@ -1,0 +1,13 @@
+//! NVIDIA GPUs through the driver API, found when the program runs.
+//!
+//! Nothing here links against CUDA. `cudarc` looks the driver up by name and panics where it is absent, so its presence is asked for
+//! first, and an absent driver is an ordinary error.
+
+mod compile;
+mod context;
+mod memory;
+mod stream;
+
+pub use compile::CudaPipeline;
+pub(crate) use context::{caps, count};
+pub use stream::{CudaGraph, CudaStream};

@@ -1,0 +1,183 @@
+// The program around a kernel: reads a launch, runs it, answers with the buffers.
+
+extern "C" {
+void __asan_set_error_report_callback(void (*callback)(const char*));
+void* __asan_get_report_address();
+void* __asan_get_report_pc();
+void* __asan_get_report_bp();
+int __asan_get_report_access_type();
+size_t __asan_get_report_access_size();
+const char* __asan_get_report_description();
+}
+
+namespace tw {
+
+struct Argument {
+    unsigned flags;
+    size_t size;
+    char* memory;
+    char* initial;  // of an input: what it must still hold afterwards
+    char name[64];
+};
+
+enum : uint32_t { request_magic = 0x31455754u };
+enum : unsigned { flag_data = 1, flag_return = 2, flag_read_only = 4, flag_all_written = 8 };
+
+inline Argument* arguments = nullptr;
+inline unsigned argument_count = 0;
+
+/// What the generated `tw_invoke` takes the kernel's arguments from.
+struct Arguments {
+    template <class T>
+    TW_RUNTIME T* pointer(unsigned i) const {
+        return reinterpret_cast<T*>(arguments[i].memory);
+    }
+    template <class T>
+    TW_RUNTIME const T& value(unsigned i) const {
+        return *reinterpret_cast<const T*>(arguments[i].memory);
+    }
+};
+
+TW_RUNTIME inline void receive(void* into, size_t size) {
+    if (fread(into, 1, size, stdin) != size) fault("setup", "the request ends early");
+}
+
+template <class T>
+TW_RUNTIME T receive() {
+    T value;
+    receive(&value, sizeof value);
+    return value;
+}
+
+/// Exactly `size` bytes between memory that belongs to nobody.
+TW_RUNTIME inline char* allocate(size_t size) {
+#ifdef TW_RACE
+    char* const memory = static_cast<char*>(malloc(size + 2 * region_slack));
+    if (memory) return memory + region_slack;
+#else
+    // Of no bytes at all malloc makes one.
+    char* const memory = static_cast<char*>(malloc(size ? size : 16));
+    if (memory) return size ? memory : memory + 16;
+#endif
+    fault("setup", "no memory for a buffer of %zu bytes", size);
+}
+
+TW_RUNTIME inline void receive_arguments() {
+    argument_count = receive<uint32_t>();
+    if (argument_count > 96) fault("setup", "%u arguments are too many", argument_count);
+    arguments = static_cast<Argument*>(calloc(argument_count + 1, sizeof(Argument)));
+    for (unsigned i = 0; i < argument_count; ++i) {
+        Argument& argument = arguments[i];
+        argument.flags = receive<uint32_t>();
+        argument.size = size_t(receive<uint64_t>());
+        receive(argument.name, sizeof argument.name);
+        argument.name[sizeof argument.name - 1] = 0;
+        argument.memory = allocate(argument.size);
+        const bool data = argument.flags & flag_data, read_only = argument.flags & flag_read_only;
+        if (data) receive(argument.memory, argument.size);
+        else memset(argument.memory, 0xff, argument.size);
+        if (read_only) {
+            argument.initial = static_cast<char*>(malloc(argument.size + 1));
+            if (!argument.initial) fault("setup", "no memory for a copy of `%s`", argument.name);
+            memcpy(argument.initial, argument.memory, argument.size);
+        }
+        regions[region_count++] = {argument.name, argument.memory, argument.size, space_device, data, read_only, true, nullptr, 0};
+    }
+}
+
+/// Called by AddressSanitizer after its report: says the same in the names of the kernel.
+TW_RUNTIME inline void on_bad_access(const char*) {
+    char* const at = static_cast<char*>(__asan_get_report_address());
+    void* const pc = __asan_get_report_pc();
+    const size_t size = __asan_get_report_access_size();
+    const char* const verb = __asan_get_report_access_type() ? "write" : "read";
+    const Place line = place_of(pc, static_cast<void**>(__asan_get_report_bp()));
+    const Place thread = current ? thread_place(*current) : Place{"the launch"};
+    const Region* nearest = nullptr;
+    size_t distance = region_slack;
+    for (const Region* region = regions; region < regions + region_count; ++region) {
+        const size_t before = size_t(region->begin - at), after = size_t(at - (region->begin + region->size));
+        const size_t outside = size_t(at - region->begin) < region->size ? 0 : before < after ? before : after;
+        if (outside < distance) {
+            distance = outside;
+            nearest = region;
+        }
+    }
+    const char* const what = __asan_get_report_description();
+    if (!strstr(what, "overflow") && !strstr(what, "underflow")) {
+        fault("bad-address", "%s at address %p by %s at %s", what, static_cast<void*>(at), thread.text, line.text);
+    }
+    if (!nearest || strstr(what, "stack")) {
+        fault("out-of-bounds", "%s of %zu bytes outside of an array of its own or a constant by %s at %s", verb, size, thread.text, line.text);
+    }
+    fault("out-of-bounds", "%s of %zu bytes at byte %td of `%s`, which has %zu, by %s at %s", verb, size, at - nearest->begin,
+          nearest->name, nearest->size, thread.text, line.text);
+}
+
+/// A stack's guard was hit, or something for the sanitizer to report.
+inline struct sigaction handler_before[2];
+TW_RUNTIME inline void on_signal(int signal, siginfo_t* info, void* context) {
+    const size_t thread = stacks.guard_hit(info->si_addr);
+    if (thread < stacks.count) {
+        fault("stack-overflow", "%s needs more than the %zu bytes of its stack", thread_place(group.threads[thread]).text,
+              stacks.stride - stacks.guard);
+    }
+    const struct sigaction& before = handler_before[signal == SIGSEGV];
+    if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(signal, info, context);
+    fault("bad-address", "access to address %p", info->si_addr);
+}
+
+TW_RUNTIME inline void install_handlers() {
+    static char own_stack[1 << 17];
+    stack_t other = {};
+    other.ss_sp = own_stack;
+    other.ss_size = sizeof own_stack;
+    sigaltstack(&other, nullptr);
+    struct sigaction action = {};
+    action.sa_sigaction = on_signal;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &action, &handler_before[1]);
+    sigaction(SIGBUS, &action, &handler_before[0]);
+    __asan_set_error_report_callback(on_bad_access);
+}
+
+}  // namespace tw
+
+void tw_invoke(const tw::Arguments& arguments);
+
+TW_RUNTIME int main() {
+    using namespace tw;
+    if (receive<uint32_t>() != request_magic) fault("setup", "not a request");
+    chance.state = receive<uint64_t>();
+    for (unsigned& axis : group.grid) axis = receive<uint32_t>();
+    for (unsigned& axis : group.requested) axis = receive<uint32_t>();
+    dynamic_size = receive<uint32_t>();
+    const size_t stack_bytes = receive<uint32_t>();
+    size_t threads = 1;
+    for (int axis = 0; axis < 3; ++axis) {
+        // The grid counts threads; a group is no larger than it.
+        if (group.requested[axis] > group.grid[axis]) group.requested[axis] = group.grid[axis];
+        threads *= group.requested[axis];
+    }
+    if (threads > 1024) fault("setup", "a threadgroup of %zu threads is more than 1024", threads);
+    receive_arguments();
+    dynamic_memory = allocate(dynamic_size);
+    if (threads > 0) {
+        stacks.allocate(threads, stack_bytes);
+        install_handlers();
+        kernel = [] { tw_invoke(Arguments()); };
+        run_grid();
+    }
+    for (unsigned i = 0; i < argument_count; ++i) {
+        const Argument& argument = arguments[i];
+        if (argument.initial && memcmp(argument.initial, argument.memory, argument.size) != 0) {
+            fault("read-only", "the input `%s` was written to", argument.name);
+        }
+#ifdef TW_RACE
+        if (argument.flags & flag_all_written) check_written(regions[i]);
+#endif
+        if (argument.flags & flag_return) fwrite(argument.memory, 1, argument.size, stdout);
+    }
+    fflush(stdout);
+    _exit(0);
+}

@@ -1,0 +1,302 @@
+// Math of the Metal dialect over float, half, bfloat, integers and vectors, with metal::precise and metal::fast.
+// Shared by CUDA and the emulator; follows vectors.h. The plain names are the precise ones, as with Metal's safe math mode.
+// half and bfloat go through float and are rounded at the end. A function of float takes an integer as a float.
+
+// The one place where the two targets name an operation differently. The emulator's header includes <math.h>.
+#ifdef __CUDACC_RTC__
+#define TW_EITHER(cuda, host) cuda
+#else
+#define TW_EITHER(cuda, host) host
+#endif
+
+namespace tw_user::metal {
+
+/// The type in which A and B meet: A if both are A (ushort stays ushort), else that of a + b.
+template <class A, class B>
+struct meet {
+    using type = remove_cvref_t<decltype(declval<const A&>() + declval<const B&>())>;
+};
+template <class A>
+struct meet<A, A> : conditional_t<is_vector<A>::value, read_as<A>, enable_if<is_arithmetic<A>::value, A>> {};
+template <class A, class B>
+using meet_t = typename meet<remove_cvref_t<A>, remove_cvref_t<B>>::type;
+template <class A, class B, class C>
+using meet3_t = meet_t<meet_t<A, B>, C>;
+
+/// What a function of floats answers for an X that is no plain float: small floats and vectors keep their type.
+template <class X, bool = is_vector<X>::value>
+struct float_like : enable_if<is_small_float<X>::value, X> {};
+template <class X>
+struct float_like<X, true> : enable_if<is_floating_point<element_t<X>>::value, vector_t<X>> {};
+template <class X>
+using float_like_t = typename float_like<remove_cvref_t<X>>::type;
+
+/// `function` of the elements at each place, or of the scalars themselves.
+template <class R, class Function, class... X>
+TW_FN R each(Function function, const X&... x) {
+    if constexpr (is_vector<R>::value) {
+        R result;
+        for (int i = 0; i < lanes<R>::value; ++i) result.e[i] = function(x.e[i]...);
+        return result;
+    } else {
+        return function(x...);
+    }
+}
+
+#define TW_MATH_1(name, expression)                                                        \
+    TW_FN float name(float x) { return expression; }                                       \
+    template <class X, class R = float_like_t<X>>                                          \
+    TW_FN R name(const X& x) {                                                             \
+        return each<R>([](auto v) { return decltype(v)(name(float(v))); }, R(x));          \
+    }
+#define TW_MATH_2(name, expression)                                                                             \
+    TW_FN float name(float x, float y) { return expression; }                                                   \
+    template <class A, class B, class R = float_like_t<meet_t<A, B>>>                                           \
+    TW_FN R name(const A& x, const B& y) {                                                                      \
+        return each<R>([](auto v, auto w) { return decltype(v)(name(float(v), float(w))); }, R(x), R(y));       \
+    }
+#define TW_MATH_3(name, expression)                                                                             \
+    TW_FN float name(float x, float y, float z) { return expression; }                                          \
+    template <class A, class B, class C, class R = float_like_t<meet3_t<A, B, C>>>                              \
+    TW_FN R name(const A& x, const B& y, const C& z) {                                                          \
+        return each<R>([](auto u, auto v, auto w) { return decltype(u)(name(float(u), float(v), float(w))); },  \
+                       R(x), R(y), R(z));                                                                       \
+    }
+
+TW_MATH_1(acos, ::acosf(x))
+TW_MATH_1(acosh, ::acoshf(x))
+TW_MATH_1(asin, ::asinf(x))
+TW_MATH_1(asinh, ::asinhf(x))
+TW_MATH_1(atan, ::atanf(x))
+TW_MATH_1(atanh, ::atanhf(x))
+TW_MATH_1(ceil, ::ceilf(x))
+TW_MATH_1(cos, ::cosf(x))
+TW_MATH_1(cosh, ::coshf(x))
+TW_MATH_1(cospi, TW_EITHER(::cospif(x), float(::cos(double(M_PI_F) * ::remainder(double(x), 2.0)))))
+TW_MATH_1(exp, ::expf(x))
+TW_MATH_1(exp2, ::exp2f(x))
+TW_MATH_1(exp10, TW_EITHER(::exp10f(x), float(::pow(10.0, double(x)))))
+TW_MATH_1(fabs, ::fabsf(x))
+TW_MATH_1(floor, ::floorf(x))
+TW_MATH_1(fract, ::fminf(x - ::floorf(x), 0x1.fffffep-1f))
+TW_MATH_1(log, ::logf(x))
+TW_MATH_1(log2, ::log2f(x))
+TW_MATH_1(log10, ::log10f(x))
+TW_MATH_1(rint, ::rintf(x))
+TW_MATH_1(round, ::roundf(x))
+TW_MATH_1(rsqrt, TW_EITHER(::rsqrtf(x), float(1.0 / ::sqrt(double(x)))))
+TW_MATH_1(saturate, ::fminf(::fmaxf(x, 0.0f), 1.0f))
+TW_MATH_1(sign, x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? x : 0.0f)
+TW_MATH_1(sin, ::sinf(x))
+TW_MATH_1(sinh, ::sinhf(x))
+TW_MATH_1(sinpi, TW_EITHER(::sinpif(x), float(::sin(3.14159265358979323846 * ::remainder(double(x), 2.0)))))
+TW_MATH_1(sqrt, ::sqrtf(x))
+TW_MATH_1(tan, ::tanf(x))
+TW_MATH_1(tanh, ::tanhf(x))
+TW_MATH_1(tanpi, sinpi(x) / cospi(x))
+TW_MATH_1(trunc, ::truncf(x))
+TW_MATH_2(atan2, ::atan2f(x, y))
+TW_MATH_2(copysign, ::copysignf(x, y))
+TW_MATH_2(divide, x / y)
+TW_MATH_2(fdim, ::fdimf(x, y))
+TW_MATH_2(fmax, ::fmaxf(x, y))
+TW_MATH_2(fmin, ::fminf(x, y))
+TW_MATH_2(fmod, ::fmodf(x, y))
+TW_MATH_2(nextafter, ::nextafterf(x, y))
+TW_MATH_2(pow, ::powf(x, y))
+TW_MATH_2(powr, ::powf(x, y))
+TW_MATH_2(step, y < x ? 0.0f : 1.0f)
+TW_MATH_3(fma, ::fmaf(x, y, z))
+TW_MATH_3(mix, x + (y - x) * z)
+TW_FN float smoothstep_unit(float t) { return t * t * (3.0f - 2.0f * t); }
+TW_MATH_3(smoothstep, smoothstep_unit(saturate((z - x) / (y - x))))
+TW_MATH_3(fmin3, ::fminf(::fminf(x, y), z))
+TW_MATH_3(fmax3, ::fmaxf(::fmaxf(x, y), z))
+TW_MATH_3(fmedian3, ::fmaxf(::fminf(x, y), ::fminf(::fmaxf(x, y), z)))
+
+/// Functions with a second result through a reference, and those with an integer beside the float.
+TW_FN float sincos(float x, float& cosine) {
+    cosine = ::cosf(x);
+    return ::sinf(x);
+}
+TW_FN float frexp(float x, int& exponent) { return ::frexpf(x, &exponent); }
+TW_FN float modf(float x, float& whole) { return ::modff(x, &whole); }
+TW_FN float ldexp(float x, int exponent) { return ::ldexpf(x, exponent); }
+TW_FN int ilogb(float x) { return ::ilogbf(x); }
+template <class X, class R = float_like_t<X>>
+TW_FN R sincos(const X& x, R& cosine) {
+    cosine = cos(x);
+    return sin(x);
+}
+template <class X, class R = float_like_t<X>>
+TW_FN R modf(const X& x, R& whole) {
+    whole = trunc(x);
+    return copysign(x - whole, x);
+}
+template <class Code>
+TW_FN small_float<Code> frexp(small_float<Code> x, int& exponent) {
+    return small_float<Code>(::frexpf(float(x), &exponent));
+}
+template <class Code>
+TW_FN small_float<Code> ldexp(small_float<Code> x, int exponent) {
+    return small_float<Code>(::ldexpf(float(x), exponent));
+}
+template <class T, int N>
+TW_FN vec<T, N> frexp(const vec<T, N>& x, vec<int, N>& exponent) {
+    vec<T, N> result;
+    for (int i = 0; i < N; ++i) result.e[i] = frexp(x.e[i], exponent.e[i]);
+    return result;
+}
+template <class T, int N>
+TW_FN vec<T, N> ldexp(const vec<T, N>& x, const vec<int, N>& exponent) {
+    vec<T, N> result;
+    for (int i = 0; i < N; ++i) result.e[i] = ldexp(x.e[i], exponent.e[i]);
+    return result;
+}
+
+// By their bits, so that no compiler option can reason them away.
+#define TW_CLASSIFY(name, expression)                                                             \
+    TW_FN bool name(float x) {                                                                    \
+        [[maybe_unused]] const uint bits = __builtin_bit_cast(uint, x), magnitude = bits & 0x7fffffffu;            \
+        return expression;                                                                        \
+    }                                                                                             \
+    template <class X, class V = float_like_t<X>>                                                 \
+    TW_FN auto name(const X& x) {                                                                 \
+        using R = conditional_t<is_vector<V>::value, vec<bool, width<V>::value>, bool>;           \
+        return each<R>([](auto v) { return name(float(v)); }, V(x));                              \
+    }
+TW_CLASSIFY(isfinite, magnitude < 0x7f800000u)
+TW_CLASSIFY(isinf, magnitude == 0x7f800000u)
+TW_CLASSIFY(isnan, magnitude > 0x7f800000u)
+TW_CLASSIFY(isnormal, magnitude < 0x7f800000u && magnitude >= 0x00800000u)
+TW_CLASSIFY(signbit, (bits & ~magnitude) != 0u)
+
+template <class T>
+TW_FN T lesser(T a, T b) {
+    if constexpr (is_floating_point<T>::value) return T(::fminf(float(a), float(b)));
+    else return b < a ? b : a;
+}
+template <class T>
+TW_FN T greater(T a, T b) {
+    if constexpr (is_floating_point<T>::value) return T(::fmaxf(float(a), float(b)));
+    else return a < b ? b : a;
+}
+/// min, max, clamp: of floats as fmin and fmax, so that a NaN yields the other operand. Operands may differ in type.
+template <class A, class B, class R = meet_t<A, B>>
+TW_FN R min(const A& a, const B& b) {
+    return each<R>([](auto v, auto w) { return lesser(v, w); }, R(a), R(b));
+}
+template <class A, class B, class R = meet_t<A, B>>
+TW_FN R max(const A& a, const B& b) {
+    return each<R>([](auto v, auto w) { return greater(v, w); }, R(a), R(b));
+}
+template <class A, class B, class C, class R = meet3_t<A, B, C>>
+TW_FN R clamp(const A& x, const B& low, const C& high) {
+    return min(max(R(x), R(low)), R(high));
+}
+template <class A, class B, class C, class R = meet3_t<A, B, C>>
+TW_FN R min3(const A& a, const B& b, const C& c) {
+    return min(min(R(a), R(b)), R(c));
+}
+template <class A, class B, class C, class R = meet3_t<A, B, C>>
+TW_FN R max3(const A& a, const B& b, const C& c) {
+    return max(max(R(a), R(b)), R(c));
+}
+template <class A, class B, class C, class R = meet3_t<A, B, C>>
+TW_FN R median3(const A& a, const B& b, const C& c) {
+    return max(min(R(a), R(b)), min(max(R(a), R(b)), R(c)));
+}
+template <class X, class R = meet_t<X, X>>
+TW_FN R abs(const X& x) {
+    return each<R>(
+        [](auto v) {
+            using T = decltype(v);
+            if constexpr (is_floating_point<T>::value) return T(::fabsf(float(v)));
+            else return v < T(0) ? T(-v) : v;
+        },
+        R(x));
+}
+/// b where c, else a.
+template <class A, class B, class C, class R = meet_t<A, B>>
+TW_FN R select(const A& a, const B& b, const C& c) {
+    if constexpr (is_vector<C>::value) return each<R>([](auto v, auto w, auto p) { return p ? w : v; }, R(a), R(b), vector_t<C>(c));
+    else return c ? R(b) : R(a);
+}
+
+TW_FN bool any(bool a) { return a; }
+TW_FN bool all(bool a) { return a; }
+template <int N>
+TW_FN bool any(const vec<bool, N>& a) {
+    bool result = false;
+    for (int i = 0; i < N; ++i) result = result || a.e[i];
+    return result;
+}
+template <int N>
+TW_FN bool all(const vec<bool, N>& a) {
+    bool result = true;
+    for (int i = 0; i < N; ++i) result = result && a.e[i];
+    return result;
+}
+
+template <class A, class B, class V = vector_result_t<A, B>>
+TW_FN element_t<V> dot(const A& a, const B& b) {
+    const V x(a), y(b);
+    element_t<V> sum = x.e[0] * y.e[0];
+    for (int i = 1; i < lanes<V>::value; ++i) sum = sum + x.e[i] * y.e[i];
+    return sum;
+}
+template <class A, class V = vector_t<A>>
+TW_FN element_t<V> length_squared(const A& a) {
+    return dot(a, a);
+}
+template <class A, class V = vector_t<A>>
+TW_FN element_t<V> length(const A& a) {
+    return sqrt(dot(a, a));
+}
+template <class A, class B, class V = vector_result_t<A, B>>
+TW_FN element_t<V> distance_squared(const A& a, const B& b) {
+    return length_squared(a - b);
+}
+template <class A, class B, class V = vector_result_t<A, B>>
+TW_FN element_t<V> distance(const A& a, const B& b) {
+    return length(a - b);
+}
+template <class A, class V = vector_t<A>>
+TW_FN V normalize(const A& a) {
+    return a * rsqrt(dot(a, a));
+}
+template <class A, class B, class V = vector_result_t<A, B>>
+TW_FN V cross(const A& a, const B& b) {
+    const V x(a), y(b);
+    return V(x.y * y.z - x.z * y.y, x.z * y.x - x.x * y.z, x.x * y.y - x.y * y.x);
+}
+template <class A, class B, class V = vector_result_t<A, B>>
+TW_FN V reflect(const A& incident, const B& normal) {
+    return incident - normal * (dot(normal, incident) * element_t<V>(2.0f));
+}
+
+/// The less accurate forms: on CUDA the hardware's approximations, elsewhere the precise ones.
+namespace precise {
+using namespace metal;
+}
+namespace fast {
+using namespace metal;
+TW_MATH_1(cos, TW_EITHER(::__cosf(x), ::cosf(x)))
+TW_MATH_1(exp, TW_EITHER(::__expf(x), ::expf(x)))
+TW_MATH_1(exp10, TW_EITHER(::__exp10f(x), metal::exp10(x)))
+TW_MATH_1(log, TW_EITHER(::__logf(x), ::logf(x)))
+TW_MATH_1(log2, TW_EITHER(::__log2f(x), ::log2f(x)))
+TW_MATH_1(log10, TW_EITHER(::__log10f(x), ::log10f(x)))
+TW_MATH_1(sin, TW_EITHER(::__sinf(x), ::sinf(x)))
+TW_MATH_1(tan, TW_EITHER(::__tanf(x), ::tanf(x)))
+TW_MATH_2(divide, TW_EITHER(::__fdividef(x, y), x / y))
+TW_MATH_2(pow, TW_EITHER(::__powf(x, y), ::powf(x, y)))
+TW_MATH_2(powr, TW_EITHER(::__powf(x, y), ::powf(x, y)))
+}  // namespace fast
+
+#undef TW_CLASSIFY
+#undef TW_MATH_1
+#undef TW_MATH_2
+#undef TW_MATH_3
+
+}  // namespace tw_user::metal
