@@ -8,8 +8,7 @@
 //! - [`Row`], [`write_record`], [`read_record`]: what was measured, as CSV.
 //! - [`html`]: the same as one page.
 //!
-//! Everything takes kernels as an argument; nothing here knows any by name except the two whose library variants
-//! measure a GPU's peaks.
+//! Everything takes kernels as an argument; nothing here knows any by name.
 
 mod compare;
 mod judge;
@@ -25,7 +24,7 @@ pub use compare::{Mismatch, Worst, compare};
 pub use judge::{Failure, Trial, upload};
 pub use mutate::{Fate, Mutant, mutants};
 pub use origin::Origin;
-pub use peaks::Peaks;
+pub use peaks::{Peaks, Yardsticks};
 pub use record::{Role, Row, read_record, write_record};
 pub use report::html;
 pub use time::{Contestant, KernelContestant, Pace, Sample, Summary, Timing, race, timed};

@@ -30,35 +30,36 @@ fn by_name<S: serde::Serializer>(peaks: &BTreeMap<DType, f64>, to: S) -> Result<
     to.collect_map(peaks.iter().map(|(dtype, peak)| (dtype.name(), peak)))
 }
 
+/// The kernels whose best variants show what a GPU can do.
+#[derive(Clone, Copy)]
+pub struct Yardsticks<'k> {
+    /// Moves its input: its rate in bytes is the bandwidth.
+    pub copy: Option<&'k dyn Kernel>,
+    /// A matrix product with the vendor's library among its variants: its rate in operations is the arithmetic peak.
+    pub product: Option<&'k dyn Kernel>,
+}
+
 impl Peaks {
-    /// Measures the stream's device: the CPU by a copy on all cores and by `faer`'s matrix product, a GPU by the
-    /// library variants of the kernels `copy` and `gemm` among `kernels`. The emulator has no peaks: it never claims speed.
-    pub fn measure(stream: &Stream, kernels: &[&dyn Kernel]) -> Result<Self> {
+    /// Measures the stream's device: the CPU by a copy on all cores and by `faer`'s matrix product, a GPU by the best
+    /// variants of the yardsticks. The emulator has no peaks: it never claims speed.
+    pub fn measure(stream: &Stream, yardsticks: Yardsticks) -> Result<Self> {
         match stream.device() {
             Device::Cpu => Ok(Self::cpu()),
             Device::Emulated => Ok(Self::default()),
-            _ => Self::gpu(stream, kernels),
+            _ => {
+                let rates = |kernel: Option<&dyn Kernel>, amount: fn(Work) -> f64| {
+                    kernel.map_or(Ok(BTreeMap::new()), |kernel| best_rates(kernel, stream, amount))
+                };
+                let copies = rates(yardsticks.copy, |work| work.bytes)?;
+                let gemm_gflops = rates(yardsticks.product, |work| work.flops)?;
+                Ok(Self { copy_gbs: copies.into_values().reduce(f64::max), gemm_gflops })
+            }
         }
     }
 
     fn cpu() -> Self {
         let gemm_gflops = [(DType::F32, gemm_gflops::<f32>(2048)), (DType::F64, gemm_gflops::<f64>(1536))];
         Self { copy_gbs: Some(copy_gbs()), gemm_gflops: gemm_gflops.into() }
-    }
-
-    fn gpu(stream: &Stream, kernels: &[&dyn Kernel]) -> Result<Self> {
-        let mut peaks = Self::default();
-        for kernel in kernels {
-            match kernel.spec().name {
-                "copy" => {
-                    let rate = |work: Work| work.bytes;
-                    peaks.copy_gbs = best_rates(*kernel, stream, rate)?.into_values().reduce(f64::max);
-                }
-                "gemm" => peaks.gemm_gflops = best_rates(*kernel, stream, |work| work.flops)?,
-                _ => {}
-            }
-        }
-        Ok(peaks)
     }
 
     /// The matrix-product peak that bounds arithmetic on `dtype`: its own, or f32's for what is computed in f32.
