@@ -136,8 +136,8 @@ pub struct Launch<'a> {
 
 /// One argument of a launch, in the order of the signature.
 pub(crate) enum Arg<'a> {
-    /// Memory from `offset`, `bytes` long. `contents` says whether what is in it matters.
-    Memory { tensor: &'a Tensor, offset: usize, bytes: usize, writes: bool, contents: bool },
+    /// Memory from `offset`, `bytes` long. `contents` says whether what is in it matters; where not, the kernel must write all of it.
+    Memory { name: &'a str, tensor: &'a Tensor, offset: usize, bytes: usize, writes: bool, contents: bool },
     Scalar(Scalar),
     Shape(&'a Tensor),
     Strides(&'a Tensor),
@@ -352,7 +352,8 @@ impl<'a> Launch<'a> {
 
         let initial = self.initial.is_some();
         let (mut next_in, mut next_scalar) = (inputs.iter(), self.scalars.iter().zip(&definition.scalars));
-        let (mut next_place, mut next_out) = (in_place.iter(), outputs.iter());
+        let given_outputs = self.outputs.iter().map(|target| matches!(target, Target::Into(_)));
+        let (mut next_place, mut next_out) = (in_place.iter(), outputs.iter().zip(given_outputs));
         let mut args = Vec::with_capacity(ready.signature.params.len());
         let mut current: Option<&Tensor> = None;
         let described: Vec<&Tensor> = ready.signature.described.iter().map(|&index| inputs[index]).collect();
@@ -362,10 +363,10 @@ impl<'a> Launch<'a> {
         for param in &ready.signature.params {
             let described = current;
             args.push(match param {
-                Param::Input { .. } => {
+                Param::Input { name, .. } => {
                     let tensor = *next_in.next().expect("one per parameter");
                     current = Some(tensor);
-                    memory(tensor, false, true)
+                    memory(name, tensor, false, true)
                 }
                 Param::Shape { .. } => Arg::Shape(described.expect("follows its input")),
                 Param::Strides { .. } => Arg::Strides(described.expect("follows its input")),
@@ -374,8 +375,13 @@ impl<'a> Launch<'a> {
                     let (value, (name, _)) = next_scalar.next().expect("one per parameter");
                     Arg::Scalar(value.ok_or_else(|| missing(name))?)
                 }
-                Param::InPlace { .. } => memory(next_place.next().expect("one per parameter"), true, true),
-                Param::Output { .. } => memory(next_out.next().expect("one per parameter"), true, initial),
+                Param::InPlace { name, .. } => {
+                    memory(name, next_place.next().expect("one per parameter"), true, true)
+                }
+                Param::Output { name, .. } => {
+                    let (tensor, given) = next_out.next().expect("one per parameter");
+                    memory(name, tensor, true, initial || given)
+                }
                 Param::Threadgroup { .. } | Param::BuiltIn { .. } => continue,
             });
         }
@@ -427,11 +433,11 @@ impl<'a> Launch<'a> {
     }
 }
 
-fn memory(tensor: &Tensor, writes: bool, contents: bool) -> Arg<'_> {
+fn memory<'a>(name: &'a str, tensor: &'a Tensor, writes: bool, contents: bool) -> Arg<'a> {
     let size = tensor.dtype().size();
     let (start, end) = (tensor.layout().offset(), tensor.layout().end());
     let bytes = if tensor.is_empty() { 0 } else { (end - start) * size };
-    Arg::Memory { tensor, offset: start * size, bytes, writes, contents }
+    Arg::Memory { name, tensor, offset: start * size, bytes, writes, contents }
 }
 
 fn class(definition: &Definition, tensor: &Tensor) -> InputClass {

@@ -13,7 +13,7 @@ use tilewright_core::{
     AlignedBytes, Buffer, Device, Error, Event, EventDriver, Kind, Result, StreamDriver, Tensor,
 };
 
-use super::emulator_host::{Argument, Mode, Request, Toolchain, run};
+use super::emulator_host::{Argument, Contents, Mode, Request, Toolchain, run};
 use crate::cache::{self, Key};
 use crate::caps::{Caps, Limits};
 use crate::define::Definition;
@@ -89,7 +89,7 @@ const STACK_BYTES: u32 = 256 << 10;
 
 /// A program for the emulator, compiled per mode when first needed.
 #[derive(Clone)]
-pub struct EmulatedPipeline {
+pub(crate) struct EmulatedPipeline {
     unit: Arc<Unit>,
     options: Vec<String>,
     pub(crate) limits: Limits,
@@ -146,7 +146,7 @@ fn own(tensor: &Tensor) -> Result<&EmulatedBuffer> {
 }
 
 /// A queue of emulated work.
-pub struct EmulatedStream {
+pub(crate) struct EmulatedStream {
     failure: Mutex<Option<Error>>,
     capture: Mutex<Option<Vec<Recorded>>>,
 }
@@ -158,7 +158,7 @@ enum Recorded {
 }
 
 /// Recorded launches.
-pub struct EmulatedRecording(Vec<Recorded>);
+pub(crate) struct EmulatedRecording(Vec<Recorded>);
 
 /// A launch that owns what it needs.
 struct Job {
@@ -169,7 +169,7 @@ struct Job {
 }
 
 enum JobArgument {
-    Memory { tensor: Tensor, offset: usize, bytes: usize, writes: bool, contents: bool },
+    Memory { name: String, tensor: Tensor, offset: usize, bytes: usize, writes: bool, contents: bool },
     Bytes(Vec<u8>),
 }
 
@@ -177,8 +177,9 @@ impl Job {
     fn of(call: &Call<'_>) -> Self {
         let padded = |values: Vec<u8>| JobArgument::Bytes(if values.is_empty() { vec![0; 8] } else { values });
         let arguments = call.args.iter().map(|arg| match *arg {
-            Arg::Memory { tensor, offset, bytes, writes, contents } => {
-                JobArgument::Memory { tensor: tensor.clone(), offset, bytes, writes, contents }
+            Arg::Memory { name, tensor, offset, bytes, writes, contents } => {
+                let (name, tensor) = (name.to_owned(), tensor.clone());
+                JobArgument::Memory { name, tensor, offset, bytes, writes, contents }
             }
             Arg::Scalar(scalar) => JobArgument::Bytes(scalar.bytes[..scalar.dtype.size()].to_vec()),
             Arg::Shape(tensor) => padded(tensor.dims().iter().flat_map(|&extent| (extent as i32).to_le_bytes()).collect()),
@@ -222,18 +223,29 @@ impl Job {
             });
         }
         let arguments = self.arguments.iter().zip(&contents).map(|(argument, data)| match argument {
-            JobArgument::Memory { bytes, writes, contents, .. } => {
-                Argument::Buffer { data: contents.then_some(data), length: *bytes, returned: *writes, read_only: !writes }
-            }
-            JobArgument::Bytes(_) => Argument::Bytes(data),
+            JobArgument::Memory { name, bytes, writes, contents, .. } => Argument {
+                name,
+                contents: if *contents { Contents::Given(data) } else { Contents::Poisoned(*bytes) },
+                returned: *writes,
+                read_only: !writes,
+                fully_written: !contents,
+            },
+            JobArgument::Bytes(_) => Argument {
+                name: "launch",
+                contents: Contents::Given(data),
+                returned: false,
+                read_only: true,
+                fully_written: false,
+            },
         });
+        let arguments: Vec<Argument<'_>> = arguments.collect();
         let request = Request {
             seed: settings.seed,
             grid: self.extent.threads,
             group: self.extent.group,
             dynamic_threadgroup_bytes: self.threadgroup_bytes,
             stack_bytes: STACK_BYTES,
-            arguments: arguments.collect(),
+            arguments: &arguments,
         };
         let results = run(executable, &request, settings.time_limit)
             .map_err(|fault| Error::device(self.name.clone(), Device::Emulated, fault))?;

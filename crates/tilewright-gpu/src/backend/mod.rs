@@ -12,7 +12,7 @@ use crate::signature::Unit;
 #[cfg(not(target_vendor = "apple"))]
 pub mod cuda;
 mod emulator;
-mod emulator_host;
+pub mod emulator_host;
 #[cfg(target_os = "macos")]
 mod metal;
 

@@ -53,7 +53,7 @@ const EMULATED: &[&str] = &[
     include_str!("math.h"),
     include_str!("integers.h"),
     include_str!("emulator/simd.h"),
-    include_str!("simdgroup_matrix.h"),
+    include_str!("emulator/matrix.h"),
     include_str!("emulator/atomics.h"),
 ];
 
