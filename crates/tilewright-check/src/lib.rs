@@ -25,6 +25,6 @@ pub use judge::{Failure, Trial, upload};
 pub use mutate::{Fate, Mutant, mutants};
 pub use origin::Origin;
 pub use peaks::{Peaks, Yardsticks};
-pub use record::{Role, Row, read_record, write_record};
+pub use record::{Role, Row, best_peer, read_record, write_record};
 pub use report::html;
 pub use time::{Contestant, KernelContestant, Pace, Sample, Summary, Timing, race, timed};

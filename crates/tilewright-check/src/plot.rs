@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::record::{Role, Row};
-use crate::report::{best_peer, escape};
+use crate::record::{Role, Row, best_peer};
+use crate::report::escape;
 
 /// A logarithmic axis from data to pixels.
 struct Axis {
@@ -137,7 +137,7 @@ fn roofs<'r>(rows: &[&'r Row]) -> Vec<(&'r str, f64, f64)> {
 pub(crate) fn ratios(rows: &[&Row]) -> Option<String> {
     let mut best: Vec<(&Row, f64)> = Vec::new();
     for row in rows.iter().filter(|row| row.role == Role::Ours) {
-        let Some((peer, ours)) = best_peer(rows, row).zip(row.median()) else { continue };
+        let Some((peer, ours)) = best_peer(rows.iter().copied(), row).zip(row.median()) else { continue };
         let same = |(other, _): &&mut (&Row, f64)| {
             other.problem() == row.problem() && (&other.date, &other.commit) == (&row.date, &row.commit)
         };

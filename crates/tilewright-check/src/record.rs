@@ -4,7 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tilewright_core::{Error, Result};
+use tilewright_core::{Device, Error, Result};
+
+use crate::origin::Origin;
+use crate::time::{Summary, Timing};
 
 /// Whose time a row gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,11 +76,58 @@ pub struct Row {
     pub fraction: Option<f64>,
     /// The worst share of a tolerance that was used.
     pub share: Option<f64>,
-    /// `pass`, what failed, or, for a peer, `unjudged`.
+    /// `pass`, or what failed. Peers are judged too.
     pub verdict: String,
 }
 
 impl Row {
+    /// A row about nothing yet, measured now on this device.
+    pub fn blank(origin: &Origin, device: Device, driver: String) -> Self {
+        Row {
+            date: origin.date.clone(),
+            commit: origin.commit.clone(),
+            host: origin.host.clone(),
+            device: device.to_string(),
+            driver,
+            kernel: String::new(),
+            case: String::new(),
+            dtype: String::new(),
+            role: Role::Ours,
+            variant: String::new(),
+            samples: 0,
+            calls: 0,
+            wall_median_ms: None,
+            wall_mad_ms: None,
+            wall_min_ms: None,
+            device_median_ms: None,
+            device_mad_ms: None,
+            device_min_ms: None,
+            flops: 0.0,
+            bytes: 0.0,
+            gflops: None,
+            gbs: None,
+            peak_gflops: None,
+            peak_gbs: None,
+            fraction: None,
+            share: None,
+            verdict: "pass".to_owned(),
+        }
+    }
+
+    /// Enters the times, and the rates that follow from them. `floor_ms` is the least time that the peaks allow.
+    pub fn fill(&mut self, timing: &Timing, floor_ms: Option<f64>) {
+        (self.samples, self.calls) = (timing.samples, timing.calls);
+        let parts = |summary: &Summary| (Some(summary.median), Some(summary.mad), Some(summary.min));
+        (self.wall_median_ms, self.wall_mad_ms, self.wall_min_ms) = parts(&timing.wall);
+        if let Some(device) = &timing.device {
+            (self.device_median_ms, self.device_mad_ms, self.device_min_ms) = parts(device);
+        }
+        let median = timing.best_known().median;
+        let rate = |amount: f64| (amount > 0.0).then(|| amount / median / 1e6);
+        (self.gflops, self.gbs) = (rate(self.flops), rate(self.bytes));
+        self.fraction = floor_ms.map(|floor| floor / median);
+    }
+
     /// The median to compare by: the device's where it has a timer of its own, else wall time.
     pub fn median(&self) -> Option<f64> {
         self.device_median_ms.or(self.wall_median_ms)
@@ -87,6 +137,16 @@ impl Row {
     pub fn problem(&self) -> (&str, &str, &str) {
         (&self.device, &self.kernel, &self.case)
     }
+}
+
+/// The shortest median of a peer on the same problem in the same run.
+pub fn best_peer<'r>(rows: impl IntoIterator<Item = &'r Row>, ours: &Row) -> Option<f64> {
+    let same = |row: &&Row| {
+        row.role == Role::Peer
+            && row.problem() == ours.problem()
+            && (&row.date, &row.commit, &row.host) == (&ours.date, &ours.commit, &ours.host)
+    };
+    rows.into_iter().filter(same).filter_map(Row::median).reduce(f64::min)
 }
 
 /// Writes rows to `<folder>/<host>/<date>_<commit>.csv`; a record of the same name gets them in addition.
@@ -170,6 +230,21 @@ pub(crate) mod tests {
         write_record(folder.path(), &rows[..1]).unwrap();
         assert_eq!(read_record(&path).unwrap().len(), 3);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn peers_of_another_run_do_not_count() {
+        let mut older = row("n1", Role::Peer, "quick", Some(2.0));
+        older.commit = "older".into();
+        let ours = row("n1", Role::Ours, "cpu", Some(1.0));
+        let rows = [
+            ours.clone(),
+            row("n1", Role::Peer, "slow", Some(4.0)),
+            older,
+            row("n2", Role::Peer, "other", Some(1.0)),
+        ];
+        assert_eq!(best_peer(&rows, &ours), Some(4.0));
+        assert_eq!(best_peer(&rows[..1], &ours), None);
     }
 
     #[test]

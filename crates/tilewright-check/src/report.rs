@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::plot::{ratios, roofline};
-use crate::record::{Role, Row};
+use crate::record::{Role, Row, best_peer};
 
 /// Rows of one device of one host.
 type Group<'r> = Vec<&'r Row>;
@@ -72,7 +72,9 @@ fn table(page: &mut String, rows: &Group) {
         let wall = (row.wall_median_ms, row.wall_mad_ms, row.wall_min_ms);
         let (median, mad, min) = if row.device_median_ms.is_some() { device } else { wall };
         let ratio = match row.role {
-            Role::Ours => best_peer(rows, row).zip(row.median()).map(|(peer, ours)| peer / ours),
+            Role::Ours => {
+                best_peer(rows.iter().copied(), row).zip(row.median()).map(|(peer, ours)| peer / ours)
+            }
             Role::Peer => None,
         };
         let class = |good: bool| if good { "good" } else { "bad" };
@@ -94,16 +96,6 @@ fn table(page: &mut String, rows: &Group) {
         );
     }
     page.push_str("</table></div>\n");
-}
-
-/// The shortest median of a peer on the same problem in the same run.
-pub(crate) fn best_peer(rows: &[&Row], ours: &Row) -> Option<f64> {
-    let same = |row: &&&Row| {
-        row.role == Role::Peer
-            && row.problem() == ours.problem()
-            && (&row.date, &row.commit) == (&ours.date, &ours.commit)
-    };
-    rows.iter().filter(same).filter_map(|row| row.median()).reduce(f64::min)
 }
 
 fn number(value: Option<f64>) -> String {
@@ -154,15 +146,6 @@ mod tests {
                 page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
         }
-    }
-
-    #[test]
-    fn peers_of_another_run_do_not_count() {
-        let mut rows = rows();
-        rows[2].commit = "older".into();
-        let references: Vec<&Row> = rows.iter().collect();
-        assert_eq!(best_peer(&references, &rows[0]), Some(4.0));
-        assert_eq!(best_peer(&references, &rows[3]), None);
     }
 
     #[test]

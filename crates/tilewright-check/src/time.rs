@@ -148,6 +148,7 @@ impl Lane {
         let affordable =
             (length(pace.budget) / (call * calls)).clamp(pace.rounds as f64, pace.samples as f64);
         Ok(Self {
+            call,
             calls: calls as usize,
             per_round: (affordable as usize).div_ceil(pace.rounds),
             samples: vec![],
