@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod devices;
 mod files;
+mod launches;
 mod list;
 mod numpy;
 mod peers;
@@ -36,6 +37,7 @@ enum Action {
     Devices(devices::Options),
     Check(check::Options),
     Bench(bench::Options),
+    Launches(launches::Options),
     Run(run::Options),
 }
 
@@ -75,6 +77,7 @@ pub fn run(
         Action::Devices(options) => devices::devices(&mut console(options.json)),
         Action::Check(options) => check::check(kernels, &options, &mut console(options.json)),
         Action::Bench(options) => bench::bench(kernels, &options, &mut console(options.json)),
+        Action::Launches(options) => launches::launches(&options, &mut console(options.json)),
         Action::Run(options) => run::run(kernels, &options, &mut console(options.json)),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)
