@@ -11,7 +11,13 @@ pub mod reduce;
 use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
-pub static KERNELS: &[&dyn Kernel] = &[elementwise::copy::KERNEL, elementwise::soft_cap::KERNEL, elementwise::soft_cap_bw::KERNEL];
+pub static KERNELS: &[&dyn Kernel] = &[
+    elementwise::copy::KERNEL,
+    elementwise::soft_cap::KERNEL,
+    elementwise::soft_cap_bw::KERNEL,
+    gram_schmidt::project::KERNEL,
+    gram_schmidt::deflate::KERNEL,
+];
 
 /// The kernel of this name.
 pub fn kernel(name: &str) -> Option<&'static dyn Kernel> {
