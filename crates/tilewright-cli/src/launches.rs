@@ -27,9 +27,6 @@ pub(crate) struct Options {
     /// The machine's name in the records [default: made of its processor].
     #[arg(long)]
     host: Option<String>,
-    /// One JSON document instead of a table.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Serialize)]
