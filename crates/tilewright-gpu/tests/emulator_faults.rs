@@ -151,7 +151,7 @@ out[i] = tile[1][i];";
         &counting(16),
         16,
         FaultKind::Undefined,
-        &["out of bounds for type 'float [8]'", "past_the_row:5"],
+        &["out of bounds for type 'float", "past_the_row:5"],
     );
 }
 
