@@ -11,7 +11,7 @@ pub mod reduce;
 use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
-pub static KERNELS: &[&dyn Kernel] = &[];
+pub static KERNELS: &[&dyn Kernel] = &[gemm::matmul::MATMUL, gemm::gram::GRAM];
 
 /// The kernel of this name.
 pub fn kernel(name: &str) -> Option<&'static dyn Kernel> {
