@@ -157,6 +157,8 @@ fn built_in_type(components: u32) -> &'static str {
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
     pub(crate) source: String,
+    /// The program's name.
+    pub(crate) name: String,
     /// The symbol to look up.
     pub(crate) entry: String,
     /// A pragma in the body forbids contraction into fma for the whole unit.
@@ -219,8 +221,7 @@ fn template_values(special: &Specialisation) -> String {
 /// The Metal source, as `mx.fast.metal_kernel` builds it: preamble, header, template, kernel, instantiation.
 fn metal(definition: &Definition, special: &Specialisation, signature: &Signature) -> Unit {
     let entry = definition.name.to_string();
-    let mut source = String::from("#include <metal_stdlib>\nusing namespace metal;\n");
-    source += dialect::METAL_PREAMBLE;
+    let mut source = String::from(dialect::METAL_PREAMBLE);
     source += &definition.header;
     source += "\n";
     source += &template_line(definition, special);
@@ -270,7 +271,7 @@ fn metal(definition: &Definition, special: &Specialisation, signature: &Signatur
         writeln!(source, "template [[host_name(\"{entry}\")]] [[kernel]] decltype({instance}) {instance};")
             .expect("strings take writes");
     }
-    Unit { source, entry, contract_off: false }
+    Unit { source, name: entry.clone(), entry, contract_off: false }
 }
 
 /// The source for a C++ compiler: dialect headers, the body as a function, and the entry that unpacks a launch.
@@ -320,7 +321,8 @@ fn hosted(
         Target::Emulated => "} }\nvoid tw_invoke(const tw::Arguments& a) { tw_user::enter(a); }\n",
     };
     let contract_off = header.contract_off || body.contract_off;
-    Ok(Unit { source, entry: name.to_string(), contract_off })
+    // Prefixed: a program may be called `nan` or `exp`, which are functions to every C compiler.
+    Ok(Unit { source, name: name.to_string(), entry: format!("tw_{name}"), contract_off })
 }
 
 /// A parameter of the body as plain C++.
@@ -390,7 +392,7 @@ fn cuda_entry(name: &str, call: &str, signature: &Signature) -> String {
     parameters.push(format!("const __grid_constant__ {name}_launch launch"));
     format!(
         "struct {name}_launch {{ {fields} }};\n\
-         extern \"C\" __global__ void {name}({}) {{\n{prologue}\
+         extern \"C\" __global__ void tw_{name}({}) {{\n{prologue}\
          const tw::Position at(launch.grid, launch.group, launch.origin);\n\
          if (at.surplus) return;\n{call}({});\n}}\n",
         parameters.join(", "),

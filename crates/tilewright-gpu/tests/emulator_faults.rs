@@ -103,11 +103,11 @@ out[i] = next;";
         &["write of 4 bytes at byte -4 of `out`", "before:2"],
     );
     // Four GiB of elements further, where an unsigned index gets to below zero.
-    kernel("wraps", 4, "out[thread_position_in_grid.x] = x[thread_position_in_grid.x - 1];")
+    kernel("wraps", 1, "out[thread_position_in_grid.x] = x[thread_position_in_grid.x - 1];")
         .faults::<f32, f32>(
             Mode::Address,
             &[1.0],
-            4,
+            1,
             FaultKind::BadAddress,
             &["thread (0, 0, 0)", "wraps:1"],
         );

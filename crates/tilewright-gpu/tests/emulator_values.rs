@@ -298,7 +298,7 @@ out[64 + lane * 2 + 1] = d.thread_elements()[1];";
         expected.extend([0, 1].map(|i| if row == column + i { 36.0 } else { 0.0 }));
     }
     kernel("matrices", 32, body).gives(&x, &expected);
-    kernel("lanes_missing", 32, &MISSING).faults::<f32, f32>(
+    kernel("lanes_missing", 32, MISSING).faults::<f32, f32>(
         Mode::Address,
         &x,
         32,

@@ -11,7 +11,18 @@ pub mod reduce;
 use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
-pub static KERNELS: &[&dyn Kernel] = &[gemm::matmul::MATMUL, gemm::gram::GRAM];
+pub static KERNELS: &[&dyn Kernel] = &[
+    elementwise::copy::KERNEL,
+    elementwise::soft_cap::KERNEL,
+    elementwise::soft_cap_bw::KERNEL,
+    gemm::gram::KERNEL,
+    gemm::matmul::KERNEL,
+    &reduce::argmax::Registered,
+    &reduce::logsumexp::Registered,
+    &reduce::max::Registered,
+    &reduce::softmax::Registered,
+    &reduce::sum::Registered,
+];
 
 /// The kernel of this name.
 pub fn kernel(name: &str) -> Option<&'static dyn Kernel> {

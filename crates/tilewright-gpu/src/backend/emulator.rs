@@ -104,7 +104,7 @@ impl EmulatedPipeline {
         };
         let fixed = ["emulated", &self.unit.source, &self.unit.entry, toolchain.version(), tag];
         let key = Key::new(fixed.into_iter().chain(self.options.iter().map(String::as_str)));
-        let name = &self.unit.entry;
+        let name = &self.unit.name;
         cache::shared().get(&key, |path| {
             toolchain
                 .build(&self.unit.source, name, mode, self.unit.contract_off, path)
@@ -178,7 +178,7 @@ impl Job {
         let padded = |values: Vec<u8>| JobArgument::Bytes(if values.is_empty() { vec![0; 8] } else { values });
         let arguments = call.args.iter().map(|arg| match *arg {
             Arg::Memory { name, tensor, offset, bytes, writes, contents } => {
-                let (name, tensor) = (name.to_owned(), tensor.clone());
+                let (name, tensor) = (name.to_owned(), tensor.uncounted());
                 JobArgument::Memory { name, tensor, offset, bytes, writes, contents }
             }
             Arg::Scalar(scalar) => JobArgument::Bytes(scalar.bytes[..scalar.dtype.size()].to_vec()),
@@ -284,7 +284,7 @@ impl EmulatedStream {
     }
 
     pub(crate) fn fill(&self, tensor: &Tensor, pattern: &[u8]) -> Result<()> {
-        self.submit(Recorded::Fill { tensor: tensor.clone(), pattern: pattern.to_vec() })
+        self.submit(Recorded::Fill { tensor: tensor.uncounted(), pattern: pattern.to_vec() })
     }
 
     fn submit(&self, work: Recorded) -> Result<()> {

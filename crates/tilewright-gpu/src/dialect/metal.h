@@ -1,6 +1,6 @@
 // What MLX puts before every custom kernel, for bodies written against it: names and helpers in plain Metal.
-// Goes verbatim to Metal; for CUDA and the emulator through the token pass, after their other headers.
-// On those targets the user's code shares the namespace tw_user with it, as it shares the global scope with it on Metal.
+// Goes verbatim to Metal; for CUDA and the emulator through the token pass, after their other headers, into the namespace
+// tw_user, where the user's code shares a scope with it as it does globally on Metal.
 
 #ifdef __METAL_VERSION__
 #include <metal_math>
@@ -8,8 +8,6 @@
 using namespace metal;
 #define MTL_CONST static constant constexpr const
 #else
-namespace tw_user {
-using namespace metal;
 #define MTL_CONST static constexpr const
 #endif
 
@@ -213,7 +211,3 @@ struct LoopedElemToLoc {
         return offset;
     }
 };
-
-#ifndef __METAL_VERSION__
-}  // namespace tw_user
-#endif

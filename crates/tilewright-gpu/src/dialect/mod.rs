@@ -42,7 +42,7 @@ const CUDA: Headers = &[
     ("cuda_threads.h", include_str!("cuda_threads.h")),
     ("cuda_simd.h", include_str!("cuda_simd.h")),
     ("cuda_atomics.h", include_str!("cuda_atomics.h")),
-    ("simdgroup_matrix.h", include_str!("simdgroup_matrix.h")),
+    ("cuda_matrix.h", include_str!("cuda_matrix.h")),
 ];
 
 /// Between the emulator's own stand those that it shares with CUDA.
@@ -78,10 +78,11 @@ fn assemble(target: Target) -> String {
     };
     let mut text = String::new();
     for (name, header) in headers {
-        text += &format!("#line 1 \"{name}\"\n{header}\n");
+        // Reports look through files of this prefix to the author's.
+        text += &format!("#line 1 \"tilewright:{name}\"\n{header}\n");
     }
     let conveniences = tokens::translate(METAL_PREAMBLE, target, Place::Header).expect("within the dialect").text;
-    text + &format!("#line 1 \"metal.h\"\nnamespace tw_user {{ using namespace metal;\n{conveniences}\n}}\n")
+    text + &format!("#line 1 \"tilewright:metal.h\"\nnamespace tw_user {{ using namespace metal;\n{conveniences}\n}}\n")
 }
 
 /// The unit that [`Toolchain::build`](crate::backend::emulator_host::Toolchain::build) takes: the emulator, then

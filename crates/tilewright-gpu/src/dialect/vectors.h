@@ -40,7 +40,7 @@ struct tw_swizzle {
 template <class T, int N>
 struct tw_packed_vec;
 
-// lanes: how many elements, 0 for what is no vector. vector_t: the vec that it reads as.
+// tw_lanes: how many elements, 0 for what is no vector. tw_vector_t: the vec that it reads as.
 template <class V>
 struct tw_lanes : integral_constant<int, 0> {};
 template <class T, int N>

@@ -13,7 +13,7 @@ use super::Gram;
 use super::reference::truth;
 
 /// [`gram()`](super::gram()) as the registry sees it.
-pub static GRAM: &dyn Kernel = &Registered;
+pub static KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
 

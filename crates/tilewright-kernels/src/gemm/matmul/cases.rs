@@ -18,7 +18,7 @@ use super::reference::Truth;
 use super::Matmul;
 
 /// [`matmul()`](super::matmul()) as the registry sees it.
-pub static MATMUL: &dyn Kernel = &Registered;
+pub static KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
 

@@ -60,7 +60,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use cases::MATMUL;
+pub use cases::KERNEL;
 pub(super) use cases::residuals;
 pub(super) use reference::Truth;
 

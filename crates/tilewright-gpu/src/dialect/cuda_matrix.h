@@ -1,7 +1,5 @@
-// Metal's simdgroup_matrix: an 8 x 8 matrix held by the 32 lanes of a SIMD group, two elements each. For both targets;
-// follows their SIMD functions, and needs
-//   tw::lane()      this thread's place in its SIMD group
-// All 32 lanes must be there and call these functions together, as in Metal.
+// CUDA's side of the Metal dialect: simdgroup_matrix, 8 x 8 elements held by the 32 lanes of a SIMD group, two each.
+// Follows cuda_simd.h. All 32 lanes must be there and call these functions together, as in Metal.
 
 namespace tw_user::metal {
 
@@ -73,7 +71,6 @@ TW_FN float2 tw_matrix_pair_product(const simdgroup_matrix<A, 8, 8>& a, const si
     return c;
 }
 
-#ifdef __CUDACC_RTC__
 /// The same by the tensor cores, for inputs of 16 bits, whose products are exact in float. (For float inputs they would
 /// round to TF32.) They hold row l/4, columns l%4*2 and the next in lane l, so that operands and result change lanes.
 template <class Code>
@@ -98,7 +95,6 @@ TW_FN float2 tw_matrix_pair_product(const simdgroup_matrix<tw_small_float<Code>,
     }
     return tw_from_lane(~0u, float2(x, y), back);
 }
-#endif
 
 /// d = a b + c. Summed in float, whatever the types; a half or bfloat result is rounded once.
 template <class D, class A, class B, class C>
