@@ -15,6 +15,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     elementwise::copy::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
+    gemm::gemv::KERNEL,
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
     &reduce::argmax::Registered,

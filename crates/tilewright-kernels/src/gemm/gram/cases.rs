@@ -132,7 +132,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        matmul::support(SPEC.name, device, case.dtype)
+        let out = Gram::from_args(&case.args)?.out_dtype.unwrap_or(case.dtype);
+        matmul::support(SPEC.name, device, case.dtype, out)
     }
 
     fn run(&self, stream: &Stream, variant: Option<&str>, args: &Args, inputs: &[Tensor]) -> Result<Vec<Tensor>> {

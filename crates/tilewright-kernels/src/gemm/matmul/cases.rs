@@ -234,7 +234,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        super::support(SPEC.name, device, case.dtype)
+        super::support(SPEC.name, device, case.dtype, out_dtype(case)?)
     }
 
     fn run(&self, stream: &Stream, variant: Option<&str>, args: &Args, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
