@@ -21,6 +21,9 @@ pub static KERNELS: &[&dyn Kernel] = &[
     elementwise::copy::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
+    gemm::gemv::KERNEL,
+    gemm::gram::KERNEL,
+    gemm::matmul::KERNEL,
     gram_schmidt::deflate::KERNEL,
     gram_schmidt::project::KERNEL,
 ];
