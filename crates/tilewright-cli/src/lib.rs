@@ -13,6 +13,7 @@ mod run;
 mod select;
 mod stop;
 mod table;
+mod tour;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,6 +38,7 @@ enum Action {
     Check(check::Options),
     Bench(bench::Options),
     Run(run::Options),
+    Tour(tour::Options),
 }
 
 /// What every action writes its results to.
@@ -76,6 +78,7 @@ pub fn run(
         Action::Check(options) => check::check(kernels, &options, &mut console(options.json)),
         Action::Bench(options) => bench::bench(kernels, &options, &mut console(options.json)),
         Action::Run(options) => run::run(kernels, &options, &mut console(options.json)),
+        Action::Tour(options) => tour::tour(kernels, &options, &mut console(options.json)),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)
 }
