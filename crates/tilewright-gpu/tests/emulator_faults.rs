@@ -418,6 +418,22 @@ out[i] = big[uint(x[i]) * 1000];";
 }
 
 #[test]
+fn more_threadgroup_memory_than_there_is() {
+    let body = "threadgroup float a[4096], b[4096], c;
+uint i = thread_position_in_grid.x;
+if (i == 0) { a[0] = x[0]; b[0] = x[0]; c = x[0]; }
+out[i] = x[i];";
+    let parts = ["`c`", "32772 bytes", "there are 32768"];
+    kernel("too_large", 4, body).faults::<f32, f32>(
+        Mode::Address,
+        &counting(4),
+        4,
+        FaultKind::ThreadgroupMemory,
+        &parts,
+    );
+}
+
+#[test]
 fn endless_loop_is_killed() {
     let body = "volatile uint forever = 1;
 while (forever) {}

@@ -18,6 +18,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gemm::gemv::KERNEL,
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
+    gram_schmidt::deflate::KERNEL,
+    gram_schmidt::project::KERNEL,
     &reduce::argmax::Registered,
     &reduce::logsumexp::Registered,
     &reduce::max::Registered,

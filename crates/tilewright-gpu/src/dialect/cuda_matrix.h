@@ -65,8 +65,8 @@ TW_FN float2 tw_matrix_pair_product(const simdgroup_matrix<A, 8, 8>& a, const si
         const vec<A, 2> left = simd_shuffle(a.pair, ushort(tw_matrix_lane(row, k)));
         const vec<B, 2> upper = simd_shuffle(b.pair, ushort(tw_matrix_lane(k, column)));
         const vec<B, 2> lower = simd_shuffle(b.pair, ushort(tw_matrix_lane(k + 1u, column)));
-        c = fma(float2(left.xx), float2(upper), c);
-        c = fma(float2(left.yy), float2(lower), c);
+        c = fma(float2(float(left.x)), float2(upper), c);
+        c = fma(float2(float(left.y)), float2(lower), c);
     }
     return c;
 }

@@ -4,7 +4,7 @@
 // multiple of 32), exited lanes and lanes on another path are never read. Reductions and scans of a full warp are exchanges
 // in a fixed order; otherwise the active lanes follow one another in order of their index. A lane that asks for the value
 // of a lane that is inactive or outside the group (undefined in Metal) gets its own.
-// half and bfloat are rounded at each step, as their operators do. max and min pass over NaN, as fmax and fmin do.
+// half and bfloat are reduced and scanned in float and rounded once. max and min pass over NaN, as fmax and fmin do.
 
 namespace tw_user::metal {
 
@@ -114,6 +114,8 @@ struct tw_lane_group {
     TW_FN T reduce(const T& value) const {
         if constexpr (tw_is_vector<T>::value) {
             return tw_each<T>([this](auto v) { return reduce<Op>(v); }, value);
+        } else if constexpr (tw_is_small_float<T>::value) {
+            return T(reduce<Op>(float(value)));
         } else if constexpr (Width == 32 && is_integral<T>::value && sizeof(T) <= 4 && !is_same<Op, tw_multiply_lanes>::value) {
             return T(Op::reduce(mask, conditional_t<is_signed<T>::value, int, uint>(value)));
         } else {
@@ -141,6 +143,8 @@ struct tw_lane_group {
     TW_FN T scan(const T& value, const T& identity) const {
         if constexpr (tw_is_vector<T>::value) {
             return tw_each<T>([this](auto v, auto w) { return scan<Op, Inclusive>(v, w); }, value, identity);
+        } else if constexpr (tw_is_small_float<T>::value) {
+            return T(scan<Op, Inclusive>(float(value), float(identity)));
         } else {
             const Op op;
             if (mask == ~0u) {

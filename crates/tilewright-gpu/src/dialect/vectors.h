@@ -1,6 +1,15 @@
 // Vectors of the Metal dialect: vec<T, N>, its swizzles, the packed forms, and their operators.
 // Shared by CUDA and the emulator; follows types.h.
 
+// The multi-component swizzles that vectors of 2, 3 and 4 have: those that the kernel names (swizzles.rs). All 348 of them
+// would cost a third of a second in every compilation.
+#define TW_SWIZZLE(N, name, ...) tw_swizzle<T, N, __VA_ARGS__> name;
+#ifndef TW_SWIZZLES_2
+#define TW_SWIZZLES_2 TW_SWIZZLE(2, xy, 0, 1)
+#define TW_SWIZZLES_3 TW_SWIZZLE(3, xy, 0, 1) TW_SWIZZLE(3, yz, 1, 2) TW_SWIZZLE(3, xyz, 0, 1, 2)
+#define TW_SWIZZLES_4 TW_SWIZZLE(4, xy, 0, 1) TW_SWIZZLE(4, zw, 2, 3) TW_SWIZZLE(4, xyz, 0, 1, 2)
+#endif
+
 namespace tw_user::metal {
 
 template <class T, int N>
@@ -105,95 +114,43 @@ template <class T, int N>
 struct tw_vec_names;
 template <class T>
 struct alignas(2 * sizeof(T)) tw_vec_names<T, 2> {
-    template <int... I>
-    using s = tw_swizzle<T, 2, I...>;
     union {
         T e[2];
         tw_elements<T, 2> all;
         struct { T x, y; };
         struct { T r, g; };
-        s<0, 0> xx;
-        s<0, 1> xy, rg;
-        s<1, 0> yx, gr;
-        s<1, 1> yy;
+        TW_SWIZZLES_2
     };
     tw_vec_names() = default;
     constexpr tw_vec_names(const tw_elements<T, 2>& from) : e{from.e[0], from.e[1]} {}
 };
 template <class T>
 struct alignas(4 * sizeof(T)) tw_vec_names<T, 3> {
-    template <int... I>
-    using s = tw_swizzle<T, 3, I...>;
     union {
         T e[3];
         tw_elements<T, 3> all;
         struct { T x, y, z; };
         struct { T r, g, b; };
-        s<0, 0> xx;
-        s<0, 1> xy, rg;
-        s<0, 2> xz, rb;
-        s<1, 0> yx;
-        s<1, 1> yy;
-        s<1, 2> yz, gb;
-        s<2, 0> zx;
-        s<2, 1> zy;
-        s<2, 2> zz;
-        s<0, 1, 2> xyz, rgb;
-        s<0, 2, 1> xzy;
-        s<1, 0, 2> yxz;
-        s<1, 2, 0> yzx;
-        s<2, 0, 1> zxy;
-        s<2, 1, 0> zyx, bgr;
+        TW_SWIZZLES_3
     };
     tw_vec_names() = default;
     constexpr tw_vec_names(const tw_elements<T, 3>& from) : e{from.e[0], from.e[1], from.e[2]} {}
 };
 template <class T>
 struct alignas(4 * sizeof(T)) tw_vec_names<T, 4> {
-    template <int... I>
-    using s = tw_swizzle<T, 4, I...>;
     union {
         T e[4];
         tw_elements<T, 4> all;
         struct { T x, y, z, w; };
         struct { T r, g, b, a; };
-        s<0, 0> xx;
-        s<0, 1> xy, rg;
-        s<0, 2> xz, rb;
-        s<0, 3> xw, ra;
-        s<1, 0> yx;
-        s<1, 1> yy;
-        s<1, 2> yz, gb;
-        s<1, 3> yw, ga;
-        s<2, 0> zx;
-        s<2, 1> zy;
-        s<2, 2> zz;
-        s<2, 3> zw, ba;
-        s<3, 0> wx;
-        s<3, 1> wy;
-        s<3, 2> wz;
-        s<3, 3> ww;
-        s<0, 1, 2> xyz, rgb;
-        s<0, 1, 3> xyw;
-        s<0, 2, 3> xzw;
-        s<1, 2, 3> yzw, gba;
-        s<1, 2, 0> yzx;
-        s<2, 0, 1> zxy;
-        s<2, 1, 0> zyx, bgr;
-        s<0, 1, 2, 3> xyzw, rgba;
-        s<1, 0, 3, 2> yxwz;
-        s<1, 2, 3, 0> yzwx;
-        s<2, 1, 0, 3> zyxw, bgra;
-        s<2, 3, 0, 1> zwxy;
-        s<3, 0, 1, 2> wxyz;
-        s<3, 2, 1, 0> wzyx, abgr;
+        TW_SWIZZLES_4
     };
     tw_vec_names() = default;
     constexpr tw_vec_names(const tw_elements<T, 4>& from) : e{from.e[0], from.e[1], from.e[2], from.e[3]} {}
 };
 
-/// N elements of T, aligned to their size; three take the room of four. Multi-component swizzles exist in the orders that
-/// vec_names lists. No constructor runs for a default one, so that threadgroup memory can hold it.
+/// N elements of T, aligned to their size; three take the room of four. No constructor runs for a default one, so that
+/// threadgroup memory can hold it.
 template <class T, int N>
 struct vec : tw_vec_names<T, N> {
     using names = tw_vec_names<T, N>;
