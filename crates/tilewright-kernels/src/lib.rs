@@ -23,6 +23,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     &reduce::argmax::Registered,
     &reduce::logsumexp::Registered,
     &reduce::max::Registered,
+    &reduce::scan::Registered,
     &reduce::softmax::Registered,
     &reduce::sum::Registered,
 ];

@@ -9,7 +9,7 @@
 pub mod argmax;
 pub mod logsumexp;
 pub mod max;
-// pub mod scan;
+pub mod scan;
 pub mod softmax;
 pub mod sum;
 // pub mod top_k;
