@@ -79,21 +79,13 @@ pub fn run(
     };
     let console = &mut Console { out, json: command.json };
     let done = match command.action {
-<<<<<<< HEAD
-        Action::List(options) => list::list(kernels, &options, &mut console(options.json)),
-        Action::Devices(options) => devices::devices(&mut console(options.json)),
-        Action::Check(options) => check::check(kernels, &options, &mut console(options.json)),
-        Action::Bench(options) => bench::bench(kernels, &options, &mut console(options.json)),
-        Action::Run(options) => run::run(kernels, &options, &mut console(options.json)),
-        Action::Tour(options) => tour::tour(kernels, &options, &mut console(options.json)),
-=======
         Action::List(options) => list::list(kernels, &options, console),
         Action::Devices => devices::devices(console),
         Action::Check(options) => check::check(kernels, &options, console),
         Action::Bench(options) => bench::bench(kernels, &options, console),
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
->>>>>>> main
+        Action::Tour(options) => tour::tour(kernels, &options, console),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)
 }

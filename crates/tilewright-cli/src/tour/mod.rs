@@ -42,9 +42,6 @@ pub(crate) struct Options {
     /// Passages to find [default: 5, or as many as there are].
     #[arg(long)]
     neighbours: Option<usize>,
-    /// One JSON document instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// What a device is given at most.

@@ -39,7 +39,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn stem(mut word: String) -> String {
-    let ends = |suffix: &&str| word.ends_with(**suffix) && word.len() >= suffix.len() + STEM_LETTERS;
+    let ends = |suffix: &&str| word.ends_with(*suffix) && word.len() >= suffix.len() + STEM_LETTERS;
     if word.is_ascii() && let Some(suffix) = SUFFIXES.iter().find(|suffix| ends(suffix)) {
         word.truncate(word.len() - suffix.len());
     }
