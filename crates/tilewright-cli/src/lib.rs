@@ -14,6 +14,7 @@ mod run;
 mod select;
 mod stop;
 mod table;
+mod tour;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -43,6 +44,7 @@ enum Action {
     Bench(bench::Options),
     Launches(launches::Options),
     Run(run::Options),
+    Tour(tour::Options),
 }
 
 /// What every action writes its results to.
@@ -83,6 +85,7 @@ pub fn run(
         Action::Bench(options) => bench::bench(kernels, &options, console),
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
+        Action::Tour(options) => tour::tour(kernels, &options, console),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)
 }
