@@ -10,7 +10,7 @@ use tilewright_core::{DType, Device, Error, Result};
 
 use crate::define::{Definition, MathMode, Template};
 use crate::dialect::tokens::{self, Refusal};
-use crate::dialect::{self, Place, Target};
+use crate::dialect::{self, Place, Target, swizzles};
 
 /// The thread attributes that MLX's rule offers, with the number of their components.
 pub(crate) const BUILT_INS: [(&str, u32); 20] = [
@@ -294,14 +294,16 @@ fn hosted(
         Target::Cuda => "static __device__ __forceinline__ void",
         Target::Emulated => "void",
     };
-    let mut source = dialect::preamble(target).to_owned();
-    // Internal linkage in the emulator: AddressSanitizer guards only such variables of function templates.
-    source += match target {
-        Target::Cuda => "namespace tw_user { using namespace metal;\n",
-        Target::Emulated => "namespace tw_user { namespace { using namespace metal;\n",
-    };
+    let mut words = tokens::identifiers(&definition.header);
+    words.extend(tokens::identifiers(&definition.body));
+    let mut source = swizzles::declare(&words) + dialect::preamble(target) + "namespace tw_user { using namespace metal;\n";
     write!(source, "#line 1 \"{name}.header\"\n{}\n", header.text).expect("strings take writes");
     source += "#line 1 \"signature\"\n";
+    if target == Target::Emulated {
+        // Internal linkage: AddressSanitizer guards only such variables of function templates. Not for the header, whose
+        // functions stand beside Metal's of the same name.
+        source += "namespace {\n";
+    }
     source += &template_line(definition, special);
     let parameters: Vec<String> = signature.params.iter().map(|param| declaration(param, target)).collect();
     write!(

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 mod declarations;
 mod lexer;
+pub(crate) mod swizzles;
 pub mod tokens;
 
 /// The compiler that the text is for.

@@ -28,6 +28,7 @@ struct tw_swizzle {
     T e[N];
 
     constexpr operator value() const { return value(e[I]...); }
+    constexpr T operator[](int i) const { return value(*this).e[i]; }
     TW_FN tw_swizzle& operator=(const value& from) {
         int next = 0;
         ((e[I] = from.e[next++]), ...);

@@ -16,5 +16,5 @@ for (int i = 0; i < 8; ++i) {
     wide[i * 4 + 0] = p * 1.001f;
     wide[i * 4 + 1] = p + 1;
     wide[i * 4 + 2] = -p;
-    wide[i * 4 + 3] = (p < q ? 1.0f : 0.0f) + (p == q ? 2.0f : 0.0f) + float(int(p)) * 4.0f;
+    wide[i * 4 + 3] = (p < q ? 1.0f : 0.0f) + (p == q ? 2.0f : 0.0f) + (abs(p) < 1e6f ? float(int(p)) * 4.0f : 0.0f);
 }
