@@ -1,103 +1,110 @@
 """The side of `tilewright bench --peers` that a Python library is on: one line of JSON in, one line out.
 
-A script offers functions by kernel name. Each takes the inputs, in the library's own arrays, and the kernel's arguments that
-differ from their defaults, and gives the outputs in the kernel's order; or it gives None where the library cannot do exactly that.
-The requests are described in crates/tilewright-cli/src/peers/python.rs.
+The requests are described in crates/tilewright-cli/src/peers/python.rs. A script gives `serve` a Library; the library offers, by
+kernel name, makers: a maker takes the kernel's arguments that differ from their defaults, and gives a function from the inputs to the
+output or outputs, or None where the library cannot do exactly that. A function gives None for inputs that it cannot take.
 """
 
+import inspect
 import json
 import os
 import sys
 import time
 
+import numpy
+
 
 class Library:
-    """What a library has to provide. Times are measured around `finish`, so that no work is left undone in them."""
+    """What a library has to provide; the defaults suit arrays that behave like NumPy's."""
 
     name = ""
+    kernels = {}
 
     def accepts(self, device):
         """Whether arrays can live on this device, such as "cpu" or "cuda:0"."""
         return device == "cpu"
 
     def load(self, array, dtype, device):
-        """A library array of a NumPy array; dtype says "bf16" where the NumPy array holds its bits."""
+        """The library's array of a NumPy array, or None; dtype is "bf16" where the NumPy array holds the bits."""
         raise NotImplementedError
+
+    def transpose(self, array, axes):
+        return array.transpose(axes)
 
     def copy(self, array):
         """Another array with the same contents and strides."""
         raise NotImplementedError
 
     def store(self, array):
-        """A NumPy array and its dtype's name, the reverse of load."""
+        """The reverse of load: a NumPy array, and "bf16" where it holds the bits, else None."""
         raise NotImplementedError
 
     def finish(self, outputs):
         """Waits until the outputs are there."""
 
-    def device_timer(self):
-        """A pair of functions, start and stop; stop gives milliseconds by the device's timer. None without one."""
+    def start_timer(self):
+        """Starts the device's own timer, where there is one, and gives what stop_timer needs."""
         return None
 
-    def functions(self, kernel, args):
-        """Functions of the inputs that compute this kernel, by name: usually one, called like the library."""
-        raise NotImplementedError
+    def stop_timer(self, timer):
+        """Milliseconds of device time since start_timer, or None."""
+        return None
 
 
 class Problem:
     """The functions for one problem, with enough copies of its inputs that none is found in a cache."""
 
     def __init__(self, library, request):
-        import numpy
-
         self.library = library
         self.folder = request["folder"]
-        self.peers = {}
-        self.next = 0
+        self.function = None
         self.sets = []
-        if not library.accepts(request["device"]):
+        self.next = 0
+        maker = library.kernels.get(request["kernel"])
+        if maker is None or not library.accepts(request["device"]):
             return
-        self.peers = library.functions(request["kernel"], request["args"]) or {}
-        if not self.peers:
+        try:
+            inspect.signature(maker).bind(**request["args"])
+        except TypeError:
             return
-        inputs = []
-        for item in request["inputs"]:
-            stored = numpy.load(item["file"])
-            loaded = library.load(stored, item["dtype"], request["device"])
-            if loaded is None:
-                self.peers = {}
-                return
-            inputs.append(loaded.transpose(item["axes"]) if item["axes"] != sorted(item["axes"]) else loaded)
-        self.sets = [inputs] + [[library.copy(array) for array in inputs] for _ in range(request["sets"] - 1)]
-        # A function that cannot take these very inputs says so by None.
-        self.peers = {name: function for name, function in self.peers.items() if function(*inputs) is not None}
+        function = maker(**request["args"])
+        inputs = [self.load(item, request["device"]) for item in request["inputs"]]
+        if function is None or any(array is None for array in inputs) or function(*inputs) is None:
+            return
+        self.function = function
+        self.sets = [inputs]
+        for _ in range(request["sets"] - 1):
+            self.sets.append([library.copy(array) for array in inputs])
 
-    def outputs(self, peer):
-        import numpy
+    def load(self, item, device):
+        array = self.library.load(numpy.load(item["file"]), item["dtype"], device)
+        axes = item["axes"]
+        if array is None or axes == sorted(axes):
+            return array
+        return self.library.transpose(array, axes)
 
+    def outputs(self):
         answer = []
-        for index, array in enumerate(listed(self.peers[peer](*self.sets[0]))):
+        for index, array in enumerate(listed(self.function(*self.sets[0]))):
             stored, dtype = self.library.store(array)
-            path = os.path.join(self.folder, f"{peer.replace('/', '_')}_{index}.npy")
-            numpy.save(path, numpy.ascontiguousarray(stored).reshape(stored.shape))
+            path = os.path.join(self.folder, f"output_{index}.npy")
+            numpy.save(path, stored.copy(order="C"))
             answer.append({"file": path, "dtype": dtype})
         return {"outputs": answer}
 
-    def sample(self, peer, calls):
-        function, library = self.peers[peer], self.library
-        timer = library.device_timer()
+    def sample(self, calls):
+        function, library, sets = self.function, self.library, self.sets
+        outputs = None
         library.finish([])
         wall = time.perf_counter()
-        if timer:
-            timer[0]()
-        outputs = None
+        timer = library.start_timer()
         for _ in range(calls):
-            outputs = function(*self.sets[self.next % len(self.sets)])
+            outputs = function(*sets[self.next % len(sets)])
             self.next += 1
-        device = timer[1]() if timer else None
+        device = library.stop_timer(timer)
         library.finish(listed(outputs))
-        wall = time.perf_counter() - wall
-        return {"wall_ms": wall * 1e3 / calls, "device_ms": device / calls if device is not None else None}
+        wall = (time.perf_counter() - wall) * 1e3
+        return {"wall_ms": wall / calls, "device_ms": None if device is None else device / calls}
 
 
 def listed(outputs):
@@ -105,7 +112,7 @@ def listed(outputs):
 
 
 def serve(make):
-    """Answers requests until the input ends. `make` imports the library; an ImportError means that it is absent."""
+    """Answers requests until the input ends. `make` imports the library and gives its Library."""
     # Whatever a library prints must not end up between the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
 
@@ -123,13 +130,13 @@ def serve(make):
         request = json.loads(line)
         try:
             if request["op"] == "open":
-                problem = None
+                problem = None  # frees the one before first
                 problem = Problem(library, request)
-                answer({"peers": sorted(problem.peers)})
+                answer({"knows": problem.function is not None})
             elif request["op"] == "outputs":
-                answer(problem.outputs(request["peer"]))
+                answer(problem.outputs())
             elif request["op"] == "sample":
-                answer(problem.sample(request["peer"], request["calls"]))
+                answer(problem.sample(request["calls"]))
             elif request["op"] == "close":
                 problem = None
                 answer({})

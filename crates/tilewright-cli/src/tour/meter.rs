@@ -100,7 +100,14 @@ impl Meter {
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
         let entry = self.find(step, what).unwrap_or_else(|| {
             let place = "host".to_owned();
-            self.push(Entry { step, what, place, variant: "", work: Work::default(), milliseconds: Vec::new() })
+            self.push(Entry {
+                step,
+                what,
+                place,
+                variant: "",
+                work: Work::default(),
+                milliseconds: Vec::new(),
+            })
         });
         self.entries[entry].milliseconds.push(milliseconds);
         Ok(result)
@@ -115,7 +122,12 @@ impl Meter {
         self.entries.len() - 1
     }
 
-    fn entry(&mut self, step: &'static str, name: &'static str, dims: &[(&'static str, usize)]) -> Result<usize, Stop> {
+    fn entry(
+        &mut self,
+        step: &'static str,
+        name: &'static str,
+        dims: &[(&'static str, usize)],
+    ) -> Result<usize, Stop> {
         if let Some(entry) = self.find(step, name) {
             return Ok(entry);
         }

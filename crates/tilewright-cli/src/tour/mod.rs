@@ -64,7 +64,9 @@ impl Limits {
                 Self { passages: 96, terms: 160, rank: 8, oversampling: 8, iterations: 12, repeats: 1 }
             }
             // The dense matrix takes 96 MB.
-            _ => Self { passages: 4000, terms: 6000, rank: 64, oversampling: 32, iterations: 100, repeats: 3 },
+            _ => {
+                Self { passages: 4000, terms: 6000, rank: 64, oversampling: 32, iterations: 100, repeats: 3 }
+            }
         }
     }
 }
@@ -132,7 +134,10 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
     let found = text.passages.len();
     let (vocabulary, rows) = meter.host("TF-IDF", "words to rows (f64)", || Ok(weigh(&mut text, &limits)))?;
     if rows.is_empty() {
-        return Err(Stop::Usage(format!("PATH {}: no word occurs in two passages: too little text", path.display())));
+        return Err(Stop::Usage(format!(
+            "PATH {}: no word occurs in two passages: too little text",
+            path.display()
+        )));
     }
     let counts = Counts {
         files: text.files.len(),
@@ -144,10 +149,15 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         nonzeros: rows.iter().map(Vec::len).sum(),
     };
     if found > limits.passages {
-        notes.push(format!("{found} passages were found; every {:.1}th is used", found as f64 / limits.passages as f64));
+        notes.push(format!(
+            "{found} passages were found; every {:.1}th is used",
+            found as f64 / limits.passages as f64
+        ));
     }
     if stream.device() == Device::Emulated {
-        notes.push("the emulator is a slow test device: the problem is small, and its times say nothing".to_owned());
+        notes.push(
+            "the emulator is a slow test device: the problem is small, and its times say nothing".to_owned(),
+        );
     }
     let (plan, neighbours) = sizes(options, &limits, &counts)?;
     let query = vocabulary.row(&options.query);
@@ -164,16 +174,23 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
     })?;
     let svd = subspace::truncated_svd(&mut meter, &a, &plan)?;
     let found = search::search(&mut meter, &svd, &query, neighbours)?;
-    let accuracy =
-        meter.host("truth", "Lanczos, brute force (f64)", || truth::judge(&rows, &svd.values, &svd.directions, &found))?;
+    let accuracy = meter.host("truth", "Lanczos, brute force (f64)", || {
+        truth::judge(&rows, &svd.values, &svd.directions, &found)
+    })?;
 
     let converged = svd.change <= plan.tolerance;
     if !converged {
         let change = svd.change;
-        notes.push(format!("not converged after {} iterations: the last changed a value by {change:.1e}", svd.iterations));
+        notes.push(format!(
+            "not converged after {} iterations: the last changed a value by {change:.1e}",
+            svd.iterations
+        ));
     }
     notes.push("what says host is no kernel by design: reading, small f64 problems of the order of the rank, the truth".to_owned());
-    notes.push("truth: singular values by Lanczos in f64 on the sparse rows; neighbours by brute force in f64".to_owned());
+    notes.push(
+        "truth: singular values by Lanczos in f64 on the sparse rows; neighbours by brute force in f64"
+            .to_owned(),
+    );
     let bar = progress::spinner("peaks of this machine");
     let named = |name: &str| kernels.iter().copied().find(|kernel| kernel.spec().name == name);
     let peaks = Peaks::measure(&stream, Yardsticks { copy: named("copy"), product: named("matmul") })?;
@@ -205,7 +222,11 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         notes,
         seconds: start.elapsed().as_secs_f64(),
     };
-    if console.json { console.json(&document)? } else { print::print(&document, console)? }
+    if console.json {
+        console.json(&document)?
+    } else {
+        print::print(&document, console)?
+    }
     match document.accuracy.faults() {
         faults if faults.is_empty() => Ok(()),
         faults => Err(Stop::Failed(faults.join("; "))),
@@ -215,7 +236,8 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
 /// The device that was asked for, else the first GPU, else the CPU.
 fn open(asked: Option<Device>) -> Result<Stream, Stop> {
     let gpu = |device: &Device| !matches!(device, Device::Cpu | Device::Emulated);
-    let found = || tilewright_gpu::devices().into_iter().filter(|(_, caps)| caps.is_ok()).map(|(device, _)| device);
+    let found =
+        || tilewright_gpu::devices().into_iter().filter(|(_, caps)| caps.is_ok()).map(|(device, _)| device);
     select::stream(asked.or_else(|| found().find(gpu)).unwrap_or(Device::Cpu))
 }
 

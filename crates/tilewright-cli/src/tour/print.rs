@@ -14,7 +14,14 @@ const LETTERS: usize = 100;
 pub(super) fn print(document: &Document, console: &mut Console) -> Result<(), Stop> {
     let Document { text, svd, accuracy, .. } = document;
     let out = &mut *console.out;
-    writeln!(out, "{}: {} files, {} passages, {} terms", document.path.display(), text.files, text.passages, text.terms)?;
+    writeln!(
+        out,
+        "{}: {} files, {} passages, {} terms",
+        document.path.display(),
+        text.files,
+        text.passages,
+        text.terms
+    )?;
     if text.files_skipped > 0 {
         writeln!(out, "left out: {} files that are too large, unreadable or not UTF-8", text.files_skipped)?;
     }
@@ -35,7 +42,9 @@ pub(super) fn print(document: &Document, console: &mut Console) -> Result<(), St
     let header =
         ["step", "kernel", "on", "variant", "calls", "first ms", "median ms", "GFLOP/s", "GB/s", "of peak"];
     table::write(out, header, &rows)?;
-    let peak = |value: Option<f64>, unit: &str| value.map_or_else(|| "none".into(), |value| format!("{value:.0} {unit}"));
+    let peak = |value: Option<f64>, unit: &str| {
+        value.map_or_else(|| "none".into(), |value| format!("{value:.0} {unit}"))
+    };
     let (copy, product) = (document.peaks.copy_gbs, document.peaks.gflops(tilewright_core::DType::F32));
     writeln!(
         out,

@@ -8,8 +8,8 @@ use super::progress;
 
 /// Files of a folder that are read: prose and source.
 const ENDINGS: [&str; 22] = [
-    "md", "txt", "rst", "org", "tex", "rs", "metal", "cu", "cuh", "h", "c", "cc", "cpp", "hpp", "py", "toml", "go", "java",
-    "js", "ts", "swift", "sh",
+    "md", "txt", "rst", "org", "tex", "rs", "metal", "cu", "cuh", "h", "c", "cc", "cpp", "hpp", "py", "toml",
+    "go", "java", "js", "ts", "swift", "sh",
 ];
 /// Beyond this a file is data, not text that someone wrote.
 const FILE_BYTES: u64 = 4 << 20;
@@ -42,7 +42,8 @@ pub(super) struct Text {
 pub(super) fn repository() -> Result<PathBuf, Stop> {
     let here = std::env::current_dir()
         .map_err(|why| Stop::Usage(format!("PATH is not given, and there is no current folder: {why}")))?;
-    let found = here.ancestors().find(|folder| folder.join("Cargo.toml").is_file() && folder.join("crates").is_dir());
+    let found =
+        here.ancestors().find(|folder| folder.join("Cargo.toml").is_file() && folder.join("crates").is_dir());
     found.map(Path::to_owned).ok_or_else(|| {
         Stop::Usage(format!(
             "PATH is not given, and {} lies in no repository with Cargo.toml and crates/: name a file or folder of text",
@@ -58,7 +59,8 @@ pub(super) fn read(path: &Path) -> Result<Text, Stop> {
     let mut text = Text { files: Vec::new(), skipped: 0, passages: Vec::new() };
     if about.is_file() {
         let content = content(path).map_err(|why| wrong(&why))?;
-        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
+        let name =
+            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
         text.add(name, &content);
     } else if about.is_dir() {
         let files = files(path).map_err(|why| wrong(&why))?;
@@ -72,7 +74,10 @@ pub(super) fn read(path: &Path) -> Result<Text, Stop> {
             };
             bytes += content.len();
             if bytes > TEXT_BYTES {
-                return Err(wrong(&format!("more than {} MiB of text; name a smaller folder", TEXT_BYTES >> 20)));
+                return Err(wrong(&format!(
+                    "more than {} MiB of text; name a smaller folder",
+                    TEXT_BYTES >> 20
+                )));
             }
             text.add(file.strip_prefix(path).unwrap_or(&file).display().to_string(), &content);
         }
@@ -111,7 +116,9 @@ fn files(root: &Path) -> std::io::Result<Vec<PathBuf>> {
             let path = entry.path();
             if kind.is_dir() && name != "target" {
                 open.push(path);
-            } else if kind.is_file() && path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
+            } else if kind.is_file()
+                && path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
+            {
                 found.push(path);
             }
         }
@@ -167,7 +174,8 @@ mod tests {
 
     #[test]
     fn passages_keep_their_first_line_and_lose_nothing_but_blank_lines() {
-        let content: String = (1..=40).map(|n| if n % 9 == 0 { "\n".into() } else { format!("line {n}\n") }).collect();
+        let content: String =
+            (1..=40).map(|n| if n % 9 == 0 { "\n".into() } else { format!("line {n}\n") }).collect();
         let mut text = Text { files: Vec::new(), skipped: 0, passages: Vec::new() };
         text.add("a.md".into(), &content);
         let lines: Vec<&str> = content.lines().collect();

@@ -27,12 +27,15 @@ pub(super) struct Found {
 
 /// Folds the query in (`q' = q V`) and compares it with every passage.
 pub(super) fn search(meter: &mut Meter, svd: &Svd, query: &Row, neighbours: usize) -> Result<Found, Stop> {
-    let (&[terms, rank], &[passages, _]) = (svd.directions.dims(), svd.latent.dims()) else { unreachable!("matrices") };
+    let (&[terms, rank], &[passages, _]) = (svd.directions.dims(), svd.latent.dims()) else {
+        unreachable!("matrices")
+    };
     let stream = meter.stream().clone();
     let query = dense(std::slice::from_ref(query), terms)?.to(&stream)?;
-    let folded = meter.once("query folded in", "matmul", &[("m", 1), ("n", rank), ("k", terms)], |stream| {
-        matmul(stream, &query, &svd.directions, None, &Matmul::default())
-    })?;
+    let folded =
+        meter.once("query folded in", "matmul", &[("m", 1), ("n", rank), ("k", terms)], |stream| {
+            matmul(stream, &query, &svd.directions, None, &Matmul::default())
+        })?;
     let (unit, direction) = meter.host("unit length", "divide rows (f64)", || {
         let rows = |tensor: &Tensor| tensor.to_vec::<f32>().map(|values| of_unit_length(values, rank));
         Ok((rows(&svd.latent)?, rows(&folded)?))

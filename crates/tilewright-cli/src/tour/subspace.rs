@@ -90,22 +90,31 @@ fn orthonormalize(meter: &mut Meter, w: &Tensor) -> Result<Tensor, Stop> {
 }
 
 /// Rayleigh-Ritz: the singular values and vectors within the subspace of `v`.
-fn rotate(meter: &mut Meter, a: &Tensor, v: &Tensor, rank: usize) -> Result<(Vec<f64>, Tensor, Tensor), Stop> {
+fn rotate(
+    meter: &mut Meter,
+    a: &Tensor,
+    v: &Tensor,
+    rank: usize,
+) -> Result<(Vec<f64>, Tensor, Tensor), Stop> {
     const SMALL: &str = "small problem";
     let (&[passages, terms], &[_, columns]) = (a.dims(), v.dims()) else { unreachable!("matrices") };
-    let product = |stream: &_, left: &Tensor, right: &Tensor| matmul(stream, left, right, None, &Matmul::default());
-    let b = meter.once("projection A V", "matmul", &[("m", passages), ("n", columns), ("k", terms)], |stream| {
-        product(stream, a, v)
+    let product =
+        |stream: &_, left: &Tensor, right: &Tensor| matmul(stream, left, right, None, &Matmul::default());
+    let b = meter.once(
+        "projection A V",
+        "matmul",
+        &[("m", passages), ("n", columns), ("k", terms)],
+        |stream| product(stream, a, v),
+    )?;
+    let small = meter.once(SMALL, "gram", &[("m", passages), ("n", columns)], |stream| {
+        gram(stream, &b, &Gram::default())
     })?;
-    let small =
-        meter.once(SMALL, "gram", &[("m", passages), ("n", columns)], |stream| gram(stream, &b, &Gram::default()))?;
     let (values, turn) = meter.host(SMALL, "eigenvectors (f64)", || {
         let eigen = symmetric(&small)?.self_adjoint_eigen(Side::Lower).map_err(|_| unsolved())?;
         // faer's eigenvalues rise, singular values fall.
         let values = (0..rank).map(|i| eigen.S()[columns - 1 - i].max(0.0).sqrt()).collect::<Vec<_>>();
-        let turn: Vec<f32> = (0..columns * rank)
-            .map(|at| eigen.U()[(at / rank, columns - 1 - at % rank)] as f32)
-            .collect();
+        let turn: Vec<f32> =
+            (0..columns * rank).map(|at| eigen.U()[(at / rank, columns - 1 - at % rank)] as f32).collect();
         Ok((values, Tensor::from_vec(turn, [columns, rank])?))
     })?;
     let turn = turn.to(meter.stream())?;
@@ -134,7 +143,10 @@ fn unsolved() -> Stop {
 /// A seeded random matrix on the host, the same on every machine.
 fn start(rows: usize, columns: usize) -> Result<Tensor> {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    Tensor::from_vec((0..rows * columns).map(|_| random.random_range(-1.0..1.0f32)).collect(), [rows, columns])
+    Tensor::from_vec(
+        (0..rows * columns).map(|_| random.random_range(-1.0..1.0f32)).collect(),
+        [rows, columns],
+    )
 }
 
 /// The symmetric part of a small matrix, on the host in f64.

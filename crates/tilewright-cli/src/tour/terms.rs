@@ -6,9 +6,9 @@ use tilewright_core::{Result, Tensor};
 
 /// Words that say nothing, and what is left of those of Rust.
 const STOP_WORDS: [&str; 44] = [
-    "a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "do", "does", "for", "from", "had", "has", "have",
-    "how", "if", "in", "into", "is", "it", "its", "no", "not", "of", "on", "or", "so", "than", "that", "the", "then", "there",
-    "these", "this", "to", "was", "what", "when", "which", "with",
+    "a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "do", "does", "for", "from",
+    "had", "has", "have", "how", "if", "in", "into", "is", "it", "its", "no", "not", "of", "on", "or", "so",
+    "than", "that", "the", "then", "there", "these", "this", "to", "was", "what", "when", "which", "with",
 ];
 /// In order of length: the first that leaves a stem is taken off.
 const SUFFIXES: [&str; 5] = ["ing", "ed", "es", "e", "s"];
@@ -40,7 +40,9 @@ fn words(text: &str) -> Vec<String> {
 
 fn stem(mut word: String) -> String {
     let ends = |suffix: &&str| word.ends_with(*suffix) && word.len() >= suffix.len() + STEM_LETTERS;
-    if word.is_ascii() && let Some(suffix) = SUFFIXES.iter().find(|suffix| ends(suffix)) {
+    if word.is_ascii()
+        && let Some(suffix) = SUFFIXES.iter().find(|suffix| ends(suffix))
+    {
         word.truncate(word.len() - suffix.len());
     }
     word
@@ -76,12 +78,15 @@ impl Vocabulary {
             *frequencies.entry(word).or_default() += 1;
         }
         let found = frequencies.len();
-        let mut common: Vec<(&str, usize)> = frequencies.into_iter().filter(|&(_, passages)| passages >= 2).collect();
+        let mut common: Vec<(&str, usize)> =
+            frequencies.into_iter().filter(|&(_, passages)| passages >= 2).collect();
         // Stable: words of one frequency stay in the order of the alphabet.
         common.sort_by_key(|&(_, passages)| std::cmp::Reverse(passages));
         common.truncate(most);
         let rarity = |passages: usize| ((1 + counted.len()) as f64 / (1 + passages) as f64).ln() + 1.0;
-        let entry = |(column, &(word, passages)): (usize, &(&str, usize))| (word.to_owned(), (column, rarity(passages)));
+        let entry = |(column, &(word, passages)): (usize, &(&str, usize))| {
+            (word.to_owned(), (column, rarity(passages)))
+        };
         let vocabulary = Self { terms: common.iter().enumerate().map(entry).collect(), found };
         let rows = counted.iter().map(|counts| vocabulary.weigh(counts)).collect();
         (vocabulary, rows)
@@ -128,7 +133,10 @@ mod tests {
     #[test]
     fn identifiers_fall_into_their_parts_and_endings_go() {
         assert_eq!(words("how is a kernel compiled and CACHED?"), ["kernel", "compil", "cach"]);
-        assert_eq!(words("fn topKRows(subspace_step: &Bf16) // 1024"), ["fn", "top", "krow", "subspac", "step", "bf16"]);
+        assert_eq!(
+            words("fn topKRows(subspace_step: &Bf16) // 1024"),
+            ["fn", "top", "krow", "subspac", "step", "bf16"]
+        );
         assert_eq!(stem("compile".into()), stem("compiling".into()));
     }
 

@@ -59,7 +59,9 @@ impl Accuracy {
             ("scores are off by", self.scores, EXACT),
         ];
         let wrong = judged.into_iter().filter(|(_, value, limit)| value.is_nan() || value > limit);
-        wrong.map(|(what, value, limit)| format!("{what} {value:.1e}, where {limit:.1e} is allowed")).collect()
+        wrong
+            .map(|(what, value, limit)| format!("{what} {value:.1e}, where {limit:.1e} is allowed"))
+            .collect()
     }
 }
 
@@ -103,7 +105,10 @@ fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
 fn orthonormality(v: &[f64], columns: usize) -> f64 {
     let column = |j: usize| v.iter().skip(j).step_by(columns).copied().collect::<Vec<_>>();
     let columns: Vec<Vec<f64>> = (0..columns).map(column).collect();
-    let pairs = columns.iter().enumerate().flat_map(|(i, x)| columns[..=i].iter().enumerate().map(move |(j, y)| (i, x, j, y)));
+    let pairs = columns
+        .iter()
+        .enumerate()
+        .flat_map(|(i, x)| columns[..=i].iter().enumerate().map(move |(j, y)| (i, x, j, y)));
     worst(pairs.map(|(i, x, j, y)| (dot(x, y) - f64::from(u8::from(i == j))).abs()))
 }
 
@@ -240,7 +245,8 @@ mod tests {
     #[test]
     fn lanczos_finds_known_values_wide_or_high_and_closed_spaces_too() {
         // Blocks (3), (4) and [[1, 2], [0, 2]] whose squares of singular values add up to 9 and multiply to 4.
-        let rows: Vec<Row> = vec![vec![(0, 3.0)], vec![(1, 4.0)], vec![(2, 1.0), (3, 2.0)], vec![(3, 2.0)], vec![]];
+        let rows: Vec<Row> =
+            vec![vec![(0, 3.0)], vec![(1, 4.0)], vec![(2, 1.0), (3, 2.0)], vec![(3, 2.0)], vec![]];
         for columns in [4, 7] {
             let (values, _) = singular_values(&Sparse::new(&rows, columns), 4).unwrap();
             assert!((values[0] - 4.0).abs() < 1e-12 && (values[1] - 3.0).abs() < 1e-12, "{values:?}");
