@@ -18,6 +18,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     &reduce::scan::Registered,
     &reduce::softmax::Registered,
     &reduce::sum::Registered,
+    &reduce::top_k::Registered,
     elementwise::copy::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
