@@ -11,6 +11,7 @@
 //! Everything takes kernels as an argument; nothing here knows any by name.
 
 mod compare;
+mod document;
 mod judge;
 mod mutate;
 mod origin;
@@ -20,6 +21,7 @@ mod record;
 mod report;
 mod time;
 
+pub use document::with_tables;
 pub use compare::{Mismatch, Worst, compare};
 pub use judge::{Failure, Trial, upload};
 pub use mutate::{Fate, Mutant, mutants};

@@ -475,7 +475,7 @@ fn check_described(definition: &Definition, tensor: &Tensor) -> Result<()> {
 }
 
 /// A row-major copy on the device, by a program of the runtime's own.
-fn row_major(stream: &Stream, tensor: &Tensor) -> Result<Tensor> {
+pub(crate) fn row_major(stream: &Stream, tensor: &Tensor) -> Result<Tensor> {
     static GATHER: LazyLock<Program> = LazyLock::new(|| {
         let body = "size_t i = thread_position_in_grid.x + size_t(thread_position_in_grid.y) * threads_per_grid.x;\n\
                     if (i >= size_t(elements)) { return; }\n\

@@ -15,7 +15,7 @@ pub mod tokens;
 pub enum Target {
     /// NVRTC, behind `cuda.h`.
     Cuda,
-    /// The system C++ compiler, behind `emulator.h`.
+    /// The system C++ compiler, behind the headers in `emulator/`.
     Emulated,
 }
 

@@ -7,14 +7,15 @@
 //! All three reduce their arguments to one [`Product`](product::Product) of views; a transposition, a slice or a broadcast is
 //! a change of strides there, never a copy.
 
-//pub mod gemv;
+pub mod gemv;
 pub mod gram;
 pub mod matmul;
+mod number;
 mod product;
 mod samples;
 mod tile;
 
-//pub use gemv::{Gemv, gemv};
+pub use gemv::{Gemv, gemv};
 pub use gram::{Gram, gram};
 pub use matmul::{Matmul, matmul};
 pub use tile::Tile;

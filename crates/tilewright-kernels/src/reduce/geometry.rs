@@ -33,7 +33,7 @@ impl Split {
     }
 
     /// With parts of this length, a multiple of 4.
-    fn with_chunk(operation: &'static str, rows: usize, n: usize, chunk: usize) -> Result<Self> {
+    pub(super) fn with_chunk(operation: &'static str, rows: usize, n: usize, chunk: usize) -> Result<Self> {
         let parts = n.div_ceil(chunk.max(1)).max(1);
         let items = rows * parts;
         if n > u32::MAX as usize || items > i32::MAX as usize {

@@ -13,7 +13,7 @@ use super::Gram;
 use super::reference::truth;
 
 /// [`gram()`](super::gram()) as the registry sees it.
-pub static GRAM: &dyn Kernel = &Registered;
+pub static KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
 
@@ -123,7 +123,7 @@ impl Kernel for Registered {
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let mirrored = outputs[0].transpose()?.to_bytes()? == outputs[0].to_bytes()?;
         let ratio = if mirrored { 0.0 } else { f64::INFINITY };
-        let mut all = vec![Residual { name: "out differs from its transpose", ratio, limit: 0.0 }];
+        let mut all = vec![Residual { name: "out differs from its transpose", ratio, limit: 1.0 }];
         if terms(case) > FULLY_JUDGED {
             let args = Gram::from_args(&case.args)?;
             all.extend(matmul::residuals(&truth(&inputs[0], args.of_rows)?, case, &outputs[0])?);
@@ -132,7 +132,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        matmul::support(SPEC.name, device, case.dtype)
+        let out = Gram::from_args(&case.args)?.out_dtype.unwrap_or(case.dtype);
+        matmul::support(SPEC.name, device, case.dtype, out)
     }
 
     fn run(&self, stream: &Stream, variant: Option<&str>, args: &Args, inputs: &[Tensor]) -> Result<Vec<Tensor>> {

@@ -49,7 +49,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use cases::GRAM;
+pub use cases::KERNEL;
 
 use tilewright_core::{Args, DType, Result, Shape, Stream, Tensor};
 

@@ -18,7 +18,7 @@ use super::reference::Truth;
 use super::Matmul;
 
 /// [`matmul()`](super::matmul()) as the registry sees it.
-pub static MATMUL: &dyn Kernel = &Registered;
+pub static KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
 
@@ -234,7 +234,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        super::support(SPEC.name, device, case.dtype)
+        super::support(SPEC.name, device, case.dtype, out_dtype(case)?)
     }
 
     fn run(&self, stream: &Stream, variant: Option<&str>, args: &Args, inputs: &[Tensor]) -> Result<Vec<Tensor>> {

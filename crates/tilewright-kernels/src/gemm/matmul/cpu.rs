@@ -8,7 +8,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
-use tilewright_core::{DType, Element, Layout, Result, Stream, Tensor, bf16, f16};
+use tilewright_core::{DType, Element, Layout, Result, Stream, Tensor};
 
 use super::super::product::Product;
 use super::pack;
@@ -24,14 +24,7 @@ pub(in super::super) fn product(stream: &Stream, product: Product) -> Result<Ten
     match (product.a.dtype(), product.out) {
         (DType::F64, _) => native(&product, out.as_slice_mut::<f64>()?)?,
         (DType::F32, DType::F32) => native(&product, out.as_slice_mut::<f32>()?)?,
-        (DType::F32, DType::F16) => pack::product::<f32, f16>(&product, out.as_slice_mut()?)?,
-        (DType::F32, _) => pack::product::<f32, bf16>(&product, out.as_slice_mut()?)?,
-        (DType::F16, DType::F32) => pack::product::<f16, f32>(&product, out.as_slice_mut()?)?,
-        (DType::F16, DType::F16) => pack::product::<f16, f16>(&product, out.as_slice_mut()?)?,
-        (DType::F16, _) => pack::product::<f16, bf16>(&product, out.as_slice_mut()?)?,
-        (_, DType::F32) => pack::product::<bf16, f32>(&product, out.as_slice_mut()?)?,
-        (_, DType::F16) => pack::product::<bf16, f16>(&product, out.as_slice_mut()?)?,
-        (_, _) => pack::product::<bf16, bf16>(&product, out.as_slice_mut()?)?,
+        (_, _) => pack::dispatch(&product, &mut out)?,
     }
     Ok(out)
 }

@@ -3,12 +3,14 @@
 use std::sync::LazyLock;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Program, caps, tune};
+use tilewright_gpu::backend::cublaslt;
+use tilewright_gpu::{Definition, Grid, Launch, Program, caps, tune};
 
 use super::super::Tile;
 use super::super::product::{Product, accumulator};
 
-const HEADER: &str = include_str!("gpu.header.metal");
+/// Functions that the family's bodies share.
+pub(in super::super) const HEADER: &str = include_str!("gpu.header.metal");
 
 /// One program per accumulator: Metal has no f64, so that scalars of that type exist on CUDA alone.
 struct Programs {
@@ -49,11 +51,11 @@ impl Programs {
     }
 }
 
-/// The variants for operands of `dtype`, the default first, or why there is none.
-pub(in super::super) fn support(name: &'static str, device: Device, dtype: DType) -> Result<Vec<&'static str>> {
+/// The variants for operands of `dtype` and an output of `out`, the default first, or why there is none.
+pub(in super::super) fn support(name: &'static str, device: Device, dtype: DType, out: DType) -> Result<Vec<&'static str>> {
     let mut variants = Vec::new();
     if let Device::Cuda(_) = device {
-        if false {
+        if cublaslt::available(device).is_ok() && cublaslt::takes(dtype, out) {
             variants.push("cublaslt");
         }
     } else if dtype == DType::F64 {
@@ -67,7 +69,7 @@ pub(in super::super) fn support(name: &'static str, device: Device, dtype: DType
 }
 
 pub(in super::super) fn product(stream: &Stream, variant: Option<&str>, product: Product) -> Result<Tensor> {
-    let variants = support(product.name, stream.device(), product.a.dtype())?;
+    let variants = support(product.name, stream.device(), product.a.dtype(), product.out)?;
     let variant = match variant {
         Some(named) => variants.iter().copied().find(|variant| *variant == named).ok_or_else(|| {
             Error::range(product.name, "variant", format!("one of {variants:?}"), format!("{named:?}"))
@@ -85,7 +87,8 @@ pub(in super::super) fn product(stream: &Stream, variant: Option<&str>, product:
         return Tensor::empty(stream, product.out, &product.shape);
     }
     let out = match variant {
-        "cublaslt" => return vendor(stream, &product),
+        // The library does not take sums of no terms.
+        "cublaslt" if !product.is_only_c() => vendor(stream, &product)?,
         "simdgroup" => launch(stream, &product, None)?,
         _ => {
             let tile = match product.tile {
@@ -170,11 +173,7 @@ fn launch(stream: &Stream, product: &Product, tile: Option<Tile>) -> Result<Tens
         run = run.template("S", sums);
         run = ["BM", "BN", "BK", "TM", "TN"].into_iter().zip(sizes).fold(run, |run, (name, size)| run.template(name, size));
     }
-    run = if sums == DType::F64 {
-        run.scalar("alpha", alpha).scalar("beta", beta)
-    } else {
-        run.scalar("alpha", alpha as f32).scalar("beta", beta as f32)
-    };
+    run = scaled(run, sums, (alpha, beta));
     // The body walks over what a grid cannot hold.
     let depth = (product.batches() * pieces).min(65_535);
     let parts = run.grid(Grid::groups([groups, 1, depth]), [threads, 1, 1]).run_one()?;
@@ -183,31 +182,60 @@ fn launch(stream: &Stream, product: &Product, tile: Option<Tile>) -> Result<Tens
 
 /// `alpha (sum of parts) + beta c`: the second step of a sum in pieces.
 fn add(stream: &Stream, product: &Product, parts: &Tensor, pieces: usize) -> Result<Tensor> {
-    let sums = accumulator(product.a.dtype());
+    // Where there is no c, an operand stands in for it and is not read.
     let c = product.c.as_ref().unwrap_or(&product.b);
-    let size = product.m * product.n;
-    let run = Programs::of(sums)
+    let shape = [product.batches(), product.m, product.n];
+    combine(stream, parts, pieces, shape, product.out, c, (product.alpha, product.beta))
+}
+
+/// The sums of `pieces` in order, as `out`: `parts` is `[batches * pieces, rows * columns]` in the dtype of sums.
+pub(in super::super) fn add_pieces(
+    stream: &Stream,
+    parts: &Tensor,
+    pieces: usize,
+    shape: [usize; 3],
+    out: DType,
+) -> Result<Tensor> {
+    combine(stream, parts, pieces, shape, out, parts, (1.0, 0.0))
+}
+
+fn combine(
+    stream: &Stream,
+    parts: &Tensor,
+    pieces: usize,
+    shape: [usize; 3],
+    out: DType,
+    c: &Tensor,
+    factors: (f64, f64),
+) -> Result<Tensor> {
+    let sums = parts.dtype();
+    let [batches, rows, columns] = shape;
+    let launch = Programs::of(sums)
         .splits
         .launch(stream)
         .input("parts", parts)
         .input("c", c)
-        .output("out", product.out, [product.batches(), product.m, product.n])
-        .template("O", product.out)
+        .output("out", out, shape)
+        .template("O", out)
         .template("C", c.dtype())
         .template("S", sums)
         .scalar("splits", pieces as u32)
-        .scalar("size", size as u32)
-        .scalar("columns", product.n as u32);
-    let run = if sums == DType::F64 {
-        run.scalar("alpha", product.alpha).scalar("beta", product.beta)
+        .scalar("size", (rows * columns) as u32)
+        .scalar("columns", columns as u32);
+    scaled(launch, sums, factors).grid(Grid::threads([rows * columns, batches, 1]), [256, 1, 1]).run_one()
+}
+
+/// Gives `alpha` and `beta`, in the dtype of sums.
+fn scaled<'a>(launch: Launch<'a>, sums: DType, (alpha, beta): (f64, f64)) -> Launch<'a> {
+    if sums == DType::F64 {
+        launch.scalar("alpha", alpha).scalar("beta", beta)
     } else {
-        run.scalar("alpha", product.alpha as f32).scalar("beta", product.beta as f32)
-    };
-    run.grid(Grid::threads([size, product.batches(), 1]), [256, 1, 1]).run_one()
+        launch.scalar("alpha", alpha as f32).scalar("beta", beta as f32)
+    }
 }
 
 /// Whether runs of 4 neighbours of every matrix lie on addresses that are multiples of their size.
-fn is_whole(tensor: &Tensor) -> bool {
+pub(in super::super) fn is_whole(tensor: &Tensor) -> bool {
     let strides = tensor.strides();
     let [.., row, column] = *strides else { return false };
     let lines = if column == 1 { row } else { column };
@@ -216,6 +244,32 @@ fn is_whole(tensor: &Tensor) -> bool {
     unit && tensor.layout().offset().is_multiple_of(4) && steps.into_iter().all(|stride| stride.is_multiple_of(4))
 }
 
+/// The product by NVIDIA's library. It has no way to leave a triangle out, so that a symmetric product is mirrored afterwards.
 fn vendor(stream: &Stream, product: &Product) -> Result<Tensor> {
-    Err(Error::unsupported(product.name, stream.device(), "under construction"))
+    let shape = [product.batch.dims(), &[product.m, product.n]].concat();
+    let mut out = Tensor::empty(stream, product.out, shape)?;
+    let (a, b, c) = (&product.a, &product.b, product.c.as_ref());
+    let call = cublaslt::Product { a, b, c, alpha: product.alpha, beta: product.beta };
+    cublaslt::matmul(stream, &call, &mut out).map_err(|error| error.within(product.name))?;
+    if product.symmetric {
+        mirror(stream, &mut out, product)?;
+    }
+    Ok(out)
+}
+
+/// Copies the lower triangle of each matrix to the upper one.
+fn mirror(stream: &Stream, out: &mut Tensor, product: &Product) -> Result<()> {
+    static MIRROR: LazyLock<Program> = LazyLock::new(|| {
+        let definition = Definition::new("gram_mirror", include_str!("mirror.metal")).in_place("out");
+        Program::new(definition.scalar("n", DType::U32).scalar("batches", DType::U32)).expect("the definition is valid")
+    });
+    let tiles = product.n.div_ceil(32);
+    MIRROR
+        .launch(stream)
+        .in_place("out", out)
+        .scalar("n", product.n as u32)
+        .scalar("batches", product.batches() as u32)
+        .grid(Grid::groups([tiles, tiles, product.batches().min(65_535)]), [32, 8, 1])
+        .run()?;
+    Ok(())
 }

@@ -60,8 +60,9 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use cases::MATMUL;
+pub use cases::KERNEL;
 pub(super) use cases::residuals;
+pub(super) use gpu::{HEADER as GPU_HEADER, add_pieces, is_whole};
 pub(super) use reference::Truth;
 
 use tilewright_core::{Args, DType, Device, Error, Result, Shape, Stream, Tensor};
@@ -127,11 +128,16 @@ fn run(
     execute(stream, variant, plan(stream, a, b, c, args)?)
 }
 
-/// The variants that run products of `dtype`, the default first.
-pub(super) fn support(name: &'static str, device: Device, dtype: DType) -> Result<Vec<&'static str>> {
+/// The variants that run products of `dtype` into `out`, the default first.
+pub(super) fn support(
+    name: &'static str,
+    device: Device,
+    dtype: DType,
+    out: DType,
+) -> Result<Vec<&'static str>> {
     match device {
         Device::Cpu => Ok(vec!["cpu"]),
-        _ => gpu::support(name, device, dtype),
+        _ => gpu::support(name, device, dtype, out),
     }
 }
 

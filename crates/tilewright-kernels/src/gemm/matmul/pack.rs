@@ -5,49 +5,12 @@
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
-use tilewright_core::{Element, Result, bf16, f16};
+use tilewright_core::{DType, Result, Tensor, bf16, f16};
 
+use super::super::number::{Number, Rounded};
 use super::super::product::Product;
 use super::cpu::{Matrices, PARALLEL, mirror};
-
-/// A float that converts to and from f32, whole slices at a time.
-pub(in super::super) trait Narrow: Element {
-    /// Widens `from` into `to`, of the same length.
-    fn widen(from: &[Self], to: &mut [f32]);
-    /// Rounds `from` into `to`, of the same length: to nearest, ties to even.
-    fn narrow(from: &[f32], to: &mut [Self]);
-}
-
-impl Narrow for f32 {
-    fn widen(from: &[f32], to: &mut [f32]) {
-        to.copy_from_slice(from);
-    }
-    fn narrow(from: &[f32], to: &mut [f32]) {
-        to.copy_from_slice(from);
-    }
-}
-
-impl Narrow for f16 {
-    fn widen(from: &[f16], to: &mut [f32]) {
-        from.convert_to_f32_slice(to);
-    }
-    fn narrow(from: &[f32], to: &mut [f16]) {
-        to.convert_from_f32_slice(from);
-    }
-}
-
-impl Narrow for bf16 {
-    fn widen(from: &[bf16], to: &mut [f32]) {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = f32::from_bits(u32::from(from.to_bits()) << 16);
-        }
-    }
-    fn narrow(from: &[f32], to: &mut [bf16]) {
-        to.convert_from_f32_slice(from);
-    }
-}
 
 /// Terms of the sum per step: with it, the pieces of both operands stay in a core's share of the last-level cache.
 const DEPTH: usize = 512;
@@ -71,7 +34,21 @@ struct Scratch {
     row: Vec<f32>,
 }
 
-pub(super) fn product<T: Narrow, O: Narrow>(product: &Product, out: &mut [O]) -> Result<()> {
+/// The product of operands and output of f32, f16 and bf16 in any combination.
+pub(super) fn dispatch(product: &Product, out: &mut Tensor) -> Result<()> {
+    match (product.a.dtype(), product.out) {
+        (DType::F32, DType::F16) => run::<f32, f16>(product, out.as_slice_mut()?),
+        (DType::F32, _) => run::<f32, bf16>(product, out.as_slice_mut()?),
+        (DType::F16, DType::F32) => run::<f16, f32>(product, out.as_slice_mut()?),
+        (DType::F16, DType::F16) => run::<f16, f16>(product, out.as_slice_mut()?),
+        (DType::F16, _) => run::<f16, bf16>(product, out.as_slice_mut()?),
+        (_, DType::F32) => run::<bf16, f32>(product, out.as_slice_mut()?),
+        (_, DType::F16) => run::<bf16, f16>(product, out.as_slice_mut()?),
+        (_, _) => run::<bf16, bf16>(product, out.as_slice_mut()?),
+    }
+}
+
+fn run<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>>(product: &Product, out: &mut [O]) -> Result<()> {
     let (m, n) = (product.m, product.n);
     let edge = edge(m, n);
     let operands = Operands {
@@ -114,7 +91,7 @@ struct Operands<'a, T, O> {
     edge: usize,
 }
 
-impl<T: Narrow, O: Narrow> Operands<'_, T, O> {
+impl<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>> Operands<'_, T, O> {
     /// Computes the rows from `top` on of one matrix of the output.
     fn band(&self, scratch: &mut Scratch, batch: usize, top: usize, out: &mut [O], par: Par) {
         let (n, k) = (self.product.n, if self.product.is_only_c() { 0 } else { self.product.k });
@@ -136,7 +113,7 @@ impl<T: Narrow, O: Narrow> Operands<'_, T, O> {
             }
             for (i, sums) in sums.chunks_mut(columns).enumerate() {
                 self.finish(sums, row, batch, (top + i, left));
-                O::narrow(sums, &mut out[i * n + left..][..columns]);
+                O::round(sums, &mut out[i * n + left..][..columns]);
             }
         }
     }
@@ -156,7 +133,7 @@ impl<T: Narrow, O: Narrow> Operands<'_, T, O> {
 }
 
 /// A block of a matrix in f32, in the order in which the matrix itself lies.
-fn widened<'a, T: Narrow>(
+fn widened<'a, T: Number<Sum = f32>>(
     scratch: &'a mut Vec<f32>,
     from: &Matrices<'_, T>,
     batch: usize,

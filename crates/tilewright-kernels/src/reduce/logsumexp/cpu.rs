@@ -5,7 +5,7 @@ use tilewright_core::{Result, Tensor};
 
 use crate::reduce::exp::Real;
 use crate::reduce::fold::Fold;
-use crate::reduce::number::{LEAF, Number, with_float};
+use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
 use crate::reduce::rows::Rows;
 
 const LANES: usize = 32;
