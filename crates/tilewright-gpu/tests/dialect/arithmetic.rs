@@ -7,8 +7,19 @@ use super::{BFLOAT, Format, HALF, Hazard, float};
 fn literals() -> Hazard {
     let tenth = float(0.1);
     let expected = vec![
-        4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 4.0, // sizes
-        0.0, 1.0, 16777216.0, 1255.0, 1.75,
+        4.0,
+        4.0,
+        4.0,
+        4.0,
+        4.0,
+        4.0,
+        2.0,
+        4.0, // sizes
+        0.0,
+        1.0,
+        0.0,
+        1255.0,
+        1.75,
         float(tenth + 20.0),
         1.0 + 2.0 + 3.0,
         0.0,
@@ -98,9 +109,11 @@ fn nan() -> Hazard {
         expected.extend([f64::from(u8::from(v.is_nan())), 1.0, 4.0, 1.0, 0.0]);
         expected.extend([if v.is_nan() { f64::NEG_INFINITY } else { v - 1.0 }, 1.0]);
     }
-    Hazard::new("nan", include_str!("nan.metal"), [32, 1, 1], [32, 1, 1])
-        .input("x", DType::F32, x)
-        .output("out", DType::F32, expected)
+    Hazard::new("nan", include_str!("nan.metal"), [32, 1, 1], [32, 1, 1]).input("x", DType::F32, x).output(
+        "out",
+        DType::F32,
+        expected,
+    )
 }
 
 fn integers() -> Hazard {
