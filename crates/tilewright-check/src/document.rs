@@ -40,18 +40,24 @@ pub fn with_tables(document: &str, root: &Path) -> Result<String> {
 }
 
 fn table<'p>(rows: &[Row], problems: impl Iterator<Item = &'p str>) -> Result<String> {
-    let mut text = String::from("| kernel / case | variant | time | rate | of the peak | best peer | ratio |\n|---|---|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| kernel / case | variant | time | rate | of the peak | best peer | ratio |\n|---|---|---|---|---|---|---|\n",
+    );
     for problem in problems {
         let (kernel, case) = problem.split_once('/').unwrap_or((problem, ""));
         let of_problem = |row: &&Row| row.role == Role::Ours && row.kernel == kernel && row.case == case;
         // Of several variants the fastest is what a caller gets.
-        let ours = rows.iter().filter(of_problem).filter(|row| row.median().is_some()).min_by(|a, b| {
-            a.median().partial_cmp(&b.median()).expect("medians are numbers")
-        });
+        let ours = rows
+            .iter()
+            .filter(of_problem)
+            .filter(|row| row.median().is_some())
+            .min_by(|a, b| a.median().partial_cmp(&b.median()).expect("medians are numbers"));
         let missing = || Error::file("speeds", problem, "is not in the record, or was not accepted there");
         let (row, median) = ours.and_then(|row| Some((row, row.median()?))).ok_or_else(missing)?;
         let rate = match (row.gflops, row.gbs) {
-            (Some(gflops), Some(gbs)) if row.flops > 8.0 * row.bytes && gbs > 0.0 => format!("{:.1} TFLOP/s", gflops / 1e3),
+            (Some(gflops), Some(gbs)) if row.flops > 8.0 * row.bytes && gbs > 0.0 => {
+                format!("{:.1} TFLOP/s", gflops / 1e3)
+            }
             (_, Some(gbs)) => format!("{gbs:.0} GB/s"),
             _ => "–".to_owned(),
         };
@@ -65,14 +71,23 @@ fn table<'p>(rows: &[Row], problems: impl Iterator<Item = &'p str>) -> Result<St
             (Some(best), Some(name)) => (format!("{name} {}", time(best)), format!("{:.2}", best / median)),
             _ => ("–".to_owned(), "–".to_owned()),
         };
-        writeln!(text, "| {kernel} / {case} | {} | {} | {rate} | {share} | {peer} | {ratio} |", row.variant, time(median))
-            .expect("strings take writes");
+        writeln!(
+            text,
+            "| {kernel} / {case} | {} | {} | {rate} | {share} | {peer} | {ratio} |",
+            row.variant,
+            time(median)
+        )
+        .expect("strings take writes");
     }
     Ok(text)
 }
 
 fn time(milliseconds: f64) -> String {
-    if milliseconds < 0.1 { format!("{:.1} µs", milliseconds * 1e3) } else { format!("{milliseconds:.3} ms") }
+    if milliseconds < 0.1 {
+        format!("{:.1} µs", milliseconds * 1e3)
+    } else {
+        format!("{milliseconds:.3} ms")
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +109,10 @@ mod tests {
         let document = format!("before\n<!-- speeds {name}: scale/small -->\nstale\n<!-- end -->\nafter\n");
         let made = with_tables(&document, folder.path()).unwrap();
         assert!(made.starts_with("before\n") && made.ends_with("<!-- end -->\nafter\n"), "{made}");
-        assert!(made.contains("| scale / small | fast | 2.000 ms") && made.contains("| other 3.000 ms | 1.50 |"), "{made}");
+        assert!(
+            made.contains("| scale / small | fast | 2.000 ms") && made.contains("| other 3.000 ms | 1.50 |"),
+            "{made}"
+        );
         assert!(!made.contains("stale"));
         assert_eq!(with_tables(&made, folder.path()).unwrap(), made);
         for (broken, part) in [

@@ -21,8 +21,8 @@ mod record;
 mod report;
 mod time;
 
-pub use document::with_tables;
 pub use compare::{Mismatch, Worst, compare};
+pub use document::with_tables;
 pub use judge::{Failure, Trial, upload};
 pub use mutate::{Fate, Mutant, mutants};
 pub use origin::Origin;

@@ -29,7 +29,8 @@ pub(crate) fn document(options: &Options, console: &mut Console) -> Result<(), S
         console.json(&serde_json::json!({ "file": path, "changed": changed }))?;
     }
     if options.check {
-        let stale = || Stop::Failed(format!("{}: its tables do not follow from their records", path.display()));
+        let stale =
+            || Stop::Failed(format!("{}: its tables do not follow from their records", path.display()));
         return if changed { Err(stale()) } else { Ok(()) };
     }
     if changed {
