@@ -52,9 +52,6 @@ pub(crate) struct Options {
     /// Time nothing, but take the results from this record; may be repeated.
     #[arg(long, value_name = "RECORD", conflicts_with_all = ["filters", "device", "peers", "record"])]
     from: Vec<PathBuf>,
-    /// One JSON document instead of a table.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Serialize)]

@@ -37,9 +37,6 @@ pub(crate) struct Options {
     /// On the emulator, also look for data races and for reads of memory that nothing wrote.
     #[arg(long)]
     races: bool,
-    /// One JSON document instead of tables.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// What was found about one kernel on one device.

@@ -2,21 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use serde::Serialize;
 use tilewright_gpu::tune::{self, Source};
 use tilewright_gpu::{Caps, cache};
 
 use crate::Console;
 use crate::stop::Stop;
-
-/// Every device that was found, and why the others were not; what each can do; the tuning choices in force; the cache.
-#[derive(Args)]
-pub(crate) struct Options {
-    /// One JSON document instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
 
 #[derive(Serialize)]
 struct Document {

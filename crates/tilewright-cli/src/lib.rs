@@ -5,7 +5,9 @@
 mod bench;
 mod check;
 mod devices;
+mod document;
 mod files;
+mod launches;
 mod list;
 mod numpy;
 mod peers;
@@ -13,6 +15,7 @@ mod run;
 mod select;
 mod stop;
 mod table;
+mod tour;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -28,15 +31,22 @@ use crate::stop::Stop;
 struct Command {
     #[command(subcommand)]
     action: Action,
+    /// Results as one JSON document instead of text.
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
 enum Action {
     List(list::Options),
-    Devices(devices::Options),
+    /// Every device that was found, and why the others were not; what each can do; the tuning choices in force; the cache.
+    Devices,
     Check(check::Options),
     Bench(bench::Options),
+    Launches(launches::Options),
+    Document(document::Options),
     Run(run::Options),
+    Tour(tour::Options),
 }
 
 /// What every action writes its results to.
@@ -69,13 +79,16 @@ pub fn run(
             return if error.use_stderr() { stop::USAGE } else { 0 };
         }
     };
-    let mut console = |json| Console { out: &mut *out, json };
+    let console = &mut Console { out, json: command.json };
     let done = match command.action {
-        Action::List(options) => list::list(kernels, &options, &mut console(options.json)),
-        Action::Devices(options) => devices::devices(&mut console(options.json)),
-        Action::Check(options) => check::check(kernels, &options, &mut console(options.json)),
-        Action::Bench(options) => bench::bench(kernels, &options, &mut console(options.json)),
-        Action::Run(options) => run::run(kernels, &options, &mut console(options.json)),
+        Action::List(options) => list::list(kernels, &options, console),
+        Action::Devices => devices::devices(console),
+        Action::Check(options) => check::check(kernels, &options, console),
+        Action::Bench(options) => bench::bench(kernels, &options, console),
+        Action::Document(options) => document::document(&options, console),
+        Action::Launches(options) => launches::launches(&options, console),
+        Action::Run(options) => run::run(kernels, &options, console),
+        Action::Tour(options) => tour::tour(kernels, &options, console),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)
 }

@@ -14,9 +14,6 @@ use crate::{Console, table};
 pub(crate) struct Options {
     /// Only kernels whose family/name contains this.
     filter: Option<String>,
-    /// One JSON document instead of a table.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Serialize)]

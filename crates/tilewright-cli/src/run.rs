@@ -33,9 +33,6 @@ pub(crate) struct Options {
     /// A variant instead of the library's own choice.
     #[arg(long)]
     variant: Option<String>,
-    /// Say as JSON what was done.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Splits `NAME=VALUE`.

@@ -125,9 +125,7 @@ fn matrix<T: Real>(tensor: &Tensor) -> Result<(&[T], [usize; 2])> {
     Ok((&tensor.host_elements::<T>()?[layout.offset()..layout.end()], [rows, columns]))
 }
 
-trait Real:
-    Element + ComplexField + nalgebra::Scalar + nalgebra::ClosedAddAssign + nalgebra::ClosedMulAssign
-{
+trait Real: Element + ComplexField + nalgebra::RealField {
     const ONE: Self;
     const ZERO: Self;
     fn by_matrixmultiply(problem: Problem<Self>);

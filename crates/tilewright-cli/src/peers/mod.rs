@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use tilewright_check::{Contestant, Sample, Trial, timed};
-use tilewright_core::{Device, Result, Stream, Tensor};
+use tilewright_core::{Device, Expected, Result, Stream, Tensor};
 
 pub(crate) use python::Interpreters;
 
@@ -33,13 +33,30 @@ impl Peer {
         contestant: Box<dyn Contestant>,
     ) -> Self {
         let judged = outputs.map_err(|error| error.to_string());
-        let judged = judged.and_then(|outputs| trial.assess(&outputs).map_err(|failure| failure.to_string()));
+        let judged = judged.and_then(|outputs| {
+            let outputs = with_our_indices(trial, outputs);
+            trial.assess(&outputs).map_err(|failure| failure.to_string())
+        });
         let (verdict, share) = match judged {
             Ok(worst) => ("pass".to_owned(), Some(worst.share)),
             Err(why) => (why, None),
         };
         Peer { name, verdict, share, contestant }
     }
+}
+
+/// Positions are positions, whatever integers a library counts them in: they are judged in the kernel's.
+fn with_our_indices(trial: &Trial, outputs: Vec<Tensor>) -> Vec<Tensor> {
+    let converted = |(index, output): (usize, Tensor)| match trial.expected().get(index) {
+        Some(Expected::Exact(truth)) if !truth.dtype().is_float() && !output.dtype().is_float() => {
+            let numbers = output.to_f64_vec();
+            numbers
+                .and_then(|numbers| Tensor::from_f64(&numbers, truth.dtype(), output.shape()))
+                .unwrap_or(output)
+        }
+        _ => output,
+    };
+    outputs.into_iter().enumerate().map(converted).collect()
 }
 
 /// The Rust libraries built into this program that know the problem. On the CPU only.
@@ -69,7 +86,7 @@ pub(crate) fn missing() -> Option<&'static str> {
     (!cfg!(feature = "peers")).then_some("built without the feature `peers`: no Rust library is timed")
 }
 
-/// Every Python library that is installed and knows the problem. What cannot be started is told to `absent`.
+/// Every Python library that is there and knows the problem.
 pub(crate) fn scripted(
     interpreters: &mut Interpreters,
     trial: &Trial,

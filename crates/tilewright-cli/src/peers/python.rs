@@ -3,9 +3,9 @@
 //! | request | answer |
 //! |---|---|
 //! | | once, at the start: `{"library": "numpy 2.1"}`, or `{"absent": "why"}` |
-//! | `{"op": "open", "kernel", "args", "device", "folder", "inputs": [{"name", "file", "dtype", "axes"}], "sets"}` | `{"peers": ["numpy"]}`, the ones that know the problem |
-//! | `{"op": "outputs", "peer"}` | `{"outputs": [{"file", "dtype"}]}` |
-//! | `{"op": "sample", "peer", "calls"}` | `{"wall_ms": 1.5, "device_ms": null}`, of one call |
+//! | `{"op": "open", "kernel", "args", "device", "folder", "inputs": [{"name", "file", "dtype", "axes"}], "sets"}` | `{"knows": true}`, where it has a function for exactly this |
+//! | `{"op": "outputs"}` | `{"outputs": [{"file", "dtype"}]}` of the problem's inputs; `dtype` is null where the file tells it |
+//! | `{"op": "sample", "calls"}` | `{"wall_ms": 1.5, "device_ms": null}`, of one call |
 //! | `{"op": "close"}` | `{}` |
 //!
 //! Any answer may be `{"error": "why"}`. Tensors travel as `.npy` files in `folder`; bf16 as the bits in u16. An input lies in its file
@@ -89,13 +89,13 @@ impl Interpreters {
         });
         let mut found: Vec<Found> = Vec::new();
         for library in &self.libraries {
-            // A problem that was left open is as good as closed: the next one takes its place.
-            let Opened { peers } = library.borrow_mut().ask(&request)?;
-            for peer in peers {
-                let outputs = library.borrow_mut().outputs(&peer);
-                let name = library.borrow().full_name(&peer);
-                found.push((name, outputs, Box::new(Scripted { library: library.clone(), peer })));
-            }
+            let opened: Result<Opened> = library.borrow_mut().ask(&request);
+            let (name, outputs) = match opened {
+                Ok(Opened { knows: false }) => continue,
+                Ok(Opened { knows: true }) => (library.borrow().name.clone(), library.borrow_mut().outputs()),
+                Err(error) => (library.borrow().name.clone(), Err(error)),
+            };
+            found.push((name, outputs, Box::new(Scripted(library.clone()))));
         }
         Ok(found)
     }
@@ -145,7 +145,7 @@ fn numpy_bits(tensor: &Tensor) -> Result<Option<Tensor>> {
 
 #[derive(Deserialize)]
 struct Opened {
-    peers: Vec<String>,
+    knows: bool,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +156,7 @@ struct Outputs {
 #[derive(Deserialize)]
 struct Output {
     file: String,
-    dtype: String,
+    dtype: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -189,11 +189,6 @@ impl Library {
         Ok(library)
     }
 
-    fn full_name(&self, peer: &str) -> String {
-        let version = self.name.split_once(' ').map_or("", |(_, version)| version);
-        format!("{peer} {version}").trim_end().to_owned()
-    }
-
     fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T> {
         let requests = self.requests.as_mut().expect("open until the library is dropped");
         let sent = writeln!(requests, "{request}").and_then(|()| requests.flush());
@@ -214,11 +209,11 @@ impl Library {
         }
     }
 
-    fn outputs(&mut self, peer: &str) -> Result<Vec<Tensor>> {
-        let Outputs { outputs } = self.ask(&json!({"op": "outputs", "peer": peer}))?;
+    fn outputs(&mut self) -> Result<Vec<Tensor>> {
+        let Outputs { outputs } = self.ask(&json!({"op": "outputs"}))?;
         let read = |output: Output| {
             let tensor = files::read(&output.file, "output")?;
-            if output.dtype != "bf16" {
+            if output.dtype.as_deref() != Some("bf16") {
                 return Ok(tensor);
             }
             let bits = tensor.to_vec::<u16>()?.into_iter().map(bf16::from_bits);
@@ -244,15 +239,12 @@ fn broken(library: &str, why: impl std::fmt::Display) -> Error {
     Error::device("peer", Device::Cpu, format!("{library}: {why}"))
 }
 
-struct Scripted {
-    library: Rc<RefCell<Library>>,
-    peer: String,
-}
+struct Scripted(Rc<RefCell<Library>>);
 
 impl Contestant for Scripted {
     fn sample(&mut self, calls: usize) -> Result<Sample> {
-        let request = json!({"op": "sample", "peer": self.peer, "calls": calls});
-        let Measured { wall_ms, device_ms } = self.library.borrow_mut().ask(&request)?;
+        let Measured { wall_ms, device_ms } =
+            self.0.borrow_mut().ask(&json!({"op": "sample", "calls": calls}))?;
         Ok(Sample { wall: wall_ms, device: device_ms })
     }
 }

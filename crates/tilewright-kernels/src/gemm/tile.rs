@@ -79,7 +79,8 @@ impl Tile {
             return Some("each thread must load whole runs of 4 elements of both operands".into());
         }
         let bytes = self.bytes(accumulator);
-        (bytes > GROUP_MEMORY).then(|| format!("{bytes} bytes of threadgroup memory, of at most {GROUP_MEMORY}"))
+        (bytes > GROUP_MEMORY)
+            .then(|| format!("{bytes} bytes of threadgroup memory, of at most {GROUP_MEMORY}"))
     }
 
     /// The tiles worth timing for sums in `accumulator`, from large blocks to small ones.

@@ -33,12 +33,17 @@ impl Split {
     }
 
     /// With parts of this length, a multiple of 4.
-    fn with_chunk(operation: &'static str, rows: usize, n: usize, chunk: usize) -> Result<Self> {
+    pub(super) fn with_chunk(operation: &'static str, rows: usize, n: usize, chunk: usize) -> Result<Self> {
         let parts = n.div_ceil(chunk.max(1)).max(1);
         let items = rows * parts;
         if n > u32::MAX as usize || items > i32::MAX as usize {
             let got = format!("{rows} rows of {n}");
-            return Err(Error::shape(operation, "x", "fewer than 2^32 elements in a row and 2^31 parts in all", got));
+            return Err(Error::shape(
+                operation,
+                "x",
+                "fewer than 2^32 elements in a row and 2^31 parts in all",
+                got,
+            ));
         }
         let wide = chunk > NARROW;
         let threads = if wide { chunk.div_ceil(16).next_multiple_of(32) } else { 32 * items };

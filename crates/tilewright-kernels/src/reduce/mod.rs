@@ -6,13 +6,13 @@
 //! A row is what lies along the axis. Every kernel gives the same bits on every run: how a row is cut into blocks depends on
 //! its length alone, never on the number of threads, and partial results combine in a fixed tree.
 
-// pub mod argmax;
-// pub mod logsumexp;
-// pub mod max;
-// // pub mod scan;
-// pub mod softmax;
+pub mod argmax;
+pub mod logsumexp;
+pub mod max;
+pub mod scan;
+pub mod softmax;
 pub mod sum;
-// // pub mod top_k;
+pub mod top_k;
 
 mod data;
 mod exp;

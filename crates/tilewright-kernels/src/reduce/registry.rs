@@ -78,3 +78,12 @@ pub(super) fn reduction(case: &Case) -> Work {
 pub(super) fn elements(case: &Case) -> f64 {
     case.dims.iter().map(|&(_, size)| size as f64).product()
 }
+
+/// Whole numbers modulo the range of an integer dtype.
+pub(super) fn wrapped(numbers: impl Iterator<Item = i64>, dtype: DType, shape: &[usize]) -> Result<Tensor> {
+    match dtype {
+        DType::I32 => Tensor::from_vec(numbers.map(|number| number as i32).collect(), shape),
+        DType::U32 => Tensor::from_vec(numbers.map(|number| number as u32).collect(), shape),
+        _ => Tensor::from_vec(numbers.collect(), shape),
+    }
+}

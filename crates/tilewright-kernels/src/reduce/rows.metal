@@ -23,6 +23,7 @@ template <> struct Sum<long> { using type = ulong; };
 template <typename A, int BYTES = sizeof(A)> struct Lane {
     static A exchange(A value, ushort mask) { return simd_shuffle_xor(value, mask); }
     static A below(A value, ushort distance) { return simd_shuffle_up(value, distance); }
+    static A of(A value, ushort lane) { return simd_shuffle(value, lane); }
 };
 template <typename A> struct Lane<A, 8> {
     static A exchange(A value, ushort mask) {
@@ -32,6 +33,10 @@ template <typename A> struct Lane<A, 8> {
     static A below(A value, ushort distance) {
         uint2 words = as_type<uint2>(value);
         return as_type<A>(uint2(simd_shuffle_up(words.x, distance), simd_shuffle_up(words.y, distance)));
+    }
+    static A of(A value, ushort lane) {
+        uint2 words = as_type<uint2>(value);
+        return as_type<A>(uint2(simd_shuffle(words.x, lane), simd_shuffle(words.y, lane)));
     }
 };
 

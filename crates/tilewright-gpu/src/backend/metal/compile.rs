@@ -45,7 +45,7 @@ pub(super) struct Compiled {
 impl MetalStream {
     pub(crate) fn compile(&self, definition: &Definition, unit: &Unit) -> Result<MetalPipeline> {
         let gpu = self.gpu();
-        let state = pipeline_state(gpu, &definition.name, unit, definition.math, &options(definition, unit))?;
+        let state = pipeline_state(gpu, unit, definition.math, &options(definition, unit))?;
         let limits = Limits {
             threads_per_group: state.maxTotalThreadsPerThreadgroup(),
             groups: gpu.caps.max_groups,
@@ -78,8 +78,9 @@ impl Gpu {
                  ulong i = at.x + ulong(at.y) * grid.x;\n\
                  if (i < elements) {{ target[i] = value; }}\n}}\n"
             );
-            let unit = Unit { source, entry: "fill_elements".to_owned(), contract_off: false };
-            let state = pipeline_state(self, "fill", &unit, MathMode::Precise, &[])?;
+            let (name, entry) = ("fill".to_owned(), "fill_elements".to_owned());
+            let unit = Unit { source, name, entry, contract_off: false };
+            let state = pipeline_state(self, &unit, MathMode::Precise, &[])?;
             Ok(Arc::new(Compiled { name: "fill".into(), state, dynamic: false, mlx_inputs: false }))
         };
         self.fills[width].get_or_init(build).clone()
@@ -88,7 +89,6 @@ impl Gpu {
 
 fn pipeline_state(
     gpu: &Gpu,
-    name: &str,
     unit: &Unit,
     math: MathMode,
     options: &[String],
@@ -98,35 +98,35 @@ fn pipeline_state(
     let state = autoreleasepool(|_| {
         let mut built = None;
         let artifact = cache::shared().get(&key, |path| {
-            let descriptor = describe(gpu, name, unit, math)?;
+            let descriptor = describe(gpu, unit, math)?;
             if archive(gpu, &descriptor, path).is_err() {
                 // Half an archive must not become an entry; without the file the cache says that it has none.
                 let _ = fs::remove_file(path);
             }
-            built = Some(finish(gpu, name, &descriptor)?);
+            built = Some(finish(gpu, unit, &descriptor)?);
             Ok(())
         })?;
         match built {
             Some(state) => Ok(state),
             None => {
-                let descriptor = describe(gpu, name, unit, math)?;
+                let descriptor = describe(gpu, unit, math)?;
                 if let Some(archive) = open_archive(gpu, &artifact) {
                     descriptor.setBinaryArchives(Some(&NSArray::from_retained_slice(&[archive])));
                 }
-                finish(gpu, name, &descriptor)
+                finish(gpu, unit, &descriptor)
             }
         }
     })?;
     let width = state.threadExecutionWidth();
     if width != SIMD_WIDTH {
         let why = format!("runs in SIMD groups of {width}, and bodies are written for {SIMD_WIDTH}");
-        return Err(Error::unsupported(name.to_owned(), gpu.device(), why));
+        return Err(Error::unsupported(unit.name.clone(), gpu.device(), why));
     }
     Ok(state)
 }
 
-fn does_not_compile(name: &str, error: &NSError) -> Error {
-    Error::new(name.to_owned(), Kind::Compile { log: error.localizedDescription().to_string() })
+fn does_not_compile(unit: &Unit, error: &NSError) -> Error {
+    Error::new(unit.name.clone(), Kind::Compile { log: error.localizedDescription().to_string() })
 }
 
 fn compile_options(math: MathMode) -> Retained<MTLCompileOptions> {
@@ -151,21 +151,16 @@ fn compile_options(math: MathMode) -> Retained<MTLCompileOptions> {
 }
 
 /// The first step: a description of the pipeline that holds the function.
-fn describe(
-    gpu: &Gpu,
-    name: &str,
-    unit: &Unit,
-    math: MathMode,
-) -> Result<Retained<MTLComputePipelineDescriptor>> {
+fn describe(gpu: &Gpu, unit: &Unit, math: MathMode) -> Result<Retained<MTLComputePipelineDescriptor>> {
     let source = NSString::from_str(&unit.source);
     let library = gpu.raw.newLibraryWithSource_options_error(&source, Some(&compile_options(math)));
-    let library = library.map_err(|error| does_not_compile(name, &error))?;
+    let library = library.map_err(|error| does_not_compile(unit, &error))?;
     let function = library.newFunctionWithName(&NSString::from_str(&unit.entry)).ok_or_else(|| {
         let log = format!("there is no kernel {} in the compiled source", unit.entry);
-        Error::new(name.to_owned(), Kind::Compile { log })
+        Error::new(unit.name.clone(), Kind::Compile { log })
     })?;
     let descriptor = MTLComputePipelineDescriptor::new();
-    descriptor.setLabel(Some(&NSString::from_str(name)));
+    descriptor.setLabel(Some(&NSString::from_str(&unit.name)));
     descriptor.setComputeFunction(Some(&function));
     Ok(descriptor)
 }
@@ -173,13 +168,13 @@ fn describe(
 /// The second step: the chip's code, from the descriptor's archive if it has one that holds it.
 fn finish(
     gpu: &Gpu,
-    name: &str,
+    unit: &Unit,
     descriptor: &MTLComputePipelineDescriptor,
 ) -> Result<Retained<ProtocolObject<dyn MTLComputePipelineState>>> {
     let none = MTLPipelineOption::None;
     let state =
         gpu.raw.newComputePipelineStateWithDescriptor_options_reflection_error(descriptor, none, None);
-    state.map_err(|error| does_not_compile(name, &error))
+    state.map_err(|error| does_not_compile(unit, &error))
 }
 
 /// Compiles the descriptor's function into an archive, which the descriptor then refers to, and writes it to `path`.

@@ -104,7 +104,7 @@ fn shared() -> MTLResourceOptions {
     MTLResourceOptions::StorageModeShared
 }
 
-/// Memory as tensors hold it. Recordings hold the memory itself, so that a recorded tensor can still be written in place.
+/// Memory as tensors hold it; launches hold the memory itself.
 pub(super) struct MetalBuffer(pub(super) Arc<Memory>);
 
 impl Buffer for MetalBuffer {

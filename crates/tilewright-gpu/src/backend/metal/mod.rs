@@ -4,7 +4,7 @@
 //! would otherwise be idle, when it is full, and whenever something is to wait for it. Memory is shared with the host. Metal orders the
 //! work of one queue by itself; between queues each buffer knows who wrote and read it last, and the next user waits on the device.
 //!
-//! What is written here follows Apple's documentation and is type-checked for `aarch64-apple-darwin`.
+//! It follows Apple's documentation and is type-checked for `aarch64-apple-darwin`; no Apple GPU has run it.
 
 mod compile;
 mod device;
@@ -12,6 +12,8 @@ mod job;
 mod memory;
 mod queue;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use compile::MetalPipeline;
 pub(crate) use device::{caps, count};

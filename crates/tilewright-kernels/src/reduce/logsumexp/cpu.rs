@@ -5,7 +5,7 @@ use tilewright_core::{Result, Tensor};
 
 use crate::reduce::exp::Real;
 use crate::reduce::fold::Fold;
-use crate::reduce::number::{LEAF, Number, with_float};
+use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
 use crate::reduce::rows::Rows;
 
 const LANES: usize = 32;
@@ -18,7 +18,9 @@ fn logarithms<T: Number<Sum: Real>>(rows: &Rows) -> Result<Tensor> {
     let host = rows.host::<T>()?;
     let logarithms: Vec<T> = match rows.n {
         0 => vec![T::round(T::Sum::LOWEST); rows.rows],
-        _ => Exponentials.rows(&host).into_iter().map(|part| T::round(part.max.plus(part.sum.ln()))).collect(),
+        _ => {
+            Exponentials.rows(&host).into_iter().map(|part| T::round(part.max.plus(part.sum.ln()))).collect()
+        }
     };
     Tensor::from_vec(logarithms, rows.reduced())
 }

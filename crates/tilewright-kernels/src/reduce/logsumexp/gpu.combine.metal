@@ -5,10 +5,8 @@ item.lane = thread_position_in_threadgroup.x;
 item.lanes = threads_per_threadgroup.x;
 Online joined = Online::none();
 for (uint part = item.lane; part < parts; part += item.lanes) {
-    Online one;
-    one.largest = maxima[size_t(item.row) * parts + part];
-    one.sum = sums[size_t(item.row) * parts + part];
-    joined.merge(one);
+    const size_t at = size_t(item.row) * parts + part;
+    joined.merge(Online::seen(maxima[at], sums[at]));
 }
 threadgroup Online scratch[8];
 joined = combine(joined, item, true, scratch);

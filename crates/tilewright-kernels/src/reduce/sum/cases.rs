@@ -16,7 +16,11 @@ static SPEC: Spec = Spec {
     outputs: &[Slot::new("out", "[.., ..]")],
     args: &[
         registry::AXIS,
-        ArgSpec { name: "mode", default: "plain", doc: "plain: pairwise; compensated: rounding errors carried" },
+        ArgSpec {
+            name: "mode",
+            default: "plain",
+            doc: "plain: pairwise; compensated: rounding errors carried",
+        },
     ],
     dtypes: DTYPES,
 };
@@ -88,11 +92,7 @@ impl Kernel for Registered {
         if !dtype.is_float() {
             // Exact in f64 below 2^53; then modulo the range.
             let whole = truth.iter().map(|(sum, _)| *sum as i64);
-            return Ok(vec![Expected::Exact(match dtype {
-                DType::I32 => Tensor::from_vec(whole.map(|sum| sum as i32).collect(), shape)?,
-                DType::U32 => Tensor::from_vec(whole.map(|sum| sum as u32).collect(), shape)?,
-                _ => Tensor::from_vec(whole.collect(), shape)?,
-            })]);
+            return Ok(vec![Expected::Exact(registry::wrapped(whole, dtype, &shape)?)]);
         }
         let accumulator = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
         let depth = depth(case.dim("n"));

@@ -39,7 +39,8 @@ impl<T: Number> Fold<T> for Plain {
     }
 }
 
-struct Compensated;
+/// Sums with the rounding errors carried along.
+pub(in crate::reduce) struct Compensated;
 
 impl<T: Number> Fold<T> for Compensated {
     type Part = Exact<T::Sum>;
@@ -123,20 +124,26 @@ fn folded<S: Copy, const N: usize>(mut lanes: [S; N], plus: impl Fn(S, S) -> S) 
 
 /// A rounded sum with the sum of what the roundings lost.
 #[derive(Clone, Copy)]
-struct Exact<S> {
+pub(in crate::reduce) struct Exact<S> {
     sum: S,
     error: S,
 }
 
 impl<S: Accumulator> Exact<S> {
+    pub(in crate::reduce) const ZERO: Self = Exact { sum: S::ZERO, error: S::ZERO };
+
+    pub(in crate::reduce) fn of(sum: S) -> Self {
+        Exact { sum, error: S::ZERO }
+    }
+
     #[inline(always)]
-    fn plus(self, other: Self) -> Self {
+    pub(in crate::reduce) fn plus(self, other: Self) -> Self {
         let (sum, lost) = two_sum(self.sum, other.sum);
         Exact { sum, error: self.error.plus(other.error).plus(lost) }
     }
 
     /// An infinite or NaN sum has no meaningful error term.
-    fn total(self) -> S {
+    pub(in crate::reduce) fn total(self) -> S {
         if self.sum.is_finite() { self.sum.plus(self.error) } else { self.sum }
     }
 }

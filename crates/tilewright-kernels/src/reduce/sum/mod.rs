@@ -37,8 +37,8 @@
 //! ```
 
 mod cases;
-mod cpu;
-mod gpu;
+pub(super) mod cpu;
+pub(super) mod gpu;
 mod reference;
 #[cfg(test)]
 mod tests;
