@@ -17,6 +17,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     elementwise::soft_cap_bw::KERNEL,
     gram_schmidt::project::KERNEL,
     gram_schmidt::deflate::KERNEL,
+    gram_schmidt::orthonormalize::KERNEL,
 ];
 
 /// The kernel of this name.
