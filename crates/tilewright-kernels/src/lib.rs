@@ -12,12 +12,22 @@ use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
+    &reduce::argmax::Registered,
+    &reduce::logsumexp::Registered,
+    &reduce::max::Registered,
+    &reduce::scan::Registered,
+    &reduce::softmax::Registered,
+    &reduce::sum::Registered,
+    &reduce::top_k::Registered,
     elementwise::copy::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
-    gram_schmidt::project::KERNEL,
+    gemm::gemv::KERNEL,
+    gemm::gram::KERNEL,
+    gemm::matmul::KERNEL,
     gram_schmidt::deflate::KERNEL,
     gram_schmidt::orthonormalize::KERNEL,
+    gram_schmidt::project::KERNEL,
 ];
 
 /// The kernel of this name.

@@ -8,13 +8,7 @@ use tilewright_core::{DType, Element, bf16, f16};
 
 /// A type in which sums are kept: f32 or f64.
 pub(super) trait Real:
-    Element
-    + PartialOrd
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + AddAssign
-    + SubAssign
+    Element + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + AddAssign + SubAssign
 {
     /// `self * factor + addend`, rounded once.
     fn fused(self, factor: Self, addend: Self) -> Self;

@@ -50,7 +50,12 @@ impl Sizes {
             return Err(Error::shape(operation, "q", "[.., m, k]", q.shape()));
         };
         let rows = rows(m, k);
-        let wanted = || format!("[{0}{rows}] or [{0}{rows}, p]", batch.iter().map(|n| format!("{n}, ")).collect::<String>());
+        let wanted = || {
+            format!(
+                "[{0}{rows}] or [{0}{rows}, p]",
+                batch.iter().map(|n| format!("{n}, ")).collect::<String>()
+            )
+        };
         let p = match block.dims().strip_prefix(batch) {
             Some([first]) if *first == rows => None,
             Some([first, p]) if *first == rows => Some(*p),
@@ -97,7 +102,12 @@ fn check_tensor(
 }
 
 /// Refuses a tensor whose dtype is not that of `q`.
-fn check_same_dtype(operation: &'static str, argument: &'static str, tensor: &Tensor, q: &Tensor) -> Result<()> {
+fn check_same_dtype(
+    operation: &'static str,
+    argument: &'static str,
+    tensor: &Tensor,
+    q: &Tensor,
+) -> Result<()> {
     if tensor.dtype() == q.dtype() {
         return Ok(());
     }

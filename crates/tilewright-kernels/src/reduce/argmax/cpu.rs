@@ -1,0 +1,87 @@
+//! Native path: the largest value of a leaf by vector maxima; its position is looked for only when it beats all leaves before.
+
+use pulp::Arch;
+use tilewright_core::{DType, Result, Tensor};
+
+use crate::reduce::fold::Fold;
+use crate::reduce::number::{Accumulator, LEAF, Number, with_number};
+use crate::reduce::rows::{Rows, positions};
+
+/// Running maxima that a leaf keeps side by side: 4 vectors of the widest units.
+const LANES: usize = 64;
+
+pub(super) fn argmax(rows: &Rows, index: DType) -> Result<Tensor> {
+    let best: Vec<u32> = with_number!(rows.x.dtype(), T => best_positions::<T>(rows)?);
+    positions(best, index, rows.reduced())
+}
+
+fn best_positions<T: Number>(rows: &Rows) -> Result<Vec<u32>> {
+    let best = Best.rows(&rows.host::<T>()?);
+    Ok(best.into_iter().map(|best| best.position as u32).collect())
+}
+
+/// Finds the first NaN of a row, or else the first of the largest.
+pub(in crate::reduce) struct Best;
+
+/// An element and where it lies in its row.
+#[derive(Clone, Copy)]
+pub(in crate::reduce) struct Found<S> {
+    value: S,
+    pub(in crate::reduce) position: usize,
+}
+
+impl<T: Number> Fold<T> for Best {
+    type Part = Found<T::Sum>;
+
+    fn block(&self, block: &[T], first: usize) -> Found<T::Sum> {
+        let mut stage = [T::Sum::ZERO; LEAF];
+        let mut best: Option<Found<T::Sum>> = None;
+        for (leaf, source) in block.chunks(LEAF).enumerate() {
+            let source = T::load(source, &mut stage);
+            let candidate = largest(source);
+            if best.is_none_or(|best| beats(candidate, best.value)) {
+                let equal = |x: &T::Sum| *x == candidate || (candidate.is_nan() && x.is_nan());
+                let within = source.iter().position(equal).expect("the largest is one of them");
+                best = Some(Found { value: candidate, position: first + leaf * LEAF + within });
+            }
+        }
+        best.expect("a block has elements")
+    }
+
+    fn merge(&self, left: Found<T::Sum>, right: Found<T::Sum>) -> Found<T::Sum> {
+        if beats(right.value, left.value) { right } else { left }
+    }
+}
+
+/// Whether an element takes the place of one before it.
+fn beats<S: Accumulator>(later: S, earlier: S) -> bool {
+    later > earlier || (later.is_nan() && !earlier.is_nan())
+}
+
+/// A NaN, or else the largest. Of at least one element.
+fn largest<S: Accumulator>(leaf: &[S]) -> S {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut lanes = [leaf[0]; LANES];
+            let mut unordered = [S::ZERO; LANES];
+            let (chunks, tail) = leaf.as_chunks::<LANES>();
+            for chunk in chunks {
+                for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(chunk) {
+                    *lane = if x > *lane { x } else { *lane };
+                    *nan = if x.is_nan() { x } else { *nan };
+                }
+            }
+            for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(tail) {
+                *lane = if x > *lane { x } else { *lane };
+                *nan = if x.is_nan() { x } else { *nan };
+            }
+            let mut best = lanes[0];
+            for i in 0..LANES {
+                best = if beats(lanes[i], best) { lanes[i] } else { best };
+                best = if unordered[i].is_nan() { unordered[i] } else { best };
+            }
+            best
+        },
+    )
+}

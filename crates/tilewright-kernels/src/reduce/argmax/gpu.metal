@@ -1,0 +1,11 @@
+// The best element of each part of each row, and its position in the row: value[row, part], out[row, part].
+using A = typename Wide<T>::type;
+const Item item = item_of(wide, threadgroup_position_in_grid.x, threads_per_threadgroup.x,
+                          thread_position_in_threadgroup.x, n, chunk, parts);
+if (item.index >= items) return;  // whole SIMD groups, and only where there is no barrier
+threadgroup Best<A> scratch[8];
+const Best<A> best = combine(reduce<Best<A>, A>(x, item, n, shift), item, wide, scratch);
+if (item.lane == 0) {
+    value[item.index] = T(best.value);
+    out[item.index] = best.position;
+}

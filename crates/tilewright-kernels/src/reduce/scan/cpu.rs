@@ -1,0 +1,134 @@
+//! Native path: short chunks are scanned within vectors, and follow one another within a leaf; a leaf starts from the compensated
+//! sum of all leaves before it.
+
+use pulp::Arch;
+use rayon::prelude::*;
+use tilewright_core::{Result, Tensor};
+
+use super::Scan;
+use crate::reduce::fold::Fold;
+use crate::reduce::number::{Accumulator, LEAF, Number, with_number};
+use crate::reduce::rows::Rows;
+use crate::reduce::sum::cpu::{Compensated, Exact};
+
+/// Elements that are scanned together, by doubling distances.
+const CHUNK: usize = 16;
+/// Elements of a long row that one thread scans at a time.
+const BLOCK: usize = 1 << 15;
+/// Rows from which on every one is scanned in one go, by one thread.
+const MANY: usize = 16;
+
+pub(super) fn scan(rows: &Rows, args: &Scan) -> Result<Tensor> {
+    with_number!(rows.x.dtype(), T => match args.reverse {
+        false => running_sums::<T, false>(rows, args.exclusive),
+        true => running_sums::<T, true>(rows, args.exclusive),
+    })
+}
+
+fn running_sums<T: Number, const REVERSE: bool>(rows: &Rows, exclusive: bool) -> Result<Tensor> {
+    let mut out = rows.fresh()?;
+    rows.host::<T>()?.zip(out.as_slice_mut::<T>()?, |row, out| {
+        if rows.rows >= MANY || rows.n <= BLOCK {
+            stretch::<T, REVERSE>(row, out, exclusive, Exact::ZERO);
+        } else {
+            blocks::<T, REVERSE>(row, out, exclusive);
+        }
+    });
+    Ok(out)
+}
+
+/// A row by many threads: the blocks' sums, what precedes each, then the blocks.
+fn blocks<T: Number, const REVERSE: bool>(row: &[T], out: &mut [T], exclusive: bool) {
+    let sum = |block: &[T]| Compensated.block(block, 0);
+    let mut before: Vec<_> = match REVERSE {
+        false => row.par_chunks(BLOCK).map(sum).collect(),
+        true => row.par_rchunks(BLOCK).map(sum).collect(),
+    };
+    let mut total = Exact::ZERO;
+    for before in &mut before {
+        let sum = std::mem::replace(before, total);
+        total = total.plus(sum);
+    }
+    let block = |((row, out), &before): ((&[T], &mut [T]), &Exact<T::Sum>)| {
+        stretch::<T, REVERSE>(row, out, exclusive, before)
+    };
+    match REVERSE {
+        false => row.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK)).zip(&before).for_each(block),
+        true => row.par_rchunks(BLOCK).zip(out.par_rchunks_mut(BLOCK)).zip(&before).for_each(block),
+    }
+}
+
+/// A stretch of a row by one thread. `before`: the sum of what precedes it.
+fn stretch<T: Number, const REVERSE: bool>(
+    row: &[T],
+    out: &mut [T],
+    exclusive: bool,
+    mut before: Exact<T::Sum>,
+) {
+    let mut stage = [T::Sum::ZERO; LEAF];
+    let mut scan = |(row, out): (&[T], &mut [T])| {
+        let row = T::load(row, &mut stage);
+        let carry = before.total();
+        T::store(out, |out| before = before.plus(Exact::of(leaf::<_, REVERSE>(row, out, exclusive, carry))));
+    };
+    match REVERSE {
+        false => row.chunks(LEAF).zip(out.chunks_mut(LEAF)).for_each(&mut scan),
+        true => row.rchunks(LEAF).zip(out.rchunks_mut(LEAF)).for_each(&mut scan),
+    }
+}
+
+/// Scans a leaf onto `carry`, and gives the leaf's own sum.
+fn leaf<S: Accumulator, const REVERSE: bool>(row: &[S], out: &mut [S], exclusive: bool, carry: S) -> S {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut running = S::ZERO;
+            let mut scan = |row: &[S], out: &mut [S]| {
+                let mut terms = [S::ZERO; CHUNK];
+                terms[..row.len()].copy_from_slice(row);
+                if REVERSE {
+                    terms[..row.len()].reverse();
+                }
+                let sums = scanned(terms);
+                let kept = if exclusive { shifted::<_, 1>(sums) } else { sums };
+                let mut kept = kept.map(|sum| running.plus(sum).plus(carry));
+                running = running.plus(sums[CHUNK - 1]);
+                if REVERSE {
+                    kept[..row.len()].reverse();
+                }
+                out.copy_from_slice(&kept[..row.len()]);
+            };
+            if REVERSE {
+                let ((first, row), (first_out, out)) =
+                    (row.as_rchunks::<CHUNK>(), out.as_rchunks_mut::<CHUNK>());
+                row.iter().zip(out).rev().for_each(|(row, out)| scan(row, out));
+                scan(first, first_out);
+            } else {
+                let ((row, last), (out, last_out)) = (row.as_chunks::<CHUNK>(), out.as_chunks_mut::<CHUNK>());
+                row.iter().zip(out).for_each(|(row, out)| scan(row, out));
+                scan(last, last_out);
+            }
+            running
+        },
+    )
+}
+
+/// Inclusive sums: after the step of distance d each holds the sum of up to 2 d terms.
+#[inline(always)]
+fn scanned<S: Accumulator>(sums: [S; CHUNK]) -> [S; CHUNK] {
+    let sums = added(sums, shifted::<_, 1>(sums));
+    let sums = added(sums, shifted::<_, 2>(sums));
+    let sums = added(sums, shifted::<_, 4>(sums));
+    added(sums, shifted::<_, 8>(sums))
+}
+
+#[inline(always)]
+fn added<S: Accumulator>(a: [S; CHUNK], b: [S; CHUNK]) -> [S; CHUNK] {
+    std::array::from_fn(|i| a[i].plus(b[i]))
+}
+
+/// Moved `D` places up, with zeros below.
+#[inline(always)]
+fn shifted<S: Accumulator, const D: usize>(sums: [S; CHUNK]) -> [S; CHUNK] {
+    std::array::from_fn(|i| if i < D { S::ZERO } else { sums[i - D] })
+}
