@@ -26,6 +26,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
     gram_schmidt::deflate::KERNEL,
+    gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
 ];
 

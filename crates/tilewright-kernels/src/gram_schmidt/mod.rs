@@ -8,7 +8,7 @@
 //! | [`subspace_step()`] | `Aᵀ (A V)`, a step of subspace iteration |
 
 pub mod deflate;
-//pub mod orthonormalize;
+pub mod orthonormalize;
 pub mod project;
 //pub mod subspace_step;
 
@@ -18,7 +18,7 @@ mod host;
 mod samples;
 
 pub use deflate::{Deflate, deflate};
-//pub use orthonormalize::{Orthonormal, Orthonormalize, orthonormalize};
+pub use orthonormalize::{Orthonormal, Orthonormalize, orthonormalize};
 pub use project::{Project, project};
 //pub use subspace_step::{SubspaceStep, subspace_step};
 
