@@ -10,7 +10,7 @@
 pub mod deflate;
 pub mod orthonormalize;
 pub mod project;
-//pub mod subspace_step;
+pub mod subspace_step;
 
 mod exact;
 mod gpu;
@@ -20,7 +20,7 @@ mod samples;
 pub use deflate::{Deflate, deflate};
 pub use orthonormalize::{Orthonormal, Orthonormalize, orthonormalize};
 pub use project::{Project, project};
-//pub use subspace_step::{SubspaceStep, subspace_step};
+pub use subspace_step::{SubspaceStep, subspace_step};
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
