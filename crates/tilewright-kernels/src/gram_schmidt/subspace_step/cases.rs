@@ -8,7 +8,7 @@ use tilewright_core::{
     Work,
 };
 
-use super::super::{DTYPES, accumulator, check_device_dtype, check_variant, samples};
+use super::super::{DTYPES, accumulator, check_device_dtype, choose, samples};
 use super::{NAME, SubspaceStep, reference, subspace_step};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -109,7 +109,7 @@ impl Kernel for Registered {
         let [a, v] = inputs else {
             return Err(Error::range(NAME, "number of inputs", 2, inputs.len()));
         };
-        check_variant(NAME, variant, &variants(stream.device(), a.dtype())?)?;
+        choose(NAME, variant, &variants(stream.device(), a.dtype())?)?;
         Ok(vec![subspace_step(stream, a, v, &args(given)?)?])
     }
 
