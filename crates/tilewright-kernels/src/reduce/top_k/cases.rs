@@ -39,7 +39,9 @@ impl Kernel for Registered {
             cases.push(k(data::case(Edge, r, n, DType::F32), n.min(7)));
             cases.push(k(data::case(Edge, r, n, DType::F32).data("ties"), n).set("largest", false));
         }
-        for data in ["equal", "special", "infinite", "masked", "ascending", "descending", "transposed", "padded"] {
+        for data in
+            ["equal", "special", "infinite", "masked", "ascending", "descending", "transposed", "padded"]
+        {
             for largest in [true, false] {
                 cases.push(k(data::case(Edge, 3, 257, DType::F32).data(data), 40).set("largest", largest));
             }
@@ -56,7 +58,9 @@ impl Kernel for Registered {
             cases.push(k(data::case(Check, 7, 5003, *dtype), 5003).set("largest", false));
             cases.push(k(data::case(Check, 30_000, 3, *dtype), 2));
             cases.push(k(data::middle(Check, 3, 5003, 33, *dtype), 20));
-            for (count, data) in [(1, ""), (64, "ties"), (257, "equal"), (1024, ""), (1025, ""), (9000, "ties")] {
+            for (count, data) in
+                [(1, ""), (64, "ties"), (257, "equal"), (1024, ""), (1025, ""), (9000, "ties")]
+            {
                 cases.push(k(data::case(Check, 2, 300_001, *dtype).data(data), count));
             }
             if dtype.is_float() {

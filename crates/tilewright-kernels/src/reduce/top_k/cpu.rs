@@ -116,7 +116,11 @@ fn collect<S: Ordered, const LARGEST: bool>(
                 let any = group.iter().fold(false, |any, x| any | beats(x));
                 if any {
                     kept.extend(
-                        group.iter().enumerate().filter(|(_, x)| beats(x)).map(|(i, x)| candidate((taken + i, x))),
+                        group
+                            .iter()
+                            .enumerate()
+                            .filter(|(_, x)| beats(x))
+                            .map(|(i, x)| candidate((taken + i, x))),
                     );
                 }
                 taken += group.len();

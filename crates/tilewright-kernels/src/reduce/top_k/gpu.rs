@@ -49,7 +49,10 @@ static MERGE: LazyLock<Program> = LazyLock::new(|| {
     program("top_k_merge", include_str!("gpu.merge.metal"), |definition| {
         let scalars = ["rows", "count", "length", "kept"];
         let definition = definition.input("runs");
-        scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32)).output("merged")
+        scalars
+            .into_iter()
+            .fold(definition, |definition, name| definition.scalar(name, DType::U32))
+            .output("merged")
     })
 });
 
@@ -57,7 +60,8 @@ static GATHER: LazyLock<Program> = LazyLock::new(|| {
     program("top_k_gather", include_str!("gpu.gather.metal"), |definition| {
         let scalars = ["rows", "n", "k", "length"];
         let definition = definition.input("x").input("from");
-        let definition = scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
+        let definition =
+            scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
         definition.output("values").output("positions")
     })
 });

@@ -91,7 +91,8 @@ pub fn top_k(stream: &Stream, x: &Tensor, args: &TopK) -> Result<(Tensor, Tensor
 
 fn check_key(device: Device, dtype: DType) -> Result<()> {
     if dtype.size() > 4 && device != Device::Cpu {
-        let why = format!("candidates are 64-bit words of a 32-bit key and the position, and {dtype} has 64 bits");
+        let why =
+            format!("candidates are 64-bit words of a 32-bit key and the position, and {dtype} has 64 bits");
         return Err(Error::unsupported(NAME, device, why));
     }
     Ok(())
