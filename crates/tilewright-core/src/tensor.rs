@@ -17,6 +17,9 @@ pub struct Tensor {
     buffer: Arc<dyn Buffer>,
     dtype: DType,
     layout: Layout,
+    /// Counts the tensors that share the memory. Not the buffer's own count: a back end may keep a buffer alive for work in
+    /// progress, or for a capture, without standing in the way of writes in place.
+    sharers: Arc<()>,
 }
 
 impl Tensor {
@@ -60,20 +63,25 @@ impl Tensor {
         Self::over(buffer, shape.elements(), dtype, shape)
     }
 
-    /// A tensor over a back end's memory. Fails unless the layout stays within it.
+    /// A tensor over a back end's memory, the first one. Fails unless the layout stays within it.
     pub fn from_buffer(buffer: Arc<dyn Buffer>, dtype: DType, layout: Layout) -> Result<Self> {
         if layout.end() * dtype.size() > buffer.bytes() {
             let why = format!("{layout:?} of {dtype} leaves a buffer of {} bytes", buffer.bytes());
             return Err(Error::layout("tensor", "layout", why));
         }
-        Ok(Self { buffer, dtype, layout })
+        Ok(Self { buffer, dtype, layout, sharers: Arc::default() })
+    }
+
+    /// The same tensor, not counted among those that share its memory: for a back end that has to keep it alive.
+    pub fn uncounted(&self) -> Self {
+        Self { sharers: Arc::default(), ..self.clone() }
     }
 
     fn over(buffer: Arc<dyn Buffer>, elements: usize, dtype: DType, shape: Shape) -> Result<Self> {
         if shape.elements() != elements {
             return Err(Error::shape("tensor", "shape", format!("{elements} elements"), shape));
         }
-        Ok(Self { buffer, dtype, layout: Layout::contiguous(shape) })
+        Ok(Self { buffer, dtype, layout: Layout::contiguous(shape), sharers: Arc::default() })
     }
 
     /// The elements' format.
@@ -138,7 +146,7 @@ impl Tensor {
 
     /// Whether no other tensor shares the memory, so that it may be written in place.
     pub fn is_exclusive(&mut self) -> bool {
-        Arc::get_mut(&mut self.buffer).is_some()
+        Arc::get_mut(&mut self.sharers).is_some()
     }
 
     /// Exchanges the last two axes. A view.
@@ -193,7 +201,7 @@ impl Tensor {
     }
 
     fn with_layout(&self, layout: Layout) -> Self {
-        Self { buffer: self.buffer.clone(), dtype: self.dtype, layout }
+        Self { layout, ..self.clone() }
     }
 
     /// The whole buffer as elements, for strided access by [`Layout::indices`]. Host tensors only.

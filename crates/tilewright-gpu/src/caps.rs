@@ -37,7 +37,12 @@ pub struct Caps {
 impl fmt::Display for Caps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}), {} lanes", self.name, self.architecture, self.simd_width)?;
-        write!(f, ", {} threads a group, {} KiB threadgroup memory", self.max_threads_per_group, self.threadgroup_memory >> 10)?;
+        write!(
+            f,
+            ", {} threads a group, {} KiB threadgroup memory",
+            self.max_threads_per_group,
+            self.threadgroup_memory >> 10
+        )?;
         if let Some(count) = self.multiprocessors {
             write!(f, ", {count} multiprocessors")?;
         }
@@ -53,21 +58,26 @@ impl fmt::Display for Caps {
 
 /// The host's processors.
 pub(crate) fn cpu() -> Caps {
-    let mut features: Vec<&str> = Vec::new();
     #[cfg(target_arch = "x86_64")]
-    {
-        let known = [
-            ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-            ("fma", std::arch::is_x86_feature_detected!("fma")),
-            ("f16c", std::arch::is_x86_feature_detected!("f16c")),
-            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
-            ("avx512bf16", std::arch::is_x86_feature_detected!("avx512bf16")),
-        ];
-        features.extend(known.iter().filter(|(_, present)| *present).map(|(name, _)| *name));
-    }
+    let known = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("f16c", std::arch::is_x86_feature_detected!("f16c")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512bf16", std::arch::is_x86_feature_detected!("avx512bf16")),
+    ];
     #[cfg(target_arch = "aarch64")]
-    features.push("neon");
-    let lanes = if features.contains(&"avx512f") { 16 } else if features.contains(&"avx2") { 8 } else { 4 };
+    let known = [("neon", true)];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let known: [(&str, bool); 0] = [];
+    let features: Vec<&str> = known.iter().filter(|(_, present)| *present).map(|(name, _)| *name).collect();
+    let lanes = if features.contains(&"avx512f") {
+        16
+    } else if features.contains(&"avx2") {
+        8
+    } else {
+        4
+    };
     Caps {
         name: format!("{} with {}", std::env::consts::OS, features.join(" ")),
         architecture: std::env::consts::ARCH.to_owned(),

@@ -10,7 +10,7 @@ use tilewright_core::{DType, Device, Error, Result};
 
 use crate::define::{Definition, MathMode, Template};
 use crate::dialect::tokens::{self, Refusal};
-use crate::dialect::{self, Place, Target};
+use crate::dialect::{self, Place, Target, swizzles};
 
 /// The thread attributes that MLX's rule offers, with the number of their components.
 pub(crate) const BUILT_INS: [(&str, u32); 20] = [
@@ -49,16 +49,45 @@ pub(crate) enum InputClass {
 /// One parameter of the body, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Param {
-    Input { name: String, dtype: DType, class: InputClass },
+    Input {
+        name: String,
+        dtype: DType,
+        class: InputClass,
+    },
     /// `slot` counts the inputs that have at least one of these, in order.
-    Shape { input: String, slot: usize },
-    Strides { input: String, slot: usize },
-    Ndim { input: String, slot: usize },
-    Scalar { name: String, dtype: DType },
-    InPlace { name: String, dtype: DType },
-    Output { name: String, dtype: DType, atomic: bool },
-    Threadgroup { name: String, dtype: DType },
-    BuiltIn { name: &'static str, components: u32 },
+    Shape {
+        input: String,
+        slot: usize,
+    },
+    Strides {
+        input: String,
+        slot: usize,
+    },
+    Ndim {
+        input: String,
+        slot: usize,
+    },
+    Scalar {
+        name: String,
+        dtype: DType,
+    },
+    InPlace {
+        name: String,
+        dtype: DType,
+    },
+    Output {
+        name: String,
+        dtype: DType,
+        atomic: bool,
+    },
+    Threadgroup {
+        name: String,
+        dtype: DType,
+    },
+    BuiltIn {
+        name: &'static str,
+        components: u32,
+    },
 }
 
 /// What a launch fixes of a definition: everything that another compilation is needed for. Shapes are not among it.
@@ -157,6 +186,8 @@ fn built_in_type(components: u32) -> &'static str {
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
     pub(crate) source: String,
+    /// The program's name.
+    pub(crate) name: String,
     /// The symbol to look up.
     pub(crate) entry: String,
     /// A pragma in the body forbids contraction into fma for the whole unit.
@@ -269,7 +300,7 @@ fn metal(definition: &Definition, special: &Specialisation, signature: &Signatur
         writeln!(source, "template [[host_name(\"{entry}\")]] [[kernel]] decltype({instance}) {instance};")
             .expect("strings take writes");
     }
-    Unit { source, entry, contract_off: false }
+    Unit { source, name: entry.clone(), entry, contract_off: false }
 }
 
 /// The source for a C++ compiler: dialect headers, the body as a function, and the entry that unpacks a launch.
@@ -292,14 +323,18 @@ fn hosted(
         Target::Cuda => "static __device__ __forceinline__ void",
         Target::Emulated => "void",
     };
-    let mut source = dialect::preamble(target).to_owned();
-    // Internal linkage in the emulator: AddressSanitizer guards only such variables of function templates.
-    source += match target {
-        Target::Cuda => "namespace tw_user { using namespace metal;\n",
-        Target::Emulated => "namespace tw_user { namespace { using namespace metal;\n",
-    };
+    let mut words = tokens::identifiers(&definition.header);
+    words.extend(tokens::identifiers(&definition.body));
+    let mut source = swizzles::declare(&words)
+        + dialect::preamble(target)
+        + "namespace tw_user { using namespace metal;\n";
     write!(source, "#line 1 \"{name}.header\"\n{}\n", header.text).expect("strings take writes");
     source += "#line 1 \"signature\"\n";
+    if target == Target::Emulated {
+        // Internal linkage: AddressSanitizer guards only such variables of function templates. Not for the header, whose
+        // functions stand beside Metal's of the same name.
+        source += "namespace {\n";
+    }
     source += &template_line(definition, special);
     let parameters: Vec<String> = signature.params.iter().map(|param| declaration(param, target)).collect();
     write!(
@@ -319,7 +354,8 @@ fn hosted(
         Target::Emulated => "} }\nvoid tw_invoke(const tw::Arguments& a) { tw_user::enter(a); }\n",
     };
     let contract_off = header.contract_off || body.contract_off;
-    Ok(Unit { source, entry: name.to_string(), contract_off })
+    // Prefixed: a program may be called `nan` or `exp`, which are functions to every C compiler.
+    Ok(Unit { source, name: name.to_string(), entry: format!("tw_{name}"), contract_off })
 }
 
 /// A parameter of the body as plain C++.
@@ -389,7 +425,7 @@ fn cuda_entry(name: &str, call: &str, signature: &Signature) -> String {
     parameters.push(format!("const __grid_constant__ {name}_launch launch"));
     format!(
         "struct {name}_launch {{ {fields} }};\n\
-         extern \"C\" __global__ void {name}({}) {{\n{prologue}\
+         extern \"C\" __global__ void tw_{name}({}) {{\n{prologue}\
          const tw::Position at(launch.grid, launch.group, launch.origin);\n\
          if (at.surplus) return;\n{call}({});\n}}\n",
         parameters.join(", "),
@@ -445,11 +481,22 @@ mod tests {
 
     fn special(device: Device, input: (DType, InputClass)) -> Specialisation {
         let templates = vec![Template::Type(DType::F32), Template::Int(4)];
-        Specialisation { device, templates, inputs: vec![input], in_place: vec![], outputs: vec![DType::Bf16] }
+        Specialisation {
+            device,
+            templates,
+            inputs: vec![input],
+            in_place: vec![],
+            outputs: vec![DType::Bf16],
+        }
     }
 
     fn definition(body: &'static str) -> Definition {
-        Definition::new("probe", body).template("T").template("K").input("x").scalar("n", DType::U32).output("y")
+        Definition::new("probe", body)
+            .template("T")
+            .template("K")
+            .input("x")
+            .scalar("n", DType::U32)
+            .output("y")
     }
 
     #[test]
@@ -493,7 +540,8 @@ mod tests {
     #[test]
     fn several_outputs_with_shapes_and_no_attributes_close_the_signature() {
         // The quirk of MLX's generator that the specification says not to reproduce.
-        let definition = Definition::new("probe", "y[0] = x_shape[0]; z[0] = x_ndim;").input("x").output("y").output("z");
+        let definition =
+            Definition::new("probe", "y[0] = x_shape[0]; z[0] = x_ndim;").input("x").output("y").output("z");
         let special = Specialisation {
             device: Device::Metal(0),
             templates: vec![],

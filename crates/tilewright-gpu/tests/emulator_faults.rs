@@ -151,7 +151,7 @@ out[i] = tile[1][i];";
         &counting(16),
         16,
         FaultKind::Undefined,
-        &["out of bounds for type 'float [8]'", "past_the_row:5"],
+        &["out of bounds for type 'float", "past_the_row:5"],
     );
 }
 
@@ -415,6 +415,22 @@ out[i] = big[uint(x[i]) * 1000];";
             &["131072 bytes of its stack"],
         );
     }
+}
+
+#[test]
+fn more_threadgroup_memory_than_there_is() {
+    let body = "threadgroup float a[4096], b[4096], c;
+uint i = thread_position_in_grid.x;
+if (i == 0) { a[0] = x[0]; b[0] = x[0]; c = x[0]; }
+out[i] = x[i];";
+    let parts = ["`c`", "32772 bytes", "there are 32768"];
+    kernel("too_large", 4, body).faults::<f32, f32>(
+        Mode::Address,
+        &counting(4),
+        4,
+        FaultKind::ThreadgroupMemory,
+        &parts,
+    );
 }
 
 #[test]

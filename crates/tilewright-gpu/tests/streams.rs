@@ -5,10 +5,11 @@ mod common;
 use std::sync::Arc;
 
 use tilewright_core::{DType, Device, Stream, Tensor};
-use tilewright_gpu::{Capture, Definition, Grid, Program};
+use tilewright_gpu::{Capture, Definition, Grid, Present, Program};
 
 fn add_one() -> Program {
-    let definition = Definition::new("add_one", "uint i = thread_position_in_grid.x;\n x[i] += 1.0f;").in_place("x");
+    let definition =
+        Definition::new("add_one", "uint i = thread_position_in_grid.x;\n x[i] += 1.0f;").in_place("x");
     Program::new(definition).unwrap()
 }
 
@@ -127,7 +128,12 @@ fn a_capture_replays_what_was_launched_and_keeps_its_memory() {
         })
         .unwrap();
         assert_eq!(scratch.dims(), [7]);
-        assert_eq!(x.to_vec::<f32>().unwrap(), vec![1.0; 300], "recording runs nothing on {}", stream.device());
+        assert_eq!(
+            x.to_vec::<f32>().unwrap(),
+            vec![1.0; 300],
+            "recording runs nothing on {}",
+            stream.device()
+        );
         let other = tilewright_gpu::stream(stream.device()).unwrap();
         capture.replay(&stream).unwrap();
         stream.synchronize().unwrap();
@@ -142,13 +148,16 @@ fn a_capture_replays_what_was_launched_and_keeps_its_memory() {
 #[test]
 fn a_faulting_kernel_surfaces_at_the_next_synchronise_with_its_name() {
     let body = "y[thread_position_in_grid.x] = x[thread_position_in_grid.x + offset];";
-    let definition = Definition::new("reads_far_away", body).input("x").scalar("offset", DType::U32).output("y");
+    let definition =
+        Definition::new("reads_far_away", body).input("x").scalar("offset", DType::U32).output("y");
     let program = Program::new(definition).unwrap();
     // On the emulator: a CUDA fault takes the whole context of the process with it, so that test is a program of its own.
     let stream = tilewright_gpu::stream(Device::Emulated).unwrap();
     let x = zeros(&stream, 32);
-    let launch = program.launch(&stream).input("x", &x).scalar("offset", 1000u32).output("y", DType::F32, [32]);
-    let y = launch.grid(Grid::threads([32, 1, 1]), [32, 1, 1]).run_one().expect("the launch itself is in order");
+    let launch =
+        program.launch(&stream).input("x", &x).scalar("offset", 1000u32).output("y", DType::F32, [32]);
+    let y =
+        launch.grid(Grid::threads([32, 1, 1]), [32, 1, 1]).run_one().expect("the launch itself is in order");
     let error = stream.synchronize().unwrap_err().to_string();
     assert!(error.contains("reads_far_away") && error.contains("emulated"), "{error}");
     assert!(y.to_vec::<f32>().unwrap_err().to_string().contains("reads_far_away"));
@@ -157,6 +166,53 @@ fn a_faulting_kernel_surfaces_at_the_next_synchronise_with_its_name() {
     let mut z = zeros(&stream, 32);
     self::launch(&add_one(), &stream, &mut z);
     assert_eq!(z.to_vec::<f32>().unwrap(), [1.0; 32]);
+}
+
+fn read_far_away(stream: &Stream) -> tilewright_core::Result<Tensor> {
+    let body = "y[thread_position_in_grid.x] = x[thread_position_in_grid.x + (offset << 24)];";
+    let definition =
+        Definition::new("reads_far_away", body).input("x").scalar("offset", DType::U64).output("y");
+    let program = Program::new(definition)?;
+    let x = zeros(stream, 32);
+    let launch =
+        program.launch(stream).input("x", &x).scalar("offset", 1u64 << 20).output("y", DType::F32, [32]);
+    launch.grid(Grid::threads([32, 1, 1]), [32, 1, 1]).run_one()
+}
+
+const CHILD: &str = "TILEWRIGHT_TEST_CUDA_FAULT";
+
+/// Not a test of its own: a fault takes the whole CUDA context of its process with it, so it has a process of its own.
+#[test]
+fn child_with_a_cuda_fault() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let stream = tilewright_gpu::stream(Device::Cuda(0)).unwrap();
+    let y = read_far_away(&stream).expect("the launch itself is in order");
+    let error = stream.synchronize().unwrap_err().to_string();
+    assert!(error.contains("reads_far_away") && error.contains("cuda:0"), "{error}");
+    assert!(y.to_vec::<f32>().is_err());
+    drop(y);
+    assert!(stream.synchronize().is_err(), "the context stays lost, and says so");
+}
+
+#[test]
+fn a_cuda_fault_is_an_error_with_the_name_and_not_an_abort() {
+    let present = match Device::cuda(0) {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(error.is_unsupported(), "{error}");
+            false
+        }
+    };
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_with_a_cuda_fault", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert_eq!(child.status.success(), present, "{said}");
+    assert!(present || said.contains("Unsupported"), "{said}");
 }
 
 #[test]
@@ -170,7 +226,12 @@ fn programs_of_one_name_and_different_bodies_are_different() {
                         let body = format!("y[thread_position_in_grid.x] = {value}.5;");
                         let program = Program::new(Definition::new("same_name", body).output("y")).unwrap();
                         let launch = program.launch(stream).output("y", DType::F32, [1]);
-                        launch.grid(Grid::threads([1, 1, 1]), [1, 1, 1]).run_one().unwrap().to_vec::<f32>().unwrap()[0]
+                        launch
+                            .grid(Grid::threads([1, 1, 1]), [1, 1, 1])
+                            .run_one()
+                            .unwrap()
+                            .to_vec::<f32>()
+                            .unwrap()[0]
                     })
                 })
                 .collect();

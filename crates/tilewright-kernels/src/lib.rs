@@ -19,6 +19,15 @@ pub static KERNELS: &[&dyn Kernel] = &[
     &reduce::softmax::Registered,
     &reduce::sum::Registered,
     &reduce::top_k::Registered,
+    elementwise::copy::KERNEL,
+    elementwise::soft_cap::KERNEL,
+    elementwise::soft_cap_bw::KERNEL,
+    gemm::gemv::KERNEL,
+    gemm::gram::KERNEL,
+    gemm::matmul::KERNEL,
+    gram_schmidt::deflate::KERNEL,
+    gram_schmidt::orthonormalize::KERNEL,
+    gram_schmidt::project::KERNEL,
 ];
 
 /// The kernel of this name.

@@ -305,6 +305,8 @@ pub enum FaultKind {
     ReadOnly,
     /// A thread's frames are larger than its stack.
     StackOverflow,
+    /// The variables in threadgroup memory take more than a GPU has.
+    ThreadgroupMemory,
     /// An output of which a part was never written.
     Unwritten,
     /// An operation without a defined result: a shift by the width, a division by zero, a misaligned vector.
@@ -325,6 +327,7 @@ impl FaultKind {
             "bad-address" => FaultKind::BadAddress,
             "read-only" => FaultKind::ReadOnly,
             "stack-overflow" => FaultKind::StackOverflow,
+            "threadgroup-memory" => FaultKind::ThreadgroupMemory,
             "unwritten" => FaultKind::Unwritten,
             _ => FaultKind::Crash,
         }
@@ -481,4 +484,56 @@ fn author_frame(report: &str) -> Option<&str> {
             && parts.next().is_some()
             && parts.next().is_some_and(|n| n.parse::<u32>().is_ok())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compilers_by_name() {
+        for (name, expected) in
+            [("no-such-compiler-c++", "No such file"), ("false", "--version"), (" ", "blank")]
+        {
+            let why = Toolchain::named(name.as_ref()).expect_err(name);
+            assert!(why.contains(expected), "{name}: {why}");
+        }
+        let with_arguments = Toolchain::named("env c++".as_ref()).expect("a C++ compiler");
+        assert_eq!(with_arguments.command, ["env", "c++"]);
+        assert!(!with_arguments.version().is_empty());
+        let error = NoToolchain { tried: vec!["c++: absent".into(), "g++: absent".into()] };
+        assert!(
+            error.to_string().contains("TILEWRIGHT_CXX")
+                && error.to_string().contains("c++: absent; g++: absent")
+        );
+    }
+
+    #[test]
+    fn reports_are_read() {
+        let status = Command::new("false").status().expect("runs");
+        let read = |report: &str| diagnose(report, status);
+        assert_eq!(
+            read("noise\ntilewright: race: read by a: and b\n"),
+            (FaultKind::Race, "read by a: and b".to_owned())
+        );
+        assert_eq!(
+            read("k:8:16: runtime error: shift exponent 32 is too large\n    #0 0x1 in k /tmp/k:8\n"),
+            (FaultKind::Undefined, "shift exponent 32 is too large at k:8".to_owned())
+        );
+        let inner = "tilewright:vectors.h:9:1: runtime error: division by zero\n    #0 0x1 in operator/ /a b/tilewright:vectors.h:9:2\n    \
+                     #1 0x2 in k(float*) /a b/soft_cap:7:3\n    #2 0x3 in main /a b/tilewright:launch.h:1:1\n";
+        assert_eq!(read(inner), (FaultKind::Undefined, "division by zero at soft_cap:7:3".to_owned()));
+        let (kind, message) = read("libasan.so: cannot open shared object file");
+        assert_eq!(kind, FaultKind::Crash);
+        assert!(message.contains("cannot open") && message.contains("exit status: 1"), "{message}");
+    }
+
+    #[test]
+    fn what_cannot_be_run() {
+        let request = Request::new(0, [1, 1, 1], [1, 1, 1], &[]);
+        let fault =
+            run(Path::new("/no/such/kernel"), &request, Duration::from_secs(1)).expect_err("is not there");
+        assert_eq!(fault.kind, FaultKind::Crash);
+        assert!(fault.message.contains("/no/such/kernel"), "{fault}");
+    }
 }

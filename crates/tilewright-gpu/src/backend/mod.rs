@@ -10,6 +10,8 @@ use crate::program::Call;
 use crate::signature::Unit;
 
 #[cfg(not(target_vendor = "apple"))]
+pub mod cublaslt;
+#[cfg(not(target_vendor = "apple"))]
 pub mod cuda;
 mod emulator;
 pub mod emulator_host;

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 mod declarations;
 mod lexer;
+pub(crate) mod swizzles;
 pub mod tokens;
 
 /// The compiler that the text is for.
@@ -14,7 +15,7 @@ pub mod tokens;
 pub enum Target {
     /// NVRTC, behind `cuda.h`.
     Cuda,
-    /// The system C++ compiler, behind `emulator.h`.
+    /// The system C++ compiler, behind the headers in `emulator/`.
     Emulated,
 }
 
@@ -78,10 +79,14 @@ fn assemble(target: Target) -> String {
     };
     let mut text = String::new();
     for (name, header) in headers {
-        text += &format!("#line 1 \"{name}\"\n{header}\n");
+        // Reports look through files of this prefix to the author's.
+        text += &format!("#line 1 \"tilewright:{name}\"\n{header}\n");
     }
-    let conveniences = tokens::translate(METAL_PREAMBLE, target, Place::Header).expect("within the dialect").text;
-    text + &format!("#line 1 \"metal.h\"\nnamespace tw_user {{ using namespace metal;\n{conveniences}\n}}\n")
+    let conveniences =
+        tokens::translate(METAL_PREAMBLE, target, Place::Header).expect("within the dialect").text;
+    text + &format!(
+        "#line 1 \"tilewright:metal.h\"\nnamespace tw_user {{ using namespace metal;\n{conveniences}\n}}\n"
+    )
 }
 
 /// The unit that [`Toolchain::build`](crate::backend::emulator_host::Toolchain::build) takes: the emulator, then

@@ -1,10 +1,11 @@
-// One thread: x [4] float = 1..4; out [16 * 4] float: one vector of up to four after another, the rest of each four zero.
+// One thread: x [4] float = 1..4; out [16 * 4] float: one vector of up to four after another, the rest of
+// each four zero.
 float4 v(x[0], x[1], x[2], x[3]);
 for (int i = 0; i < 64; ++i) out[i] = 0;
 device float4* o = (device float4*)out;
 o[0] = v.wzyx;
 o[1] = float4(v.xy, v.zw);
-o[2] = float4(v.yyy.x, v.xxz.z, v.zw);
+o[2] = float4(float3(v.yyy).x, v.xxz[2], v.zw);
 o[3] = float4(v.rgb, v.a);
 o[4].xy = v.zw;
 o[5].zw = v.xy + v.zw;

@@ -1,1 +1,21 @@
-//! The gemm family.
+//! Products: of matrices, of a matrix with its own transpose, of a matrix and a vector.
+//!
+//! - [`matmul()`]: `alpha op(A) op(B) + beta C`, batched.
+//! - [`gram()`]: `AᵀA` or `AAᵀ`, half the work, symmetric to the bit.
+//! - [`gemv()`]: `op(A) x`, at the speed of memory.
+//!
+//! All three reduce their arguments to one [`Product`](product::Product) of views; a transposition, a slice or a broadcast is
+//! a change of strides there, never a copy.
+
+pub mod gemv;
+pub mod gram;
+pub mod matmul;
+mod number;
+mod product;
+mod samples;
+mod tile;
+
+pub use gemv::{Gemv, gemv};
+pub use gram::{Gram, gram};
+pub use matmul::{Matmul, matmul};
+pub use tile::Tile;

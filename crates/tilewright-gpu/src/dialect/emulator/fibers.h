@@ -30,6 +30,8 @@ extern "C" void __sanitizer_finish_switch_fiber(void* fake_stack, const void** b
     "ldp x27, x28, [sp, #64]\n ldp x29, x30, [sp, #80]\n"                                                     \
     "ldp d8, d9, [sp, #96]\n ldp d10, d11, [sp, #112]\n ldp d12, d13, [sp, #128]\n ldp d14, d15, [sp, #144]\n" \
     "add sp, sp, #160\n ret\n"
+#else
+#include <ucontext.h>
 #endif
 
 #ifdef TW_SWITCH

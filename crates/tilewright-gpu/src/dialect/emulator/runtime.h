@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #ifdef TW_RACE
@@ -88,7 +87,8 @@ TW_RUNTIME inline bool place_of(void* pc, Place& made) {
     for (const char* frame = frames; *frame; frame += strlen(frame) + 1) {
         const char* slash = strrchr(frame, '/');
         const char* name = slash ? slash + 1 : frame;
-        const bool ours = strncmp(name, "tilewright:", 11) == 0 || strncmp(name, "<null>", 6) == 0;
+        if (name[0] == '<' || name[0] == '?') continue;  // no symbolizer, or no line
+        const bool ours = strncmp(name, "tilewright:", 11) == 0;
         if (first || !ours) snprintf(made.text, sizeof made.text, "%.255s", name);
         if (!ours) return true;
         first = false;

@@ -106,7 +106,8 @@ TW_RUNTIME inline void order(unsigned (&barriers)[2], const Thread& thread) {
 }
 
 /// Lets the lanes of a SIMD group go on that wait at one site, when none of its lanes can run. Of several sites the
-/// first in the source comes first: the lanes of the shorter way then wait where the ways join.
+/// first in the source comes first: the lanes of the shorter way then wait where the ways join. A site is an operation on
+/// a line: a function of the header that two diverging branches call is one site for both, unlike on a GPU.
 TW_RUNTIME inline void end_meeting(unsigned simd_index) {
     Simd& simd = group.simds[simd_index];
     Thread* const lanes = group.threads + simd_index * 32;
@@ -205,14 +206,23 @@ TW_RUNTIME inline void end_barrier() {
     }
 }
 
+/// What every Apple GPU has.
+constexpr size_t threadgroup_memory = 32 << 10;
+
 /// A variable of the kernel in threadgroup memory has come into being for this thread; for the first thread of a group
 /// that is where its memory is filled with 0xFF: NaN as a float, far out of range as an index.
 TW_RUNTIME inline void declared(const char* name, void* memory, size_t size, bool exact = false) {
     static unsigned last_group[128];
+    static size_t total = 0;
     unsigned i = 0;
     while (i < region_count && regions[i].begin != memory) ++i;
     if (i == region_count) {
         if (i == 128) fault("setup", "more than 128 buffers and variables");
+        total += size;
+        if (total > threadgroup_memory) {
+            fault("threadgroup-memory", "with `%s` the kernel takes %zu bytes of threadgroup memory; there are %zu", name, total,
+                  threadgroup_memory);
+        }
         regions[region_count++] = {name, static_cast<char*>(memory), size, space_threadgroup, false, false, exact, nullptr, 0};
     }
     if (last_group[i] == group.number) return;

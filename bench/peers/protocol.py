@@ -1,0 +1,146 @@
+"""The side of `tilewright bench --peers` that a Python library is on: one line of JSON in, one line out.
+
+The requests are described in crates/tilewright-cli/src/peers/python.rs. A script gives `serve` a Library; the library offers, by
+kernel name, makers: a maker takes the kernel's arguments that differ from their defaults, and gives a function from the inputs to the
+output or outputs, or None where the library cannot do exactly that. A function gives None for inputs that it cannot take.
+"""
+
+import inspect
+import json
+import os
+import sys
+import time
+
+import numpy
+
+
+class Library:
+    """What a library has to provide; the defaults suit arrays that behave like NumPy's."""
+
+    name = ""
+    kernels = {}
+
+    def accepts(self, device):
+        """Whether arrays can live on this device, such as "cpu" or "cuda:0"."""
+        return device == "cpu"
+
+    def load(self, array, dtype, device):
+        """The library's array of a NumPy array, or None; dtype is "bf16" where the NumPy array holds the bits."""
+        raise NotImplementedError
+
+    def transpose(self, array, axes):
+        return array.transpose(axes)
+
+    def copy(self, array):
+        """Another array with the same contents and strides."""
+        raise NotImplementedError
+
+    def store(self, array):
+        """The reverse of load: a NumPy array, and "bf16" where it holds the bits, else None."""
+        raise NotImplementedError
+
+    def finish(self, outputs):
+        """Waits until the outputs are there."""
+
+    def start_timer(self):
+        """Starts the device's own timer, where there is one, and gives what stop_timer needs."""
+        return None
+
+    def stop_timer(self, timer):
+        """Milliseconds of device time since start_timer, or None."""
+        return None
+
+
+class Problem:
+    """The functions for one problem, with enough copies of its inputs that none is found in a cache."""
+
+    def __init__(self, library, request):
+        self.library = library
+        self.folder = request["folder"]
+        self.function = None
+        self.sets = []
+        self.next = 0
+        maker = library.kernels.get(request["kernel"])
+        if maker is None or not library.accepts(request["device"]):
+            return
+        try:
+            inspect.signature(maker).bind(**request["args"])
+        except TypeError:
+            return
+        function = maker(**request["args"])
+        inputs = [self.load(item, request["device"]) for item in request["inputs"]]
+        if function is None or any(array is None for array in inputs) or function(*inputs) is None:
+            return
+        self.function = function
+        self.sets = [inputs]
+        for _ in range(request["sets"] - 1):
+            self.sets.append([library.copy(array) for array in inputs])
+
+    def load(self, item, device):
+        array = self.library.load(numpy.load(item["file"]), item["dtype"], device)
+        axes = item["axes"]
+        if array is None or axes == sorted(axes):
+            return array
+        return self.library.transpose(array, axes)
+
+    def outputs(self):
+        answer = []
+        for index, array in enumerate(listed(self.function(*self.sets[0]))):
+            stored, dtype = self.library.store(array)
+            path = os.path.join(self.folder, f"output_{index}.npy")
+            numpy.save(path, stored.copy(order="C"))
+            answer.append({"file": path, "dtype": dtype})
+        return {"outputs": answer}
+
+    def sample(self, calls):
+        function, library, sets = self.function, self.library, self.sets
+        outputs = None
+        library.finish([])
+        wall = time.perf_counter()
+        timer = library.start_timer()
+        for _ in range(calls):
+            outputs = function(*sets[self.next % len(sets)])
+            self.next += 1
+        device = library.stop_timer(timer)
+        library.finish(listed(outputs))
+        wall = (time.perf_counter() - wall) * 1e3
+        return {"wall_ms": wall / calls, "device_ms": None if device is None else device / calls}
+
+
+def listed(outputs):
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def serve(make):
+    """Answers requests until the input ends. `make` imports the library and gives its Library."""
+    # Whatever a library prints must not end up between the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
+
+    def answer(value):
+        answers.write(json.dumps(value) + "\n")
+        answers.flush()
+
+    try:
+        library = make()
+    except Exception as why:  # a library that fails to load in any way is as good as none
+        return answer({"absent": f"{type(why).__name__}: {why}"})
+    answer({"library": library.name})
+    problem = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["op"] == "open":
+                problem = None  # frees the one before first
+                problem = Problem(library, request)
+                answer({"knows": problem.function is not None})
+            elif request["op"] == "outputs":
+                answer(problem.outputs())
+            elif request["op"] == "sample":
+                answer(problem.sample(request["calls"]))
+            elif request["op"] == "close":
+                problem = None
+                answer({})
+            else:
+                answer({"error": f"unknown request {request['op']!r}"})
+        except Exception as why:  # told to whoever asked; the next request may fare better
+            answer({"error": f"{type(why).__name__}: {why}"})

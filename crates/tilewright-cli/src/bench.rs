@@ -1,0 +1,293 @@
+//! `tilewright bench`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tilewright_check::{
+    Contestant, KernelContestant, Origin, Pace, Peaks, Role, Row, Trial, Yardsticks, best_peer, html, race,
+    read_record, write_record,
+};
+use tilewright_core::{Case, Device, Error, Kernel, Result, Stream, Tier};
+
+use crate::peers::{self, Interpreters, Peer};
+use crate::select::{self, Chosen};
+use crate::stop::Stop;
+use crate::{Console, table};
+
+/// Time kernels, after judging them, beside other libraries in the same run.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only cases whose family/kernel/case contains one of these.
+    filters: Vec<String>,
+    /// A device to time, such as cpu or cuda:0; may be repeated [default: all that are there, but not the emulator].
+    #[arg(long)]
+    device: Vec<Device>,
+    /// Also time other libraries.
+    #[arg(long)]
+    peers: bool,
+    /// The Python interpreter that has the libraries.
+    #[arg(long, default_value = "python3", value_name = "PROGRAM")]
+    python: String,
+    /// Where the scripts peer_*.py lie.
+    #[arg(long, default_value = "bench/peers", value_name = "FOLDER")]
+    peer_scripts: PathBuf,
+    /// Samples of each.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(5..))]
+    samples: u16,
+    /// Seconds that the samples of one of them may take; long calls get fewer samples, but at least 5.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    budget: u64,
+    /// Add the results to the records, in FOLDER/<host>/<date>_<commit>.csv.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = "bench/record")]
+    record: Option<PathBuf>,
+    /// The machine's name in the records [default: made of its processor].
+    #[arg(long)]
+    host: Option<String>,
+    /// Write the results as one HTML page.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Time nothing, but take the results from this record; may be repeated.
+    #[arg(long, value_name = "RECORD", conflicts_with_all = ["filters", "device", "peers", "record"])]
+    from: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Document<'r> {
+    rows: &'r [Row],
+    /// What was asked for and is not there.
+    absent: Vec<String>,
+}
+
+pub(crate) fn bench(kernels: &[&dyn Kernel], options: &Options, console: &mut Console) -> Result<(), Stop> {
+    let (rows, absent) = if options.from.is_empty() {
+        measure(kernels, options)?
+    } else {
+        let records = options.from.iter().map(|path| read_record(path)).collect::<Result<Vec<_>>>()?;
+        (records.concat(), Vec::new())
+    };
+    if console.json {
+        console.json(&Document { rows: &rows, absent })?;
+    } else {
+        print(&rows, &absent, console)?;
+    }
+    if let Some(folder) = options.record.as_ref().filter(|_| !rows.is_empty()) {
+        eprintln!("recorded in {}", write_record(folder, &rows)?.display());
+    }
+    if let Some(path) = &options.report {
+        let written = std::fs::write(path, html(&rows));
+        written.map_err(|why| Stop::Usage(format!("--report {}: {why}", path.display())))?;
+    }
+    match rows.iter().filter(|row| row.role == Role::Ours && row.verdict != "pass").count() {
+        0 => Ok(()),
+        failed => Err(Stop::Failed(format!("{failed} kernels were not accepted, and not timed"))),
+    }
+}
+
+fn measure(kernels: &[&dyn Kernel], options: &Options) -> Result<(Vec<Row>, Vec<String>), Stop> {
+    if options.device.contains(&Device::Emulated) {
+        return Err(Stop::Usage(
+            "--device emulated: the emulator is a test device and is never timed".into(),
+        ));
+    }
+    let mut streams = select::streams(&options.device)?;
+    streams.retain(|stream| stream.device() != Device::Emulated);
+    let chosen = select::cases(kernels, &options.filters, |tier| tier == Tier::Bench)?;
+    let mut absent = Vec::new();
+    let mut interpreters = None;
+    if options.peers {
+        let started = Interpreters::start(&options.python, &options.peer_scripts)?;
+        absent.extend(started.absent.iter().map(|(library, why)| format!("{library}: {why}")));
+        absent.extend(peers::missing().map(str::to_owned));
+        interpreters = Some(started);
+    }
+    let mut origin = Origin::here();
+    if let Some(host) = &options.host {
+        origin.host.clone_from(host);
+    }
+    let total = chosen.iter().map(|chosen| chosen.cases.len()).sum::<usize>() * streams.len();
+    let progress = ProgressBar::new(total as u64);
+    progress.set_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").expect("a fixed template"),
+    );
+    progress.enable_steady_tick(Duration::from_millis(200));
+    let named = |name: &str| kernels.iter().copied().find(|kernel| kernel.spec().name == name);
+    let yardsticks = Yardsticks { copy: named("copy"), product: named("matmul") };
+    let mut rows = Vec::new();
+    for stream in &streams {
+        progress.set_message(format!("peaks of {}", stream.device()));
+        let mut bench = Bench::new(stream, &origin, options, yardsticks, &mut interpreters)?;
+        for Chosen { kernel, cases } in &chosen {
+            for case in cases {
+                progress.set_message(format!("{} {} on {}", kernel.spec().name, case.name, stream.device()));
+                rows.extend(bench.time(*kernel, case)?);
+                progress.inc(1);
+            }
+        }
+    }
+    progress.finish_and_clear();
+    Ok((rows, absent))
+}
+
+/// Assumed where a device does not tell the size of its last cache.
+const UNKNOWN_CACHE: usize = 64 << 20;
+
+/// The bench of one device.
+struct Bench<'b> {
+    stream: &'b Stream,
+    /// What all rows have in common.
+    blank: Row,
+    peaks: Peaks,
+    pace: Pace,
+    cache: usize,
+    peers: bool,
+    interpreters: &'b mut Option<Interpreters>,
+}
+
+impl<'b> Bench<'b> {
+    fn new(
+        stream: &'b Stream,
+        origin: &Origin,
+        options: &Options,
+        yardsticks: Yardsticks,
+        interpreters: &'b mut Option<Interpreters>,
+    ) -> Result<Self> {
+        let device = stream.device();
+        let caps = tilewright_gpu::caps(device)?;
+        let driver = match device {
+            Device::Cpu => origin.processor.clone(),
+            _ => format!("{}, driver {}", caps.name, caps.driver),
+        };
+        let pace = Pace {
+            samples: options.samples.into(),
+            budget: Duration::from_secs(options.budget),
+            ..Pace::default()
+        };
+        Ok(Self {
+            stream,
+            blank: Row::blank(origin, device, driver),
+            peaks: Peaks::measure(stream, yardsticks)?,
+            pace,
+            cache: caps.cache_bytes.unwrap_or(UNKNOWN_CACHE),
+            peers: options.peers,
+            interpreters,
+        })
+    }
+
+    /// The rows of one case: each variant that the device has, and each peer that knows the problem.
+    fn time(&mut self, kernel: &dyn Kernel, case: &Case) -> Result<Vec<Row>> {
+        let device = self.stream.device();
+        let Ok(variants) = kernel.support(device, case) else { return Ok(Vec::new()) };
+        let trial = Trial::new(kernel, case.clone())?;
+        let sets = KernelContestant::sets_beyond(self.cache, trial.inputs());
+        let mut entries: Vec<(Row, Option<Box<dyn Contestant + '_>>)> = Vec::new();
+        for variant in variants {
+            let row = self.row(&trial, Role::Ours, variant);
+            entries.push(match trial.judge(self.stream, Some(variant)) {
+                Ok((worst, _)) => {
+                    let inputs = trial.inputs();
+                    let contestant =
+                        KernelContestant::new(kernel, &case.args, variant, self.stream, inputs, sets)?;
+                    (Row { share: Some(worst.share), ..row }, Some(Box::new(contestant)))
+                }
+                Err(failure) => (Row { verdict: failure.to_string(), ..row }, None),
+            });
+        }
+        // Scripted peers read the inputs from here and leave their outputs for the judge.
+        let folder = tempfile::tempdir().map_err(|why| Error::file("bench", std::env::temp_dir(), why))?;
+        for peer in self.peers(&trial, sets, folder.path())? {
+            let row = self.row(&trial, Role::Peer, &peer.name);
+            let contestant = peer.share.is_some().then_some(peer.contestant as Box<dyn Contestant>);
+            entries.push((Row { share: peer.share, verdict: peer.verdict, ..row }, contestant));
+        }
+        let (mut rows, contestants): (Vec<Row>, Vec<_>) = entries.into_iter().unzip();
+        let timed: Vec<usize> = (0..rows.len()).filter(|&index| contestants[index].is_some()).collect();
+        let mut lanes: Vec<_> = contestants.into_iter().flatten().collect();
+        let floor = self.peaks.floor_ms(kernel.work(case), case.dtype);
+        for (index, timing) in timed.into_iter().zip(race(&mut lanes, &self.pace)) {
+            match timing {
+                Ok(timing) => rows[index].fill(&timing, floor),
+                Err(error) => rows[index].verdict = error.to_string(),
+            }
+        }
+        if let Some(interpreters) = self.interpreters {
+            interpreters.close();
+        }
+        Ok(rows)
+    }
+
+    fn peers(&mut self, trial: &Trial, sets: usize, folder: &Path) -> Result<Vec<Peer>> {
+        if !self.peers {
+            return Ok(Vec::new());
+        }
+        let mut all = peers::built_in(trial, self.stream.device(), sets)?;
+        if let Some(interpreters) = self.interpreters {
+            all.extend(peers::scripted(interpreters, trial, self.stream.device(), sets, folder)?);
+        }
+        Ok(all)
+    }
+
+    /// A row without times.
+    fn row(&self, trial: &Trial, role: Role, variant: &str) -> Row {
+        let (kernel, case) = (trial.kernel(), trial.case());
+        let work = kernel.work(case);
+        Row {
+            kernel: kernel.spec().name.to_owned(),
+            case: case.name.clone(),
+            dtype: case.dtype.name().to_owned(),
+            role,
+            variant: variant.to_owned(),
+            flops: work.flops,
+            bytes: work.bytes,
+            peak_gflops: self.peaks.gflops(case.dtype),
+            peak_gbs: self.peaks.copy_gbs,
+            ..self.blank.clone()
+        }
+    }
+}
+
+fn print(rows: &[Row], absent: &[String], console: &mut Console) -> Result<(), Stop> {
+    let number =
+        |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| format!("{value:.digits$}"));
+    let line = |row: &Row| {
+        let ratio = best_peer(rows, row).zip(row.median()).filter(|_| row.role == Role::Ours);
+        [
+            row.kernel.clone(),
+            row.case.clone(),
+            row.device.clone(),
+            if row.role == Role::Ours { row.variant.clone() } else { format!("({})", row.variant) },
+            number(row.median(), 4),
+            number(if row.device_median_ms.is_some() { row.device_mad_ms } else { row.wall_mad_ms }, 4),
+            number(row.wall_median_ms, 4),
+            number(row.gflops, 1),
+            number(row.gbs, 1),
+            row.fraction.map_or(String::new(), |fraction| format!("{:.0} %", 100.0 * fraction)),
+            ratio.map_or(String::new(), |(peer, ours)| format!("{:.2}x", peer / ours)),
+            number(row.share, 3),
+            row.verdict.clone(),
+        ]
+    };
+    let lines: Vec<[String; 13]> = rows.iter().map(line).collect();
+    let header = [
+        "kernel",
+        "case",
+        "device",
+        "by",
+        "median ms",
+        "MAD",
+        "wall ms",
+        "GFLOP/s",
+        "GB/s",
+        "of peak",
+        "to best peer",
+        "share",
+        "verdict",
+    ];
+    table::write(console.out, header, &lines)?;
+    for absent in absent {
+        writeln!(console.out, "absent: {absent}")?;
+    }
+    Ok(())
+}

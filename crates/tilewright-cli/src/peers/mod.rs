@@ -1,0 +1,119 @@
+//! Other libraries on the same problems, timed in the same run.
+
+#[cfg(feature = "peers")]
+mod libraries;
+mod python;
+
+use std::path::Path;
+use std::rc::Rc;
+
+use tilewright_check::{Contestant, Sample, Trial, timed};
+use tilewright_core::{Device, Expected, Result, Stream, Tensor};
+
+pub(crate) use python::Interpreters;
+
+/// A library's function for a problem: from the problem's inputs, on the host, to its outputs.
+type Function = Box<dyn Fn(&[Tensor]) -> Result<Vec<Tensor>>>;
+
+/// One peer, ready to be timed.
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    /// What the judge says of its outputs: `pass`, or what is wrong. Only what passed may be timed.
+    pub(crate) verdict: String,
+    /// The worst share of a tolerance that it used.
+    pub(crate) share: Option<f64>,
+    pub(crate) contestant: Box<dyn Contestant>,
+}
+
+impl Peer {
+    fn new(
+        name: String,
+        trial: &Trial,
+        outputs: Result<Vec<Tensor>>,
+        contestant: Box<dyn Contestant>,
+    ) -> Self {
+        let judged = outputs.map_err(|error| error.to_string());
+        let judged = judged.and_then(|outputs| {
+            let outputs = with_our_indices(trial, outputs);
+            trial.assess(&outputs).map_err(|failure| failure.to_string())
+        });
+        let (verdict, share) = match judged {
+            Ok(worst) => ("pass".to_owned(), Some(worst.share)),
+            Err(why) => (why, None),
+        };
+        Peer { name, verdict, share, contestant }
+    }
+}
+
+/// Positions are positions, whatever integers a library counts them in: they are judged in the kernel's.
+fn with_our_indices(trial: &Trial, outputs: Vec<Tensor>) -> Vec<Tensor> {
+    let converted = |(index, output): (usize, Tensor)| match trial.expected().get(index) {
+        Some(Expected::Exact(truth)) if !truth.dtype().is_float() && !output.dtype().is_float() => {
+            let numbers = output.to_f64_vec();
+            numbers
+                .and_then(|numbers| Tensor::from_f64(&numbers, truth.dtype(), output.shape()))
+                .unwrap_or(output)
+        }
+        _ => output,
+    };
+    outputs.into_iter().enumerate().map(converted).collect()
+}
+
+/// The Rust libraries built into this program that know the problem. On the CPU only.
+pub(crate) fn built_in(trial: &Trial, device: Device, sets: usize) -> Result<Vec<Peer>> {
+    if device != Device::Cpu {
+        return Ok(Vec::new());
+    }
+    #[cfg(feature = "peers")]
+    let functions = libraries::functions(trial.kernel().spec().name, trial.case(), trial.inputs());
+    #[cfg(not(feature = "peers"))]
+    let functions: Vec<(&'static str, Function)> = Vec::new();
+    if functions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stream = Stream::cpu();
+    let sets: Rc<[Vec<Tensor>]> = (0..sets).map(|_| trial.upload(&stream)).collect::<Result<_>>()?;
+    let peer = |(name, function): (&'static str, Function)| {
+        let outputs = function(trial.inputs());
+        let contestant = HostFunction { function, sets: sets.clone(), next: 0 };
+        Peer::new(name.to_owned(), trial, outputs, Box::new(contestant))
+    };
+    Ok(functions.into_iter().map(peer).collect())
+}
+
+/// What of the peers is missing from this build, in words.
+pub(crate) fn missing() -> Option<&'static str> {
+    (!cfg!(feature = "peers")).then_some("built without the feature `peers`: no Rust library is timed")
+}
+
+/// Every Python library that is there and knows the problem.
+pub(crate) fn scripted(
+    interpreters: &mut Interpreters,
+    trial: &Trial,
+    device: Device,
+    sets: usize,
+    folder: &Path,
+) -> Result<Vec<Peer>> {
+    let mut peers = Vec::new();
+    for (name, outputs, contestant) in interpreters.open(trial, device, sets, folder)? {
+        peers.push(Peer::new(name, trial, outputs, contestant));
+    }
+    Ok(peers)
+}
+
+struct HostFunction {
+    function: Function,
+    sets: Rc<[Vec<Tensor>]>,
+    next: usize,
+}
+
+impl Contestant for HostFunction {
+    fn sample(&mut self, calls: usize) -> Result<Sample> {
+        timed(calls, || {
+            let inputs = &self.sets[self.next % self.sets.len()];
+            self.next += 1;
+            std::hint::black_box((self.function)(inputs)?);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! Python libraries as peers: a process for each, which answers one line of JSON with another.
+//!
+//! | request | answer |
+//! |---|---|
+//! | | once, at the start: `{"library": "numpy 2.1"}`, or `{"absent": "why"}` |
+//! | `{"op": "open", "kernel", "args", "device", "folder", "inputs": [{"name", "file", "dtype", "axes"}], "sets"}` | `{"knows": true}`, where it has a function for exactly this |
+//! | `{"op": "outputs"}` | `{"outputs": [{"file", "dtype"}]}` of the problem's inputs; `dtype` is null where the file tells it |
+//! | `{"op": "sample", "calls"}` | `{"wall_ms": 1.5, "device_ms": null}`, of one call |
+//! | `{"op": "close"}` | `{}` |
+//!
+//! Any answer may be `{"error": "why"}`. Tensors travel as `.npy` files in `folder`; bf16 as the bits in u16. An input lies in its file
+//! as it does in memory; `axes` is the transposition that makes the input of it.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tilewright_check::{Contestant, Sample, Trial};
+use tilewright_core::{DType, Device, Error, Result, Tensor, bf16};
+
+use crate::files::{self, Format};
+
+/// The libraries that answered.
+pub(crate) struct Interpreters {
+    libraries: Vec<Rc<RefCell<Library>>>,
+    /// Which scripts have nothing to offer, and why.
+    pub(crate) absent: Vec<(String, String)>,
+}
+
+/// A peer: its name, its outputs on the trial's inputs, and the means to time it.
+type Found = (String, Result<Vec<Tensor>>, Box<dyn Contestant>);
+
+impl Interpreters {
+    /// Starts every `peer_*.py` of the folder.
+    pub(crate) fn start(python: &str, scripts: &Path) -> Result<Self> {
+        let fail = |why: &dyn std::fmt::Display| Error::file("peers", scripts, why);
+        let entries = std::fs::read_dir(scripts).map_err(|why| fail(&why))?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>();
+        let mut paths: Vec<PathBuf> = paths.map_err(|why| fail(&why))?;
+        paths.retain(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with("peer_") && name.ends_with(".py")
+        });
+        paths.sort();
+        if paths.is_empty() {
+            return Err(fail(&"holds no peer_*.py"));
+        }
+        let (mut libraries, mut absent) = (Vec::new(), Vec::new());
+        for path in paths {
+            match Library::start(python, &path) {
+                Ok(library) => libraries.push(Rc::new(RefCell::new(library))),
+                Err(why) => {
+                    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+                    absent.push((stem.trim_start_matches("peer_").to_owned(), why));
+                }
+            }
+        }
+        Ok(Self { libraries, absent })
+    }
+
+    /// Offers a problem to every library. None gets one whose inputs have gaps in memory.
+    pub(crate) fn open(
+        &mut self,
+        trial: &Trial,
+        device: Device,
+        sets: usize,
+        folder: &Path,
+    ) -> Result<Vec<Found>> {
+        let mut inputs = Vec::new();
+        for (slot, tensor) in trial.kernel().spec().inputs.iter().zip(trial.inputs()) {
+            let Some((stored, axes)) = as_it_lies(tensor)? else { return Ok(Vec::new()) };
+            let Some(stored) = numpy_bits(&stored)? else { return Ok(Vec::new()) };
+            let file = folder.join(format!("{}.npy", slot.name));
+            files::write(&file, Format::Npy, &[(slot.name, stored)])?;
+            inputs
+                .push(json!({"name": slot.name, "file": file, "dtype": tensor.dtype().name(), "axes": axes}));
+        }
+        let case = trial.case();
+        let args: serde_json::Map<String, Value> =
+            case.args.iter().map(|(name, value)| (name.to_owned(), plain(value))).collect();
+        let request = json!({
+            "op": "open", "kernel": trial.kernel().spec().name, "args": args, "device": device.to_string(),
+            "folder": folder, "inputs": inputs, "sets": sets,
+        });
+        let mut found: Vec<Found> = Vec::new();
+        for library in &self.libraries {
+            let opened: Result<Opened> = library.borrow_mut().ask(&request);
+            let (name, outputs) = match opened {
+                Ok(Opened { knows: false }) => continue,
+                Ok(Opened { knows: true }) => (library.borrow().name.clone(), library.borrow_mut().outputs()),
+                Err(error) => (library.borrow().name.clone(), Err(error)),
+            };
+            found.push((name, outputs, Box::new(Scripted(library.clone()))));
+        }
+        Ok(found)
+    }
+
+    /// Lets the libraries drop the problem's memory.
+    pub(crate) fn close(&mut self) {
+        for library in &self.libraries {
+            // A library that died has dropped its memory too; its samples have told of it.
+            let _ = library.borrow_mut().ask::<Value>(&json!({"op": "close"}));
+        }
+    }
+}
+
+fn plain(value: &tilewright_core::Value) -> Value {
+    match value {
+        tilewright_core::Value::Bool(value) => json!(value),
+        tilewright_core::Value::Int(value) => json!(value),
+        tilewright_core::Value::Float(value) => json!(value),
+        tilewright_core::Value::Text(value) => json!(value),
+    }
+}
+
+/// The tensor with its axes in the order in which it lies in memory, and the transposition that leads back; `None` where it has
+/// gaps or repeats itself.
+fn as_it_lies(tensor: &Tensor) -> Result<Option<(Tensor, Vec<usize>)>> {
+    let mut order: Vec<usize> = (0..tensor.rank()).collect();
+    order.sort_by_key(|&axis| std::cmp::Reverse(tensor.strides()[axis]));
+    let stored = tensor.permute(&order)?;
+    let mut back = vec![0; order.len()];
+    for (place, &axis) in order.iter().enumerate() {
+        back[axis] = place;
+    }
+    Ok(stored.is_contiguous().then_some((stored, back)))
+}
+
+/// The tensor as NumPy can hold it; `None` for the 8-bit floats.
+fn numpy_bits(tensor: &Tensor) -> Result<Option<Tensor>> {
+    Ok(match tensor.dtype() {
+        DType::F8E4M3 | DType::F8E5M2 => None,
+        DType::Bf16 => {
+            let bits = tensor.to_vec::<bf16>()?.into_iter().map(bf16::to_bits);
+            Some(Tensor::from_vec(bits.collect::<Vec<u16>>(), tensor.shape())?)
+        }
+        _ => Some(tensor.clone()),
+    })
+}
+
+#[derive(Deserialize)]
+struct Opened {
+    knows: bool,
+}
+
+#[derive(Deserialize)]
+struct Outputs {
+    outputs: Vec<Output>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    file: String,
+    dtype: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Measured {
+    wall_ms: f64,
+    device_ms: Option<f64>,
+}
+
+struct Library {
+    /// Its name and version.
+    name: String,
+    process: Child,
+    requests: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Library {
+    fn start(python: &str, script: &Path) -> Result<Self, String> {
+        let mut command = Command::new(python);
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().map_err(|why| format!("{python}: {why}"))?;
+        let requests = process.stdin.take();
+        let answers = BufReader::new(process.stdout.take().expect("the output is piped"));
+        let mut library = Self { name: String::new(), process, requests, answers };
+        let hello: Value = library.answer().map_err(|error| error.to_string())?;
+        match (hello["library"].as_str(), hello["absent"].as_str()) {
+            (Some(name), _) => name.clone_into(&mut library.name),
+            (None, why) => return Err(why.unwrap_or("it did not say its name").to_owned()),
+        }
+        Ok(library)
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T> {
+        let requests = self.requests.as_mut().expect("open until the library is dropped");
+        let sent = writeln!(requests, "{request}").and_then(|()| requests.flush());
+        sent.map_err(|why| broken(&self.name, why))?;
+        self.answer()
+    }
+
+    fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).map_err(|why| broken(&self.name, why))?;
+        if line.is_empty() {
+            return Err(broken(&self.name, "the script ended"));
+        }
+        let answer: Value = serde_json::from_str(&line).map_err(|why| broken(&self.name, why))?;
+        match answer.get("error") {
+            Some(why) => Err(broken(&self.name, why)),
+            None => serde_json::from_value(answer).map_err(|why| broken(&self.name, why)),
+        }
+    }
+
+    fn outputs(&mut self) -> Result<Vec<Tensor>> {
+        let Outputs { outputs } = self.ask(&json!({"op": "outputs"}))?;
+        let read = |output: Output| {
+            let tensor = files::read(&output.file, "output")?;
+            if output.dtype.as_deref() != Some("bf16") {
+                return Ok(tensor);
+            }
+            let bits = tensor.to_vec::<u16>()?.into_iter().map(bf16::from_bits);
+            Tensor::from_vec(bits.collect::<Vec<bf16>>(), tensor.shape())
+        };
+        outputs.into_iter().map(read).collect()
+    }
+}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        // The end of its input ends the script; a script that is stuck is ended by force. Either way it is gone.
+        drop(self.requests.take());
+        if !matches!(self.process.try_wait(), Ok(Some(_))) {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            let _ = self.process.kill();
+        }
+        let _ = self.process.wait();
+    }
+}
+
+fn broken(library: &str, why: impl std::fmt::Display) -> Error {
+    Error::device("peer", Device::Cpu, format!("{library}: {why}"))
+}
+
+struct Scripted(Rc<RefCell<Library>>);
+
+impl Contestant for Scripted {
+    fn sample(&mut self, calls: usize) -> Result<Sample> {
+        let Measured { wall_ms, device_ms } =
+            self.0.borrow_mut().ask(&json!({"op": "sample", "calls": calls}))?;
+        Ok(Sample { wall: wall_ms, device: device_ms })
+    }
+}

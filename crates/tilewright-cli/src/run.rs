@@ -1,0 +1,154 @@
+//! `tilewright run`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args as Arguments;
+use serde::Serialize;
+use tilewright_core::{Args, Device, Kernel, Spec, Tensor, Value};
+
+use crate::files::{self, Format};
+use crate::stop::Stop;
+use crate::{Console, select};
+
+/// Run a kernel on files.
+///
+/// Files are .npy, .npz or .safetensors, by their names; bf16 and f8 exist in .safetensors only.
+#[derive(Arguments)]
+pub(crate) struct Options {
+    /// The kernel.
+    name: String,
+    /// Where to run it, such as cpu or cuda:0.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+    /// An input: NAME=FILE, or NAME=FILE#TENSOR where the file holds several and none has the input's name.
+    #[arg(long = "input", value_name = "NAME=FILE", value_parser = pair)]
+    inputs: Vec<(String, String)>,
+    /// An argument: KEY=VALUE.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    sets: Vec<(String, String)>,
+    /// The file that the outputs go to, each under its name; .npy takes one only.
+    #[arg(long)]
+    output: PathBuf,
+    /// A variant instead of the library's own choice.
+    #[arg(long)]
+    variant: Option<String>,
+}
+
+/// Splits `NAME=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[derive(Serialize)]
+struct Document {
+    kernel: &'static str,
+    device: String,
+    milliseconds: f64,
+    outputs: Vec<Output>,
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Output {
+    name: String,
+    dtype: &'static str,
+    shape: Vec<usize>,
+}
+
+pub(crate) fn run(kernels: &[&dyn Kernel], options: &Options, console: &mut Console) -> Result<(), Stop> {
+    let kernel = select::kernel(kernels, &options.name)?;
+    let spec = kernel.spec();
+    let args = arguments(spec, &options.sets)?;
+    // Before any work: an hour's result must not be lost to a misspelt ending.
+    let format = Format::of(&options.output).map_err(|error| Stop::Usage(format!("--output: {error}")))?;
+    let stream = select::stream(options.device)?;
+    let inputs = inputs(spec, &options.inputs)?;
+    let inputs = inputs.iter().map(|input| input.to(&stream)).collect::<Result<Vec<_>, _>>()?;
+    let start = Instant::now();
+    let outputs = kernel.run(&stream, options.variant.as_deref(), &args, &inputs)?;
+    stream.synchronize()?;
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let named = names(spec, outputs)?;
+    files::write(&options.output, format, &named)
+        .map_err(|error| Stop::Usage(format!("--output: {error}")))?;
+    let output = |(name, tensor): &(&'static str, Tensor)| Output {
+        name: (*name).to_owned(),
+        dtype: tensor.dtype().name(),
+        shape: tensor.dims().to_vec(),
+    };
+    let document = Document {
+        kernel: spec.name,
+        device: options.device.to_string(),
+        milliseconds,
+        outputs: named.iter().map(output).collect(),
+        file: options.output.clone(),
+    };
+    if console.json {
+        return console.json(&document);
+    }
+    for output in &document.outputs {
+        writeln!(console.out, "{} {} {:?}", output.name, output.dtype, output.shape)?;
+    }
+    let (kernel, device, file) = (document.kernel, &document.device, document.file.display());
+    Ok(writeln!(console.out, "{kernel} on {device} took {milliseconds:.3} ms; written to {file}")?)
+}
+
+fn arguments(spec: &Spec, sets: &[(String, String)]) -> Result<Args, Stop> {
+    let mut args = Args::new();
+    for (key, value) in sets {
+        if args.get(key).is_some() {
+            return Err(Stop::Usage(format!("--set {key} is given twice")));
+        }
+        let Ok(value) = value.parse::<Value>();
+        args = args.set(key, value);
+    }
+    args.check_names(spec).map_err(|error| Stop::Usage(format!("--set: {error}")))?;
+    Ok(args)
+}
+
+/// The inputs in the order of the spec. Only the last ones may be left out, and only optional ones.
+fn inputs(spec: &Spec, given: &[(String, String)]) -> Result<Vec<Tensor>, Stop> {
+    for (index, (name, _)) in given.iter().enumerate() {
+        if !spec.inputs.iter().any(|slot| slot.name == name) {
+            let known: Vec<_> = spec.inputs.iter().map(|slot| slot.name).collect();
+            return Err(Stop::Usage(format!("--input {name}: {} has the inputs {known:?}", spec.name)));
+        }
+        if given[..index].iter().any(|(earlier, _)| earlier == name) {
+            return Err(Stop::Usage(format!("--input {name} is given twice")));
+        }
+    }
+    let found = |name: &str| given.iter().find(|(given, _)| given == name).map(|(_, place)| place);
+    let last = spec.inputs.iter().rposition(|slot| !slot.optional || found(slot.name).is_some());
+    let mut tensors = Vec::new();
+    for slot in &spec.inputs[..last.map_or(0, |last| last + 1)] {
+        let place = found(slot.name).ok_or_else(|| {
+            let later = if slot.optional { ", because a later one is given" } else { "" };
+            Stop::Usage(format!("input {} {} is missing{later}: add --input {0}=FILE", slot.name, slot.shape))
+        })?;
+        let tensor = files::read(place, slot.name);
+        tensors.push(tensor.map_err(|error| Stop::Usage(format!("--input {}: {error}", slot.name)))?);
+    }
+    Ok(tensors)
+}
+
+/// Outputs with their names: all of the spec's, or exactly those that are always there.
+fn names(spec: &'static Spec, outputs: Vec<Tensor>) -> Result<Vec<(&'static str, Tensor)>, Stop> {
+    let all: Vec<&str> = spec.outputs.iter().map(|slot| slot.name).collect();
+    let required: Vec<&str> =
+        spec.outputs.iter().filter(|slot| !slot.optional).map(|slot| slot.name).collect();
+    let names = if outputs.len() == all.len() { all } else { required };
+    if outputs.len() != names.len() {
+        let (got, expected) = (outputs.len(), spec.outputs.len());
+        return Err(Stop::Failed(format!(
+            "{} gave {got} outputs, its description has {expected}",
+            spec.name
+        )));
+    }
+    Ok(names.into_iter().zip(outputs).collect())
+}

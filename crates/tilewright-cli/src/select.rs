@@ -1,0 +1,98 @@
+//! Which kernels, cases and devices a command is about.
+
+use clap::ValueEnum;
+use tilewright_core::{Case, Device, Kernel, Stream, Tier};
+
+use crate::stop::Stop;
+
+/// How much of the evidence to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    /// The small and odd cases.
+    Edge,
+    /// Those and the larger ones.
+    Check,
+    /// Those and the ones that are timed.
+    Bench,
+}
+
+impl Depth {
+    pub(crate) fn covers(self, tier: Tier) -> bool {
+        let deepest = match self {
+            Depth::Edge => Tier::Edge,
+            Depth::Check => Tier::Check,
+            Depth::Bench => Tier::Bench,
+        };
+        tier <= deepest
+    }
+}
+
+/// A kernel with those of its cases that were asked for.
+pub(crate) struct Chosen<'k> {
+    pub(crate) kernel: &'k dyn Kernel,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// The cases whose `family/kernel/case` contains any of the filters, all where there are none. A filter that matches no case
+/// of the tiers in question is an error.
+pub(crate) fn cases<'k>(
+    kernels: &[&'k dyn Kernel],
+    filters: &[String],
+    tier: impl Fn(Tier) -> bool,
+) -> Result<Vec<Chosen<'k>>, Stop> {
+    let mut matched = vec![false; filters.len()];
+    let mut all = Vec::new();
+    for &kernel in kernels {
+        let spec = kernel.spec();
+        let mut wanted = |case: &Case| {
+            let path = format!("{}/{}/{}", spec.family, spec.name, case.name);
+            let mut any = filters.is_empty();
+            for (filter, matched) in filters.iter().zip(&mut matched) {
+                let hit = path.contains(filter.as_str());
+                *matched |= hit;
+                any |= hit;
+            }
+            any
+        };
+        let cases: Vec<Case> =
+            kernel.cases().into_iter().filter(|case| tier(case.tier)).filter(|case| wanted(case)).collect();
+        if !cases.is_empty() {
+            all.push(Chosen { kernel, cases });
+        }
+    }
+    match filters.iter().zip(matched).find(|(_, matched)| !matched) {
+        Some((filter, _)) => Err(Stop::Usage(format!(
+            "FILTER {filter:?} matches no case of family/kernel/case here; `tilewright list` names the kernels"
+        ))),
+        None => Ok(all),
+    }
+}
+
+/// The kernel of this name.
+pub(crate) fn kernel<'k>(kernels: &[&'k dyn Kernel], name: &str) -> Result<&'k dyn Kernel, Stop> {
+    kernels.iter().copied().find(|kernel| kernel.spec().name == name).ok_or_else(|| {
+        let near = kernels.iter().map(|kernel| kernel.spec().name).filter(|known| known.contains(name));
+        let near: Vec<_> = near.collect();
+        let hint = if near.is_empty() {
+            "`tilewright list` names them".into()
+        } else {
+            format!("did you mean {near:?}?")
+        };
+        Stop::Usage(format!("NAME {name:?} is no kernel; {hint}"))
+    })
+}
+
+/// A stream on each of the devices; an absent one is an error. Where none is named, on every device that is there.
+pub(crate) fn streams(named: &[Device]) -> Result<Vec<Stream>, Stop> {
+    if named.is_empty() {
+        let present = tilewright_gpu::devices().into_iter().filter(|(_, caps)| caps.is_ok());
+        return present.map(|(device, _)| stream(device)).collect();
+    }
+    named.iter().map(|&device| stream(device)).collect()
+}
+
+/// A stream on one device.
+pub(crate) fn stream(device: Device) -> Result<Stream, Stop> {
+    tilewright_gpu::stream(device)
+        .map_err(|error| Stop::Usage(format!("--device {device} cannot be used: {error}")))
+}

@@ -1,0 +1,99 @@
+//! The results as text.
+
+use crate::stop::Stop;
+use crate::{Console, table};
+
+use super::Document;
+use super::meter::Measured;
+
+/// Lines of a hit that are shown,
+const LINES: usize = 6;
+/// and letters of each.
+const LETTERS: usize = 100;
+
+pub(super) fn print(document: &Document, console: &mut Console) -> Result<(), Stop> {
+    let Document { text, svd, accuracy, .. } = document;
+    let out = &mut *console.out;
+    writeln!(
+        out,
+        "{}: {} files, {} passages, {} terms",
+        document.path.display(),
+        text.files,
+        text.passages,
+        text.terms
+    )?;
+    if text.files_skipped > 0 {
+        writeln!(out, "left out: {} files that are too large, unreadable or not UTF-8", text.files_skipped)?;
+    }
+    writeln!(out, "query: {}\n", document.query)?;
+    for (place, hit) in document.hits.iter().enumerate() {
+        writeln!(out, "{}. {:.4}  {}:{}", place + 1, hit.score, hit.file, hit.line)?;
+        for line in hit.text.lines().take(LINES) {
+            let shown: String = line.chars().take(LETTERS).collect();
+            writeln!(out, "   | {shown}{}", if shown.len() < line.len() { " ..." } else { "" })?;
+        }
+        let more = hit.text.lines().count().saturating_sub(LINES);
+        if more > 0 {
+            writeln!(out, "   | ... {more} more lines")?;
+        }
+        writeln!(out)?;
+    }
+    let rows: Vec<[String; 10]> = document.steps.iter().map(row).collect();
+    let header =
+        ["step", "kernel", "on", "variant", "calls", "first ms", "median ms", "GFLOP/s", "GB/s", "of peak"];
+    table::write(out, header, &rows)?;
+    let peak = |value: Option<f64>, unit: &str| {
+        value.map_or_else(|| "none".into(), |value| format!("{value:.0} {unit}"))
+    };
+    let (copy, product) = (document.peaks.copy_gbs, document.peaks.gflops(tilewright_core::DType::F32));
+    writeln!(
+        out,
+        "peaks measured now on {} ({}): copy {}, f32 product {}\n",
+        document.device,
+        document.device_name,
+        peak(copy, "GB/s"),
+        peak(product, "GFLOP/s")
+    )?;
+    let (rank, values) = (svd.rank, &svd.singular_values);
+    writeln!(
+        out,
+        "SVD: {rank} singular values, {:.4} to {:.4}; {} vectors iterated {} times, last change {:.1e}",
+        values[0],
+        values[rank - 1],
+        svd.columns,
+        svd.iterations,
+        svd.change
+    )?;
+    writeln!(
+        out,
+        "accuracy against f64: singular values {:.1e} (first), {:.1e} (leading quarter), {:.1e} (all); |VᵀV - I| {:.1e}; \
+         neighbours {} of {} in place, scores within {:.1e}",
+        accuracy.first_singular_value,
+        accuracy.leading_singular_values,
+        accuracy.all_singular_values,
+        accuracy.orthonormality,
+        accuracy.neighbours_in_place,
+        document.hits.len(),
+        accuracy.scores
+    )?;
+    for note in &document.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    Ok(writeln!(out, "{:.1} s in all", document.seconds)?)
+}
+
+fn row(step: &Measured) -> [String; 10] {
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1}"));
+    [
+        step.step.to_owned(),
+        step.kernel.to_owned(),
+        step.device.clone(),
+        step.variant.to_owned(),
+        step.calls.to_string(),
+        format!("{:.3}", step.first_ms),
+        format!("{:.3}", step.median_ms),
+        number(step.gflops),
+        number(step.gbs),
+        step.fraction.map_or(String::new(), |fraction| format!("{:.0} %", 100.0 * fraction)),
+    ]
+}
