@@ -11,6 +11,7 @@
 //! Everything takes kernels as an argument; nothing here knows any by name.
 
 mod compare;
+mod document;
 mod judge;
 mod mutate;
 mod origin;
@@ -21,6 +22,7 @@ mod report;
 mod time;
 
 pub use compare::{Mismatch, Worst, compare};
+pub use document::with_tables;
 pub use judge::{Failure, Trial, upload};
 pub use mutate::{Fate, Mutant, mutants};
 pub use origin::Origin;

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod devices;
+mod document;
 mod files;
 mod launches;
 mod list;
@@ -43,6 +44,7 @@ enum Action {
     Check(check::Options),
     Bench(bench::Options),
     Launches(launches::Options),
+    Document(document::Options),
     Run(run::Options),
     Tour(tour::Options),
 }
@@ -83,6 +85,7 @@ pub fn run(
         Action::Devices => devices::devices(console),
         Action::Check(options) => check::check(kernels, &options, console),
         Action::Bench(options) => bench::bench(kernels, &options, console),
+        Action::Document(options) => document::document(&options, console),
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
         Action::Tour(options) => tour::tour(kernels, &options, console),

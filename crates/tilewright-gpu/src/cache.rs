@@ -112,7 +112,8 @@ impl Cache {
     ///
     /// Of any number of threads that ask for one key, one builds and the others wait for it.
     pub fn get(&self, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<Artifact> {
-        let slot = self.slots.lock().expect("no panic holds the lock").entry(key.clone()).or_default().clone();
+        let slot =
+            self.slots.lock().expect("no panic holds the lock").entry(key.clone()).or_default().clone();
         slot.get_or_init(|| self.load_or_build(key, build)).clone()
     }
 

@@ -37,7 +37,12 @@ pub struct Caps {
 impl fmt::Display for Caps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}), {} lanes", self.name, self.architecture, self.simd_width)?;
-        write!(f, ", {} threads a group, {} KiB threadgroup memory", self.max_threads_per_group, self.threadgroup_memory >> 10)?;
+        write!(
+            f,
+            ", {} threads a group, {} KiB threadgroup memory",
+            self.max_threads_per_group,
+            self.threadgroup_memory >> 10
+        )?;
         if let Some(count) = self.multiprocessors {
             write!(f, ", {count} multiprocessors")?;
         }
@@ -66,7 +71,13 @@ pub(crate) fn cpu() -> Caps {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let known: [(&str, bool); 0] = [];
     let features: Vec<&str> = known.iter().filter(|(_, present)| *present).map(|(name, _)| *name).collect();
-    let lanes = if features.contains(&"avx512f") { 16 } else if features.contains(&"avx2") { 8 } else { 4 };
+    let lanes = if features.contains(&"avx512f") {
+        16
+    } else if features.contains(&"avx2") {
+        8
+    } else {
+        4
+    };
     Caps {
         name: format!("{} with {}", std::env::consts::OS, features.join(" ")),
         architecture: std::env::consts::ARCH.to_owned(),

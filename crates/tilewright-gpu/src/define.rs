@@ -179,12 +179,22 @@ impl Definition {
         for output in &self.outputs {
             let Some(like) = &output.like else { continue };
             if !self.inputs.contains(like) {
-                return Err(Error::range("program", "output_like", "the name of an input", format!("{like:?}")));
+                return Err(Error::range(
+                    "program",
+                    "output_like",
+                    "the name of an input",
+                    format!("{like:?}"),
+                ));
             }
         }
         for (name, dtype) in self.scalars.iter().chain(&self.threadgroup) {
             if matches!(dtype, DType::F8E4M3 | DType::F8E5M2) {
-                return Err(Error::dtype("program", name.clone().into_owned(), "a type that kernels compute in", *dtype));
+                return Err(Error::dtype(
+                    "program",
+                    name.clone().into_owned(),
+                    "a type that kernels compute in",
+                    *dtype,
+                ));
             }
         }
         Ok(())
@@ -193,11 +203,66 @@ impl Definition {
 
 /// Words that no parameter can have: C++ and Metal keywords and the types of the dialect.
 const RESERVED: &[&str] = &[
-    "auto", "bfloat", "bool", "break", "case", "char", "class", "const", "constant", "constexpr", "continue", "default",
-    "device", "do", "double", "else", "enum", "extern", "false", "float", "for", "fragment", "goto", "half", "if", "inline",
-    "int", "kernel", "long", "metal", "namespace", "new", "operator", "private", "public", "return", "short", "signed",
-    "sizeof", "static", "struct", "switch", "template", "this", "thread", "threadgroup", "true", "typedef", "typename",
-    "uchar", "uint", "ulong", "union", "unsigned", "ushort", "using", "vertex", "void", "volatile", "while",
+    "auto",
+    "bfloat",
+    "bool",
+    "break",
+    "case",
+    "char",
+    "class",
+    "const",
+    "constant",
+    "constexpr",
+    "continue",
+    "default",
+    "device",
+    "do",
+    "double",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "float",
+    "for",
+    "fragment",
+    "goto",
+    "half",
+    "if",
+    "inline",
+    "int",
+    "kernel",
+    "long",
+    "metal",
+    "namespace",
+    "new",
+    "operator",
+    "private",
+    "public",
+    "return",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "struct",
+    "switch",
+    "template",
+    "this",
+    "thread",
+    "threadgroup",
+    "true",
+    "typedef",
+    "typename",
+    "uchar",
+    "uint",
+    "ulong",
+    "union",
+    "unsigned",
+    "ushort",
+    "using",
+    "vertex",
+    "void",
+    "volatile",
+    "while",
 ];
 
 fn is_identifier(name: &str) -> bool {

@@ -35,15 +35,28 @@ impl Grid {
             Grid::Groups(groups) => {
                 let mut threads = [0; 3];
                 for axis in 0..3 {
-                    threads[axis] = groups[axis].checked_mul(group[axis]).filter(|&all| all < u32::MAX).ok_or_else(
-                        || Error::range(name(), "grid", "fewer than 2^32 threads per axis", format!("{self:?}")),
-                    )?;
+                    threads[axis] = groups[axis]
+                        .checked_mul(group[axis])
+                        .filter(|&all| all < u32::MAX)
+                        .ok_or_else(|| {
+                            Error::range(
+                                name(),
+                                "grid",
+                                "fewer than 2^32 threads per axis",
+                                format!("{self:?}"),
+                            )
+                        })?;
                 }
                 (threads, group)
             }
         };
         if threads.contains(&u32::MAX) {
-            return Err(Error::range(name(), "grid", "fewer than 2^32 threads per axis", format!("{self:?}")));
+            return Err(Error::range(
+                name(),
+                "grid",
+                "fewer than 2^32 threads per axis",
+                format!("{self:?}"),
+            ));
         }
         Ok(Extent { threads, group })
     }

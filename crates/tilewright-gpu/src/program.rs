@@ -76,7 +76,8 @@ impl Program {
     pub fn source(&self, device: Device, templates: &[Template], dtypes: &[DType]) -> Result<String> {
         let definition = &self.0.definition;
         let counts = [definition.inputs.len(), definition.in_place.len(), definition.outputs.len()];
-        let complete = dtypes.len() == counts.iter().sum::<usize>() && templates.len() == definition.templates.len();
+        let complete =
+            dtypes.len() == counts.iter().sum::<usize>() && templates.len() == definition.templates.len();
         if !complete {
             let expected = format!("{} templates and {counts:?} dtypes", definition.templates.len());
             let got = format!("{} and {}", templates.len(), dtypes.len());
@@ -137,7 +138,14 @@ pub struct Launch<'a> {
 /// One argument of a launch, in the order of the signature.
 pub(crate) enum Arg<'a> {
     /// Memory from `offset`, `bytes` long. `contents` says whether what is in it matters; where not, the kernel must write all of it.
-    Memory { name: &'a str, tensor: &'a Tensor, offset: usize, bytes: usize, writes: bool, contents: bool },
+    Memory {
+        name: &'a str,
+        tensor: &'a Tensor,
+        offset: usize,
+        bytes: usize,
+        writes: bool,
+        contents: bool,
+    },
     Scalar(Scalar),
     Shape(&'a Tensor),
     Strides(&'a Tensor),
@@ -161,10 +169,17 @@ impl<'a> Launch<'a> {
         self.failure.get_or_insert_with(|| error(name));
     }
 
-    fn position(&mut self, kind: &str, name: &str, mut names: impl Iterator<Item = &'a str>) -> Option<usize> {
+    fn position(
+        &mut self,
+        kind: &str,
+        name: &str,
+        mut names: impl Iterator<Item = &'a str>,
+    ) -> Option<usize> {
         let position = names.position(|known| known == name);
         if position.is_none() {
-            self.fail(|program| Error::range(program, name.to_owned(), format!("the name of {kind}"), "unknown"));
+            self.fail(|program| {
+                Error::range(program, name.to_owned(), format!("the name of {kind}"), "unknown")
+            });
         }
         position
     }
@@ -268,7 +283,8 @@ impl<'a> Launch<'a> {
         }
         let definition = self.definition;
         let program = || definition.name.to_string();
-        let missing = |what: &str| Error::range(program(), what.to_owned(), "a value for this launch", "nothing");
+        let missing =
+            |what: &str| Error::range(program(), what.to_owned(), "a value for this launch", "nothing");
         let backend = Backend::of(self.stream, &definition.name)?;
         let device = self.stream.device();
         for (position, output) in definition.outputs.iter().enumerate() {
@@ -329,7 +345,9 @@ impl<'a> Launch<'a> {
             })
             .collect();
         for (tensor, output) in outputs.iter().zip(&definition.outputs) {
-            if definition.atomic_outputs && !matches!(tensor.dtype(), DType::F32 | DType::I32 | DType::U32 | DType::U64 | DType::I64) {
+            if definition.atomic_outputs
+                && !matches!(tensor.dtype(), DType::F32 | DType::I32 | DType::U32 | DType::U64 | DType::I64)
+            {
                 let expected = "f32, i32, u32, i64 or u64 (atomic)";
                 return Err(Error::dtype(program(), output.name.to_string(), expected, tensor.dtype()));
             }
@@ -414,12 +432,21 @@ impl<'a> Launch<'a> {
         let program = || self.definition.name.to_string();
         let limits = pipeline.limits();
         if extent.threads_per_group() > limits.threads_per_group as u64 {
-            let expected = format!("at most {} threads for this program on {}", limits.threads_per_group, self.stream.device());
+            let expected = format!(
+                "at most {} threads for this program on {}",
+                limits.threads_per_group,
+                self.stream.device()
+            );
             return Err(Error::range(program(), "group", expected, format!("{:?}", extent.group)));
         }
         let (groups, most) = (extent.groups(), limits.groups);
         if (0..3).any(|axis| groups[axis] > most[axis]) {
-            return Err(Error::range(program(), "grid", format!("at most {most:?} groups"), format!("{groups:?}")));
+            return Err(Error::range(
+                program(),
+                "grid",
+                format!("at most {most:?} groups"),
+                format!("{groups:?}"),
+            ));
         }
         if self.threadgroup_bytes > 0 && self.definition.threadgroup.is_none() {
             let expected = "0: the definition declares no dynamic threadgroup memory";
@@ -460,7 +487,10 @@ fn check_place(definition: &Definition, name: &str, tensor: &Tensor, device: Dev
 
 fn check_dtype(definition: &Definition, name: &str, dtype: DType, device: Device) -> Result<()> {
     if dtype == DType::F64 && !matches!(device, Device::Cuda(_)) {
-        let kind = Kind::Unsupported { device, why: format!("{name} is f64, which the Metal dialect does not have") };
+        let kind = Kind::Unsupported {
+            device,
+            why: format!("{name} is f64, which the Metal dialect does not have"),
+        };
         return Err(Error::new(definition.name.to_string(), kind));
     }
     Ok(())
@@ -487,7 +517,8 @@ pub(crate) fn row_major(stream: &Stream, tensor: &Tensor) -> Result<Tensor> {
                     }\n\
                     target[i] = source[from];";
         let definition = Definition::new("row_major", body).any_strides();
-        let definition = definition.input("source").scalar("elements", DType::U64).output_like("target", "source");
+        let definition =
+            definition.input("source").scalar("elements", DType::U64).output_like("target", "source");
         Program::new(definition).expect("the definition is valid")
     });
     let elements = tensor.elements();

@@ -49,16 +49,45 @@ pub(crate) enum InputClass {
 /// One parameter of the body, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Param {
-    Input { name: String, dtype: DType, class: InputClass },
+    Input {
+        name: String,
+        dtype: DType,
+        class: InputClass,
+    },
     /// `slot` counts the inputs that have at least one of these, in order.
-    Shape { input: String, slot: usize },
-    Strides { input: String, slot: usize },
-    Ndim { input: String, slot: usize },
-    Scalar { name: String, dtype: DType },
-    InPlace { name: String, dtype: DType },
-    Output { name: String, dtype: DType, atomic: bool },
-    Threadgroup { name: String, dtype: DType },
-    BuiltIn { name: &'static str, components: u32 },
+    Shape {
+        input: String,
+        slot: usize,
+    },
+    Strides {
+        input: String,
+        slot: usize,
+    },
+    Ndim {
+        input: String,
+        slot: usize,
+    },
+    Scalar {
+        name: String,
+        dtype: DType,
+    },
+    InPlace {
+        name: String,
+        dtype: DType,
+    },
+    Output {
+        name: String,
+        dtype: DType,
+        atomic: bool,
+    },
+    Threadgroup {
+        name: String,
+        dtype: DType,
+    },
+    BuiltIn {
+        name: &'static str,
+        components: u32,
+    },
 }
 
 /// What a launch fixes of a definition: everything that another compilation is needed for. Shapes are not among it.
@@ -296,7 +325,9 @@ fn hosted(
     };
     let mut words = tokens::identifiers(&definition.header);
     words.extend(tokens::identifiers(&definition.body));
-    let mut source = swizzles::declare(&words) + dialect::preamble(target) + "namespace tw_user { using namespace metal;\n";
+    let mut source = swizzles::declare(&words)
+        + dialect::preamble(target)
+        + "namespace tw_user { using namespace metal;\n";
     write!(source, "#line 1 \"{name}.header\"\n{}\n", header.text).expect("strings take writes");
     source += "#line 1 \"signature\"\n";
     if target == Target::Emulated {
@@ -450,11 +481,22 @@ mod tests {
 
     fn special(device: Device, input: (DType, InputClass)) -> Specialisation {
         let templates = vec![Template::Type(DType::F32), Template::Int(4)];
-        Specialisation { device, templates, inputs: vec![input], in_place: vec![], outputs: vec![DType::Bf16] }
+        Specialisation {
+            device,
+            templates,
+            inputs: vec![input],
+            in_place: vec![],
+            outputs: vec![DType::Bf16],
+        }
     }
 
     fn definition(body: &'static str) -> Definition {
-        Definition::new("probe", body).template("T").template("K").input("x").scalar("n", DType::U32).output("y")
+        Definition::new("probe", body)
+            .template("T")
+            .template("K")
+            .input("x")
+            .scalar("n", DType::U32)
+            .output("y")
     }
 
     #[test]
@@ -498,7 +540,8 @@ mod tests {
     #[test]
     fn several_outputs_with_shapes_and_no_attributes_close_the_signature() {
         // The quirk of MLX's generator that the specification says not to reproduce.
-        let definition = Definition::new("probe", "y[0] = x_shape[0]; z[0] = x_ndim;").input("x").output("y").output("z");
+        let definition =
+            Definition::new("probe", "y[0] = x_shape[0]; z[0] = x_ndim;").input("x").output("y").output("z");
         let special = Specialisation {
             device: Device::Metal(0),
             templates: vec![],

@@ -110,7 +110,8 @@ pub fn choose(stream: &Stream, kernel: &str, class: &str, candidates: &[&str]) -
     if let Some(found) = state.in_force.get(&key).and_then(|(name, _)| find(name)) {
         return found;
     }
-    let stored = identity(device).map(|identity| format!("{identity} / {kernel} / {class}")).unwrap_or_default();
+    let stored =
+        identity(device).map(|identity| format!("{identity} / {kernel} / {class}")).unwrap_or_default();
     let loaded = state.loaded.get(&stored).and_then(find).map(|index| (index, Source::File));
     let (index, source) = loaded
         .or_else(|| state.measured().get(&stored).and_then(find).map(|index| (index, Source::Measured)))
@@ -171,21 +172,27 @@ fn median_milliseconds(stream: &Stream, mut run: impl FnMut() -> Result<()>) -> 
 fn store(path: &Path, table: &Table) -> Result<()> {
     let fail = |why: &dyn std::fmt::Display| Error::file("tuning", path, why);
     let text = serde_json::to_string_pretty(table).map_err(|why| fail(&why))?;
-    std::fs::create_dir_all(path.parent().expect("the file lies in the cache folder")).map_err(|why| fail(&why))?;
+    std::fs::create_dir_all(path.parent().expect("the file lies in the cache folder"))
+        .map_err(|why| fail(&why))?;
     let temporary = path.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path)).map_err(|why| fail(&why))
+    std::fs::write(&temporary, text)
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .map_err(|why| fail(&why))
 }
 
 /// Every choice that this process has made so far.
 pub fn in_force() -> Vec<Choice> {
     let state = STATE.lock().expect("no panic holds the lock");
-    let choice = |((device, kernel, class), (candidate, source)): (&(Device, String, String), &(String, Source))| Choice {
-        device: device.to_string(),
-        kernel: kernel.clone(),
-        class: class.clone(),
-        candidate: candidate.clone(),
-        source: *source,
-    };
+    let choice =
+        |((device, kernel, class), (candidate, source)): (&(Device, String, String), &(String, Source))| {
+            Choice {
+                device: device.to_string(),
+                kernel: kernel.clone(),
+                class: class.clone(),
+                candidate: candidate.clone(),
+                source: *source,
+            }
+        };
     state.in_force.iter().map(choice).collect()
 }
 

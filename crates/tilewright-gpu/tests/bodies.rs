@@ -23,7 +23,11 @@ fn assert_close(stream: &Stream, got: &Tensor, expected: &[f64], tolerance: f64)
     assert_eq!(got.len(), expected.len());
     for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
         let error = (got - expected).abs();
-        assert!(error <= tolerance * expected.abs().max(1.0), "{}: element {index} is {got}, not {expected}", stream.device());
+        assert!(
+            error <= tolerance * expected.abs().max(1.0),
+            "{}: element {index} is {got}, not {expected}",
+            stream.device()
+        );
     }
 }
 
@@ -53,7 +57,9 @@ fn strided() {
                 T tmp = inp[loc];\n\
                 // Output arrays are always row contiguous\n\
                 out[elem] = metal::exp(tmp);";
-    let strided = program("myexp_strided", body, |d| d.template("T").input("inp").output_like("out", "inp").any_strides());
+    let strided = program("myexp_strided", body, |d| {
+        d.template("T").input("inp").output_like("out", "inp").any_strides()
+    });
     for stream in common::streams() {
         let x = numbers(24);
         let inp = upload(&stream, &x, &[2, 3, 4]).permute(&[2, 0, 1]).unwrap();
@@ -83,9 +89,14 @@ fn reduction_with_simd_sum() {
         for (rows, columns) in [(3, 1000), (2, 31), (5, 129)] {
             let x = numbers(rows * columns);
             let input = upload(&stream, &x, &[rows, columns]);
-            let launch = sum.launch(&stream).template("N", columns).input("x", &input).output("out", DType::F32, [rows]);
+            let launch = sum.launch(&stream).template("N", columns).input("x", &input).output(
+                "out",
+                DType::F32,
+                [rows],
+            );
             let out = launch.grid(Grid::groups([rows, 1, 1]), [128, 1, 1]).run_one().unwrap();
-            let expected: Vec<f64> = x.chunks(columns).map(|row| row.iter().map(|&x| f64::from(x)).sum()).collect();
+            let expected: Vec<f64> =
+                x.chunks(columns).map(|row| row.iter().map(|&x| f64::from(x)).sum()).collect();
             assert_close(&stream, &out, &expected, 1e-4);
         }
     }
@@ -107,7 +118,8 @@ fn tiled_matmul_with_threadgroup_memory() {
                   threadgroup_barrier(mem_flags::mem_threadgroup);\n\
                 }\n\
                 if (row < M && col < N) { c[row * N + col] = T(acc); }";
-    let matmul = program("matmul_tiled", body, |d| d.template("T").template("TILE").input("a").input("b").output("c"));
+    let matmul =
+        program("matmul_tiled", body, |d| d.template("T").template("TILE").input("a").input("b").output("c"));
     for stream in common::streams() {
         let (m, n, k) = (19, 23, 37);
         let (a, b) = (numbers(m * k), numbers(k * n));
@@ -115,7 +127,9 @@ fn tiled_matmul_with_threadgroup_memory() {
         let launch = matmul.launch(&stream).template("T", DType::F32).template("TILE", 8usize);
         let launch = launch.input("a", &left).input("b", &right).output("c", DType::F32, [m, n]);
         let c = launch.grid(Grid::groups([n.div_ceil(8), m.div_ceil(8), 1]), [8, 8, 1]).run_one().unwrap();
-        let dot = |i: usize, j: usize| (0..k).map(|l| f64::from(a[i * k + l]) * f64::from(b[l * n + j])).sum::<f64>();
+        let dot = |i: usize, j: usize| {
+            (0..k).map(|l| f64::from(a[i * k + l]) * f64::from(b[l * n + j])).sum::<f64>()
+        };
         let expected: Vec<f64> = (0..m * n).map(|index| dot(index / n, index % n)).collect();
         assert_close(&stream, &c, &expected, 1e-4);
     }
@@ -125,7 +139,8 @@ fn tiled_matmul_with_threadgroup_memory() {
 fn atomics_histogram() {
     let body = "uint i = thread_position_in_grid.x;\n\
                 atomic_fetch_add_explicit(&counts[values[i] % BINS], 1u, memory_order_relaxed);";
-    let histogram = program("histogram", body, |d| d.template("BINS").input("values").output("counts").atomic_outputs());
+    let histogram =
+        program("histogram", body, |d| d.template("BINS").input("values").output("counts").atomic_outputs());
     for stream in common::streams() {
         let values: Vec<u32> = (0..5000u32).map(|i| i.wrapping_mul(2654435761) >> 7).collect();
         let input = Tensor::from_slice(&values, [5000]).unwrap().to(&stream).unwrap();
@@ -159,7 +174,14 @@ fn scan() {
         let input = upload(&stream, &x, &[3, 100]);
         let launch = scan.launch(&stream).template("N", 100usize).input("x", &input);
         let out = launch.grid(Grid::groups([3, 1, 1]), [128, 1, 1]).run_one().unwrap();
-        let running = |row: &[f32]| row.iter().scan(0.0, |sum, &x| { *sum += f64::from(x); Some(*sum) }).collect::<Vec<_>>();
+        let running = |row: &[f32]| {
+            row.iter()
+                .scan(0.0, |sum, &x| {
+                    *sum += f64::from(x);
+                    Some(*sum)
+                })
+                .collect::<Vec<_>>()
+        };
         assert_close(&stream, &out, &x.chunks(100).flat_map(running).collect::<Vec<_>>(), 1e-5);
     }
 }
@@ -201,14 +223,16 @@ fn softmax_row() {
                 for (int i = lane; i < N; i += 32) { total += fast::exp(float(source[i]) - largest); }\n\
                 total = simd_sum(total);\n\
                 for (int i = lane; i < N; i += 32) { y[row * N + i] = static_cast<T>(fast::exp(float(source[i]) - largest) / total); }";
-    let softmax = program("softmax_rows", body, |d| d.template("T").template("N").input("x").output_like("y", "x"));
+    let softmax =
+        program("softmax_rows", body, |d| d.template("T").template("N").input("x").output_like("y", "x"));
     for stream in common::streams() {
         let (rows, columns) = (5, 77);
         let mut values: Vec<f64> = numbers(rows * columns).into_iter().map(f64::from).collect();
         values.iter_mut().step_by(7).for_each(|value| *value = f64::NEG_INFINITY);
         let x = Tensor::from_f64(&values, DType::Bf16, [rows, columns]).unwrap();
         let input = x.to(&stream).unwrap();
-        let launch = softmax.launch(&stream).template("T", DType::Bf16).template("N", columns).input("x", &input);
+        let launch =
+            softmax.launch(&stream).template("T", DType::Bf16).template("N", columns).input("x", &input);
         let y = launch.grid(Grid::threads([32, rows, 1]), [32, 1, 1]).run_one().unwrap();
         let row = |row: &[f64]| {
             let total: f64 = row.iter().map(|x| x.exp()).sum();
@@ -216,7 +240,11 @@ fn softmax_row() {
         };
         let expected: Vec<f64> = x.to_f64_vec().unwrap().chunks(columns).flat_map(row).collect();
         let got = y.to_f64_vec().unwrap();
-        assert!(got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() <= expected / 200.0), "{}", stream.device());
+        assert!(
+            got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() <= expected / 200.0),
+            "{}",
+            stream.device()
+        );
     }
 }
 
@@ -226,14 +254,19 @@ fn gather() {
                 int index = indices[at.y];\n\
                 if (index < 0) { index += table_shape[0]; }\n\
                 out[at.y * D + at.x] = table[index * D + at.x];";
-    let gather = program("gather_rows", body, |d| d.template("D").input("table").input("indices").output("out"));
+    let gather =
+        program("gather_rows", body, |d| d.template("D").input("table").input("indices").output("out"));
     for stream in common::streams() {
         let table: Vec<f32> = numbers(11 * 6);
         let indices = [3i32, -1, 0, 10, 3];
         let rows = upload(&stream, &table, &[11, 6]);
         let at = Tensor::from_slice(&indices, [5]).unwrap().to(&stream).unwrap();
         let launch = gather.launch(&stream).template("D", 6usize).input("table", &rows).input("indices", &at);
-        let out = launch.output("out", DType::F32, [5, 6]).grid(Grid::threads([6, 5, 1]), [4, 2, 1]).run_one().unwrap();
+        let out = launch
+            .output("out", DType::F32, [5, 6])
+            .grid(Grid::threads([6, 5, 1]), [4, 2, 1])
+            .run_one()
+            .unwrap();
         let expected: Vec<f32> =
             indices.iter().flat_map(|&i| table[i.rem_euclid(11) as usize * 6..][..6].to_vec()).collect();
         assert_eq!(out.to_vec::<f32>().unwrap(), expected, "{}", stream.device());
@@ -249,7 +282,11 @@ fn in_place_update() {
         let input = upload(&stream, &x, &[100]);
         let mut state = upload(&stream, &vec![1.0; 100], &[100]);
         for _ in 0..2 {
-            let launch = update.launch(&stream).input("x", &input).scalar("decay", 0.5f32).in_place("state", &mut state);
+            let launch = update
+                .launch(&stream)
+                .input("x", &input)
+                .scalar("decay", 0.5f32)
+                .in_place("state", &mut state);
             assert!(launch.grid(Grid::threads([100, 1, 1]), [32, 1, 1]).run().unwrap().is_empty());
         }
         let expected: Vec<f64> = x.iter().map(|&x| 0.5 * (0.5 + f64::from(x)) + f64::from(x)).collect();
@@ -261,26 +298,40 @@ fn in_place_update() {
 fn tiny_inputs_follow_mlx_address_spaces() {
     // A 0-d input is a reference; an input of fewer than 8 elements lies in `constant`; neither shows in the body's text.
     let body = "uint i = thread_position_in_grid.x;\n out[i] = x[i] * scale + offsets[i % 2];";
-    let tiny = program("tiny_inputs", body, |d| d.input("x").input("scale").input("offsets").output_like("out", "x"));
+    let tiny = program("tiny_inputs", body, |d| {
+        d.input("x").input("scale").input("offsets").output_like("out", "x")
+    });
     for stream in common::streams() {
         let x = numbers(10);
         let input = upload(&stream, &x, &[10]);
         let scale = Tensor::scalar(2.0f32).to(&stream).unwrap();
         let offsets = upload(&stream, &[1.0, -1.0], &[2]);
-        let launch = tiny.launch(&stream).input("x", &input).input("scale", &scale).input("offsets", &offsets);
+        let launch =
+            tiny.launch(&stream).input("x", &input).input("scale", &scale).input("offsets", &offsets);
         let out = launch.grid(Grid::threads([10, 1, 1]), [16, 1, 1]).run_one().unwrap();
-        let expected: Vec<f64> =
-            x.iter().enumerate().map(|(i, &x)| f64::from(x) * 2.0 + if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let expected: Vec<f64> = x
+            .iter()
+            .enumerate()
+            .map(|(i, &x)| f64::from(x) * 2.0 + if i % 2 == 0 { 1.0 } else { -1.0 })
+            .collect();
         assert_close(&stream, &out, &expected, 1e-6);
     }
 }
 
 #[test]
 fn inputs_that_are_not_row_major_are_copied_first() {
-    let copy = program("plain_copy", "uint i = thread_position_in_grid.x;\n y[i] = x[i];", |d| d.input("x").output_like("y", "x"));
+    let copy = program("plain_copy", "uint i = thread_position_in_grid.x;\n y[i] = x[i];", |d| {
+        d.input("x").output_like("y", "x")
+    });
     for stream in common::streams() {
-        let x = upload(&stream, &numbers(60), &[3, 4, 5]).permute(&[2, 0, 1]).unwrap().slice(1, 1..3).unwrap();
-        let y = copy.launch(&stream).input("x", &x).grid(Grid::threads([40, 1, 1]), [32, 1, 1]).run_one().unwrap();
+        let x =
+            upload(&stream, &numbers(60), &[3, 4, 5]).permute(&[2, 0, 1]).unwrap().slice(1, 1..3).unwrap();
+        let y = copy
+            .launch(&stream)
+            .input("x", &x)
+            .grid(Grid::threads([40, 1, 1]), [32, 1, 1])
+            .run_one()
+            .unwrap();
         assert_eq!(y.to_bytes().unwrap(), x.to_bytes().unwrap(), "{}", stream.device());
     }
 }

@@ -223,7 +223,10 @@ fn child_that_builds_a_large_program() {
 fn no_room_is_an_error_that_leaves_no_half_entry() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact child_that_builds_a_large_program --nocapture"])
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact child_that_builds_a_large_program --nocapture",
+        ])
         .arg(std::env::current_exe().unwrap())
         .env(CHILD_FOLDER, folder.path())
         .output()

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dialect::{Hazard, hazards};
 use tilewright_core::{Device, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, EmulatorMode, EmulatorOptions, Grid, Program, emulator_options, set_emulator_options};
+use tilewright_gpu::{
+    Definition, EmulatorMode, EmulatorOptions, Grid, Program, emulator_options, set_emulator_options,
+};
 
 fn program(hazard: &Hazard) -> Program {
     let mut definition = Definition::new(hazard.name, hazard.body).header(hazard.header).any_strides();
@@ -59,7 +61,9 @@ fn judge(hazard: &Hazard, stream: &Stream, program: &Program) -> Option<String> 
         };
         for (index, (&got, &expected)) in got.iter().zip(&output.expected).enumerate() {
             let right = match (got.is_nan(), expected.is_nan()) {
-                (false, false) => got == expected || (got - expected).abs() <= hazard.tolerance * expected.abs().max(1.0),
+                (false, false) => {
+                    got == expected || (got - expected).abs() <= hazard.tolerance * expected.abs().max(1.0)
+                }
                 (got, expected) => got == expected,
             };
             if !right {
@@ -92,7 +96,8 @@ fn judge_all(stream: &Stream, programs: &[(Hazard, Program)], label: &str) -> Ve
 
 #[test]
 fn every_hazard_is_answered() {
-    let programs: Vec<_> = hazards().into_iter().map(|hazard| (program(&hazard), hazard)).map(|(p, h)| (h, p)).collect();
+    let programs: Vec<_> =
+        hazards().into_iter().map(|hazard| (program(&hazard), hazard)).map(|(p, h)| (h, p)).collect();
     assert!(programs.len() > 30, "{} hazards", programs.len());
     let mut failures: Vec<String> = Vec::new();
     for stream in common::streams() {
@@ -100,7 +105,8 @@ fn every_hazard_is_answered() {
             failures.extend(judge_all(&stream, &programs, &stream.device().to_string()));
             continue;
         }
-        for (mode, seed) in [(EmulatorMode::Address, 1), (EmulatorMode::Address, 2), (EmulatorMode::Race, 3)] {
+        for (mode, seed) in [(EmulatorMode::Address, 1), (EmulatorMode::Address, 2), (EmulatorMode::Race, 3)]
+        {
             set_emulator_options(EmulatorOptions { mode, seed, ..emulator_options() });
             failures.extend(judge_all(&stream, &programs, &format!("the emulator, {mode:?}, seed {seed}")));
         }

@@ -8,7 +8,8 @@ use tilewright_core::{DType, Device, Stream, Tensor};
 use tilewright_gpu::{Capture, Definition, Grid, Present, Program};
 
 fn add_one() -> Program {
-    let definition = Definition::new("add_one", "uint i = thread_position_in_grid.x;\n x[i] += 1.0f;").in_place("x");
+    let definition =
+        Definition::new("add_one", "uint i = thread_position_in_grid.x;\n x[i] += 1.0f;").in_place("x");
     Program::new(definition).unwrap()
 }
 
@@ -127,7 +128,12 @@ fn a_capture_replays_what_was_launched_and_keeps_its_memory() {
         })
         .unwrap();
         assert_eq!(scratch.dims(), [7]);
-        assert_eq!(x.to_vec::<f32>().unwrap(), vec![1.0; 300], "recording runs nothing on {}", stream.device());
+        assert_eq!(
+            x.to_vec::<f32>().unwrap(),
+            vec![1.0; 300],
+            "recording runs nothing on {}",
+            stream.device()
+        );
         let other = tilewright_gpu::stream(stream.device()).unwrap();
         capture.replay(&stream).unwrap();
         stream.synchronize().unwrap();
@@ -142,13 +148,16 @@ fn a_capture_replays_what_was_launched_and_keeps_its_memory() {
 #[test]
 fn a_faulting_kernel_surfaces_at_the_next_synchronise_with_its_name() {
     let body = "y[thread_position_in_grid.x] = x[thread_position_in_grid.x + offset];";
-    let definition = Definition::new("reads_far_away", body).input("x").scalar("offset", DType::U32).output("y");
+    let definition =
+        Definition::new("reads_far_away", body).input("x").scalar("offset", DType::U32).output("y");
     let program = Program::new(definition).unwrap();
     // On the emulator: a CUDA fault takes the whole context of the process with it, so that test is a program of its own.
     let stream = tilewright_gpu::stream(Device::Emulated).unwrap();
     let x = zeros(&stream, 32);
-    let launch = program.launch(&stream).input("x", &x).scalar("offset", 1000u32).output("y", DType::F32, [32]);
-    let y = launch.grid(Grid::threads([32, 1, 1]), [32, 1, 1]).run_one().expect("the launch itself is in order");
+    let launch =
+        program.launch(&stream).input("x", &x).scalar("offset", 1000u32).output("y", DType::F32, [32]);
+    let y =
+        launch.grid(Grid::threads([32, 1, 1]), [32, 1, 1]).run_one().expect("the launch itself is in order");
     let error = stream.synchronize().unwrap_err().to_string();
     assert!(error.contains("reads_far_away") && error.contains("emulated"), "{error}");
     assert!(y.to_vec::<f32>().unwrap_err().to_string().contains("reads_far_away"));
@@ -161,10 +170,12 @@ fn a_faulting_kernel_surfaces_at_the_next_synchronise_with_its_name() {
 
 fn read_far_away(stream: &Stream) -> tilewright_core::Result<Tensor> {
     let body = "y[thread_position_in_grid.x] = x[thread_position_in_grid.x + (offset << 24)];";
-    let definition = Definition::new("reads_far_away", body).input("x").scalar("offset", DType::U64).output("y");
+    let definition =
+        Definition::new("reads_far_away", body).input("x").scalar("offset", DType::U64).output("y");
     let program = Program::new(definition)?;
     let x = zeros(stream, 32);
-    let launch = program.launch(stream).input("x", &x).scalar("offset", 1u64 << 20).output("y", DType::F32, [32]);
+    let launch =
+        program.launch(stream).input("x", &x).scalar("offset", 1u64 << 20).output("y", DType::F32, [32]);
     launch.grid(Grid::threads([32, 1, 1]), [32, 1, 1]).run_one()
 }
 
@@ -215,7 +226,12 @@ fn programs_of_one_name_and_different_bodies_are_different() {
                         let body = format!("y[thread_position_in_grid.x] = {value}.5;");
                         let program = Program::new(Definition::new("same_name", body).output("y")).unwrap();
                         let launch = program.launch(stream).output("y", DType::F32, [1]);
-                        launch.grid(Grid::threads([1, 1, 1]), [1, 1, 1]).run_one().unwrap().to_vec::<f32>().unwrap()[0]
+                        launch
+                            .grid(Grid::threads([1, 1, 1]), [1, 1, 1])
+                            .run_one()
+                            .unwrap()
+                            .to_vec::<f32>()
+                            .unwrap()[0]
                     })
                 })
                 .collect();

@@ -18,6 +18,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     &reduce::scan::Registered,
     &reduce::softmax::Registered,
     &reduce::sum::Registered,
+    &reduce::top_k::Registered,
     elementwise::copy::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
@@ -25,7 +26,9 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
     gram_schmidt::deflate::KERNEL,
+    gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
+    gram_schmidt::subspace_step::KERNEL,
 ];
 
 /// The kernel of this name.

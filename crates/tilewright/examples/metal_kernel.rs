@@ -31,7 +31,8 @@ fn main() -> Result<()> {
     let device = asked.or_else(|| found().map(|(device, _)| device)).unwrap_or(Device::Emulated);
     let stream = stream(device)?;
 
-    let definition = Definition::new("rms_norm", RMS_NORM).template("T").input("x").input("w").output_like("out", "x");
+    let definition =
+        Definition::new("rms_norm", RMS_NORM).template("T").input("x").input("w").output_like("out", "x");
     let rms_norm = Program::new(definition.mlx_inputs())?;
     let x: Vec<f32> = (0..4 * 1000).map(|i| (i as f32).sin() * 3.0).collect();
     let x = Tensor::from_vec(x, [4, 1000])?.to(&stream)?;

@@ -18,11 +18,13 @@
 //! ```
 
 pub use tilewright_core::{
-    Boolean, DType, Device, Element, Error, Event, F8E4M3, F8E5M2, Kind, Layout, Result, Shape, Stream, Tensor, bf16, f16,
+    Boolean, DType, Device, Element, Error, Event, F8E4M3, F8E5M2, Kind, Layout, Result, Shape, Stream,
+    Tensor, bf16, f16,
 };
 #[cfg(feature = "safetensors")]
 pub use tilewright_core::{read_safetensors, write_safetensors};
 pub use tilewright_gpu::{
-    Capture, Caps, Definition, Grid, Launch, MathMode, Present, Program, Scalar, Template, caps, devices, stream, tune,
+    Caps, Capture, Definition, Grid, Launch, MathMode, Present, Program, Scalar, Template, caps, devices,
+    stream, tune,
 };
 pub use tilewright_kernels as kernels;

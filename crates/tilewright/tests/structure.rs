@@ -28,7 +28,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn sources() -> Vec<(PathBuf, String)> {
     let is_source = |path: &Path| {
-        path.extension().is_some_and(|extension| ["rs", "metal", "h", "cu", "py"].iter().any(|known| extension == *known))
+        path.extension()
+            .is_some_and(|extension| ["rs", "metal", "h", "cu", "py"].iter().any(|known| extension == *known))
     };
     let all = files(&root()).into_iter().filter(|path| is_source(path));
     all.map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
@@ -97,7 +98,11 @@ fn a_kernel_is_a_folder_with_the_files_that_its_anatomy_names() {
                 None => broken.push(format!("{}: no `{heading}` after the heading before it", spec.name)),
             }
         }
-        if spec.math.contains('\n') || spec.math.is_empty() || spec.inputs.is_empty() || spec.outputs.is_empty() {
+        if spec.math.contains('\n')
+            || spec.math.is_empty()
+            || spec.inputs.is_empty()
+            || spec.outputs.is_empty()
+        {
             broken.push(format!("{}: its spec lacks a line of mathematics, inputs or outputs", spec.name));
         }
     }
@@ -132,8 +137,12 @@ fn families_use_gemm_and_reduce_and_no_other_family() {
     let mut broken = Vec::new();
     for (path, text) in sources() {
         let Ok(inside) = root().join(&path).strip_prefix(&kernels).map(Path::to_owned) else { continue };
-        let Some(own) = inside.iter().next().map(|part| part.to_string_lossy().into_owned()) else { continue };
-        for other in families.iter().filter(|other| **other != own && !["gemm", "reduce"].contains(&other.as_str())) {
+        let Some(own) = inside.iter().next().map(|part| part.to_string_lossy().into_owned()) else {
+            continue;
+        };
+        for other in
+            families.iter().filter(|other| **other != own && !["gemm", "reduce"].contains(&other.as_str()))
+        {
             if families.contains(&own) && text.contains(&format!("crate::{other}::")) {
                 broken.push(format!("{}: uses the family {other}", path.display()));
             }

@@ -69,7 +69,11 @@ pub fn matmul(stream: &Stream, product: &Product<'_>, out: &mut Tensor) -> Resul
         return Err(Error::unsupported(NAME, device, why));
     }
     if !out.is_exclusive() || !out.is_contiguous() {
-        return Err(Error::layout(NAME, "out", "must be row-major and share its memory with no other tensor"));
+        return Err(Error::layout(
+            NAME,
+            "out",
+            "must be row-major and share its memory with no other tensor",
+        ));
     }
     let out = &*out;
     let (a, b) = (Operand::new(stream, product.a)?, Operand::new(stream, product.b)?);
@@ -79,7 +83,8 @@ pub fn matmul(stream: &Stream, product: &Product<'_>, out: &mut Tensor) -> Resul
     let c = c.as_ref().unwrap_or(&target);
 
     let operands = [&b.tensor, &a.tensor, &c.tensor, &target.tensor];
-    let addresses = [cuda.address(&b.tensor)?, cuda.address(&a.tensor)?, cuda.address(&c.tensor)?, cuda.address(out)?];
+    let addresses =
+        [cuda.address(&b.tensor)?, cuda.address(&a.tensor)?, cuda.address(&c.tensor)?, cuda.address(out)?];
     let batches = Batches::of(operands.map(|tensor| tensor.strides()), out.dims());
     let problem = Problem {
         device,
@@ -89,7 +94,11 @@ pub fn matmul(stream: &Stream, product: &Product<'_>, out: &mut Tensor) -> Resul
         c: c.matrix(batches.inner_strides[2]),
         d: target.matrix(batches.inner_strides[3]),
         batches: batches.inner,
-        alignment: addresses.iter().zip(operands).map(|(&address, tensor)| alignment(address, tensor)).fold(256, u32::min),
+        alignment: addresses
+            .iter()
+            .zip(operands)
+            .map(|(&address, tensor)| alignment(address, tensor))
+            .fold(256, u32::min),
     };
     let plan = Plan::of(cuda, &problem)?;
     let workspace = Tensor::empty(stream, DType::U8, [plan.workspace])?;
@@ -205,7 +214,9 @@ impl Batches {
         for axis in (0..dims.len() - 2).rev().filter(|&axis| dims[axis] != 1) {
             let step = strides.map(|strides| strides[axis]);
             match axes.last_mut() {
-                Some((extent, inner)) if (0..4).all(|of| step[of] == inner[of] * *extent) => *extent *= dims[axis],
+                Some((extent, inner)) if (0..4).all(|of| step[of] == inner[of] * *extent) => {
+                    *extent *= dims[axis]
+                }
                 _ => axes.push((dims[axis], step)),
             }
         }
@@ -323,7 +334,8 @@ impl Plan {
         for (layout, matrix) in plan.layouts.iter_mut().zip(matrices) {
             let (rows, columns) = (matrix.rows as u64, matrix.columns as u64);
             let leading = matrix.leading as i64;
-            *layout = check(device, result::create_matrix_layout(data_type(matrix.dtype), rows, columns, leading))?;
+            *layout =
+                check(device, result::create_matrix_layout(data_type(matrix.dtype), rows, columns, leading))?;
         }
         let preference = check(device, result::create_matmul_pref())?;
         let found = plan.configure(problem, preference);
@@ -350,7 +362,12 @@ impl Plan {
             let transposed = i32::from(matrix.transposed);
             // SAFETY: this attribute is an int.
             check(device, unsafe {
-                result::set_matmul_desc_attribute(self.operation, attribute, (&raw const transposed).cast(), 4)
+                result::set_matmul_desc_attribute(
+                    self.operation,
+                    attribute,
+                    (&raw const transposed).cast(),
+                    4,
+                )
             })?;
         }
         for (&layout, matrix) in self.layouts.iter().zip([&problem.a, &problem.b, &problem.c, &problem.d]) {
@@ -361,8 +378,14 @@ impl Plan {
             );
             // SAFETY: the first attribute is an int, the second a 64-bit one.
             unsafe {
-                check(device, result::set_matrix_layout_attribute(layout, counts, (&raw const count).cast(), 4))?;
-                check(device, result::set_matrix_layout_attribute(layout, strides, (&raw const stride).cast(), 8))?;
+                check(
+                    device,
+                    result::set_matrix_layout_attribute(layout, counts, (&raw const count).cast(), 4),
+                )?;
+                check(
+                    device,
+                    result::set_matrix_layout_attribute(layout, strides, (&raw const stride).cast(), 8),
+                )?;
             }
         }
         let workspace = WORKSPACE as u64;
@@ -371,7 +394,10 @@ impl Plan {
         // SAFETY: the workspace attribute is a 64-bit size, the others are 32-bit.
         unsafe {
             let bytes = Prefer::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
-            check(device, result::set_matmul_pref_attribute(preference, bytes, (&raw const workspace).cast(), 8))?;
+            check(
+                device,
+                result::set_matmul_pref_attribute(preference, bytes, (&raw const workspace).cast(), 8),
+            )?;
             for (attribute, value) in [
                 (Prefer::CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reduction),
                 (Prefer::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &problem.alignment),

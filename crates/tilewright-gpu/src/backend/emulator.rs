@@ -41,8 +41,11 @@ pub struct EmulatorOptions {
     pub time_limit: Duration,
 }
 
-static OPTIONS: Mutex<EmulatorOptions> =
-    Mutex::new(EmulatorOptions { mode: EmulatorMode::Address, seed: 1, time_limit: Duration::from_secs(120) });
+static OPTIONS: Mutex<EmulatorOptions> = Mutex::new(EmulatorOptions {
+    mode: EmulatorMode::Address,
+    seed: 1,
+    time_limit: Duration::from_secs(120),
+});
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no panic holds the lock")
@@ -59,7 +62,8 @@ pub fn set_emulator_options(options: EmulatorOptions) {
 }
 
 fn toolchain() -> Result<&'static Toolchain> {
-    static FOUND: LazyLock<Result<Toolchain, String>> = LazyLock::new(|| Toolchain::find().map_err(|why| why.to_string()));
+    static FOUND: LazyLock<Result<Toolchain, String>> =
+        LazyLock::new(|| Toolchain::find().map_err(|why| why.to_string()));
     FOUND.as_ref().map_err(|why| Error::unsupported("emulator", Device::Emulated, why))
 }
 
@@ -175,14 +179,17 @@ enum JobArgument {
 
 impl Job {
     fn of(call: &Call<'_>) -> Self {
-        let padded = |values: Vec<u8>| JobArgument::Bytes(if values.is_empty() { vec![0; 8] } else { values });
+        let padded =
+            |values: Vec<u8>| JobArgument::Bytes(if values.is_empty() { vec![0; 8] } else { values });
         let arguments = call.args.iter().map(|arg| match *arg {
             Arg::Memory { name, tensor, offset, bytes, writes, contents } => {
                 let (name, tensor) = (name.to_owned(), tensor.uncounted());
                 JobArgument::Memory { name, tensor, offset, bytes, writes, contents }
             }
             Arg::Scalar(scalar) => JobArgument::Bytes(scalar.bytes[..scalar.dtype.size()].to_vec()),
-            Arg::Shape(tensor) => padded(tensor.dims().iter().flat_map(|&extent| (extent as i32).to_le_bytes()).collect()),
+            Arg::Shape(tensor) => {
+                padded(tensor.dims().iter().flat_map(|&extent| (extent as i32).to_le_bytes()).collect())
+            }
             Arg::Strides(tensor) => {
                 padded(tensor.strides().iter().flat_map(|&stride| (stride as i64).to_le_bytes()).collect())
             }
@@ -274,7 +281,8 @@ impl EmulatedStream {
             threadgroup_memory: THREADGROUP_MEMORY,
             threadgroup_static: 0,
         };
-        let pipeline = EmulatedPipeline { unit: Arc::new(unit.clone()), options: options(definition, unit), limits };
+        let pipeline =
+            EmulatedPipeline { unit: Arc::new(unit.clone()), options: options(definition, unit), limits };
         pipeline.executable(emulator_options().mode)?;
         Ok(pipeline)
     }
@@ -386,9 +394,9 @@ impl EventDriver for Point {
     }
     fn milliseconds_since(&self, earlier: &Event) -> Result<Option<f64>> {
         let earlier = earlier.driver().as_any().downcast_ref::<Point>();
-        Ok(earlier.filter(|earlier| earlier.order <= self.order).map(|earlier| {
-            self.time.saturating_duration_since(earlier.time).as_secs_f64() * 1e3
-        }))
+        Ok(earlier
+            .filter(|earlier| earlier.order <= self.order)
+            .map(|earlier| self.time.saturating_duration_since(earlier.time).as_secs_f64() * 1e3))
     }
     fn as_any(&self) -> &dyn Any {
         self

@@ -8,15 +8,15 @@
 #define TW_DECLARED(name)
 #define TW_BODY_END
 
-// Program-scope `constant`. An integer so declared can size an array; a table lies in cached global memory, not in
+// Program-scope `constant`. An integer so declared can size an array; a table lies in cached global memory,
+// not in
 // __constant__, whose cache serves one address at a time while lanes index tables each at their own place.
 // Beside it `static`, `constexpr` and another `const` are allowed.
 #define TW_CONSTANT const __device__
 
 namespace tw {
 
-template <class To, class From>
-TW_FN To bit_cast(const From& from) {
+template <class To, class From> TW_FN To bit_cast(const From& from) {
     To to;
     memcpy(static_cast<void*>(&to), static_cast<const void*>(&from), sizeof(To));
     return to;
@@ -39,7 +39,8 @@ TW_FN unsigned short float_to_bfloat_bits(float value) {
     return bits;
 }
 
-/// Which lane of its warp this thread is. Launches keep warps and Metal's SIMD groups the same (tw::Position).
+/// Which lane of its warp this thread is. Launches keep warps and Metal's SIMD groups the same
+/// (tw::Position).
 TW_FN unsigned lane() {
     unsigned lane;
     asm("mov.u32 %0, %%laneid;" : "=r"(lane));

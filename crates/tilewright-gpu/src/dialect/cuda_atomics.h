@@ -1,16 +1,27 @@
 // CUDA's side of the Metal dialect: atomics and fences. Follows the headers that both targets share.
-// Metal's operations on Metal's types, no more, so that what compiles here compiles there. Every one is relaxed: other
-// orders are accepted where Metal's own headers name them, and not looked at.
+// Metal's operations on Metal's types, no more, so that what compiles here compiles there. Every one is
+// relaxed: other orders are accepted where Metal's own headers name them, and not looked at.
 
 namespace tw_user::metal {
 
-enum memory_order { memory_order_relaxed, memory_order_acquire, memory_order_release, memory_order_acq_rel, memory_order_seq_cst };
-enum thread_scope { thread_scope_thread, thread_scope_simdgroup, thread_scope_threadgroup, thread_scope_device };
+enum memory_order {
+    memory_order_relaxed,
+    memory_order_acquire,
+    memory_order_release,
+    memory_order_acq_rel,
+    memory_order_seq_cst
+};
+enum thread_scope {
+    thread_scope_thread,
+    thread_scope_simdgroup,
+    thread_scope_threadgroup,
+    thread_scope_device
+};
 
 /// A T that is touched by the functions below alone; laid out as the plain T, so that pointers may be cast.
-template <class T>
-struct atomic {
-    static_assert(!tw_is_small_float<T>::value, "Metal has no atomic half or bfloat: accumulate in atomic<float>");
+template <class T> struct atomic {
+    static_assert(!tw_is_small_float<T>::value,
+                  "Metal has no atomic half or bfloat: accumulate in atomic<float>");
     static_assert(tw_is_small_float<T>::value || tw_is_one_of<T, int, uint, bool, float, ulong>::value,
                   "Metal has atomics of int, uint, bool, float and ulong");
     T cell;
@@ -26,21 +37,17 @@ using atomic_float = atomic<float>;
 using atomic_ulong = atomic<ulong>;
 
 /// Keeps a parameter out of deduction, so that a literal converts to the atomic's type.
-template <class T>
-struct tw_exactly {
-    using type = T;
-};
-template <class T>
-using tw_exactly_t = typename tw_exactly<T>::type;
+template <class T> struct tw_exactly { using type = T; };
+template <class T> using tw_exactly_t = typename tw_exactly<T>::type;
 
-template <class T>
-TW_FN T* tw_cell(volatile atomic<T>* object) { return const_cast<T*>(&object->cell); }
+template <class T> TW_FN T* tw_cell(volatile atomic<T>* object) { return const_cast<T*>(&object->cell); }
 
 /// Stores `desired` if the bits are those of `expected`; returns what was there.
-template <class T>
-TW_FN T tw_compare_and_swap(volatile atomic<T>* object, T expected, T desired) {
+template <class T> TW_FN T tw_compare_and_swap(volatile atomic<T>* object, T expected, T desired) {
     if constexpr (sizeof(T) == 1) {
-        // The smallest swap is of a word: go through the one around the byte, until nobody else changed it meanwhile.
+        // The smallest swap is of a word: go through the one around the byte, until nobody else changed it
+        // meanwhile. It may reach past a variable's end by up to 3 bytes, never past what memory is given out
+        // by.
         const uintptr_t address = reinterpret_cast<uintptr_t>(object);
         auto* word = reinterpret_cast<uint*>(address & ~uintptr_t(3));
         const uint shift = uint(address & 3u) * 8u;
@@ -59,8 +66,7 @@ TW_FN T tw_compare_and_swap(volatile atomic<T>* object, T expected, T desired) {
     }
 }
 
-template <class T>
-TW_FN T atomic_load_explicit(const volatile atomic<T>* object, memory_order) {
+template <class T> TW_FN T atomic_load_explicit(const volatile atomic<T>* object, memory_order) {
     return object->cell;
 }
 template <class T>
@@ -68,8 +74,8 @@ TW_FN void atomic_store_explicit(volatile atomic<T>* object, tw_exactly_t<T> des
     object->cell = desired;
 }
 template <class T>
-TW_FN bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected, tw_exactly_t<T> desired,
-                                                 memory_order, memory_order) {
+TW_FN bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected,
+                                                 tw_exactly_t<T> desired, memory_order, memory_order) {
     using bits = conditional_t<sizeof(T) == 8, ulong, conditional_t<sizeof(T) == 4, uint, uchar>>;
     const T wanted = *expected, found = tw_compare_and_swap(object, wanted, desired);
     *expected = found;
@@ -88,11 +94,12 @@ TW_FN T atomic_exchange_explicit(volatile atomic<T>* object, tw_exactly_t<T> des
     }
 }
 
-#define TW_ATOMIC(name, types, operation)                                                                \
-    template <class T>                                                                                   \
-    TW_FN T atomic_fetch_##name##_explicit(volatile atomic<T>* object, tw_exactly_t<T> operand, memory_order) { \
-        static_assert(types, "Metal has no atomic_fetch_" #name "_explicit of this type");               \
-        return operation;                                                                                \
+#define TW_ATOMIC(name, types, operation)                                                       \
+    template <class T>                                                                          \
+    TW_FN T atomic_fetch_##name##_explicit(volatile atomic<T>* object, tw_exactly_t<T> operand, \
+                                           memory_order) {                                      \
+        static_assert(types, "Metal has no atomic_fetch_" #name "_explicit of this type");      \
+        return operation;                                                                       \
     }
 TW_ATOMIC(add, (tw_is_one_of<T, int, uint, float>::value), atomicAdd(tw_cell(object), operand))
 TW_ATOMIC(sub, (tw_is_one_of<T, int, uint, float>::value), atomicAdd(tw_cell(object), T(0) - operand))

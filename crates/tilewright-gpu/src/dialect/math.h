@@ -1,6 +1,7 @@
-// Math of the Metal dialect over float, half, bfloat, integers and vectors, with metal::precise and metal::fast.
-// Shared by CUDA and the emulator; follows vectors.h. The plain names are the precise ones, as with Metal's safe math mode.
-// half and bfloat go through float and are rounded at the end. A function of float takes an integer as a float.
+// Math of the Metal dialect over float, half, bfloat, integers and vectors, with metal::precise and
+// metal::fast. Shared by CUDA and the emulator; follows vectors.h. The plain names are the precise ones, as
+// with Metal's safe math mode. half and bfloat go through float and are rounded at the end. A function of
+// float takes an integer as a float.
 
 // The one place where the two targets name an operation differently. The emulator's header includes <math.h>.
 #ifdef __CUDACC_RTC__
@@ -12,28 +13,25 @@
 namespace tw_user::metal {
 
 /// The type in which A and B meet: A if both are A (ushort stays ushort), else that of a + b.
-template <class A, class B>
-struct tw_meet {
+template <class A, class B> struct tw_meet {
     using type = remove_cvref_t<decltype(declval<const A&>() + declval<const B&>())>;
 };
 template <class A>
-struct tw_meet<A, A> : conditional_t<tw_is_vector<A>::value, tw_read_as<A>, enable_if<is_arithmetic<A>::value, A>> {};
-template <class A, class B>
-using tw_meet_t = typename tw_meet<remove_cvref_t<A>, remove_cvref_t<B>>::type;
-template <class A, class B, class C>
-using tw_meet3_t = tw_meet_t<tw_meet_t<A, B>, C>;
+struct tw_meet<A, A>
+    : conditional_t<tw_is_vector<A>::value, tw_read_as<A>, enable_if<is_arithmetic<A>::value, A>> {};
+template <class A, class B> using tw_meet_t = typename tw_meet<remove_cvref_t<A>, remove_cvref_t<B>>::type;
+template <class A, class B, class C> using tw_meet3_t = tw_meet_t<tw_meet_t<A, B>, C>;
 
-/// What a function of floats answers for an X that is no plain float: small floats and vectors keep their type.
+/// What a function of floats answers for an X that is no plain float: small floats and vectors keep their
+/// type.
 template <class X, bool = tw_is_vector<X>::value>
 struct tw_float_like : enable_if<tw_is_small_float<X>::value, X> {};
 template <class X>
 struct tw_float_like<X, true> : enable_if<is_floating_point<tw_element_t<X>>::value, tw_vector_t<X>> {};
-template <class X>
-using tw_float_like_t = typename tw_float_like<remove_cvref_t<X>>::type;
+template <class X> using tw_float_like_t = typename tw_float_like<remove_cvref_t<X>>::type;
 
 /// `function` of the elements at each place, or of the scalars themselves.
-template <class R, class Function, class... X>
-TW_FN R tw_each(Function function, const X&... x) {
+template <class R, class Function, class... X> TW_FN R tw_each(Function function, const X&... x) {
     if constexpr (tw_is_vector<R>::value) {
         R result;
         for (int i = 0; i < tw_lanes<R>::value; ++i) result.e[i] = function(x.e[i]...);
@@ -43,24 +41,24 @@ TW_FN R tw_each(Function function, const X&... x) {
     }
 }
 
-#define TW_MATH_1(name, expression)                                                        \
-    TW_FN float name(float x) { return expression; }                                       \
-    template <class X, class R = tw_float_like_t<X>>                                          \
-    TW_FN R name(const X& x) {                                                             \
-        return tw_each<R>([](auto v) { return decltype(v)(name(float(v))); }, R(x));          \
+#define TW_MATH_1(name, expression)                                                  \
+    TW_FN float name(float x) { return expression; }                                 \
+    template <class X, class R = tw_float_like_t<X>> TW_FN R name(const X& x) {      \
+        return tw_each<R>([](auto v) { return decltype(v)(name(float(v))); }, R(x)); \
     }
-#define TW_MATH_2(name, expression)                                                                             \
-    TW_FN float name(float x, float y) { return expression; }                                                   \
-    template <class A, class B, class R = tw_float_like_t<tw_meet_t<A, B>>>                                           \
-    TW_FN R name(const A& x, const B& y) {                                                                      \
-        return tw_each<R>([](auto v, auto w) { return decltype(v)(name(float(v), float(w))); }, R(x), R(y));       \
+#define TW_MATH_2(name, expression)                                                                          \
+    TW_FN float name(float x, float y) { return expression; }                                                \
+    template <class A, class B, class R = tw_float_like_t<tw_meet_t<A, B>>>                                  \
+    TW_FN R name(const A& x, const B& y) {                                                                   \
+        return tw_each<R>([](auto v, auto w) { return decltype(v)(name(float(v), float(w))); }, R(x), R(y)); \
     }
-#define TW_MATH_3(name, expression)                                                                             \
-    TW_FN float name(float x, float y, float z) { return expression; }                                          \
-    template <class A, class B, class C, class R = tw_float_like_t<tw_meet3_t<A, B, C>>>                              \
-    TW_FN R name(const A& x, const B& y, const C& z) {                                                          \
-        return tw_each<R>([](auto u, auto v, auto w) { return decltype(u)(name(float(u), float(v), float(w))); },  \
-                       R(x), R(y), R(z));                                                                       \
+#define TW_MATH_3(name, expression)                                                                       \
+    TW_FN float name(float x, float y, float z) { return expression; }                                    \
+    template <class A, class B, class C, class R = tw_float_like_t<tw_meet3_t<A, B, C>>>                  \
+    TW_FN R name(const A& x, const B& y, const C& z) {                                                    \
+        return tw_each<R>(                                                                                \
+            [](auto u, auto v, auto w) { return decltype(u)(name(float(u), float(v), float(w))); }, R(x), \
+            R(y), R(z));                                                                                  \
     }
 
 TW_MATH_1(acos, ::acosf(x))
@@ -123,47 +121,40 @@ TW_FN float frexp(float x, int& exponent) { return ::frexpf(x, &exponent); }
 TW_FN float modf(float x, float& whole) { return ::modff(x, &whole); }
 TW_FN float ldexp(float x, int exponent) { return ::ldexpf(x, exponent); }
 TW_FN int ilogb(float x) { return ::ilogbf(x); }
-template <class X, class R = tw_float_like_t<X>>
-TW_FN R sincos(const X& x, R& cosine) {
+template <class X, class R = tw_float_like_t<X>> TW_FN R sincos(const X& x, R& cosine) {
     cosine = cos(x);
     return sin(x);
 }
-template <class X, class R = tw_float_like_t<X>>
-TW_FN R modf(const X& x, R& whole) {
+template <class X, class R = tw_float_like_t<X>> TW_FN R modf(const X& x, R& whole) {
     whole = trunc(x);
     return copysign(x - whole, x);
 }
-template <class Code>
-TW_FN tw_small_float<Code> frexp(tw_small_float<Code> x, int& exponent) {
+template <class Code> TW_FN tw_small_float<Code> frexp(tw_small_float<Code> x, int& exponent) {
     return tw_small_float<Code>(::frexpf(float(x), &exponent));
 }
-template <class Code>
-TW_FN tw_small_float<Code> ldexp(tw_small_float<Code> x, int exponent) {
+template <class Code> TW_FN tw_small_float<Code> ldexp(tw_small_float<Code> x, int exponent) {
     return tw_small_float<Code>(::ldexpf(float(x), exponent));
 }
-template <class T, int N>
-TW_FN vec<T, N> frexp(const vec<T, N>& x, vec<int, N>& exponent) {
+template <class T, int N> TW_FN vec<T, N> frexp(const vec<T, N>& x, vec<int, N>& exponent) {
     vec<T, N> result;
     for (int i = 0; i < N; ++i) result.e[i] = frexp(x.e[i], exponent.e[i]);
     return result;
 }
-template <class T, int N>
-TW_FN vec<T, N> ldexp(const vec<T, N>& x, const vec<int, N>& exponent) {
+template <class T, int N> TW_FN vec<T, N> ldexp(const vec<T, N>& x, const vec<int, N>& exponent) {
     vec<T, N> result;
     for (int i = 0; i < N; ++i) result.e[i] = ldexp(x.e[i], exponent.e[i]);
     return result;
 }
 
 // By their bits, so that no compiler option can reason them away.
-#define TW_CLASSIFY(name, expression)                                                             \
-    TW_FN bool name(float x) {                                                                    \
-        [[maybe_unused]] const uint bits = __builtin_bit_cast(uint, x), magnitude = bits & 0x7fffffffu;            \
-        return expression;                                                                        \
-    }                                                                                             \
-    template <class X, class V = tw_float_like_t<X>>                                                 \
-    TW_FN auto name(const X& x) {                                                                 \
+#define TW_CLASSIFY(name, expression)                                                                   \
+    TW_FN bool name(float x) {                                                                          \
+        [[maybe_unused]] const uint bits = __builtin_bit_cast(uint, x), magnitude = bits & 0x7fffffffu; \
+        return expression;                                                                              \
+    }                                                                                                   \
+    template <class X, class V = tw_float_like_t<X>> TW_FN auto name(const X& x) {                      \
         using R = conditional_t<tw_is_vector<V>::value, vec<bool, tw_width<V>::value>, bool>;           \
-        return tw_each<R>([](auto v) { return name(float(v)); }, V(x));                              \
+        return tw_each<R>([](auto v) { return name(float(v)); }, V(x));                                 \
     }
 TW_CLASSIFY(isfinite, magnitude < 0x7f800000u)
 TW_CLASSIFY(isinf, magnitude == 0x7f800000u)
@@ -171,23 +162,20 @@ TW_CLASSIFY(isnan, magnitude > 0x7f800000u)
 TW_CLASSIFY(isnormal, magnitude < 0x7f800000u && magnitude >= 0x00800000u)
 TW_CLASSIFY(signbit, (bits & ~magnitude) != 0u)
 
-template <class T>
-TW_FN T tw_lesser(T a, T b) {
+template <class T> TW_FN T tw_lesser(T a, T b) {
     if constexpr (is_floating_point<T>::value) return T(::fminf(float(a), float(b)));
     else return b < a ? b : a;
 }
-template <class T>
-TW_FN T tw_greater(T a, T b) {
+template <class T> TW_FN T tw_greater(T a, T b) {
     if constexpr (is_floating_point<T>::value) return T(::fmaxf(float(a), float(b)));
     else return a < b ? b : a;
 }
-/// min, max, clamp: of floats as fmin and fmax, so that a NaN yields the other operand. Operands may differ in type.
-template <class A, class B, class R = tw_meet_t<A, B>>
-TW_FN R min(const A& a, const B& b) {
+/// min, max, clamp: of floats as fmin and fmax, so that a NaN yields the other operand. Operands may differ
+/// in type.
+template <class A, class B, class R = tw_meet_t<A, B>> TW_FN R min(const A& a, const B& b) {
     return tw_each<R>([](auto v, auto w) { return tw_lesser(v, w); }, R(a), R(b));
 }
-template <class A, class B, class R = tw_meet_t<A, B>>
-TW_FN R max(const A& a, const B& b) {
+template <class A, class B, class R = tw_meet_t<A, B>> TW_FN R max(const A& a, const B& b) {
     return tw_each<R>([](auto v, auto w) { return tw_greater(v, w); }, R(a), R(b));
 }
 template <class A, class B, class C, class R = tw_meet3_t<A, B, C>>
@@ -206,8 +194,7 @@ template <class A, class B, class C, class R = tw_meet3_t<A, B, C>>
 TW_FN R median3(const A& a, const B& b, const C& c) {
     return max(min(R(a), R(b)), min(max(R(a), R(b)), R(c)));
 }
-template <class X, class R = tw_meet_t<X, X>>
-TW_FN R abs(const X& x) {
+template <class X, class R = tw_meet_t<X, X>> TW_FN R abs(const X& x) {
     return tw_each<R>(
         [](auto v) {
             using T = decltype(v);
@@ -219,20 +206,19 @@ TW_FN R abs(const X& x) {
 /// b where c, else a.
 template <class A, class B, class C, class R = tw_meet_t<A, B>>
 TW_FN R select(const A& a, const B& b, const C& c) {
-    if constexpr (tw_is_vector<C>::value) return tw_each<R>([](auto v, auto w, auto p) { return p ? w : v; }, R(a), R(b), tw_vector_t<C>(c));
+    if constexpr (tw_is_vector<C>::value)
+        return tw_each<R>([](auto v, auto w, auto p) { return p ? w : v; }, R(a), R(b), tw_vector_t<C>(c));
     else return c ? R(b) : R(a);
 }
 
 TW_FN bool any(bool a) { return a; }
 TW_FN bool all(bool a) { return a; }
-template <int N>
-TW_FN bool any(const vec<bool, N>& a) {
+template <int N> TW_FN bool any(const vec<bool, N>& a) {
     bool result = false;
     for (int i = 0; i < N; ++i) result = result || a.e[i];
     return result;
 }
-template <int N>
-TW_FN bool all(const vec<bool, N>& a) {
+template <int N> TW_FN bool all(const vec<bool, N>& a) {
     bool result = true;
     for (int i = 0; i < N; ++i) result = result && a.e[i];
     return result;
@@ -245,12 +231,10 @@ TW_FN tw_element_t<V> dot(const A& a, const B& b) {
     for (int i = 1; i < tw_lanes<V>::value; ++i) sum = sum + x.e[i] * y.e[i];
     return sum;
 }
-template <class A, class V = tw_vector_t<A>>
-TW_FN tw_element_t<V> length_squared(const A& a) {
+template <class A, class V = tw_vector_t<A>> TW_FN tw_element_t<V> length_squared(const A& a) {
     return dot(a, a);
 }
-template <class A, class V = tw_vector_t<A>>
-TW_FN tw_element_t<V> length(const A& a) {
+template <class A, class V = tw_vector_t<A>> TW_FN tw_element_t<V> length(const A& a) {
     return sqrt(dot(a, a));
 }
 template <class A, class B, class V = tw_vector_result_t<A, B>>
@@ -261,12 +245,8 @@ template <class A, class B, class V = tw_vector_result_t<A, B>>
 TW_FN tw_element_t<V> distance(const A& a, const B& b) {
     return length(a - b);
 }
-template <class A, class V = tw_vector_t<A>>
-TW_FN V normalize(const A& a) {
-    return a * rsqrt(dot(a, a));
-}
-template <class A, class B, class V = tw_vector_result_t<A, B>>
-TW_FN V cross(const A& a, const B& b) {
+template <class A, class V = tw_vector_t<A>> TW_FN V normalize(const A& a) { return a * rsqrt(dot(a, a)); }
+template <class A, class B, class V = tw_vector_result_t<A, B>> TW_FN V cross(const A& a, const B& b) {
     const V x(a), y(b);
     return V(x.y * y.z - x.z * y.y, x.z * y.x - x.x * y.z, x.x * y.y - x.y * y.x);
 }

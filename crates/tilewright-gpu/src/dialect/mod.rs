@@ -82,8 +82,11 @@ fn assemble(target: Target) -> String {
         // Reports look through files of this prefix to the author's.
         text += &format!("#line 1 \"tilewright:{name}\"\n{header}\n");
     }
-    let conveniences = tokens::translate(METAL_PREAMBLE, target, Place::Header).expect("within the dialect").text;
-    text + &format!("#line 1 \"tilewright:metal.h\"\nnamespace tw_user {{ using namespace metal;\n{conveniences}\n}}\n")
+    let conveniences =
+        tokens::translate(METAL_PREAMBLE, target, Place::Header).expect("within the dialect").text;
+    text + &format!(
+        "#line 1 \"tilewright:metal.h\"\nnamespace tw_user {{ using namespace metal;\n{conveniences}\n}}\n"
+    )
 }
 
 /// The unit that [`Toolchain::build`](crate::backend::emulator_host::Toolchain::build) takes: the emulator, then

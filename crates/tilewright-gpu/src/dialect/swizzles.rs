@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 
 /// The macros by which `vectors.h` declares the swizzles among `words` (`xy`, `zyx`, `rgba`), one for each length of vector.
 pub(crate) fn declare(words: &HashSet<&str>) -> String {
-    let mut named: Vec<(&str, Vec<usize>)> = words.iter().filter_map(|word| Some((*word, elements(word)?))).collect();
+    let mut named: Vec<(&str, Vec<usize>)> =
+        words.iter().filter_map(|word| Some((*word, elements(word)?))).collect();
     // The text is part of the compile cache's key.
     named.sort();
     let mut text = String::new();
     for length in 2..=4 {
         write!(text, "#define TW_SWIZZLES_{length}").expect("strings take writes");
-        for (name, elements) in named.iter().filter(|(_, elements)| elements.iter().all(|&element| element < length)) {
+        for (name, elements) in
+            named.iter().filter(|(_, elements)| elements.iter().all(|&element| element < length))
+        {
             write!(text, " TW_SWIZZLE({length}, {name}").expect("strings take writes");
             elements.iter().for_each(|element| write!(text, ", {element}").expect("strings take writes"));
             text.push(')');

@@ -3,11 +3,12 @@
 //   TW_FN                                      prefix of every function
 //   tw::half_bits_to_float(unsigned short)     tw::float_to_half_bits(float)     rounding to nearest even
 //   tw::bfloat_bits_to_float(unsigned short)   tw::float_to_bfloat_bits(float)
-//   tw::bit_cast<To>(from)                     by bytes: vectors assign through a function, which takes them out of
+//   tw::bit_cast<To>(from)                     by bytes: vectors assign through a function, which takes them
+//   out of
 //                                              __builtin_bit_cast's reach
 //
-// `metal` lies inside `tw_user`, where the user's code lies too. There `using namespace metal` makes Metal's names
-// neighbours of the user's own, as at Metal's global scope, and hides what CUDA and C declare globally
+// `metal` lies inside `tw_user`, where the user's code lies too. There `using namespace metal` makes Metal's
+// names neighbours of the user's own, as at Metal's global scope, and hides what CUDA and C declare globally
 // (float4, uint3, abs, min, exp), so that no call or type is ambiguous. A target's header adds to it by
 // `namespace tw_user::metal { ... }`; elsewhere the alias at the end of this file gives the usual name.
 // What Metal does not have is called tw_ or TW_ something, so that it cannot meet a user's name.
@@ -89,149 +90,84 @@ using ptrdiff_t = long;
 using uintptr_t = unsigned long;
 static_assert(sizeof(long) == 8, "Metal's long has 64 bits");
 
-template <class T, T V>
-struct integral_constant {
+template <class T, T V> struct integral_constant {
     static constexpr T value = V;
     using value_type = T;
     using type = integral_constant;
     constexpr operator T() const { return V; }
 };
-template <bool B>
-using bool_constant = integral_constant<bool, B>;
+template <bool B> using bool_constant = integral_constant<bool, B>;
 using true_type = bool_constant<true>;
 using false_type = bool_constant<false>;
 
-template <bool B, class T, class F>
-struct conditional {
-    using type = T;
-};
-template <class T, class F>
-struct conditional<false, T, F> {
-    using type = F;
-};
-template <bool B, class T, class F>
-using conditional_t = typename conditional<B, T, F>::type;
+template <bool B, class T, class F> struct conditional { using type = T; };
+template <class T, class F> struct conditional<false, T, F> { using type = F; };
+template <bool B, class T, class F> using conditional_t = typename conditional<B, T, F>::type;
 
-template <bool B, class T = void>
-struct enable_if {};
-template <class T>
-struct enable_if<true, T> {
-    using type = T;
-};
-template <bool B, class T = void>
-using enable_if_t = typename enable_if<B, T>::type;
+template <bool B, class T = void> struct enable_if {};
+template <class T> struct enable_if<true, T> { using type = T; };
+template <bool B, class T = void> using enable_if_t = typename enable_if<B, T>::type;
 
-template <class...>
-using void_t = void;
+template <class...> using void_t = void;
 
-template <class T>
-struct remove_reference {
-    using type = T;
-};
-template <class T>
-struct remove_reference<T&> {
-    using type = T;
-};
-template <class T>
-struct remove_reference<T&&> {
-    using type = T;
-};
-template <class T>
-using remove_reference_t = typename remove_reference<T>::type;
+template <class T> struct remove_reference { using type = T; };
+template <class T> struct remove_reference<T&> { using type = T; };
+template <class T> struct remove_reference<T&&> { using type = T; };
+template <class T> using remove_reference_t = typename remove_reference<T>::type;
 
-template <class T>
-struct remove_cv {
-    using type = T;
-};
-template <class T>
-struct remove_cv<const T> {
-    using type = T;
-};
-template <class T>
-struct remove_cv<volatile T> {
-    using type = T;
-};
-template <class T>
-struct remove_cv<const volatile T> {
-    using type = T;
-};
-template <class T>
-using remove_cv_t = typename remove_cv<T>::type;
-template <class T>
-using remove_cvref_t = remove_cv_t<remove_reference_t<T>>;
+template <class T> struct remove_cv { using type = T; };
+template <class T> struct remove_cv<const T> { using type = T; };
+template <class T> struct remove_cv<volatile T> { using type = T; };
+template <class T> struct remove_cv<const volatile T> { using type = T; };
+template <class T> using remove_cv_t = typename remove_cv<T>::type;
+template <class T> using remove_cvref_t = remove_cv_t<remove_reference_t<T>>;
 
-template <class T>
-struct remove_pointer {
-    using type = T;
-};
-template <class T>
-struct remove_pointer<T*> {
-    using type = T;
-};
-template <class T>
-using remove_pointer_t = typename remove_pointer<T>::type;
+template <class T> struct remove_pointer { using type = T; };
+template <class T> struct remove_pointer<T*> { using type = T; };
+template <class T> using remove_pointer_t = typename remove_pointer<T>::type;
 
-template <class T>
-T&& declval() noexcept;
+template <class T> T&& declval() noexcept;
 
-template <class A, class B>
-struct is_same : false_type {};
-template <class A>
-struct is_same<A, A> : true_type {};
+template <class A, class B> struct is_same : false_type {};
+template <class A> struct is_same<A, A> : true_type {};
 template <class T, class... Others>
 struct tw_is_one_of : bool_constant<(is_same<T, Others>::value || ...)> {};
 
-template <class Code>
-struct tw_small_float;
-template <class T>
-struct tw_is_small_float : false_type {};
-template <class Code>
-struct tw_is_small_float<tw_small_float<Code>> : true_type {};
+template <class Code> struct tw_small_float;
+template <class T> struct tw_is_small_float : false_type {};
+template <class Code> struct tw_is_small_float<tw_small_float<Code>> : true_type {};
 
 template <class T>
-struct is_integral : tw_is_one_of<remove_cv_t<T>, int, uint, long, ulong, bool, char, signed char, uchar, short, ushort,
-                               long long, unsigned long long> {};
+struct is_integral : tw_is_one_of<remove_cv_t<T>, int, uint, long, ulong, bool, char, signed char, uchar,
+                                  short, ushort, long long, unsigned long long> {};
 // double is no Metal type; it is known here only so that a stray literal meets the same overloads as float.
 template <class T>
-struct is_floating_point
-    : bool_constant<tw_is_one_of<remove_cv_t<T>, float, double>::value || tw_is_small_float<remove_cv_t<T>>::value> {};
+struct is_floating_point : bool_constant<tw_is_one_of<remove_cv_t<T>, float, double>::value ||
+                                         tw_is_small_float<remove_cv_t<T>>::value> {};
 template <class T>
 struct is_arithmetic : bool_constant<is_integral<T>::value || is_floating_point<T>::value> {};
-template <class T, bool = is_integral<T>::value>
-struct is_signed : is_floating_point<T> {};
-template <class T>
-struct is_signed<T, true> : bool_constant<(T(-1) < T(0))> {};
-template <class T>
-struct is_unsigned : bool_constant<is_integral<T>::value && !is_signed<T>::value> {};
-template <class T>
-struct is_const : false_type {};
-template <class T>
-struct is_const<const T> : true_type {};
-template <class T>
-struct is_pointer : false_type {};
-template <class T>
-struct is_pointer<T*> : true_type {};
-template <class T>
-struct is_reference : bool_constant<!is_same<T, remove_reference_t<T>>::value> {};
-template <class T>
-struct is_enum : bool_constant<__is_enum(T)> {};
-template <class T>
-struct is_class : bool_constant<__is_class(T)> {};
+template <class T, bool = is_integral<T>::value> struct is_signed : is_floating_point<T> {};
+template <class T> struct is_signed<T, true> : bool_constant<(T(-1) < T(0))> {};
+template <class T> struct is_unsigned : bool_constant<is_integral<T>::value && !is_signed<T>::value> {};
+template <class T> struct is_const : false_type {};
+template <class T> struct is_const<const T> : true_type {};
+template <class T> struct is_pointer : false_type {};
+template <class T> struct is_pointer<T*> : true_type {};
+template <class T> struct is_reference : bool_constant<!is_same<T, remove_reference_t<T>>::value> {};
+template <class T> struct is_enum : bool_constant<__is_enum(T)> {};
+template <class T> struct is_class : bool_constant<__is_class(T)> {};
 template <class T>
 struct is_scalar
     : bool_constant<is_arithmetic<T>::value || is_enum<T>::value || is_pointer<remove_cv_t<T>>::value> {};
 
-template <class To>
-void tw_converts(To);
-template <class From, class To, class = void>
-struct is_convertible : false_type {};
+template <class To> void tw_converts(To);
+template <class From, class To, class = void> struct is_convertible : false_type {};
 template <class From, class To>
 struct is_convertible<From, To, void_t<decltype(tw_converts<To>(declval<From>()))>> : true_type {};
 
-// For users. The headers ask `::value`: under NVRTC each variable that they name becomes a symbol of every module.
-#define TW_TRAIT_VALUE(trait)                                \
-    template <class... T>                                    \
-    constexpr bool trait##_v = trait<T...>::value;
+// For users. The headers ask `::value`: under NVRTC each variable that they name becomes a symbol of every
+// module.
+#define TW_TRAIT_VALUE(trait) template <class... T> constexpr bool trait##_v = trait<T...>::value;
 TW_TRAIT_VALUE(is_same)
 TW_TRAIT_VALUE(is_integral)
 TW_TRAIT_VALUE(is_floating_point)
@@ -247,31 +183,29 @@ TW_TRAIT_VALUE(is_scalar)
 TW_TRAIT_VALUE(is_convertible)
 #undef TW_TRAIT_VALUE
 
-template <class T>
-struct make_unsigned {
+template <class T> struct make_unsigned {
     using type =
-        conditional_t<sizeof(T) == 8, ulong, conditional_t<sizeof(T) == 4, uint, conditional_t<sizeof(T) == 2, ushort, uchar>>>;
+        conditional_t<sizeof(T) == 8, ulong,
+                      conditional_t<sizeof(T) == 4, uint, conditional_t<sizeof(T) == 2, ushort, uchar>>>;
 };
-template <class T>
-using make_unsigned_t = typename make_unsigned<T>::type;
-template <class T>
-struct make_signed {
+template <class T> using make_unsigned_t = typename make_unsigned<T>::type;
+template <class T> struct make_signed {
     using type =
-        conditional_t<sizeof(T) == 8, long, conditional_t<sizeof(T) == 4, int, conditional_t<sizeof(T) == 2, short, signed char>>>;
+        conditional_t<sizeof(T) == 8, long,
+                      conditional_t<sizeof(T) == 4, int, conditional_t<sizeof(T) == 2, short, signed char>>>;
 };
-template <class T>
-using make_signed_t = typename make_signed<T>::type;
+template <class T> using make_signed_t = typename make_signed<T>::type;
 
 /// The bits of `from` read as a `To` of the same size.
-template <class To, class From>
-TW_FN To as_type(const From& from) {
+template <class To, class From> TW_FN To as_type(const From& from) {
     static_assert(sizeof(To) == sizeof(From), "as_type needs two types of one size");
     return tw::bit_cast<To>(from);
 }
 
 // The same roundings for constant expressions, where the target's instructions cannot go.
 constexpr ushort tw_constant_half_bits(float value) {
-    const uint bits = __builtin_bit_cast(uint, value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    const uint bits = __builtin_bit_cast(uint, value), sign = bits >> 16 & 0x8000u,
+               magnitude = bits & 0x7fffffffu;
     if (magnitude > 0x7f800000u) return ushort(sign | 0x7e00u);
     if (magnitude >= 0x477ff000u) return ushort(sign | 0x7c00u);  // 65520 and above round to infinity
     if (magnitude >= 0x38800000u) {
@@ -297,15 +231,18 @@ constexpr ushort tw_constant_bfloat_bits(float value) {
 
 struct tw_half_code {
     static constexpr ushort encode(float value) {
-        return __builtin_is_constant_evaluated() ? tw_constant_half_bits(value) : tw::float_to_half_bits(value);
+        return __builtin_is_constant_evaluated() ? tw_constant_half_bits(value)
+                                                 : tw::float_to_half_bits(value);
     }
     static constexpr float decode(ushort bits) {
-        return __builtin_is_constant_evaluated() ? tw_constant_half_value(bits) : tw::half_bits_to_float(bits);
+        return __builtin_is_constant_evaluated() ? tw_constant_half_value(bits)
+                                                 : tw::half_bits_to_float(bits);
     }
 };
 struct tw_bfloat_code {
     static constexpr ushort encode(float value) {
-        return __builtin_is_constant_evaluated() ? tw_constant_bfloat_bits(value) : tw::float_to_bfloat_bits(value);
+        return __builtin_is_constant_evaluated() ? tw_constant_bfloat_bits(value)
+                                                 : tw::float_to_bfloat_bits(value);
     }
     static constexpr float decode(ushort bits) {
         return __builtin_is_constant_evaluated() ? __builtin_bit_cast(float, uint(bits) << 16)
@@ -313,11 +250,11 @@ struct tw_bfloat_code {
     }
 };
 
-/// half and bfloat. Converts to and from float without a cast. An operation of two of them, or of one and an integer,
-/// is done in float and rounded back; that is the correctly rounded result, as float has more than twice the bits. With a
-/// float the built-in operators answer, in float. One hazard: `c ? h : 0.0f` has no common type here, write `T(0)`.
-template <class Code>
-struct tw_small_float {
+/// half and bfloat. Converts to and from float without a cast. An operation of two of them, or of one and an
+/// integer, is done in float and rounded back; that is the correctly rounded result, as float has more than
+/// twice the bits. With a float the built-in operators answer, in float. One hazard: `c ? h : 0.0f` has no
+/// common type here, write `T(0)`.
+template <class Code> struct tw_small_float {
     ushort bits;
 
     tw_small_float() = default;
@@ -330,18 +267,22 @@ struct tw_small_float {
         return value;
     }
 
-    template <class X>
-    constexpr tw_small_float& operator+=(X x) { return *this = tw_small_float(*this + x); }
-    template <class X>
-    constexpr tw_small_float& operator-=(X x) { return *this = tw_small_float(*this - x); }
-    template <class X>
-    constexpr tw_small_float& operator*=(X x) { return *this = tw_small_float(*this * x); }
-    template <class X>
-    constexpr tw_small_float& operator/=(X x) { return *this = tw_small_float(*this / x); }
+    template <class X> constexpr tw_small_float& operator+=(X x) { return *this = tw_small_float(*this + x); }
+    template <class X> constexpr tw_small_float& operator-=(X x) { return *this = tw_small_float(*this - x); }
+    template <class X> constexpr tw_small_float& operator*=(X x) { return *this = tw_small_float(*this * x); }
+    template <class X> constexpr tw_small_float& operator/=(X x) { return *this = tw_small_float(*this / x); }
     constexpr tw_small_float& operator++() { return *this += 1; }
     constexpr tw_small_float& operator--() { return *this -= 1; }
-    constexpr tw_small_float operator++(int) { const tw_small_float old = *this; ++*this; return old; }
-    constexpr tw_small_float operator--(int) { const tw_small_float old = *this; --*this; return old; }
+    constexpr tw_small_float operator++(int) {
+        const tw_small_float old = *this;
+        ++*this;
+        return old;
+    }
+    constexpr tw_small_float operator--(int) {
+        const tw_small_float old = *this;
+        --*this;
+        return old;
+    }
     constexpr tw_small_float operator+() const { return *this; }
     constexpr tw_small_float operator-() const { return from_bits(bits ^ 0x8000u); }
 };
@@ -349,18 +290,18 @@ struct tw_small_float {
 using half = tw_small_float<tw_half_code>;
 using bfloat = tw_small_float<tw_bfloat_code>;
 
-#define TW_SMALL_FLOAT_OPERATOR(op)                                                                     \
-    template <class Code>                                                                               \
-    constexpr tw_small_float<Code> operator op(tw_small_float<Code> a, tw_small_float<Code> b) {                 \
-        return tw_small_float<Code>(float(a) op float(b));                                                 \
-    }                                                                                                   \
-    template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>                   \
-    constexpr tw_small_float<Code> operator op(tw_small_float<Code> a, Integer b) {                           \
-        return a op tw_small_float<Code>(float(b));                                                        \
-    }                                                                                                   \
-    template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>                   \
-    constexpr tw_small_float<Code> operator op(Integer a, tw_small_float<Code> b) {                           \
-        return tw_small_float<Code>(float(a)) op b;                                                        \
+#define TW_SMALL_FLOAT_OPERATOR(op)                                                              \
+    template <class Code>                                                                        \
+    constexpr tw_small_float<Code> operator op(tw_small_float<Code> a, tw_small_float<Code> b) { \
+        return tw_small_float<Code>(float(a) op float(b));                                       \
+    }                                                                                            \
+    template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>       \
+    constexpr tw_small_float<Code> operator op(tw_small_float<Code> a, Integer b) {              \
+        return a op tw_small_float<Code>(float(b));                                              \
+    }                                                                                            \
+    template <class Code, class Integer, class = enable_if_t<is_integral<Integer>::value>>       \
+    constexpr tw_small_float<Code> operator op(Integer a, tw_small_float<Code> b) {              \
+        return tw_small_float<Code>(float(a)) op b;                                              \
     }
 TW_SMALL_FLOAT_OPERATOR(+)
 TW_SMALL_FLOAT_OPERATOR(-)
@@ -368,12 +309,13 @@ TW_SMALL_FLOAT_OPERATOR(*)
 TW_SMALL_FLOAT_OPERATOR(/)
 #undef TW_SMALL_FLOAT_OPERATOR
 
-template <class T>
-struct tw_integer_limits {
+template <class T> struct tw_integer_limits {
     static_assert(is_integral<T>::value, "numeric_limits is for arithmetic types");
-    static constexpr bool is_specialized = true, is_integer = true, is_exact = true, is_signed = metal::is_signed<T>::value;
+    static constexpr bool is_specialized = true, is_integer = true, is_exact = true,
+                          is_signed = metal::is_signed<T>::value;
     static constexpr bool has_infinity = false, has_quiet_NaN = false, is_bool = is_same<T, bool>::value;
-    static constexpr int digits = is_bool ? 1 : int(sizeof(T)) * 8 - int(is_signed), digits10 = digits * 3 / 10, radix = 2;
+    static constexpr int digits = is_bool ? 1 : int(sizeof(T)) * 8 - int(is_signed),
+                         digits10 = digits * 3 / 10, radix = 2;
     static constexpr T min() { return is_signed ? T(make_unsigned_t<T>(1) << (sizeof(T) * 8 - 1)) : T(0); }
     static constexpr T max() { return is_bool ? T(1) : T(~make_unsigned_t<T>(min())); }
     static constexpr T lowest() { return min(); }
@@ -383,8 +325,7 @@ struct tw_integer_limits {
 };
 
 /// Limits of a binary float that is the top `Bits` bits of an encoding with `Mantissa` stored mantissa bits.
-template <class T, class Word, int Mantissa>
-struct tw_float_limits {
+template <class T, class Word, int Mantissa> struct tw_float_limits {
     static constexpr int exponent_bits = int(sizeof(Word)) * 8 - 1 - Mantissa;
     static constexpr Word infinity_bits = Word(((Word(1) << exponent_bits) - 1) << Mantissa);
     static constexpr bool is_specialized = true, is_integer = false, is_exact = false, is_signed = true;
@@ -405,27 +346,13 @@ struct tw_float_limits {
     static constexpr T quiet_NaN() { return make(infinity_bits | Word(1) << (Mantissa - 1)); }
     static constexpr T signaling_NaN() { return make(infinity_bits | Word(1) << (Mantissa - 2)); }
 };
-template <class T>
-struct tw_limits_of {
-    using type = tw_integer_limits<T>;
-};
-template <>
-struct tw_limits_of<float> {
-    using type = tw_float_limits<float, uint, 23>;
-};
-template <>
-struct tw_limits_of<half> {
-    using type = tw_float_limits<half, ushort, 10>;
-};
-template <>
-struct tw_limits_of<bfloat> {
-    using type = tw_float_limits<bfloat, ushort, 7>;
-};
-template <class T>
-struct numeric_limits : tw_limits_of<remove_cv_t<T>>::type {};
+template <class T> struct tw_limits_of { using type = tw_integer_limits<T>; };
+template <> struct tw_limits_of<float> { using type = tw_float_limits<float, uint, 23>; };
+template <> struct tw_limits_of<half> { using type = tw_float_limits<half, ushort, 10>; };
+template <> struct tw_limits_of<bfloat> { using type = tw_float_limits<bfloat, ushort, 7>; };
+template <class T> struct numeric_limits : tw_limits_of<remove_cv_t<T>>::type {};
 
-template <class T, size_t N>
-struct array {
+template <class T, size_t N> struct array {
     T items[N];
 
     constexpr T& operator[](size_t i) { return items[i]; }

@@ -7,8 +7,19 @@ use super::{BFLOAT, Format, HALF, Hazard, float};
 fn literals() -> Hazard {
     let tenth = float(0.1);
     let expected = vec![
-        4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 4.0, // sizes
-        0.0, 1.0, 16777216.0, 1255.0, 1.75,
+        4.0,
+        4.0,
+        4.0,
+        4.0,
+        4.0,
+        4.0,
+        2.0,
+        4.0, // sizes
+        0.0,
+        1.0,
+        0.0,
+        1255.0,
+        1.75,
         float(tenth + 20.0),
         1.0 + 2.0 + 3.0,
         0.0,
@@ -98,9 +109,11 @@ fn nan() -> Hazard {
         expected.extend([f64::from(u8::from(v.is_nan())), 1.0, 4.0, 1.0, 0.0]);
         expected.extend([if v.is_nan() { f64::NEG_INFINITY } else { v - 1.0 }, 1.0]);
     }
-    Hazard::new("nan", include_str!("nan.metal"), [32, 1, 1], [32, 1, 1])
-        .input("x", DType::F32, x)
-        .output("out", DType::F32, expected)
+    Hazard::new("nan", include_str!("nan.metal"), [32, 1, 1], [32, 1, 1]).input("x", DType::F32, x).output(
+        "out",
+        DType::F32,
+        expected,
+    )
 }
 
 fn integers() -> Hazard {
@@ -112,9 +125,9 @@ fn integers() -> Hazard {
     }
     let (a, b) = (i64::from(s[2]), u64::from(v[1]));
     expected.extend([400, 144, 131071, -1, -56, -201, 0, 1, 0]);
-    expected.extend([(a * a >> 32) as i32, (b * 5 >> 20) as i32, ((b + u64::from(v[3])) >> 4) as i32]);
+    expected.extend([((a * a) >> 32) as i32, ((b * 5) >> 20) as i32, ((b + u64::from(v[3])) >> 4) as i32]);
     expected.extend([i32::from(s[2] as i8) + i32::from(s[2] as i16), 32]);
-    expected.extend([1, 2 + 12, -3, -2, (0xf0 & 0x30 | 1) ^ 2, 2000 + 800 + 10 + 8]);
+    expected.extend([1, 2 + 12, -3, -2, ((0xf0 & 0x30) | 1) ^ 2, 2000 + 800 + 10 + 8]);
     expected.extend([7 + 3 + 7 + 5, (4_000_000_000u32 >> 16) as i32 - 3 + 14]);
     expected.resize(64, 0);
     Hazard::new("integers", include_str!("integers.metal"), [1, 1, 1], [1, 1, 1])

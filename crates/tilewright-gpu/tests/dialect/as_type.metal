@@ -1,4 +1,5 @@
-// One thread: w [4] uint = {0x3f800000, 0xbf80c000, 0x40003c00, 0x7f}; out [16] uint. Bits, unchanged, between types of one size.
+// One thread: w [4] uint = {0x3f800000, 0xbf80c000, 0x40003c00, 0x7f}; out [16] uint. Bits, unchanged,
+// between types of one size.
 uint n = 0;
 out[n++] = as_type<uint>(as_type<float>(w[0]) + 1.0f);
 out[n++] = as_type<uint>(as_type<int>(w[1]));

@@ -1,10 +1,17 @@
-// out [threads * 39] uint: the 20 built-ins, vectors as x y z, then simd_sum(1): how many lanes this SIMD group has.
-// Thread (x, y, z) writes at ((z * grid.y + y) * grid.x + x) * 39. Any grid and group, clipped groups above all.
+// out [threads * 39] uint: the 20 built-ins, vectors as x y z, then simd_sum(1): how many lanes this SIMD
+// group has. Thread (x, y, z) writes at ((z * grid.y + y) * grid.x + x) * 39. Any grid and group, clipped
+// groups above all.
 const uint3 p = thread_position_in_grid;
 uint n = ((p.z * threads_per_grid.y + p.y) * threads_per_grid.x + p.x) * 39;
-const uint3 vectors[9] = {dispatch_threads_per_threadgroup, grid_origin, grid_size, thread_position_in_grid,
-                          thread_position_in_threadgroup, threadgroup_position_in_grid, threadgroups_per_grid,
-                          threads_per_grid, threads_per_threadgroup};
+const uint3 vectors[9] = {dispatch_threads_per_threadgroup,
+                          grid_origin,
+                          grid_size,
+                          thread_position_in_grid,
+                          thread_position_in_threadgroup,
+                          threadgroup_position_in_grid,
+                          threadgroups_per_grid,
+                          threads_per_grid,
+                          threads_per_threadgroup};
 for (int i = 0; i < 9; ++i) {
     out[n++] = vectors[i].x;
     out[n++] = vectors[i].y;

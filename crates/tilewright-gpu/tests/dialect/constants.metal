@@ -1,4 +1,5 @@
-// 32 threads: out [32 * 6] float. Program-scope constants as sizes, as template arguments and as tables read at run time.
+// 32 threads: out [32 * 6] float. Program-scope constants as sizes, as template arguments and as tables read
+// at run time.
 const uint i = thread_position_in_grid.x;
 float local[rows][columns];
 for (int r = 0; r < rows; ++r)

@@ -1,4 +1,5 @@
-// One thread: x [4] float = 1..4; out [16] float. Templates, traits, overloads, lambdas, structs, arrays, names that Metal's headers do not own.
+// One thread: x [4] float = 1..4; out [16] float. Templates, traits, overloads, lambdas, structs, arrays,
+// names that Metal's headers do not own.
 #pragma clang loop unroll(full)
 for (int i = 0; i < 2; ++i) out[i] = sigmoid(x[i] - x[i]);
 uint n = 2;
@@ -24,16 +25,15 @@ out[n++] = sum + three[2] + three.size();
 auto pointer = x + 1;
 const device float& reference = pointer[1];
 out[n++] = reference;
-{
-    out[n++] = is_convertible_v<half, float> && !is_same_v<half, bfloat> && is_signed_v<int> ? 1.0 : 0.0;
-}
-do {
-    out[n] = 7;
-} while (false);
+{ out[n++] = is_convertible_v<half, float> && !is_same_v<half, bfloat> && is_signed_v<int> ? 1.0 : 0.0; }
+do { out[n] = 7; } while (false);
 ++n;
 switch (int(x[1])) {
-    case 2: out[n++] = 22; break;
-    default: out[n++] = 0;
+    case 2:
+        out[n++] = 22;
+        break;
+    default:
+        out[n++] = 0;
 }
 const bool yes = x[0] < x[1], no = !yes;
 out[n++] = yes + no * 2;

@@ -1,6 +1,7 @@
-// One SIMD group of 32: out [32 * 6] uint. Lane l writes at l * 6: SIMD functions where the lanes part, over the active ones.
+// One SIMD group of 32: out [32 * 7] uint. Lane l writes at l * 7: SIMD functions where the lanes part, over
+// the active ones.
 const uint lane = thread_index_in_simdgroup;
-uint n = lane * 6;
+uint n = lane * 7;
 // Both sides of a branch: the sum of the odd lanes, or of the even ones.
 if (lane & 1) {
     out[n++] = simd_sum(lane);
@@ -27,3 +28,7 @@ out[n++] = side;
 uint total = 0;
 for (uint k = lane; k < 75; k += 32) total += k;
 out[n++] = simd_sum(total);
+// Lanes leave a loop of exchanges one after another.
+float held = 0;
+for (uint k = 0; k < lane % 7; ++k) held += simd_sum(1.0f) + simd_max(float(k)) - float(k);
+out[n++] = uint(held);

@@ -1,4 +1,5 @@
-// 64 threads: x [64] float in (-4, 4); out [64 * 10] float: metal::fast, to about 2^-17 of the larger of 1 and the value.
+// 64 threads: x [64] float in (-4, 4); out [64 * 10] float: metal::fast, to about 2^-17 of the larger of 1
+// and the value.
 const uint i = thread_position_in_grid.x;
 const float v = x[i], p = abs(v) + 0.5f;
 uint n = i * 10;

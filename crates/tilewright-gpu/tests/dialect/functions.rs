@@ -21,10 +21,33 @@ fn math() -> Hazard {
     for &v in &x {
         // As the body rounds its arguments.
         let (p, u) = (float(v.abs() + 0.5), float(v / 4.5));
-        expected.extend([v.exp(), v.exp2(), 10f64.powf(v), p.ln(), p.log2(), p.log10(), v.sin(), v.cos(), u.tan()]);
+        expected.extend([
+            v.exp(),
+            v.exp2(),
+            10f64.powf(v),
+            p.ln(),
+            p.log2(),
+            p.log10(),
+            v.sin(),
+            v.cos(),
+            u.tan(),
+        ]);
         expected.extend([u.asin(), u.acos(), v.atan(), v.sinh(), v.cosh(), v.tanh(), v.asinh()]);
-        expected.extend([float(p + 0.5).acosh(), u.atanh(), p.sqrt(), 1.0 / p.sqrt(), p.powf(v), p.powf(1.5)]);
-        expected.extend([v.atan2(p), v % 0.75, (PI * v).sin(), (PI * u).cos(), float(p - float(0.4)).ln_1p()]);
+        expected.extend([
+            float(p + 0.5).acosh(),
+            u.atanh(),
+            p.sqrt(),
+            1.0 / p.sqrt(),
+            p.powf(v),
+            p.powf(1.5),
+        ]);
+        expected.extend([
+            v.atan2(p),
+            v % 0.75,
+            (PI * v).sin(),
+            (PI * u).cos(),
+            float(p - float(0.4)).ln_1p(),
+        ]);
         expected.extend([v.sin(), v.cos(), v * p + u, v + (p - v) * 0.25, smoothstep(-3.0, 3.0, v)]);
         expected.extend([v.exp() + v.tanh(), 1.0, v / p, v - v.floor(), (PI * float(u / float(2.1))).tan()]);
         expected.extend([0.0, 0.0, p.exp()]);
@@ -46,7 +69,22 @@ fn frexp(v: f64) -> (f64, f64) {
 
 fn math_exact() -> Hazard {
     let x: Vec<f64> = vec![
-        0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.75, -0.25, 3.0, -3.0, 8388609.0, -1e20, 1.0, 0.499_999_97,
+        0.0,
+        -0.0,
+        0.5,
+        -0.5,
+        1.5,
+        -1.5,
+        2.5,
+        -2.5,
+        0.75,
+        -0.25,
+        3.0,
+        -3.0,
+        8388609.0,
+        -1e20,
+        1.0,
+        0.499_999_97,
     ];
     let x: Vec<f64> = x.into_iter().map(float).collect();
     let mut expected = Vec::new();
@@ -54,7 +92,13 @@ fn math_exact() -> Hazard {
         let away = v.trunc() + if v.fract().abs() >= 0.5 { v.signum() } else { 0.0 };
         expected.extend([v.floor(), v.ceil(), v.trunc(), away, v.round_ties_even(), v.abs(), v.abs()]);
         let sign = if v == 0.0 { 0.0 } else { v.signum() };
-        expected.extend([sign, v.clamp(0.0, 1.0), f64::from(u8::from(v >= 1.0)), 3f64.copysign(v), (v - 1.0).max(0.0)]);
+        expected.extend([
+            sign,
+            v.clamp(0.0, 1.0),
+            f64::from(u8::from(v >= 1.0)),
+            3f64.copysign(v),
+            (v - 1.0).max(0.0),
+        ]);
         expected.extend([v.clamp(-1.0, 1.0), v * 8.0, frexp(v).0, frexp(v).1, v.fract(), v.trunc()]);
         let extremes = float(float(v.max(1.0) + v.min(0.0) * 4.0) + v.clamp(0.0, 2.0) * 16.0);
         let negative = if v.is_sign_negative() { 10.0 } else { 0.0 };
@@ -69,7 +113,18 @@ fn fast() -> Hazard {
     let mut expected = Vec::new();
     for &v in &x {
         let p = float(v.abs() + 0.5);
-        expected.extend([v.exp(), p.ln(), v.exp2(), p.log2(), v.sin(), v.cos(), v / p, 1.0 / p.sqrt(), v.tanh(), p.powf(1.5)]);
+        expected.extend([
+            v.exp(),
+            p.ln(),
+            v.exp2(),
+            p.log2(),
+            v.sin(),
+            v.cos(),
+            v / p,
+            1.0 / p.sqrt(),
+            v.tanh(),
+            p.powf(1.5),
+        ]);
     }
     Hazard::new("fast", include_str!("fast.metal"), [64, 1, 1], [64, 1, 1])
         .input("x", DType::F32, x)
@@ -81,11 +136,17 @@ fn integer_functions() -> Hazard {
     let v = [0u32, 1, 0x8000_0000, 0x1234_5678];
     let mut expected: Vec<u32> = Vec::new();
     for v in v {
-        expected.extend([v.count_ones(), v.leading_zeros(), v.trailing_zeros(), v.reverse_bits(), v.rotate_left(8)]);
-        expected.extend([v >> 16, v >> 4 & 255, v & !0xff00 | 0xab00]);
+        expected.extend([
+            v.count_ones(),
+            v.leading_zeros(),
+            v.trailing_zeros(),
+            v.reverse_bits(),
+            v.rotate_left(8),
+        ]);
+        expected.extend([v >> 16, v >> 4 & 255, (v & !0xff00) | 0xab00]);
         expected.extend([v.saturating_add(0xf000_0000), v.saturating_sub(5)]);
     }
-    expected.extend([1500 + 80 + 16, 0x80 + 0x8000, (-5i64 * 0x4000_0000 >> 32) as u32, -1i32 as u32]);
+    expected.extend([1500 + 80 + 16, 0x80 + 0x8000, ((-5i64 * 0x4000_0000) >> 32) as u32, -1i32 as u32]);
     expected.extend([i32::MAX as u32, i32::MIN as u32, -32768i32 as u32, u32::MAX - 1, 0xffff_fffe, 255]);
     expected.extend([35 + 39 + 64, 1 << 16, i32::MAX as u32, v[3].count_ones(), 3, 4 + 3]);
     expected.resize(64, 0);
@@ -131,7 +192,11 @@ fn limits() -> Hazard {
         2f64.powi(-24),
         24.0 + 16.0,
     ];
-    Hazard::new("limits", include_str!("limits.metal"), [1, 1, 1], [1, 1, 1]).output("out", DType::F32, expected)
+    Hazard::new("limits", include_str!("limits.metal"), [1, 1, 1], [1, 1, 1]).output(
+        "out",
+        DType::F32,
+        expected,
+    )
 }
 
 pub(crate) fn hazards() -> Vec<Hazard> {

@@ -1,5 +1,5 @@
-// One thread: a [8], b [8] half; bits [48] ushort; wide [32] float. Each operation of two halfs, or of one and an integer,
-// rounds to nearest even; one with a float is a float.
+// One thread: a [8], b [8] half; bits [48] ushort; wide [32] float. Each operation of two halfs, or of one
+// and an integer, rounds to nearest even; one with a float is a float.
 for (int i = 0; i < 8; ++i) {
     const half p = a[i], q = b[i];
     bits[i * 6 + 0] = as_type<ushort>(half(p + q));
@@ -16,5 +16,6 @@ for (int i = 0; i < 8; ++i) {
     wide[i * 4 + 0] = p * 1.001f;
     wide[i * 4 + 1] = p + 1;
     wide[i * 4 + 2] = -p;
-    wide[i * 4 + 3] = (p < q ? 1.0f : 0.0f) + (p == q ? 2.0f : 0.0f) + (abs(p) < 1e6f ? float(int(p)) * 4.0f : 0.0f);
+    wide[i * 4 + 3] =
+        (p < q ? 1.0f : 0.0f) + (p == q ? 2.0f : 0.0f) + (abs(p) < 1e6f ? float(int(p)) * 4.0f : 0.0f);
 }

@@ -1,4 +1,5 @@
-// One thread: v [4] uint = {0, 1, 0x80000000, 0x12345678}; out [64] uint. Counting, reversing, rotating, saturating.
+// One thread: v [4] uint = {0, 1, 0x80000000, 0x12345678}; out [64] uint. Counting, reversing, rotating,
+// saturating.
 uint n = 0;
 for (int i = 0; i < 4; ++i) {
     out[n++] = popcount(v[i]);

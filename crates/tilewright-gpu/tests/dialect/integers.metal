@@ -1,5 +1,6 @@
-// One thread: s [4] int = {7, -7, 1000000007, -2147483647}, v [4] uint = {7, 4000000000, 0, 2147483648}; out [64] int.
-// Division and remainder truncate; narrow types widen to int; shifts of negative numbers keep the sign; mixed comparisons are unsigned.
+// One thread: s [4] int = {7, -7, 1000000007, -2147483647}, v [4] uint = {7, 4000000000, 0, 2147483648}; out
+// [64] int. Division and remainder truncate; narrow types widen to int; shifts of negative numbers keep the
+// sign; mixed comparisons are unsigned.
 uint n = 0;
 for (int i = 0; i < 4; ++i) {
     out[n++] = s[i] / 3;

@@ -6,8 +6,22 @@ use super::{Hazard, Input};
 
 fn cplusplus() -> Hazard {
     let expected = vec![
-        0.5, 0.5, 0.5, 4.0 + 2.0 + 3.0, 10.0, 1.5, 1233.0, 5.0 + 2.0 + 4.0, 6.0 + 8.0, 6.0 + 3.0 + 3.0, 3.0, 1.0, 7.0,
-        22.0, 1.0, 7.0,
+        0.5,
+        0.5,
+        0.5,
+        4.0 + 2.0 + 3.0,
+        10.0,
+        1.5,
+        1233.0,
+        5.0 + 2.0 + 4.0,
+        6.0 + 8.0,
+        6.0 + 3.0 + 3.0,
+        3.0,
+        1.0,
+        7.0,
+        22.0,
+        1.0,
+        7.0,
     ];
     let hazard = Hazard::new("cplusplus", include_str!("cplusplus.metal"), [1, 1, 1], [1, 1, 1])
         .input("x", DType::F32, vec![1.0, 2.0, 3.0, 4.0])
@@ -23,7 +37,13 @@ fn elem_to_loc() -> Hazard {
         expected.extend([found, found, found, found, 0.0, found]);
     }
     let mut hazard = Hazard::new("elem_to_loc", include_str!("elem_to_loc.metal"), [24, 1, 1], [24, 1, 1]);
-    hazard.inputs.push(Input { name: "x", dtype: DType::F32, shape: vec![2, 3, 4], axes: &[2, 0, 1], values: x });
+    hazard.inputs.push(Input {
+        name: "x",
+        dtype: DType::F32,
+        shape: vec![2, 3, 4],
+        axes: &[2, 0, 1],
+        values: x,
+    });
     hazard.output("out", DType::F32, expected)
 }
 

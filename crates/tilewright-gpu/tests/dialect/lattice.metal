@@ -1,5 +1,5 @@
-// 6 x 5 threads in groups of 4 x 2, clipped on both axes: x [30] float = i; out [30] float: x of the thread opposite in the same group, through
-// threadgroup memory. What an edge group holds is its own clipped size.
+// 6 x 5 threads in groups of 4 x 2, clipped on both axes: x [30] float = i; out [30] float: x of the thread
+// opposite in the same group, through threadgroup memory. What an edge group holds is its own clipped size.
 threadgroup float tile[8];
 const uint2 at = thread_position_in_threadgroup.xy, size = threads_per_threadgroup.xy;
 const uint2 p = thread_position_in_grid.xy;

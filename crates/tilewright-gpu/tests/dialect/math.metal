@@ -1,4 +1,5 @@
-// 64 threads: x [64] float in (-4, 4), out [64 * 40] float: the functions of one and of two floats, to a few units in the last place.
+// 64 threads: x [64] float in (-4, 4), out [64 * 40] float: the functions of one and of two floats, to a few
+// units in the last place.
 const uint i = thread_position_in_grid.x;
 const float v = x[i], p = abs(v) + 0.5f, u = v / 4.5f;
 uint n = i * 40;

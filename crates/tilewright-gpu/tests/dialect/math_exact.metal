@@ -1,4 +1,5 @@
-// 16 threads: x [16] float with halves, signs, zeros and large ones; out [16 * 20] float: the functions whose result is exact.
+// 16 threads: x [16] float with halves, signs, zeros and large ones; out [16 * 20] float: the functions whose
+// result is exact.
 const uint i = thread_position_in_grid.x;
 const float v = x[i];
 uint n = i * 20;

@@ -1,6 +1,7 @@
-// One SIMD group: a, b [8 * 8] T, c [16 * 16] T, whole numbers; out [9 * 64] float. Eight 8 x 8 matrices: a b, a b + 1, a b^T, the tile of c at
-// row 8 column 4, its transpose (origin and all), row * 8 + column through thread_elements, 3 on the diagonal, a b stored transposed; then the
-// element of a that each lane holds first.
+// One SIMD group: a, b [8 * 8] T, c [16 * 16] T, whole numbers; out [9 * 64] float. Eight 8 x 8 matrices: a
+// b, a b + 1, a b^T, the tile of c at row 8 column 4, its transpose (origin and all), row * 8 + column
+// through thread_elements, 3 on the diagonal, a b stored transposed; then the element of a that each lane
+// holds first.
 simdgroup_matrix<T, 8, 8> left, right, flipped, tile;
 simdgroup_load(left, a);
 simdgroup_load(right, b, 8);

@@ -17,10 +17,11 @@ fn threadgroup_memory() -> Hazard {
         let whole = 32.0 * first + 496.0;
         expected.push(if t == 0 { whole } else { x(0) + 10.0 * x(1) + 100.0 * x(2) });
     }
-    let hazard = Hazard::new("threadgroup_memory", include_str!("threadgroup_memory.metal"), [64, 1, 1], [32, 1, 1])
-        .input("x", DType::F32, (0..64).map(f64::from).collect())
-        .input("three", DType::I32, vec![3.0])
-        .output("out", DType::F32, expected);
+    let hazard =
+        Hazard::new("threadgroup_memory", include_str!("threadgroup_memory.metal"), [64, 1, 1], [32, 1, 1])
+            .input("x", DType::F32, (0..64).map(f64::from).collect())
+            .input("three", DType::I32, vec![3.0])
+            .output("out", DType::F32, expected);
     Hazard { header: include_str!("threadgroup_memory.header.metal"), ..hazard }
 }
 
@@ -54,7 +55,7 @@ fn atomics() -> Hazard {
         1,
         200,
         total,
-        1,
+        4,
         *v.iter().max().unwrap(),
     ];
     let s = [

@@ -131,7 +131,8 @@ impl Format {
         }
         let exponent = ((magnitude.to_bits() >> 52) as i32 - 1023).max(1 - self.exponent);
         // The hidden bit of a normal number carries into the exponent's field.
-        sign + f64::from(exponent + self.exponent - 1) * unit + magnitude / 2f64.powi(exponent - self.mantissa)
+        sign + f64::from(exponent + self.exponent - 1) * unit
+            + magnitude / 2f64.powi(exponent - self.mantissa)
     }
 }
 

@@ -1,4 +1,5 @@
-// 32 threads: x [32] float, x[5] a NaN, the others i - 10; out [32 * 16] float. min and max of scalars, vectors and lanes pass over NaN.
+// 32 threads: x [32] float, x[5] a NaN, the others i - 10; out [32 * 16] float. min and max of scalars,
+// vectors and lanes pass over NaN.
 const uint lane = thread_index_in_simdgroup;
 const float nan = x[5], v = x[lane];
 uint n = lane * 16;
@@ -14,7 +15,11 @@ out[n++] = simd_min(v);
 out[n++] = isnan(v) ? 1.0f : 0.0f;
 out[n++] = isnan(simd_sum(v)) ? 1.0f : 0.0f;
 out[n++] = (nan == nan ? 1.0f : 0.0f) + (nan < 1.0f ? 2.0f : 0.0f) + (nan != nan ? 4.0f : 0.0f);
-out[n++] = isinf(INFINITY) && isinf(-INFINITY) && !isinf(nan) && !isfinite(INFINITY) && isfinite(FLT_MAX) ? 1.0f : 0.0f;
+out[n++] = isinf(INFINITY) && isinf(-INFINITY) && !isinf(nan) && !isfinite(INFINITY) && isfinite(FLT_MAX)
+               ? 1.0f
+               : 0.0f;
 out[n++] = exp(-INFINITY);
 out[n++] = max(-INFINITY, v == v ? v : -INFINITY) - 1.0f;
-out[n++] = isnan(INFINITY - INFINITY) && isnan(NAN) && isnan(half(nan)) && !isnormal(0.0f) && signbit(-0.0f) ? 1.0f : 0.0f;
+out[n++] = isnan(INFINITY - INFINITY) && isnan(NAN) && isnan(half(nan)) && !isnormal(0.0f) && signbit(-0.0f)
+               ? 1.0f
+               : 0.0f;

@@ -1,6 +1,8 @@
-// x [threads] float, whole numbers; skip [threads] uint: lanes that return early. Outputs f [threads * 8] float, u [threads * 3] uint.
-// Scans over the lanes of the SIMD group that have not returned, in order of their index; those that have write zeros.
-const uint i = thread_index_in_threadgroup + threadgroup_position_in_grid.x * dispatch_threads_per_threadgroup.x;
+// x [threads] float, whole numbers; skip [threads] uint: lanes that return early. Outputs f [threads * 8]
+// float, u [threads * 3] uint. Scans over the lanes of the SIMD group that have not returned, in order of
+// their index; those that have write zeros.
+const uint i =
+    thread_index_in_threadgroup + threadgroup_position_in_grid.x * dispatch_threads_per_threadgroup.x;
 for (int k = 0; k < 8; ++k) f[i * 8 + k] = 0;
 for (int k = 0; k < 3; ++k) u[i * 3 + k] = 0;
 if (skip[i] != 0) return;

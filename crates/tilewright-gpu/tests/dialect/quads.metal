@@ -1,4 +1,5 @@
-// 32 threads: x [32] float; out [32 * 14] float. Thread l writes at l * 14; each function is over its group of four.
+// 32 threads: x [32] float; out [32 * 14] float. Thread l writes at l * 14; each function is over its group
+// of four.
 const uint lane = thread_index_in_simdgroup;
 const float v = x[lane];
 uint n = lane * 14;

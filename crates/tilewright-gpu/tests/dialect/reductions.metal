@@ -1,6 +1,8 @@
-// x [threads] float, whole numbers; skip [threads] uint: lanes that return early. Outputs f [threads * 10] float, u [threads * 11] uint.
-// Each reduction is over the lanes of the SIMD group that have not returned; those that have write zeros.
-const uint i = thread_index_in_threadgroup + threadgroup_position_in_grid.x * dispatch_threads_per_threadgroup.x;
+// x [threads] float, whole numbers; skip [threads] uint: lanes that return early. Outputs f [threads * 10]
+// float, u [threads * 11] uint. Each reduction is over the lanes of the SIMD group that have not returned;
+// those that have write zeros.
+const uint i =
+    thread_index_in_threadgroup + threadgroup_position_in_grid.x * dispatch_threads_per_threadgroup.x;
 for (int k = 0; k < 10; ++k) f[i * 10 + k] = 0;
 for (int k = 0; k < 11; ++k) u[i * 11 + k] = 0;
 if (skip[i] != 0) return;

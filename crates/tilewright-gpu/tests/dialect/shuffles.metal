@@ -1,4 +1,5 @@
-// One SIMD group of 32: x [32] float; out [32 * 16] float. Lane l writes at l * 16. Every lane that is asked for is there.
+// One SIMD group of 32: x [32] float; out [32 * 16] float. Lane l writes at l * 16. Every lane that is asked
+// for is there.
 const uint lane = thread_index_in_simdgroup;
 const float v = x[lane];
 uint n = lane * 16;

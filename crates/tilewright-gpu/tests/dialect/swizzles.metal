@@ -1,4 +1,5 @@
-// One thread: x [4] float = 1..4; out [16 * 4] float: one vector of up to four after another, the rest of each four zero.
+// One thread: x [4] float = 1..4; out [16 * 4] float: one vector of up to four after another, the rest of
+// each four zero.
 float4 v(x[0], x[1], x[2], x[3]);
 for (int i = 0; i < 64; ++i) out[i] = 0;
 device float4* o = (device float4*)out;

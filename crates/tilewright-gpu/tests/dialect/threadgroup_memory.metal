@@ -1,5 +1,6 @@
-// 64 threads in groups of 32: x [64] float = i, three [1] int = 3; out [64 * 8] float. Arrays of one and two dimensions, several in one
-// declaration, a struct, half and vectors in threadgroup memory; pointers and references to it as parameters.
+// 64 threads in groups of 32: x [64] float = i, three [1] int = 3; out [64 * 8] float. Arrays of one and two
+// dimensions, several in one declaration, a struct, half and vectors in threadgroup memory; pointers and
+// references to it as parameters.
 threadgroup float line[32], grid2[4][33];
 threadgroup half halves[32];
 threadgroup float4 wide[8];

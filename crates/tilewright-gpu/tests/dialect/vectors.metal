@@ -1,4 +1,5 @@
-// One thread: x [8] float = 1..8; out [80] float. Sizes, construction, operators, comparisons, functions of vectors.
+// One thread: x [8] float = 1..8; out [80] float. Sizes, construction, operators, comparisons, functions of
+// vectors.
 uint n = 0;
 out[n++] = sizeof(float2) * 1000 + sizeof(float3) * 100 + sizeof(half3) * 10 + sizeof(uchar4);
 out[n++] = alignof(float3) * 1000 + sizeof(packed_float3) * 100 + sizeof(bool4) * 10 + sizeof(char2);
@@ -27,7 +28,8 @@ const half4 h4 = half4(a) * half(2) + half4(1);
 out[n++] = float(h4.x) + float(h4.w) * 10;
 const uchar4 bytes = uchar4(250, 1, 2, 3) + uchar4(10);
 out[n++] = bytes.x + bytes.w * 100;
-out[n++] = float(any(a > float4(3.5f))) + 2 * float(all(a > 3.5f)) + 4 * float(all(a == a)) + 8 * float(any(!(a == a)));
+out[n++] = float(any(a > float4(3.5f))) + 2 * float(all(a > 3.5f)) + 4 * float(all(a == a)) +
+           8 * float(any(!(a == a)));
 out[n++] = select(a, -a, a > 2.0f).z;
 out[n++] = length(float2(3, 4)) + distance(float3(1, 2, 3), float3(1, 2, 5));
 out[n++] = cross(float3(1, 0, 0), float3(0, 1, 0)).z;

@@ -1,4 +1,5 @@
-// skip [threads] uint: lanes that return early; out [threads * 7] uint. Votes of the lanes that have not returned.
+// skip [threads] uint: lanes that return early; out [threads * 7] uint. Votes of the lanes that have not
+// returned.
 const uint i = thread_position_in_grid.x;
 for (int k = 0; k < 7; ++k) out[i * 7 + k] = 0;
 if (skip[i] != 0) return;

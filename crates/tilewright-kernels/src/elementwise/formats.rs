@@ -129,10 +129,17 @@ mod tests {
 
     #[test]
     fn every_small_float_survives_the_round_trip() {
-        fn check<T: SmallFloat>(all: impl Iterator<Item = T>, bits: impl Fn(T) -> u32, truth: impl Fn(T) -> f64) {
+        fn check<T: SmallFloat>(
+            all: impl Iterator<Item = T>,
+            bits: impl Fn(T) -> u32,
+            truth: impl Fn(T) -> f64,
+        ) {
             for small in all {
                 let wide = small.to_wide();
-                assert!(f64::from(wide) == truth(small) || (wide.is_nan() && truth(small).is_nan()), "{wide}");
+                assert!(
+                    f64::from(wide) == truth(small) || (wide.is_nan() && truth(small).is_nan()),
+                    "{wide}"
+                );
                 assert!(wide.is_nan() || bits(T::round_from(wide)) == bits(small), "{wide}");
             }
         }
@@ -163,7 +170,9 @@ mod tests {
     #[test]
     fn rounding_to_odd_keeps_ties_apart() {
         let tie = 1.0 + 1.0 / 256.0; // halfway between two bf16
-        for (value, rounded) in [(tie, 1.0), (tie + 1e-15, 1.0078125), (tie - 1e-15, 1.0), (-tie - 1e-15, -1.0078125)] {
+        for (value, rounded) in
+            [(tie, 1.0), (tie + 1e-15, 1.0078125), (tie - 1e-15, 1.0), (-tie - 1e-15, -1.0078125)]
+        {
             assert_eq!(bf16::round_from(f32_to_odd_from_f64(value)).to_f64(), rounded, "{value}");
         }
         assert_eq!(f32_to_odd_from_f64(f64::MAX), f32::MAX);

@@ -79,7 +79,8 @@ impl Tile {
             return Some("each thread must load whole runs of 4 elements of both operands".into());
         }
         let bytes = self.bytes(accumulator);
-        (bytes > GROUP_MEMORY).then(|| format!("{bytes} bytes of threadgroup memory, of at most {GROUP_MEMORY}"))
+        (bytes > GROUP_MEMORY)
+            .then(|| format!("{bytes} bytes of threadgroup memory, of at most {GROUP_MEMORY}"))
     }
 
     /// The tiles worth timing for sums in `accumulator`, from large blocks to small ones.
@@ -90,7 +91,7 @@ impl Tile {
             Tile::new(64, 128, 8, 8, 8),
             Tile::new(128, 64, 16, 8, 4),
             Tile::new(64, 64, 16, 4, 4),
-            Tile::new(64, 64, 8, 4, 4),
+            Tile::new(64, 64, 8, 8, 4),
             Tile::new(32, 32, 16, 4, 4),
             Tile::new(16, 32, 8, 4, 4),
         ];

@@ -23,7 +23,10 @@ impl Pair {
         };
         Pair {
             plain: program(include_str!("sums.header.metal")),
-            compensated: program(concat!(include_str!("sums.header.metal"), include_str!("compensated.header.metal"))),
+            compensated: program(concat!(
+                include_str!("sums.header.metal"),
+                include_str!("compensated.header.metal")
+            )),
         }
     }
 

@@ -8,18 +8,11 @@ use tilewright_core::{DType, Element, bf16, f16};
 
 /// A type in which sums are kept: f32 or f64.
 pub(super) trait Real:
-    Element
-    + PartialOrd
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + AddAssign
-    + SubAssign
+    Element + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + AddAssign + SubAssign
 {
     /// `self * factor + addend`, rounded once.
     fn fused(self, factor: Self, addend: Self) -> Self;
     fn root(self) -> Self;
-    fn abs(self) -> Self;
 }
 
 macro_rules! real {
@@ -29,8 +22,6 @@ macro_rules! real {
             fn fused(self, factor: Self, addend: Self) -> Self { self.mul_add(factor, addend) }
             #[inline(always)]
             fn root(self) -> Self { self.sqrt() }
-            #[inline(always)]
-            fn abs(self) -> Self { self.abs() }
         }
     )*};
 }

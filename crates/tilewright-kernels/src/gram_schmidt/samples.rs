@@ -24,7 +24,9 @@ fn view(case: &Case, values: &[f64], dtype: DType, dims: &[usize]) -> Result<Ten
         }
         ("offset", _) => {
             let shifted: Vec<f64> = [0.0].iter().chain(values).copied().collect();
-            Tensor::from_f64(&shifted, dtype, [values.len() + 1])?.slice(0, 1..values.len() + 1)?.reshape(dims)
+            Tensor::from_f64(&shifted, dtype, [values.len() + 1])?
+                .slice(0, 1..values.len() + 1)?
+                .reshape(dims)
         }
         _ => Tensor::from_f64(values, dtype, dims),
     }

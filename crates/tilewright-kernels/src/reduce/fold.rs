@@ -30,8 +30,7 @@ pub(super) trait Fold<T: Element>: Sync {
         }
         let half = stretch.len().div_ceil(Self::BLOCK) / 2 * Self::BLOCK;
         let (left, right) = stretch.split_at(half);
-        let (left, right) =
-            rayon::join(|| self.stretch(left, first), || self.stretch(right, first + half));
+        let (left, right) = rayon::join(|| self.stretch(left, first), || self.stretch(right, first + half));
         self.merge(left, right)
     }
 

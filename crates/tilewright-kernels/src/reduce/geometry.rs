@@ -38,7 +38,12 @@ impl Split {
         let items = rows * parts;
         if n > u32::MAX as usize || items > i32::MAX as usize {
             let got = format!("{rows} rows of {n}");
-            return Err(Error::shape(operation, "x", "fewer than 2^32 elements in a row and 2^31 parts in all", got));
+            return Err(Error::shape(
+                operation,
+                "x",
+                "fewer than 2^32 elements in a row and 2^31 parts in all",
+                got,
+            ));
         }
         let wide = chunk > NARROW;
         let threads = if wide { chunk.div_ceil(16).next_multiple_of(32) } else { 32 * items };

@@ -12,7 +12,7 @@ pub mod max;
 pub mod scan;
 pub mod softmax;
 pub mod sum;
-// pub mod top_k;
+pub mod top_k;
 
 mod data;
 mod exp;

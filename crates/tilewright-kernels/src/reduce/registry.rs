@@ -80,11 +80,7 @@ pub(super) fn elements(case: &Case) -> f64 {
 }
 
 /// Whole numbers modulo the range of an integer dtype.
-pub(super) fn wrapped(
-    numbers: impl Iterator<Item = i64>,
-    dtype: DType,
-    shape: &[usize],
-) -> Result<Tensor> {
+pub(super) fn wrapped(numbers: impl Iterator<Item = i64>, dtype: DType, shape: &[usize]) -> Result<Tensor> {
     match dtype {
         DType::I32 => Tensor::from_vec(numbers.map(|number| number as i32).collect(), shape),
         DType::U32 => Tensor::from_vec(numbers.map(|number| number as u32).collect(), shape),

@@ -76,7 +76,8 @@ impl CudaStream {
         if definition.math == MathMode::Fast {
             flags.push("--use_fast_math".to_owned());
         }
-        let mut parts = vec!["cuda".to_owned(), unit.source.clone(), unit.entry.clone(), caps.compiler.clone()];
+        let mut parts =
+            vec!["cuda".to_owned(), unit.source.clone(), unit.entry.clone(), caps.compiler.clone()];
         parts.extend(options(definition, unit));
         parts.extend(flags.iter().cloned());
         let key = Key::new(parts.iter().map(String::as_str));
@@ -96,7 +97,8 @@ fn build(name: &str, unit: &Unit, flags: &[String], path: &Path) -> Result<()> {
     let mut raw = std::ptr::null_mut();
     let (none, names) = (std::ptr::null(), std::ptr::null());
     // SAFETY: both strings are null-terminated and outlive the call; no headers are given.
-    let created = unsafe { sys::nvrtcCreateProgram(&mut raw, source.as_ptr(), label.as_ptr(), 0, none, names) };
+    let created =
+        unsafe { sys::nvrtcCreateProgram(&mut raw, source.as_ptr(), label.as_ptr(), 0, none, names) };
     if created != nvrtcResult::NVRTC_SUCCESS {
         return Err(fail(format!("NVRTC does not start: {created:?}")));
     }

@@ -28,7 +28,8 @@ unsafe impl Sync for Context {}
 fn describe(result: CUresult) -> String {
     let mut text = std::ptr::null();
     // SAFETY: `text` receives a pointer to a static string, or stays null for an unknown code.
-    let known = unsafe { sys::cuGetErrorString(result, &mut text) } == CUresult::CUDA_SUCCESS && !text.is_null();
+    let known =
+        unsafe { sys::cuGetErrorString(result, &mut text) } == CUresult::CUDA_SUCCESS && !text.is_null();
     if !known {
         return format!("{result:?}");
     }

@@ -67,7 +67,11 @@ impl CudaBuffer {
     fn users(&self) -> Vec<Arc<RawStream>> {
         let used = self.used.load(Ordering::Relaxed);
         let streams = self.home.context.streams.lock().expect("no panic holds the lock");
-        streams.iter().filter_map(|stream| stream.upgrade()).filter(|stream| used & stream.bit() != 0).collect()
+        streams
+            .iter()
+            .filter_map(|stream| stream.upgrade())
+            .filter(|stream| used & stream.bit() != 0)
+            .collect()
     }
 }
 
@@ -89,7 +93,8 @@ impl Buffer for CudaBuffer {
         context.bind()?;
         let (from, raw) = (self.address + offset as u64, self.home.raw);
         // SAFETY: the range was checked against the buffer; `target` outlives the copy, which is waited for below.
-        let copied = unsafe { sys::cuMemcpyDtoHAsync_v2(target.as_mut_ptr().cast(), from, target.len(), raw) };
+        let copied =
+            unsafe { sys::cuMemcpyDtoHAsync_v2(target.as_mut_ptr().cast(), from, target.len(), raw) };
         check(context.ordinal, "download", copied)?;
         self.home.synchronize()
     }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cudarc::driver::sys::{self, CUresult};
-use tilewright_core::{Buffer, Device, Error, Event, EventDriver, Kind, Result, StreamDriver, Tensor, poisoning};
+use tilewright_core::{
+    Buffer, Device, Error, Event, EventDriver, Kind, Result, StreamDriver, Tensor, poisoning,
+};
 
 use super::compile::CudaPipeline;
 use super::context::{Context, check};
@@ -60,7 +62,10 @@ impl RawStream {
             Err(error) => {
                 let names: Vec<&str> = launched.iter().rev().map(|name| &**name).collect();
                 let Kind::Device { why, .. } = error.kind() else { return Err(error) };
-                let why = format!("{why}, in {} (launched on this stream since it was last in order)", names.join(" or "));
+                let why = format!(
+                    "{why}, in {} (launched on this stream since it was last in order)",
+                    names.join(" or ")
+                );
                 Err(Error::device("synchronize", Device::Cuda(self.context.ordinal), why))
             }
         }
@@ -245,7 +250,9 @@ impl CudaStream {
         check(ordinal, "stream", unsafe { sys::cuStreamCreate(&mut raw, flags) })?;
         let mut streams = context.streams.lock().expect("no panic holds the lock");
         streams.retain(|stream| stream.strong_count() > 0);
-        let taken = |slot: u32| streams.iter().filter_map(|stream| stream.upgrade()).any(|stream| stream.slot == slot);
+        let taken = |slot: u32| {
+            streams.iter().filter_map(|stream| stream.upgrade()).any(|stream| stream.slot == slot)
+        };
         let slot = (0..).find(|&slot| !taken(slot)).expect("some slot is free");
         let stream = Arc::new(RawStream {
             context: context.clone(),
@@ -299,7 +306,8 @@ impl CudaStream {
         }
         for (origin, groups, block) in parts(&call.extent) {
             let mut block_data = metadata(call, origin);
-            let mut pointers: Vec<*mut c_void> = values.iter_mut().map(|value| (&raw mut *value).cast()).collect();
+            let mut pointers: Vec<*mut c_void> =
+                values.iter_mut().map(|value| (&raw mut *value).cast()).collect();
             pointers.push(block_data.as_mut_ptr().cast());
             // SAFETY: the function's parameters are those of its signature: one 8-byte slot each, of which a smaller scalar reads its low
             // bytes, then the metadata block, whose layout `metadata` shares with the generated entry. The driver copies them before it
@@ -327,16 +335,25 @@ impl CudaStream {
 
     pub(crate) fn fill(&self, tensor: &Tensor, pattern: &[u8]) -> Result<()> {
         let (address, elements, raw) = (self.address(tensor)?, tensor.elements(), self.raw()?);
-        let word = |range: std::ops::Range<usize>| u32::from_le_bytes(pattern[range].try_into().expect("four bytes"));
+        let word = |range: std::ops::Range<usize>| {
+            u32::from_le_bytes(pattern[range].try_into().expect("four bytes"))
+        };
         // SAFETY: each call writes exactly the tensor's bytes, which live, in stream order.
         let result = unsafe {
             match pattern.len() {
                 1 => sys::cuMemsetD8Async(address, pattern[0], elements, raw),
-                2 => sys::cuMemsetD16Async(address, u16::from_le_bytes([pattern[0], pattern[1]]), elements, raw),
+                2 => sys::cuMemsetD16Async(
+                    address,
+                    u16::from_le_bytes([pattern[0], pattern[1]]),
+                    elements,
+                    raw,
+                ),
                 4 => sys::cuMemsetD32Async(address, word(0..4), elements, raw),
                 // The two halves as columns of a matrix with one element per row.
                 _ => match sys::cuMemsetD2D32Async(address, 8, word(0..4), 1, elements, raw) {
-                    CUresult::CUDA_SUCCESS => sys::cuMemsetD2D32Async(address + 4, 8, word(4..8), 1, elements, raw),
+                    CUresult::CUDA_SUCCESS => {
+                        sys::cuMemsetD2D32Async(address + 4, 8, word(4..8), 1, elements, raw)
+                    }
                     failure => failure,
                 },
             }
@@ -352,7 +369,8 @@ impl CudaStream {
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
         // SAFETY: the stream lives.
         let result = unsafe { sys::cuStreamBeginCapture_v2(raw, mode) };
-        check(self.0.context.ordinal, "capture", result).inspect_err(|_| self.0.capturing.store(false, Ordering::Release))
+        check(self.0.context.ordinal, "capture", result)
+            .inspect_err(|_| self.0.capturing.store(false, Ordering::Release))
     }
 
     pub(crate) fn end_capture(&self) -> Result<CudaGraph> {
@@ -378,7 +396,11 @@ impl CudaStream {
     pub(crate) fn replay(&self, graph: &CudaGraph) -> Result<()> {
         let raw = self.raw()?;
         if graph.context.ordinal != self.0.context.ordinal {
-            return Err(Error::layout("replay", "stream", "is not on the device that the launches were recorded on"));
+            return Err(Error::layout(
+                "replay",
+                "stream",
+                "is not on the device that the launches were recorded on",
+            ));
         }
         for buffer in &graph.memory {
             if let Some(buffer) = buffer.as_any().downcast_ref::<CudaBuffer>() {
@@ -468,7 +490,8 @@ mod tests {
                 for index in 0..all.iter().product() {
                     let local = [index % all[0], index / all[0] % all[1], index / all[0] / all[1]];
                     let at: [u32; 3] = std::array::from_fn(|axis| {
-                        (origin[axis] + local[axis] / block[axis]) * extent.group[axis] + local[axis] % block[axis]
+                        (origin[axis] + local[axis] / block[axis]) * extent.group[axis]
+                            + local[axis] % block[axis]
                     });
                     if (0..3).all(|axis| at[axis] < threads[axis]) {
                         covered[(at[0] + threads[0] * (at[1] + threads[1] * at[2])) as usize] += 1;

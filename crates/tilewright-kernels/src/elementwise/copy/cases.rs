@@ -24,7 +24,11 @@ static SPEC: Spec = Spec {
     math: "out[i, j, ..] = convert(x[i, j, ..])",
     inputs: &[Slot::new("x", "[..]")],
     outputs: &[Slot::new("out", "[..]")],
-    args: &[ArgSpec { name: "dtype", default: "same", doc: "the dtype of the copy; same keeps that of the source" }],
+    args: &[ArgSpec {
+        name: "dtype",
+        default: "same",
+        doc: "the dtype of the copy; same keeps that of the source",
+    }],
     dtypes: &DType::ALL,
 };
 
@@ -94,10 +98,50 @@ fn cases() -> Vec<Case> {
 
 /// Reals whose neighbourhoods decide something: ends of ranges and halves between small floats.
 const TURNING_POINTS: [f64; 44] = [
-    0.0, 0.5, 1.0, 1.5, 2.5, 0.999_999_99, 127.0, 127.5, 128.0, 128.5, 129.0, 255.0, 255.5, 256.0, 448.0, 464.0, 464.1,
-    480.0, 32767.5, 32768.0, 57344.0, 61439.9, 61440.0, 65504.0, 65519.9, 65520.0, 65535.9, 65536.0, 16_777_217.0,
-    2_147_483_647.5, 2_147_483_648.0, 4_294_967_295.5, 4_294_967_296.0, 9_223_372_036_854_775_807.0,
-    18_446_744_073_709_551_616.0, 3.4028235e38, 3.4e39, 1e300, 1e-300, 1e-45, 1.1754942e-38, 2.98e-8, 7.63e-6, 9.77e-4,
+    0.0,
+    0.5,
+    1.0,
+    1.5,
+    2.5,
+    0.999_999_99,
+    127.0,
+    127.5,
+    128.0,
+    128.5,
+    129.0,
+    255.0,
+    255.5,
+    256.0,
+    448.0,
+    464.0,
+    464.1,
+    480.0,
+    32767.5,
+    32768.0,
+    57344.0,
+    61439.9,
+    61440.0,
+    65504.0,
+    65519.9,
+    65520.0,
+    65535.9,
+    65536.0,
+    16_777_217.0,
+    2_147_483_647.5,
+    2_147_483_648.0,
+    4_294_967_295.5,
+    4_294_967_296.0,
+    9_223_372_036_854_775_807.0,
+    18_446_744_073_709_551_616.0,
+    3.4028235e38,
+    3.4e39,
+    1e300,
+    1e-300,
+    1e-45,
+    1.1754942e-38,
+    2.98e-8,
+    7.63e-6,
+    9.77e-4,
 ];
 
 /// The bits of element `index` of a case's source.
@@ -120,7 +164,8 @@ fn source(case: &Case) -> Result<Tensor> {
     let mut fresh = |dims: &[usize]| {
         let elements = dims.iter().product();
         let bits = (0..elements).map(|index| source_bits(case.dtype, index, &mut random));
-        let bytes: Vec<u8> = bits.flat_map(|bits| bits.to_le_bytes().into_iter().take(case.dtype.size())).collect();
+        let bytes: Vec<u8> =
+            bits.flat_map(|bits| bits.to_le_bytes().into_iter().take(case.dtype.size())).collect();
         with_element!(case.dtype, T => Tensor::from_vec::<T>(bytemuck::pod_collect_to_vec(&bytes), dims))
     };
     match case.data {

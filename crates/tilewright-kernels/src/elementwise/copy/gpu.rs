@@ -6,7 +6,7 @@ use tilewright_core::{DType, Layout, Result, Shape, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Launch, Program};
 
 use super::walk::{Path, Walk};
-use crate::elementwise::{GROUP, groups, vectors_fit};
+use crate::elementwise::gpu::{GROUP, groups, vectors_fit};
 
 static WORDS: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("copy_words", include_str!("gpu.words.metal"))
@@ -67,7 +67,8 @@ fn words(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {
     let offset = x.layout().offset() * x.dtype().size();
     let width = [16, 8, 4, 2, 1].into_iter().find(|width| offset.is_multiple_of(*width)).unwrap_or(1);
     let per_group = width * WORDS_PER_THREAD * GROUP;
-    let launch = WORDS.launch(stream).template("BYTES", width).input("x", x).scalar("bytes", x.bytes() as u64);
+    let launch =
+        WORDS.launch(stream).template("BYTES", width).input("x", x).scalar("bytes", x.bytes() as u64);
     let grid = Grid::groups([x.bytes().div_ceil(per_group), 1, 1]);
     launch.output_into("out", out).grid(grid, [GROUP, 1, 1]).run().map(drop)
 }
@@ -78,7 +79,11 @@ fn run(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {
         .template("ALIGNED", aligned)
         .input("x", x)
         .scalar("n", x.elements() as u64);
-    launch.output_into("out", out).grid(Grid::groups([groups(x.elements()), 1, 1]), [GROUP, 1, 1]).run().map(drop)
+    launch
+        .output_into("out", out)
+        .grid(groups(x.elements()), [GROUP, 1, 1])
+        .run()
+        .map(drop)
 }
 
 fn strided(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {

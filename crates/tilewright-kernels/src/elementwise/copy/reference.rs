@@ -162,16 +162,25 @@ mod tests {
 
     #[test]
     fn agrees_with_the_language_where_the_language_says_the_same() {
-        for value in [0.0, -0.0, 1.5, -2.5, 1e-310, 5e-324, 1e300, 16_777_217.0, 3.402_823_6e38, f64::INFINITY, 0.1] {
+        for value in
+            [0.0, -0.0, 1.5, -2.5, 1e-310, 5e-324, 1e300, 16_777_217.0, 3.402_823_6e38, f64::INFINITY, 0.1]
+        {
             let bits = f64::to_bits(value);
             assert_eq!(convert(DType::F64, DType::F32, bits) as u32, (value as f32).to_bits(), "{value}");
             assert_eq!(convert(DType::F64, DType::I16, bits) as u16 as i16, value as i16, "{value}");
             assert_eq!(convert(DType::F64, DType::U64, bits), value as u64, "{value}");
-            assert_eq!(decode(DType::F64, bits), decode(DType::F64, encode(DType::F64, decode(DType::F64, bits))));
+            assert_eq!(
+                decode(DType::F64, bits),
+                decode(DType::F64, encode(DType::F64, decode(DType::F64, bits)))
+            );
         }
         for value in [0, 1, -1, i64::MAX, i64::MIN, (1 << 53) + 1, (1 << 24) + 1, -(1 << 60) - 3] {
             assert_eq!(convert(DType::I64, DType::F64, value as u64), (value as f64).to_bits(), "{value}");
-            assert_eq!(convert(DType::I64, DType::F32, value as u64) as u32, (value as f32).to_bits(), "{value}");
+            assert_eq!(
+                convert(DType::I64, DType::F32, value as u64) as u32,
+                (value as f32).to_bits(),
+                "{value}"
+            );
         }
         assert_eq!(convert(DType::I64, DType::U8, -5i64 as u64), 0);
         assert_eq!(convert(DType::I64, DType::I8, -5i64 as u64), 0xfb);

@@ -35,7 +35,9 @@ fn parallel_boundaries_lose_nothing() {
         let elements: Vec<u32> = (0..(m * n) as u32).map(|i| i.wrapping_mul(2_654_435_761) >> 8).collect();
         let x = Tensor::from_vec(elements, [m, n]).unwrap();
         let turned = x.transpose().unwrap();
-        for view in [x.clone(), turned.clone(), turned.slice(0, n / 3..n).unwrap(), x.slice(1, n / 2..n).unwrap()] {
+        for view in
+            [x.clone(), turned.clone(), turned.slice(0, n / 3..n).unwrap(), x.slice(1, n / 2..n).unwrap()]
+        {
             let same = copy(&Stream::cpu(), &view, &CopyTo::default()).unwrap();
             assert_eq!(same.to_vec::<u32>().unwrap(), view.to_vec::<u32>().unwrap());
             let float = copy(&Stream::cpu(), &view, &CopyTo { dtype: Some(DType::F32) }).unwrap();

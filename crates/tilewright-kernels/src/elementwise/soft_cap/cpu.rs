@@ -11,9 +11,9 @@ pub(super) fn soft_cap(x: &Tensor, cap: f64) -> Result<Tensor> {
     let mut out = Tensor::empty(&Stream::cpu(), x.dtype(), x.shape())?;
     let x = x.to_host()?;
     match x.dtype() {
-        DType::F64 => apply::<f64>(&x, &mut out, |x| {
-            if x.abs() <= cap * 1.5e-8 { x } else { cap * (x / cap).tanh() }
-        })?,
+        DType::F64 => {
+            apply::<f64>(&x, &mut out, |x| if x.abs() <= cap * 1.5e-8 { x } else { cap * (x / cap).tanh() })?
+        }
         DType::F32 => apply::<f32>(&x, &mut out, |x| capped(x, cap as f32))?,
         DType::F16 => apply::<f16>(&x, &mut out, |x| f16::round_from(capped(x.to_wide(), cap as f32)))?,
         _ => apply::<bf16>(&x, &mut out, |x| bf16::round_from(capped(x.to_wide(), cap as f32)))?,

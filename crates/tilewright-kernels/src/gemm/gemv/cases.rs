@@ -3,13 +3,14 @@
 //! Tolerance: any order of summing `k` products, fused or not, leaves at most `k` roundings on each.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier,
+    Work,
 };
 
 use super::super::product::{DTYPES, accumulator};
 use super::super::samples::{Data, Samples, roundings};
-use super::reference::truth;
 use super::Gemv;
+use super::reference::truth;
 
 /// [`gemv()`](super::gemv()) as the registry sees it.
 pub static KERNEL: &dyn Kernel = &Registered;
@@ -127,7 +128,13 @@ impl Kernel for Registered {
         }
     }
 
-    fn run(&self, stream: &Stream, variant: Option<&str>, args: &Args, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    fn run(
+        &self,
+        stream: &Stream,
+        variant: Option<&str>,
+        args: &Args,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
         let [a, x] = inputs else { return Err(Error::range(SPEC.name, "inputs", "a and x", inputs.len())) };
         Ok(vec![super::run(stream, variant, a, x, &Gemv::from_args(args)?)?])

@@ -45,12 +45,17 @@ fn run<T: Number, O: Rounded<T::Sum>>(problem: &Problem, out: &mut [O]) -> Resul
             T::widen(&x[index * step..][..1], std::slice::from_mut(to));
         }
         // One task: a piece of the sums of some neighbouring rows.
-        let rows = if by_columns { ROWS } else { (PARALLEL / (2 * size_of::<T>() * k.min(TERMS).max(1))).max(1) };
+        let rows =
+            if by_columns { ROWS } else { (PARALLEL / (2 * size_of::<T>() * k.min(TERMS).max(1))).max(1) };
         let task = |(first, top, sums): (usize, usize, &mut [T::Sum])| {
             let vector = &vector[first..k.min(first + TERMS)];
             let from = &a[(top * row + first * term).min(a.len())..];
             Arch::new().dispatch(|| {
-                if by_columns { columns::<T>(from, term, vector, sums) } else { dots::<T>(from, row, term, vector, sums) }
+                if by_columns {
+                    columns::<T>(from, term, vector, sums)
+                } else {
+                    dots::<T>(from, row, term, vector, sums)
+                }
             });
         };
         let tasks = partial.chunks_mut(m).enumerate().flat_map(|(piece, sums)| {
@@ -155,7 +160,8 @@ fn columns<T: Number>(a: &[T], term: usize, x: &[T::Sum], sums: &mut [T::Sum]) {
             let [s0, s1, s2, s3] = &mut strips;
             let from = |at: usize| &a[(group * 4 + at) * term + top..][..rows];
             if let &[x0, x1, x2, x3] = x {
-                let (c0, c1, c2, c3) = (column(from(0), s0), column(from(1), s1), column(from(2), s2), column(from(3), s3));
+                let (c0, c1, c2, c3) =
+                    (column(from(0), s0), column(from(1), s1), column(from(2), s2), column(from(3), s3));
                 for (i, sum) in sums.iter_mut().enumerate() {
                     *sum += (c0[i] * x0 + c1[i] * x1) + (c2[i] * x2 + c3[i] * x3);
                 }

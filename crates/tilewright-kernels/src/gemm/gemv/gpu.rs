@@ -14,7 +14,8 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = definition.template("T").template("S").template("O").input("a").input("x").output("out");
     let definition = ["m", "k", "span"].into_iter().fold(definition, |d, name| d.scalar(name, DType::I32));
     let definition = ["batches", "splits"].into_iter().fold(definition, |d, name| d.scalar(name, DType::U32));
-    let definition = ["by_rows", "a_whole", "x_whole"].into_iter().fold(definition, |d, name| d.scalar(name, DType::Bool));
+    let definition =
+        ["by_rows", "a_whole", "x_whole"].into_iter().fold(definition, |d, name| d.scalar(name, DType::Bool));
     Program::new(definition).expect("the definition is valid")
 });
 
@@ -60,6 +61,10 @@ pub(super) fn gemv(stream: &Stream, problem: &Problem) -> Result<Tensor> {
         .scalar("x_whole", is_whole(&problem.x.unsqueeze(problem.x.rank() - 1)?))
         .grid(Grid::groups([groups, 1, (batches * pieces).min(65_535)]), [THREADS, 1, 1])
         .run_one()?;
-    let out = if pieces == 1 { parts } else { add_pieces(stream, &parts, pieces, [batches, problem.m, 1], problem.out)? };
+    let out = if pieces == 1 {
+        parts
+    } else {
+        add_pieces(stream, &parts, pieces, [batches, problem.m, 1], problem.out)?
+    };
     out.reshape(&shape)
 }

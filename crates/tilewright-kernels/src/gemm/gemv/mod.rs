@@ -113,7 +113,8 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, x: &Tensor, args: &Ge
 }
 
 fn plan(stream: &Stream, a: &Tensor, x: &Tensor, args: &Gemv) -> Result<Problem> {
-    for (argument, tensor, expected, axes) in [("a", a, "at least 2 axes", 2), ("x", x, "at least 1 axis", 1)] {
+    for (argument, tensor, expected, axes) in [("a", a, "at least 2 axes", 2), ("x", x, "at least 1 axis", 1)]
+    {
         product::check(NAME, stream, argument, tensor)?;
         product::check_rank(NAME, argument, expected, tensor, axes)?;
     }

@@ -3,7 +3,8 @@
 //! Tolerance: as many roundings as terms, as in [`matmul`](super::super::matmul()). Besides, the output has to equal its own transpose.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Residual, Result, Slot, Spec, Stream,
+    Tensor, Tier, Work,
 };
 
 use super::super::matmul;
@@ -24,7 +25,11 @@ static SPEC: Spec = Spec {
     inputs: &[Slot::new("a", "[.., m, n]")],
     outputs: &[Slot::new("out", "[.., n, n]")],
     args: &[
-        ArgSpec { name: "of_rows", default: "false", doc: "a aᵀ, whose shape is [.., m, m], instead of aᵀ a" },
+        ArgSpec {
+            name: "of_rows",
+            default: "false",
+            doc: "a aᵀ, whose shape is [.., m, m], instead of aᵀ a",
+        },
         ArgSpec { name: "out_dtype", default: "auto", doc: "f32, f16, bf16 (f64 for f64); auto: that of a" },
         ArgSpec { name: "tile", default: "auto", doc: "tile of the portable GPU body, such as 64x64x16/4x4" },
     ],
@@ -136,7 +141,13 @@ impl Kernel for Registered {
         matmul::support(SPEC.name, device, case.dtype, out)
     }
 
-    fn run(&self, stream: &Stream, variant: Option<&str>, args: &Args, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    fn run(
+        &self,
+        stream: &Stream,
+        variant: Option<&str>,
+        args: &Args,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
         let [a] = inputs else { return Err(Error::range(SPEC.name, "inputs", "a alone", inputs.len())) };
         Ok(vec![super::run(stream, variant, a, &Gram::from_args(args)?)?])
@@ -145,7 +156,8 @@ impl Kernel for Registered {
     fn work(&self, case: &Case) -> Work {
         let (batch, n, k) = extents(case);
         let batch = batch.iter().product::<usize>() as f64;
-        let out = case.args.text("out_dtype", "auto").ok().and_then(|name| name.parse().ok()).unwrap_or(case.dtype);
+        let out =
+            case.args.text("out_dtype", "auto").ok().and_then(|name| name.parse().ok()).unwrap_or(case.dtype);
         let (n, k) = (n as f64, k as f64);
         let bytes = batch * (n * k * case.dtype.size() as f64 + n * n * out.size() as f64);
         Work { flops: batch * n * (n + 1.0) * k, bytes }

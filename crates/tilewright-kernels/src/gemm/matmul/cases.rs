@@ -8,14 +8,14 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier,
-    Value, Work,
+    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Residual, Result, Slot, Spec, Stream,
+    Tensor, Tier, Value, Work,
 };
 
 use super::super::product::{DTYPES, accumulator};
 use super::super::samples::{Data, Samples, roundings};
-use super::reference::Truth;
 use super::Matmul;
+use super::reference::Truth;
 
 /// [`matmul()`](super::matmul()) as the registry sees it.
 pub static KERNEL: &dyn Kernel = &Registered;
@@ -26,11 +26,7 @@ static SPEC: Spec = Spec {
     name: "matmul",
     family: "gemm",
     math: "out = alpha op(a) op(b) + beta c",
-    inputs: &[
-        Slot::new("a", "[.., m, k]"),
-        Slot::new("b", "[.., k, n]"),
-        Slot::optional("c", "[.., m, n]"),
-    ],
+    inputs: &[Slot::new("a", "[.., m, k]"), Slot::new("b", "[.., k, n]"), Slot::optional("c", "[.., m, n]")],
     outputs: &[Slot::new("out", "[.., m, n]")],
     args: &[
         ArgSpec { name: "transpose_a", default: "false", doc: "op(a) is the transpose of a" },
@@ -237,7 +233,13 @@ impl Kernel for Registered {
         super::support(SPEC.name, device, case.dtype, out_dtype(case)?)
     }
 
-    fn run(&self, stream: &Stream, variant: Option<&str>, args: &Args, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    fn run(
+        &self,
+        stream: &Stream,
+        variant: Option<&str>,
+        args: &Args,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
         let (a, b, c) = match inputs {
             [a, b] => (a, b, None),

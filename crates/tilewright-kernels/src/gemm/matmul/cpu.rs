@@ -63,7 +63,11 @@ impl<'a, T: Element> Matrices<'a, T> {
 }
 
 /// Runs `each` on every matrix of the output, and says how many threads it may use itself.
-pub(super) fn for_each_batch<T: Send>(product: &Product, out: &mut [T], each: impl Fn(usize, &mut [T], Par) + Sync) {
+pub(super) fn for_each_batch<T: Send>(
+    product: &Product,
+    out: &mut [T],
+    each: impl Fn(usize, &mut [T], Par) + Sync,
+) {
     let work = product.m * product.n * product.k;
     let one_by_one = product.batches() == 1 || work >= 8 * PARALLEL;
     let chunks = out.chunks_mut(product.m * product.n).enumerate();
@@ -74,7 +78,8 @@ pub(super) fn for_each_batch<T: Send>(product: &Product, out: &mut [T], each: im
         chunks.for_each(|(batch, out)| each(batch, out, Par::Seq));
     } else {
         // Several small matrices make one task, for the same reason that a small product makes one.
-        let together = (PARALLEL / work.max(1)).clamp(1, product.batches().div_ceil(2 * rayon::current_num_threads()));
+        let together =
+            (PARALLEL / work.max(1)).clamp(1, product.batches().div_ceil(2 * rayon::current_num_threads()));
         let size = product.m * product.n * together;
         out.par_chunks_mut(size).enumerate().for_each(|(task, out)| {
             for (index, out) in out.chunks_mut(product.m * product.n).enumerate() {

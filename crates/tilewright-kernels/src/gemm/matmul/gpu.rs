@@ -34,7 +34,8 @@ impl Programs {
         };
         let product = |name: &'static str, body: &'static str| {
             let definition = scaled(name, body).input("a").input("b").template("T");
-            let definition = ["m", "n", "k", "span"].into_iter().fold(definition, |d, name| d.scalar(name, DType::I32));
+            let definition =
+                ["m", "n", "k", "span"].into_iter().fold(definition, |d, name| d.scalar(name, DType::I32));
             let definition = definition.scalar("batches", DType::U32).scalar("splits", DType::U32);
             let flags = ["a_whole", "b_whole", "out_whole", "symmetric"];
             flags.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::Bool))
@@ -42,7 +43,8 @@ impl Programs {
         let portable = product("matmul", include_str!("gpu.metal")).template("S");
         let portable = ["BM", "BN", "BK", "TM", "TN"].into_iter().fold(portable, |d, name| d.template(name));
         let splits = scaled("matmul_splits", include_str!("splits.metal")).input("parts").template("S");
-        let splits = ["splits", "size", "columns"].into_iter().fold(splits, |d, name| d.scalar(name, DType::U32));
+        let splits =
+            ["splits", "size", "columns"].into_iter().fold(splits, |d, name| d.scalar(name, DType::U32));
         Programs {
             portable: program(portable),
             simdgroup: program(product("matmul_simdgroup", include_str!("gpu.simdgroup.metal"))),
@@ -52,7 +54,12 @@ impl Programs {
 }
 
 /// The variants for operands of `dtype` and an output of `out`, the default first, or why there is none.
-pub(in super::super) fn support(name: &'static str, device: Device, dtype: DType, out: DType) -> Result<Vec<&'static str>> {
+pub(in super::super) fn support(
+    name: &'static str,
+    device: Device,
+    dtype: DType,
+    out: DType,
+) -> Result<Vec<&'static str>> {
     let mut variants = Vec::new();
     if let Device::Cuda(_) = device {
         if cublaslt::available(device).is_ok() && cublaslt::takes(dtype, out) {
@@ -139,7 +146,8 @@ fn launch(stream: &Stream, product: &Product, tile: Option<Tile>) -> Result<Tens
     let terms = if product.is_only_c() { 0 } else { product.k };
     let groups = product.m.div_ceil(rows) * product.n.div_ceil(columns);
     // Few tiles and long sums leave a device idle: cut the sum into pieces, of 256 terms at least, added in order afterwards.
-    let pieces = (wanted_groups(stream.device())? / (groups * product.batches())).clamp(1, (terms / 256).max(1));
+    let pieces =
+        (wanted_groups(stream.device())? / (groups * product.batches())).clamp(1, (terms / 256).max(1));
     let span = terms.div_ceil(pieces).next_multiple_of(depth).max(depth);
     let pieces = terms.div_ceil(span).max(1);
     let whole = pieces == 1;
@@ -171,7 +179,10 @@ fn launch(stream: &Stream, product: &Product, tile: Option<Tile>) -> Result<Tens
     if let Some(tile) = tile {
         let sizes = [tile.rows, tile.columns, tile.depth, tile.thread_rows, tile.thread_columns];
         run = run.template("S", sums);
-        run = ["BM", "BN", "BK", "TM", "TN"].into_iter().zip(sizes).fold(run, |run, (name, size)| run.template(name, size));
+        run = ["BM", "BN", "BK", "TM", "TN"]
+            .into_iter()
+            .zip(sizes)
+            .fold(run, |run, (name, size)| run.template(name, size));
     }
     run = scaled(run, sums, (alpha, beta));
     // The body walks over what a grid cannot hold.
@@ -241,7 +252,8 @@ pub(in super::super) fn is_whole(tensor: &Tensor) -> bool {
     let lines = if column == 1 { row } else { column };
     let unit = column == 1 || row == 1;
     let steps = strides[..strides.len() - 2].iter().chain([&lines]);
-    unit && tensor.layout().offset().is_multiple_of(4) && steps.into_iter().all(|stride| stride.is_multiple_of(4))
+    unit && tensor.layout().offset().is_multiple_of(4)
+        && steps.into_iter().all(|stride| stride.is_multiple_of(4))
 }
 
 /// The product by NVIDIA's library. It has no way to leave a triangle out, so that a symmetric product is mirrored afterwards.
@@ -261,7 +273,8 @@ fn vendor(stream: &Stream, product: &Product) -> Result<Tensor> {
 fn mirror(stream: &Stream, out: &mut Tensor, product: &Product) -> Result<()> {
     static MIRROR: LazyLock<Program> = LazyLock::new(|| {
         let definition = Definition::new("gram_mirror", include_str!("mirror.metal")).in_place("out");
-        Program::new(definition.scalar("n", DType::U32).scalar("batches", DType::U32)).expect("the definition is valid")
+        Program::new(definition.scalar("n", DType::U32).scalar("batches", DType::U32))
+            .expect("the definition is valid")
     });
     let tiles = product.n.div_ceil(32);
     MIRROR

@@ -150,13 +150,7 @@ pub(super) fn execute(stream: &Stream, variant: Option<&str>, product: Product) 
     }
 }
 
-fn plan(
-    stream: &Stream,
-    a: &Tensor,
-    b: &Tensor,
-    c: Option<&Tensor>,
-    args: &Matmul,
-) -> Result<Product> {
+fn plan(stream: &Stream, a: &Tensor, b: &Tensor, c: Option<&Tensor>, args: &Matmul) -> Result<Product> {
     let c = c.filter(|_| args.beta != 0.0);
     for (argument, tensor) in [("a", Some(a)), ("b", Some(b)), ("c", c)] {
         let Some(tensor) = tensor else { continue };
@@ -186,7 +180,10 @@ fn plan(
         }
         Some(c) => {
             let repeated = c.broadcast_to(&shape);
-            Some(repeated.map_err(|_| Error::shape(NAME, "c", format!("broadcastable to {shape}"), c.shape()))?)
+            Some(
+                repeated
+                    .map_err(|_| Error::shape(NAME, "c", format!("broadcastable to {shape}"), c.shape()))?,
+            )
         }
         None if args.beta != 0.0 => {
             return Err(Error::layout(NAME, "c", format!("missing, and beta is {}", args.beta)));

@@ -48,7 +48,10 @@ pub(super) fn dispatch(product: &Product, out: &mut Tensor) -> Result<()> {
     }
 }
 
-fn run<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>>(product: &Product, out: &mut [O]) -> Result<()> {
+fn run<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>>(
+    product: &Product,
+    out: &mut [O],
+) -> Result<()> {
     let (m, n) = (product.m, product.n);
     let edge = edge(m, n);
     let operands = Operands {
@@ -65,7 +68,9 @@ fn run<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>>(product: &Prod
     let work = m * n * product.k.max(1);
     if work.saturating_mul(product.batches()) < PARALLEL {
         let mut scratch = Scratch::default();
-        bands.into_iter().for_each(|(batch, top, rows)| operands.band(&mut scratch, batch, top, rows, Par::Seq));
+        bands
+            .into_iter()
+            .for_each(|(batch, top, rows)| operands.band(&mut scratch, batch, top, rows, Par::Seq));
     } else if let [_] = bands.as_slice() {
         let mut scratch = Scratch::default();
         let par = Par::rayon(0);
@@ -73,9 +78,12 @@ fn run<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>>(product: &Prod
     } else {
         // Small matrices share a task, since handing one over costs as much as computing it.
         let together = (PARALLEL / work).clamp(1, bands.len().div_ceil(2 * rayon::current_num_threads()));
-        bands.into_par_iter().with_min_len(together).for_each_init(Scratch::default, |scratch, (batch, top, rows)| {
-            operands.band(scratch, batch, top, rows, Par::Seq);
-        });
+        bands.into_par_iter().with_min_len(together).for_each_init(
+            Scratch::default,
+            |scratch, (batch, top, rows)| {
+                operands.band(scratch, batch, top, rows, Par::Seq);
+            },
+        );
     }
     if product.symmetric {
         out.chunks_mut(m * n).for_each(|matrix| mirror(matrix, n));

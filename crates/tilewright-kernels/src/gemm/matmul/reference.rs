@@ -42,7 +42,8 @@ impl Truth {
         let (mut sum, mut magnitude) = (0.0, 0.0);
         if self.alpha != 0.0 {
             for p in 0..self.k {
-                let product = self.a[(batch * self.m + i) * self.k + p] * self.b[(batch * self.k + p) * self.n + j];
+                let product =
+                    self.a[(batch * self.m + i) * self.k + p] * self.b[(batch * self.k + p) * self.n + j];
                 sum += product;
                 magnitude += product.abs();
             }

@@ -9,7 +9,13 @@ use super::super::host::{Double, Real, dot, dot_doubled, widen};
 /// Bytes of Q per task: below one of them threads cost more than they give.
 const TASK: usize = 1 << 19;
 
-pub(super) fn deflate(q: &Tensor, c: &Tensor, v: &Tensor, sizes: &Sizes, compensated: bool) -> Result<Tensor> {
+pub(super) fn deflate(
+    q: &Tensor,
+    c: &Tensor,
+    v: &Tensor,
+    sizes: &Sizes,
+    compensated: bool,
+) -> Result<Tensor> {
     let (q, c, v) = (q.to_host()?, c.to_host()?, v.to_host()?);
     match (q.dtype(), compensated) {
         (DType::F32, false) => typed::<f32, f32>(&q, &c, &v, sizes, plain),
@@ -36,7 +42,13 @@ fn doubled<A: Real>(v: A, q: &[A], c: &[A]) -> A {
     minus(dot_doubled(Double::new(minus(v)), q, c).value())
 }
 
-fn typed<T: Element, A: Real>(q: &Tensor, c: &Tensor, v: &Tensor, sizes: &Sizes, row: Row<A>) -> Result<Tensor> {
+fn typed<T: Element, A: Real>(
+    q: &Tensor,
+    c: &Tensor,
+    v: &Tensor,
+    sizes: &Sizes,
+    row: Row<A>,
+) -> Result<Tensor> {
     let &Sizes { m, k, .. } = sizes;
     let p = sizes.columns();
     let mut out = Tensor::empty(&Stream::cpu(), q.dtype(), sizes.shape(m))?;

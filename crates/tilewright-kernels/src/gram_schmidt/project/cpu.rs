@@ -28,7 +28,12 @@ pub(super) fn project(q: &Tensor, v: &Tensor, sizes: &Sizes, compensated: bool) 
 /// Adds up rows: `high[j] + low[j] += q[i, j] v[i]`.
 type Accumulate<A> = fn(q: &[A], v: &[A], high: &mut [A], low: &mut [A]);
 
-fn typed<T: Element, A: Real>(q: &Tensor, v: &Tensor, sizes: &Sizes, accumulate: Accumulate<A>) -> Result<Tensor> {
+fn typed<T: Element, A: Real>(
+    q: &Tensor,
+    v: &Tensor,
+    sizes: &Sizes,
+    accumulate: Accumulate<A>,
+) -> Result<Tensor> {
     let &Sizes { m, k, .. } = sizes;
     let (p, chunk) = (sizes.columns(), rows_per_chain(m));
     let mut c = Tensor::empty(&Stream::cpu(), q.dtype(), sizes.shape(k))?;
@@ -62,7 +67,8 @@ fn typed<T: Element, A: Real>(q: &Tensor, v: &Tensor, sizes: &Sizes, accumulate:
         let (column, j, batch) = (index % p, index / p % k, index / p / k);
         let parts = &sums[(batch * p + column) * chunks..][..chunks];
         let start = Double::new(A::zeroed());
-        let total = parts.iter().fold(start, |total, (high, low)| total.join(Double { high: high[j], low: low[j] }));
+        let total =
+            parts.iter().fold(start, |total, (high, low)| total.join(Double { high: high[j], low: low[j] }));
         *c = T::from_f64(total.value().to_f64());
     }
     Ok(c)

@@ -57,8 +57,11 @@ pub(super) fn project(
     let partial = chunks > 1;
 
     let words = if partial && compensated { 2 } else { 1 };
-    let (out_dtype, out_shape) =
-        if partial { (accumulator(q.dtype()), vec![batches, chunks, k * p * words]) } else { (q.dtype(), shape.clone()) };
+    let (out_dtype, out_shape) = if partial {
+        (accumulator(q.dtype()), vec![batches, chunks, k * p * words])
+    } else {
+        (q.dtype(), shape.clone())
+    };
     let parts = CHUNK
         .launch(stream, q.dtype(), compensated)
         .template("T", q.dtype())

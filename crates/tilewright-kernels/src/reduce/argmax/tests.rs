@@ -7,8 +7,10 @@ fn the_element_at_the_position_is_the_first_of_the_largest() {
     // Every place of the largest, and of its echo, in rows about as long as the lanes.
     for n in [1, 2, 63, 64, 65, 130] {
         for first in 0..n {
-            let row: Vec<i32> = (0..n).map(|j| if j == first || j == n - 1 { 9 } else { -(j as i32) - 1 }).collect();
-            let found = argmax(&Stream::cpu(), &Tensor::from_vec(row, [n]).unwrap(), &Argmax::default()).unwrap();
+            let row: Vec<i32> =
+                (0..n).map(|j| if j == first || j == n - 1 { 9 } else { -(j as i32) - 1 }).collect();
+            let found =
+                argmax(&Stream::cpu(), &Tensor::from_vec(row, [n]).unwrap(), &Argmax::default()).unwrap();
             assert_eq!(found.to_vec::<u32>().unwrap(), [first as u32], "of {n}");
         }
     }

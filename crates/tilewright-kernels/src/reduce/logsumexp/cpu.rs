@@ -18,7 +18,9 @@ fn logarithms<T: Number<Sum: Real>>(rows: &Rows) -> Result<Tensor> {
     let host = rows.host::<T>()?;
     let logarithms: Vec<T> = match rows.n {
         0 => vec![T::round(T::Sum::LOWEST); rows.rows],
-        _ => Exponentials.rows(&host).into_iter().map(|part| T::round(part.max.plus(part.sum.ln()))).collect(),
+        _ => {
+            Exponentials.rows(&host).into_iter().map(|part| T::round(part.max.plus(part.sum.ln()))).collect()
+        }
     };
     Tensor::from_vec(logarithms, rows.reduced())
 }

@@ -11,7 +11,8 @@ pub(super) fn logsumexp(rows: &[Vec<f64>]) -> Vec<Truth> {
                 return Truth { value, log: 0.0, spread: 0.0 };
             }
             let sum: f64 = row.iter().map(|x| (x - m).exp()).sum();
-            let spread = row.iter().filter(|x| x.is_finite()).map(|x| (x - m).exp() * (m - x)).sum::<f64>() / sum;
+            let spread =
+                row.iter().filter(|x| x.is_finite()).map(|x| (x - m).exp() * (m - x)).sum::<f64>() / sum;
             Truth { value: m + sum.ln(), log: sum.ln(), spread }
         })
         .collect()

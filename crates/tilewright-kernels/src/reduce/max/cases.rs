@@ -4,7 +4,7 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
-use super::{Max, DTYPES, NAME, max, reference};
+use super::{DTYPES, Max, NAME, max, reference};
 use crate::reduce::data::{self, Along, EDGES};
 use crate::reduce::registry;
 

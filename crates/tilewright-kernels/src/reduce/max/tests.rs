@@ -5,7 +5,8 @@ use super::{Max, max};
 #[test]
 fn order_does_not_matter_and_nan_does() {
     let cpu = Stream::cpu();
-    let largest = |row: &[f32]| max(&cpu, &Tensor::from_slice(row, [row.len()]).unwrap(), &Max::default()).unwrap();
+    let largest =
+        |row: &[f32]| max(&cpu, &Tensor::from_slice(row, [row.len()]).unwrap(), &Max::default()).unwrap();
     for n in [1usize, 2, 63, 64, 65, 2000] {
         for shift in [0, 1, n / 2, n - 1] {
             let mut row: Vec<f32> = (0..n).map(|j| j as f32 - 1e4).collect();
@@ -25,7 +26,8 @@ fn wrong_arguments_are_named() {
         (&[2, 3], -3, "max: axis is -3, expected -2..2"),
         (&[], -1, "max: x has shape [], expected at least 1 axis"),
     ] {
-        let error = max(&cpu, &Tensor::zeros(DType::F32, dims).unwrap(), &Max { axis }).unwrap_err().to_string();
+        let error =
+            max(&cpu, &Tensor::zeros(DType::F32, dims).unwrap(), &Max { axis }).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
     let none = max(&cpu, &Tensor::zeros(DType::F32, [0, 0]).unwrap(), &Max::default()).unwrap();

@@ -48,7 +48,9 @@ impl Kernel for Registered {
             cases.push(data::case(Edge, r, n, DType::F32));
         }
         for some in modes {
-            for (r, n, data) in [(3, 33, ""), (2, 1000, "cancelling"), (2, 515, "transposed"), (1, 4100, "padded")] {
+            for (r, n, data) in
+                [(3, 33, ""), (2, 1000, "cancelling"), (2, 515, "transposed"), (1, 4100, "padded")]
+            {
                 cases.push(mode(data::case(Edge, r, n, DType::F32).data(data), some));
             }
             cases.push(mode(data::case(Edge, 3, 21, DType::F32).data("special"), some));
@@ -58,7 +60,14 @@ impl Kernel for Registered {
         cases.push(data::case(Edge, 2, 5000, DType::I32).set("reverse", true));
         for dtype in DTYPES {
             for some in modes {
-                cases.push(mode(data::case(Check, 2, 300_001, *dtype).data(if *dtype == DType::F16 { "ties" } else { "" }), some));
+                cases.push(mode(
+                    data::case(Check, 2, 300_001, *dtype).data(if *dtype == DType::F16 {
+                        "ties"
+                    } else {
+                        ""
+                    }),
+                    some,
+                ));
                 cases.push(mode(data::case(Check, 33, 40_000, *dtype).data("ties"), some));
             }
             cases.push(data::case(Check, 30_000, 3, *dtype));

@@ -99,7 +99,8 @@ fn leaf<S: Accumulator, const REVERSE: bool>(row: &[S], out: &mut [S], exclusive
                 out.copy_from_slice(&kept[..row.len()]);
             };
             if REVERSE {
-                let ((first, row), (first_out, out)) = (row.as_rchunks::<CHUNK>(), out.as_rchunks_mut::<CHUNK>());
+                let ((first, row), (first_out, out)) =
+                    (row.as_rchunks::<CHUNK>(), out.as_rchunks_mut::<CHUNK>());
                 row.iter().zip(out).rev().for_each(|(row, out)| scan(row, out));
                 scan(first, first_out);
             } else {

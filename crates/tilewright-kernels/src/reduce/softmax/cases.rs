@@ -66,11 +66,15 @@ impl Kernel for Registered {
         let along = Along::new(case);
         let truth = along.flat(&reference::softmax(&along.rows(&inputs[0])?));
         let roundings = sum_roundings(case.dim("n"));
-        let smallest = if case.dtype == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+        let smallest =
+            if case.dtype == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
         // The difference, its exponential (8: Metal's 4 ulp), the reciprocal, the product; the sum; and what may be flushed to 0.
         let truth = truth.into_iter().map(|(value, distance, mean)| {
             let share = if value.is_nan() { 0.0 } else { value };
-            (value, share * (distance + 8.0 + 2.0 + mean + roundings) + smallest / accumulator.unit_roundoff())
+            (
+                value,
+                share * (distance + 8.0 + 2.0 + mean + roundings) + smallest / accumulator.unit_roundoff(),
+            )
         });
         let shape = Along::shape(case, case.dim("n"));
         Ok(vec![Expected::values(&shape, case.dtype, accumulator, 1.0, truth)])

@@ -16,7 +16,11 @@ static SPEC: Spec = Spec {
     outputs: &[Slot::new("out", "[.., ..]")],
     args: &[
         registry::AXIS,
-        ArgSpec { name: "mode", default: "plain", doc: "plain: pairwise; compensated: rounding errors carried" },
+        ArgSpec {
+            name: "mode",
+            default: "plain",
+            doc: "plain: pairwise; compensated: rounding errors carried",
+        },
     ],
     dtypes: DTYPES,
 };

@@ -32,7 +32,12 @@ pub(super) fn sum(stream: &Stream, rows: &Rows, mode: Mode) -> Result<Tensor> {
 }
 
 /// The sum of every part of every row of `x`, `[rows, parts]`, in the dtype that accumulates.
-pub(in crate::reduce) fn part_sums(stream: &Stream, x: &Tensor, rows: usize, split: &Split) -> Result<Tensor> {
+pub(in crate::reduce) fn part_sums(
+    stream: &Stream,
+    x: &Tensor,
+    rows: usize,
+    split: &Split,
+) -> Result<Tensor> {
     let launch = split.launch(&PROGRAM, stream, x).template("COMPENSATED", false);
     launch.output("out", accumulator(x.dtype()), [rows, split.parts]).run_one()
 }
