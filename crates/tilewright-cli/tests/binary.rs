@@ -187,18 +187,26 @@ fn requests_that_cannot_be_met_say_which_argument_is_at_fault() {
     let (a, b, i) = (format!("a={matrix}"), format!("b={matrix}"), format!("a={whole}"));
     let out = folder.path("out.npz");
     let output = ["--output", out.to_str().unwrap()];
-    let run = |parts: &[&str]| [&["run"], parts, &output].concat();
+    fn run<'a>(parts: &[&'a str], output: &[&'a str]) -> Vec<&'a str> {
+        [&["run"], parts, output].concat()
+    }
     for (arguments, part) in [
-        (run(&["matmulx", "--input", &a]), "NAME \"matmulx\" is no kernel"),
-        (run(&["mat", "--input", &a]), "did you mean [\"matmul\"]"),
-        (run(&["matmul", "--input", &a]), "input b [.., k, n] is missing: add --input b=FILE"),
-        (run(&["matmul", "--input", &a, "--input", &b]), "matmul: b has shape [2, 3]"),
-        (run(&["gram", "--input", &i]), "gram: a has dtype i32"),
-        (run(&["gram", "--input", &a, "--set", "of_row=true"]), "--set"),
-        (run(&["gram", "--input", &a, "--set", "of_rows=7"]), "of_rows is 7, expected true or false"),
-        (run(&["gram", "--input", &a, "--variant", "magic"]), "variant"),
-        (run(&["gram", "--input", &a, "--device", "metal:7"]), "--device metal:7 cannot be used"),
-        (run(&["gram", "--input", &a, "--input", "z=z.npy"]), "--input z: gram has the inputs [\"a\"]"),
+        (run(&["matmulx", "--input", &a], &output), "NAME \"matmulx\" is no kernel"),
+        (run(&["mat", "--input", &a], &output), "did you mean [\"matmul\"]"),
+        (run(&["matmul", "--input", &a], &output), "input b [.., k, n] is missing: add --input b=FILE"),
+        (run(&["matmul", "--input", &a, "--input", &b], &output), "matmul: b has shape [2, 3]"),
+        (run(&["gram", "--input", &i], &output), "gram: a has dtype i32"),
+        (run(&["gram", "--input", &a, "--set", "of_row=true"], &output), "--set"),
+        (
+            run(&["gram", "--input", &a, "--set", "of_rows=7"], &output),
+            "of_rows is 7, expected true or false",
+        ),
+        (run(&["gram", "--input", &a, "--variant", "magic"], &output), "variant"),
+        (run(&["gram", "--input", &a, "--device", "metal:7"], &output), "--device metal:7 cannot be used"),
+        (
+            run(&["gram", "--input", &a, "--input", "z=z.npy"], &output),
+            "--input z: gram has the inputs [\"a\"]",
+        ),
         (vec!["check", "matmulx"], "FILTER \"matmulx\" matches no case"),
         (vec!["check", "--device", "cuda:99"], "--device cuda:99 cannot be used"),
         (vec!["bench", "--from", "absent.csv"], "absent.csv"),
