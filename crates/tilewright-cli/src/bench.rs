@@ -206,7 +206,7 @@ impl<'b> Bench<'b> {
         let folder = tempfile::tempdir().map_err(|why| Error::file("bench", std::env::temp_dir(), why))?;
         for peer in self.peers(&trial, sets, folder.path())? {
             let row = self.row(&trial, Role::Peer, &peer.name);
-            let contestant = peer.share.is_some().then_some(peer.contestant as Box<dyn Contestant>);
+            let contestant = peer.contestant.map(|contestant| contestant as Box<dyn Contestant>);
             entries.push((Row { share: peer.share, verdict: peer.verdict, ..row }, contestant));
         }
         let (mut rows, contestants): (Vec<Row>, Vec<_>) = entries.into_iter().unzip();
