@@ -28,6 +28,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::deflate::KERNEL,
     gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
+    gram_schmidt::subspace_step::KERNEL,
 ];
 
 /// The kernel of this name.

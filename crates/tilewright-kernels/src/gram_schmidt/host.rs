@@ -13,7 +13,6 @@ pub(super) trait Real:
     /// `self * factor + addend`, rounded once.
     fn fused(self, factor: Self, addend: Self) -> Self;
     fn root(self) -> Self;
-    fn abs(self) -> Self;
 }
 
 macro_rules! real {
@@ -23,8 +22,6 @@ macro_rules! real {
             fn fused(self, factor: Self, addend: Self) -> Self { self.mul_add(factor, addend) }
             #[inline(always)]
             fn root(self) -> Self { self.sqrt() }
-            #[inline(always)]
-            fn abs(self) -> Self { self.abs() }
         }
     )*};
 }

@@ -36,6 +36,8 @@ pub(super) mod cases;
 mod cpu;
 mod gpu;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use cases::KERNEL;
 

@@ -9,7 +9,7 @@
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
-//! | dy | any | any strides | f32, f16, bf16; f64 on the CPU |
+//! | dy | any | any strides | f32, f16, bf16; f64 on the CPU and CUDA |
 //! | x | as dy | any strides | as dy |
 //! | dx | as dy | row-major | as dy |
 //!
@@ -19,7 +19,7 @@
 //! The tolerance is derived in `cases.rs`: 20 roundings and 8 more per unit of 2 |x| / cap, by which exp amplifies the rounding of its argument.
 //!
 //! # Constraints
-//! `cap` must be positive and finite in f32 (f64 for f64). GPUs refuse f64: the Metal dialect has no exp of it.
+//! `cap` must be positive and finite in f32 (f64 for f64). f64 is refused by Metal and by the emulator.
 //!
 //! # Sources
 //! The derivative of the formula of [`soft_cap`](super::soft_cap()).
@@ -53,7 +53,7 @@ const NAME: &str = "soft_cap_bw";
 ///
 /// # Errors
 /// `dy` or `x` on another device than the stream, of no floating dtype or of different dtypes or shapes; `cap` not positive and
-/// finite; f64 on a GPU.
+/// finite; f64 on Metal or the emulator.
 pub fn soft_cap_bw(stream: &Stream, dy: &Tensor, x: &Tensor, args: &SoftCap) -> Result<Tensor> {
     check_device(NAME, "dy", stream, dy)?;
     check_device(NAME, "x", stream, x)?;

@@ -6,7 +6,7 @@ use tilewright_core::{
     Tier, Work,
 };
 
-use super::super::{check_variant, samples};
+use super::super::{choose, samples};
 use super::reference::Problem;
 use super::{DTYPES, NAME, Orthonormalize, gpu, orthonormalize};
 
@@ -232,7 +232,7 @@ impl Kernel for Registered {
             _ => return Err(Error::range(NAME, "number of inputs", "1 or 2", inputs.len())),
         };
         let n = a.dims().last().copied().unwrap_or(0);
-        check_variant(NAME, variant, &variants(stream.device(), a.dtype(), n)?)?;
+        choose(NAME, variant, &variants(stream.device(), a.dtype(), n)?)?;
         let tolerance = args.get("tolerance").map(|_| args.float("tolerance", 0.0)).transpose()?;
         let result = orthonormalize(stream, a, basis, &Orthonormalize { tolerance })?;
         Ok(vec![result.q, result.rank])
