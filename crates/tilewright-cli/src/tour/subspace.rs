@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tilewright_core::{DType, Result, Tensor};
 use tilewright_kernels::gemm::{Gram, Matmul, gram, matmul};
-use tilewright_kernels::gram_schmidt::{Orthonormalize, orthonormalize};
+use tilewright_kernels::gram_schmidt::{Orthonormalize, SubspaceStep, orthonormalize, subspace_step};
 
 use crate::stop::Stop;
 
@@ -43,13 +43,16 @@ pub(super) struct Svd {
 
 /// Iterates `V <- orth(Aᵀ(A V))` from a seeded start, then solves the small problem that is left in the subspace.
 pub(super) fn truncated_svd(meter: &mut Meter, a: &Tensor, plan: &Plan) -> Result<Svd, Stop> {
-    let (&[_, terms], columns) = (a.dims(), plan.columns) else { unreachable!("a matrix") };
+    let (&[passages, terms], columns) = (a.dims(), plan.columns) else { unreachable!("a matrix") };
     let start = start(terms, columns)?.to(meter.stream())?;
     let (mut v, mut independent) = basis(meter, &start)?;
     let bar = progress::bar(plan.iterations, "subspace iteration");
     let (mut ritz, mut moved, mut iterations) = (vec![0.0; columns], f64::INFINITY, 0);
     while iterations < plan.iterations && moved > plan.tolerance {
-        let w = step(meter, a, &v)?;
+        let case = problem(&[("b", 0), ("m", passages), ("n", terms), ("k", columns)]);
+        let w = meter.call(STEP, "subspace_step", &case, |stream| {
+            subspace_step(stream, a, &v, &SubspaceStep::default())
+        })?;
         let inner = problem(&[("m", columns), ("n", columns), ("k", terms)]);
         let transposed = Matmul { transpose_a: true, ..Matmul::default() };
         let small = meter.call(STEP, "matmul", &inner, |stream| matmul(stream, &v, &w, None, &transposed))?;
@@ -67,20 +70,6 @@ pub(super) fn truncated_svd(meter: &mut Meter, a: &Tensor, plan: &Plan) -> Resul
     bar.finish_and_clear();
     let (values, directions, latent) = rotate(meter, a, &v, plan.rank.min(independent))?;
     Ok(Svd { values, directions, latent, iterations, change: moved })
-}
-
-/// `Aᵀ (A V)`
-fn step(meter: &mut Meter, a: &Tensor, v: &Tensor) -> Result<Tensor, Stop> {
-    let (&[passages, terms], &[_, columns]) = (a.dims(), v.dims()) else { unreachable!("matrices") };
-    let b = meter.call(
-        "A V",
-        "matmul",
-        &problem(&[("m", passages), ("n", columns), ("k", terms)]),
-        |stream| matmul(stream, a, v, None, &Matmul::default()),
-    )?;
-    meter.call("Aᵀ (A V)", "matmul", &problem(&[("m", terms), ("n", columns), ("k", passages)]), |stream| {
-        matmul(stream, a, &b, None, &Matmul { transpose_a: true, ..Matmul::default() })
-    })
 }
 
 /// An orthonormal basis of the columns, and how many it has; the rest of them are zeros.
@@ -107,7 +96,7 @@ fn rotate(
     let b = meter.once(
         "projection A V",
         "matmul",
-        &[("m", passages), ("n", columns), ("k", terms)],
+        &problem(&[("m", passages), ("n", columns), ("k", terms)]),
         |stream| product(stream, a, v),
     )?;
     let small = meter.once(SMALL, "gram", &problem(&[("m", passages), ("n", columns)]), |stream| {
