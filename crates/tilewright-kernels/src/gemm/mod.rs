@@ -4,7 +4,7 @@
 //! - [`gram()`]: `AᵀA` or `AAᵀ`, half the work, symmetric to the bit.
 //! - [`gemv()`]: `op(A) x`, at the speed of memory.
 //!
-//! All three reduce their arguments to one [`Product`](product::Product) of views; a transposition, a slice or a broadcast is
+//! All three reduce their arguments to one `Product` of views; a transposition, a slice or a broadcast is
 //! a change of strides there, never a copy.
 
 pub mod gemv;
