@@ -76,7 +76,7 @@ fn fold<A: Real>(lanes: &mut [A; LANES]) -> A {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            lanes[lane] = lanes[lane] + lanes[lane + width];
+            lanes[lane] += lanes[lane + width];
         }
         width /= 2;
     }

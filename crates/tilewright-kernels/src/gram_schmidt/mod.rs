@@ -123,11 +123,7 @@ fn check_device_dtype(operation: &'static str, device: Device, dtype: DType) -> 
 }
 
 /// The variant that was asked for, or the default.
-fn choose(
-    operation: &'static str,
-    variant: Option<&str>,
-    known: &[&'static str],
-) -> Result<&'static str> {
+fn choose(operation: &'static str, variant: Option<&str>, known: &[&'static str]) -> Result<&'static str> {
     let Some(variant) = variant else { return Ok(known[0]) };
     let found = known.iter().find(|known| **known == variant);
     found.copied().ok_or_else(|| Error::range(operation, "variant", format!("one of {known:?}"), variant))

@@ -79,11 +79,7 @@ fn run(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {
         .template("ALIGNED", aligned)
         .input("x", x)
         .scalar("n", x.elements() as u64);
-    launch
-        .output_into("out", out)
-        .grid(groups(x.elements()), [GROUP, 1, 1])
-        .run()
-        .map(drop)
+    launch.output_into("out", out).grid(groups(x.elements()), [GROUP, 1, 1]).run().map(drop)
 }
 
 fn strided(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {

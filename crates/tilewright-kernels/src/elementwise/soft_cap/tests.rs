@@ -9,7 +9,8 @@ use crate::elementwise::soft_cap_bw;
 fn wrong_arguments_are_named() {
     let zeros = |dtype, shape: &[usize]| Tensor::zeros(dtype, shape).unwrap();
     let x = zeros(DType::F32, &[2, 3]);
-    let forward = |x: &Tensor, cap: f64| soft_cap(&Stream::cpu(), x, &SoftCap { cap }).unwrap_err().to_string();
+    let forward =
+        |x: &Tensor, cap: f64| soft_cap(&Stream::cpu(), x, &SoftCap { cap }).unwrap_err().to_string();
     let backward = |dy: &Tensor, x: &Tensor, cap: f64| {
         soft_cap_bw(&Stream::cpu(), dy, x, &SoftCap { cap }).unwrap_err().to_string()
     };
@@ -22,7 +23,10 @@ fn wrong_arguments_are_named() {
     for (error, part) in [
         (forward(&zeros(DType::I32, &[2]), 30.0), "soft_cap: x has dtype i32, expected f32, f16, bf16, f64"),
         (backward(&x, &zeros(DType::F16, &[2, 3]), 30.0), "soft_cap_bw: x has dtype f16, expected f32 as dy"),
-        (backward(&x, &zeros(DType::F32, &[3, 2]), 30.0), "soft_cap_bw: x has shape [3, 2], expected [2, 3] as dy"),
+        (
+            backward(&x, &zeros(DType::F32, &[3, 2]), 30.0),
+            "soft_cap_bw: x has shape [3, 2], expected [2, 3] as dy",
+        ),
         (backward(&zeros(DType::U8, &[2, 3]), &x, 30.0), "soft_cap_bw: dy has dtype u8"),
     ] {
         assert!(error.contains(part), "{error}");

@@ -2,8 +2,8 @@
 //! nearly dependent, of a given condition, graded, of low rank, with zero and repeated columns, near overflow and underflow, and Hilbert's.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor,
-    Tier, Work,
+    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Residual, Result, Slot, Spec, Stream,
+    Tensor, Tier, Work,
 };
 
 use super::super::{choose, samples};
@@ -56,8 +56,17 @@ fn cases() -> Vec<Case> {
     ];
     for dtype in [f32, f64] {
         for data in [
-            "", "nearly_dependent", "condition", "graded", "low_rank", "zero_columns", "repeated", "hilbert", "huge",
-            "tiny", "in_the_basis",
+            "",
+            "nearly_dependent",
+            "condition",
+            "graded",
+            "low_rank",
+            "zero_columns",
+            "repeated",
+            "hilbert",
+            "huge",
+            "tiny",
+            "in_the_basis",
         ] {
             let sizes: &[[usize; 4]] = match data {
                 "hilbert" => &[[0, 20, 20, 0], [0, 100, 37, 0]],
@@ -242,6 +251,9 @@ impl Kernel for Registered {
         let [b, m, n, k] = ["b", "m", "n", "k"].map(|name| case.dim(name) as f64);
         let b = b.max(1.0);
         // Two passes of two products: each column against the basis and, on average, half of the others.
-        Work { flops: b * 8.0 * m * n * (k + n / 2.0), bytes: b * m * (2.0 * n + k) * case.dtype.size() as f64 }
+        Work {
+            flops: b * 8.0 * m * n * (k + n / 2.0),
+            bytes: b * m * (2.0 * n + k) * case.dtype.size() as f64,
+        }
     }
 }

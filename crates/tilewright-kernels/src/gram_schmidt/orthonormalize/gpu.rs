@@ -20,7 +20,8 @@ static SCALE: LazyLock<Program> = LazyLock::new(|| {
         .in_place("w")
         .output("out");
     let sizes = ["m", "n", "rows", "chunks"];
-    let definition = sizes.into_iter().fold(definition, |definition, size| definition.scalar(size, DType::U32));
+    let definition =
+        sizes.into_iter().fold(definition, |definition, size| definition.scalar(size, DType::U32));
     Program::new(definition).expect("the definition is valid")
 });
 
@@ -35,7 +36,8 @@ static STEP: LazyLock<Program> = LazyLock::new(|| {
         .in_place("kept")
         .output("out");
     let sizes = ["m", "n", "rows", "chunks", "j", "step"];
-    let definition = sizes.into_iter().fold(definition, |definition, size| definition.scalar(size, DType::U32));
+    let definition =
+        sizes.into_iter().fold(definition, |definition, size| definition.scalar(size, DType::U32));
     Program::new(definition).expect("the definition is valid")
 });
 

@@ -17,7 +17,8 @@ fn product(x: &[f64], y: &[f64]) -> f64 {
 impl Problem<'_> {
     /// The columns of [basis, q].
     fn columns(&self) -> Vec<Vec<f64>> {
-        let column = |matrix: &[f64], width: usize, j: usize| (0..self.m).map(|i| matrix[i * width + j]).collect();
+        let column =
+            |matrix: &[f64], width: usize, j: usize| (0..self.m).map(|i| matrix[i * width + j]).collect();
         let basis = (0..self.k).map(|j| column(self.basis, self.k, j));
         basis.chain((0..self.n).map(|j| column(self.q, self.n, j))).collect()
     }

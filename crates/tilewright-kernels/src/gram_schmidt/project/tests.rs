@@ -12,9 +12,8 @@ fn numbers(shape: &[usize]) -> Tensor {
 #[test]
 fn wrong_arguments_are_named() {
     let zeros = |dtype, shape: &[usize]| Tensor::zeros(dtype, shape).unwrap();
-    let projected = |q: &Tensor, v: &Tensor| {
-        project(&Stream::cpu(), q, v, &Project::default()).unwrap_err().to_string()
-    };
+    let projected =
+        |q: &Tensor, v: &Tensor| project(&Stream::cpu(), q, v, &Project::default()).unwrap_err().to_string();
     let deflated = |q: &Tensor, c: &Tensor, v: &Tensor| {
         deflate(&Stream::cpu(), q, c, v, &Deflate::default()).unwrap_err().to_string()
     };

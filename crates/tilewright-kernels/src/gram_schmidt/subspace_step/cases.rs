@@ -60,7 +60,10 @@ fn dims(case: &Case, rows: usize, columns: usize) -> Vec<usize> {
 
 fn args(args: &Args) -> Result<SubspaceStep> {
     let default = SubspaceStep::default();
-    Ok(SubspaceStep { band: args.size("band", default.band)?, streams: args.size("streams", default.streams)? })
+    Ok(SubspaceStep {
+        band: args.size("band", default.band)?,
+        streams: args.size("streams", default.streams)?,
+    })
 }
 
 fn variants(device: Device, dtype: DType) -> Result<Vec<&'static str>> {

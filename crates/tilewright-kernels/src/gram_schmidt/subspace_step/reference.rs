@@ -21,7 +21,8 @@ pub(super) fn subspace_step(a: &[f64], v: &[f64], m: usize, n: usize, k: usize) 
             }
         }
     }
-    let mut out: Vec<Element> = (0..n * k).map(|_| Element { value: 0.0, terms: 0.0, forward: 0.0 }).collect();
+    let mut out: Vec<Element> =
+        (0..n * k).map(|_| Element { value: 0.0, terms: 0.0, forward: 0.0 }).collect();
     for i in 0..m {
         for j in 0..n {
             for l in 0..k {

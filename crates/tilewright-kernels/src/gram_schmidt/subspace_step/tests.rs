@@ -13,7 +13,11 @@ fn numbers(shape: [usize; 2]) -> Tensor {
 #[test]
 fn streams_never_change_a_bit() {
     let mut devices = vec![Device::Cpu];
-    devices.extend([Device::Emulated, Device::Cuda(0), Device::Metal(0)].into_iter().filter(|&device| tilewright_gpu::caps(device).is_ok()));
+    devices.extend(
+        [Device::Emulated, Device::Cuda(0), Device::Metal(0)]
+            .into_iter()
+            .filter(|&device| tilewright_gpu::caps(device).is_ok()),
+    );
     for device in devices {
         let stream = tilewright_gpu::stream(device).unwrap();
         let (a, v) = (numbers([23, 14]).to(&stream).unwrap(), numbers([14, 9]).to(&stream).unwrap());
@@ -24,7 +28,11 @@ fn streams_never_change_a_bit() {
         };
         let whole = run(&v, 4, 1);
         for streams in [2, 3, 8] {
-            assert_eq!(run(&v, 4, streams).to_bytes().unwrap(), whole.to_bytes().unwrap(), "{device} {streams}");
+            assert_eq!(
+                run(&v, 4, streams).to_bytes().unwrap(),
+                whole.to_bytes().unwrap(),
+                "{device} {streams}"
+            );
         }
         for start in [0, 4, 8] {
             let columns = start..9.min(start + 4);
