@@ -33,24 +33,26 @@ def make():
     def scan(axis=-1, exclusive=False, reverse=False):
         return None if exclusive or reverse else lambda x: torch.cumsum(x, dim=axis, dtype=x.dtype)
 
+    makers = {
+        "copy": copy,
+        "soft_cap": lambda cap=30.0: lambda x: cap * torch.tanh(x / cap),
+        "soft_cap_bw": lambda cap=30.0: lambda dy, x: torch.ops.aten.tanh_backward(dy, torch.tanh(x / cap)),
+        "matmul": matmul,
+        "gram": gram,
+        "gemv": lambda transpose=False: lambda a, x: torch.matmul(turned(a, transpose), x.unsqueeze(-1)).squeeze(-1),
+        "sum": sum,
+        "max": lambda axis=-1: lambda x: torch.amax(x, dim=axis),
+        "argmax": lambda axis=-1, index="u32": lambda x: torch.argmax(x, dim=axis),
+        "logsumexp": lambda axis=-1: lambda x: torch.logsumexp(x, dim=axis),
+        "softmax": lambda axis=-1: lambda x: torch.softmax(x, dim=axis),
+        "scan": scan,
+        "top_k": lambda k=1, axis=-1, largest=True, index="u32": lambda x: torch.topk(x, k, dim=axis, largest=largest),
+    }
+
     class Torch(Library):
         name = f"torch {torch.__version__}"
         device = None
-        kernels = {
-            "copy": copy,
-            "soft_cap": lambda cap=30.0: lambda x: cap * torch.tanh(x / cap),
-            "soft_cap_bw": lambda cap=30.0: lambda dy, x: torch.ops.aten.tanh_backward(dy, torch.tanh(x / cap)),
-            "matmul": matmul,
-            "gram": gram,
-            "gemv": lambda transpose=False: lambda a, x: torch.matmul(turned(a, transpose), x.unsqueeze(-1)).squeeze(-1),
-            "sum": sum,
-            "max": lambda axis=-1: lambda x: torch.amax(x, dim=axis),
-            "argmax": lambda axis=-1, index="u32": lambda x: torch.argmax(x, dim=axis),
-            "logsumexp": lambda axis=-1: lambda x: torch.logsumexp(x, dim=axis),
-            "softmax": lambda axis=-1: lambda x: torch.softmax(x, dim=axis),
-            "scan": scan,
-            "top_k": lambda k=1, axis=-1, largest=True, index="u32": lambda x: torch.topk(x, k, dim=axis, largest=largest),
-        }
+        kernels = makers
 
         def accepts(self, device):
             if device.startswith("cuda"):

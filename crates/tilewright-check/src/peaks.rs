@@ -58,7 +58,7 @@ impl Peaks {
     }
 
     fn cpu() -> Self {
-        let gemm_gflops = [(DType::F32, gemm_gflops::<f32>(2048)), (DType::F64, gemm_gflops::<f64>(1536))];
+        let gemm_gflops = [(DType::F32, gemm_gflops::<f32>(1536)), (DType::F64, gemm_gflops::<f64>(1024))];
         Self { copy_gbs: Some(copy_gbs()), gemm_gflops: gemm_gflops.into() }
     }
 
