@@ -67,6 +67,30 @@ impl Walk {
         }
     }
 
+    /// Where the rows along the last axis start in the source, from row `first` on.
+    pub(super) fn row_starts(&self, first: usize) -> impl Iterator<Item = usize> {
+        let outer = self.dims.len() - 1;
+        let (mut start, mut rest, mut position) = (self.offset, first, vec![0; outer]);
+        for axis in (0..outer).rev() {
+            position[axis] = rest % self.dims[axis];
+            rest /= self.dims[axis];
+            start += position[axis] * self.strides[axis];
+        }
+        std::iter::from_fn(move || {
+            let current = start;
+            for axis in (0..outer).rev() {
+                position[axis] += 1;
+                start += self.strides[axis];
+                if position[axis] < self.dims[axis] {
+                    break;
+                }
+                start -= position[axis] * self.strides[axis];
+                position[axis] = 0;
+            }
+            Some(current)
+        })
+    }
+
     /// Source and output position of item `index` of the axes other than `skipped`, counted row-major.
     pub(super) fn locate(&self, mut index: usize, skipped: &[usize]) -> (usize, usize) {
         let (mut source, mut output, mut row_major) = (self.offset, 0, 1);
@@ -121,5 +145,8 @@ mod tests {
         assert_eq!(walk.locate(23, &[]), (3 + 1 + 3 * 2, 23));
         assert_eq!(walk.locate(7, &[0]), (3 + 14, 7));
         assert_eq!(walk.locate(1, &[1]), (4, 20));
+        assert_eq!(walk.row_starts(0).take(3).collect::<Vec<_>>(), [3, 4, 3]);
+        let sliced = self::walk(&[2, 3, 4], &[40, 10, 1]);
+        assert_eq!(sliced.row_starts(2).take(3).collect::<Vec<_>>(), [23, 43, 53]);
     }
 }

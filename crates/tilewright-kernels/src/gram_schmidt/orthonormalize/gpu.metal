@@ -7,7 +7,7 @@
 // CLOSE     ends column j - 1 only
 const uint PROJECT = 0, SUBTRACT = 1, FINISH = 2, CLOSE = 3;
 threadgroup float coefficients[1024];
-threadgroup float partial_sums[256];
+threadgroup float lane_parts[256];
 
 uint chunk = threadgroup_position_in_grid.x % chunks;
 ulong batch = threadgroup_position_in_grid.x / chunks;
@@ -73,25 +73,11 @@ for (uint base = step == FINISH ? j : 0; base <= j; base += 256) {
     uint width = min(j + 1 - base, 256u), lanes = 256 / width;
     uint lane = t / width, i = base + t % width;
     float sum = 0.0f;
-    if (lane < lanes) {
-        for (uint row = first + lane; row < end; row += lanes) {
-            sum += mine[row * n + i] * mine[row * n + j];
-        }
+    for (uint row = lane < lanes ? first + lane : end; row < end; row += lanes) {
+        sum += mine[row * n + i] * mine[row * n + j];
     }
-    partial_sums[t] = sum;
-    // All sums are there before any is read; then each halving is complete before the next reads it.
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    for (uint live = lanes; live > 1;) {
-        uint half_way = (live + 1) / 2;
-        if (lane + half_way < live) {
-            partial_sums[t] += partial_sums[t + half_way * width];
-        }
-        threadgroup_barrier(mem_flags::mem_threadgroup);
-        live = half_way;
-    }
+    sum = over_lanes<false>(sum, lane_parts, t, width);
     if (lane == 0) {
-        after[i == j ? n : i] = partial_sums[t];
+        after[i == j ? n : i] = sum;
     }
-    // Read before the next block of columns overwrites them.
-    threadgroup_barrier(mem_flags::mem_threadgroup);
 }

@@ -12,8 +12,11 @@ use super::{LEAST_LEFT_TWICE, NAME, Orthonormal, Plan};
 /// Columns whose coefficients fit a group's memory.
 const MOST_COLUMNS: usize = 1024;
 
+const HEADER: &str = include_str!("gpu.header.metal");
+
 static SCALE: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("orthonormalize_scale", include_str!("gpu.scale.metal"))
+        .header(HEADER)
         .template("FIRST")
         .input("a")
         .input("parts")
@@ -27,6 +30,7 @@ static SCALE: LazyLock<Program> = LazyLock::new(|| {
 
 static STEP: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("orthonormalize_step", include_str!("gpu.metal"))
+        .header(HEADER)
         .input("parts")
         .input("references")
         .scalar("measure", DType::Bool)
