@@ -29,6 +29,9 @@ def make():
         def finish(self, outputs):
             cupy.cuda.get_current_stream().synchronize()
 
+        def release(self):
+            cupy.get_default_memory_pool().free_all_blocks()
+
         def start_timer(self):
             event = cupy.cuda.Event()
             event.record()

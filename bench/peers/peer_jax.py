@@ -1,6 +1,7 @@
 """JAX as a peer, compiled, on whatever devices it finds."""
 
 import inspect
+import os
 
 import numpy
 from array_kernels import kernels
@@ -8,6 +9,8 @@ from protocol import Library, serve
 
 
 def make():
+    # Otherwise it takes most of a GPU's memory before anyone asks.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
     jax.config.update("jax_enable_x64", True)

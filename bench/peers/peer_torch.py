@@ -80,6 +80,9 @@ def make():
             if self.device != "cpu":
                 torch.cuda.synchronize(self.device)
 
+        def release(self):
+            torch.cuda.empty_cache()
+
         def start_timer(self):
             if self.device == "cpu":
                 return None

@@ -42,6 +42,9 @@ class Library:
     def finish(self, outputs):
         """Waits until the outputs are there."""
 
+    def release(self):
+        """Gives unused memory back, so that others find it on the device."""
+
     def start_timer(self):
         """Starts the device's own timer, where there is one, and gives what stop_timer needs."""
         return None
@@ -139,6 +142,7 @@ def serve(make):
                 answer(problem.sample(request["calls"]))
             elif request["op"] == "close":
                 problem = None
+                library.release()
                 answer({})
             else:
                 answer({"error": f"unknown request {request['op']!r}"})

@@ -55,7 +55,7 @@ pub(crate) fn roofline(rows: &[&Row]) -> Option<String> {
     let (width, height) = (760.0, 380.0);
     let x = Axis::covering(points.iter().map(|(_, (x, _))| *x).chain([0.1, 100.0]), 60.0, width - 90.0);
     let peaks = rows.iter().filter_map(|row| row.peak_gflops);
-    let y = Axis::covering(points.iter().map(|(_, (_, y))| *y).chain(peaks), height - 40.0, 15.0);
+    let y = Axis::covering(points.iter().map(|(_, (_, y))| *y).chain(peaks), height - 40.0, 26.0);
     let mut svg = open(width, height, "Achieved rate over arithmetic intensity, under the measured roofs");
     // Writing to a string cannot fail.
     for decade in x.decades() {
@@ -91,7 +91,7 @@ pub(crate) fn roofline(rows: &[&Row]) -> Option<String> {
         (x.from + x.to) / 2.0,
         height - 6.0
     );
-    let _ = write!(svg, "<text x=\"{:.1}\" y=\"11\">GFLOP/s</text>", 4.0);
+    let _ = write!(svg, "<text x=\"{:.1}\" y=\"12\">GFLOP/s</text>", 4.0);
     for (dtype, gflops, gbs) in roofs(rows) {
         let knee = (gflops / gbs).clamp(x.low, x.high);
         let line =

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tilewright_core::{Device, Error, Result};
+use tilewright_core::{DType, Device, Error, Result, Work};
 
 use crate::origin::Origin;
+use crate::peaks::Peaks;
 use crate::time::{Summary, Timing};
 
 /// Whose time a row gives.
@@ -114,8 +115,8 @@ impl Row {
         }
     }
 
-    /// Enters the times, and the rates that follow from them. `floor_ms` is the least time that the peaks allow.
-    pub fn fill(&mut self, timing: &Timing, floor_ms: Option<f64>) {
+    /// Enters the times, and the rates that follow from them.
+    pub fn fill(&mut self, timing: &Timing) {
         (self.samples, self.calls) = (timing.samples, timing.calls);
         let parts = |summary: &Summary| (Some(summary.median), Some(summary.mad), Some(summary.min));
         (self.wall_median_ms, self.wall_mad_ms, self.wall_min_ms) = parts(&timing.wall);
@@ -125,7 +126,13 @@ impl Row {
         let median = timing.best_known().median;
         let rate = |amount: f64| (amount > 0.0).then(|| amount / median / 1e6);
         (self.gflops, self.gbs) = (rate(self.flops), rate(self.bytes));
-        self.fraction = floor_ms.map(|floor| floor / median);
+    }
+
+    /// Enters the peaks that bound this dtype, and which fraction of them was reached.
+    pub fn hold_against(&mut self, peaks: &Peaks, dtype: DType) {
+        (self.peak_gflops, self.peak_gbs) = (peaks.gflops(dtype), peaks.copy_gbs);
+        let floor = peaks.floor_ms(Work { flops: self.flops, bytes: self.bytes }, dtype);
+        self.fraction = floor.zip(self.median()).map(|(floor, median)| floor / median);
     }
 
     /// The median to compare by: the device's where it has a timer of its own, else wall time.

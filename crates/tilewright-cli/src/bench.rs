@@ -10,7 +10,7 @@ use tilewright_check::{
     Contestant, KernelContestant, Origin, Pace, Peaks, Role, Row, Trial, Yardsticks, best_peer, html, race,
     read_record, write_record,
 };
-use tilewright_core::{Case, Device, Error, Kernel, Result, Stream, Tier};
+use tilewright_core::{Case, DType, Device, Error, Kernel, Result, Stream, Tier};
 
 use crate::peers::{self, Interpreters, Peer};
 use crate::select::{self, Chosen};
@@ -117,14 +117,24 @@ fn measure(kernels: &[&dyn Kernel], options: &Options) -> Result<(Vec<Row>, Vec<
     let yardsticks = Yardsticks { copy: named("copy"), product: named("matmul") };
     let mut rows = Vec::new();
     for stream in &streams {
-        progress.set_message(format!("peaks of {}", stream.device()));
-        let mut bench = Bench::new(stream, &origin, options, yardsticks, &mut interpreters)?;
+        let peaks = || {
+            progress.set_message(format!("peaks of {}", stream.device()));
+            Peaks::measure(stream, yardsticks)
+        };
+        let before = peaks()?;
+        let mut bench = Bench::new(stream, &origin, options, &mut interpreters)?;
+        let mut timed: Vec<(DType, Vec<Row>)> = Vec::new();
         for Chosen { kernel, cases } in &chosen {
             for case in cases {
                 progress.set_message(format!("{} {} on {}", kernel.spec().name, case.name, stream.device()));
-                rows.extend(bench.time(*kernel, case)?);
+                timed.push((case.dtype, bench.time(*kernel, case)?));
                 progress.inc(1);
             }
+        }
+        let peaks = before.join(peaks()?);
+        for (dtype, mut case) in timed {
+            case.iter_mut().for_each(|row| row.hold_against(&peaks, dtype));
+            rows.extend(case);
         }
     }
     progress.finish_and_clear();
@@ -139,7 +149,6 @@ struct Bench<'b> {
     stream: &'b Stream,
     /// What all rows have in common.
     blank: Row,
-    peaks: Peaks,
     pace: Pace,
     cache: usize,
     peers: bool,
@@ -151,7 +160,6 @@ impl<'b> Bench<'b> {
         stream: &'b Stream,
         origin: &Origin,
         options: &Options,
-        yardsticks: Yardsticks,
         interpreters: &'b mut Option<Interpreters>,
     ) -> Result<Self> {
         let device = stream.device();
@@ -168,7 +176,6 @@ impl<'b> Bench<'b> {
         Ok(Self {
             stream,
             blank: Row::blank(origin, device, driver),
-            peaks: Peaks::measure(stream, yardsticks)?,
             pace,
             cache: caps.cache_bytes.unwrap_or(UNKNOWN_CACHE),
             peers: options.peers,
@@ -199,16 +206,15 @@ impl<'b> Bench<'b> {
         let folder = tempfile::tempdir().map_err(|why| Error::file("bench", std::env::temp_dir(), why))?;
         for peer in self.peers(&trial, sets, folder.path())? {
             let row = self.row(&trial, Role::Peer, &peer.name);
-            let contestant = peer.share.is_some().then_some(peer.contestant as Box<dyn Contestant>);
+            let contestant = peer.contestant.map(|contestant| contestant as Box<dyn Contestant>);
             entries.push((Row { share: peer.share, verdict: peer.verdict, ..row }, contestant));
         }
         let (mut rows, contestants): (Vec<Row>, Vec<_>) = entries.into_iter().unzip();
         let timed: Vec<usize> = (0..rows.len()).filter(|&index| contestants[index].is_some()).collect();
         let mut lanes: Vec<_> = contestants.into_iter().flatten().collect();
-        let floor = self.peaks.floor_ms(kernel.work(case), case.dtype);
         for (index, timing) in timed.into_iter().zip(race(&mut lanes, &self.pace)) {
             match timing {
-                Ok(timing) => rows[index].fill(&timing, floor),
+                Ok(timing) => rows[index].fill(&timing),
                 Err(error) => rows[index].verdict = error.to_string(),
             }
         }
@@ -241,8 +247,6 @@ impl<'b> Bench<'b> {
             variant: variant.to_owned(),
             flops: work.flops,
             bytes: work.bytes,
-            peak_gflops: self.peaks.gflops(case.dtype),
-            peak_gbs: self.peaks.copy_gbs,
             ..self.blank.clone()
         }
     }

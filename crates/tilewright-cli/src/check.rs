@@ -322,30 +322,28 @@ fn print(document: &Document, console: &mut Console) -> Result<(), Stop> {
     ];
     table::write(console.out, header, &rows)?;
     if !document.mutations.is_empty() {
-        let row = |row: &MutationRow| {
-            let Mutation { caught, excused, missed } = row.fates;
-            let state = if row.ok { "caught" } else { "ACCEPTED" };
-            let counts = [caught, excused, missed].map(|count| count.to_string());
-            let [caught, excused, missed] = counts;
-            [
-                row.kernel.to_owned(),
-                row.output.to_owned(),
-                row.mutation.to_owned(),
-                state.to_owned(),
-                caught,
-                excused,
-                missed,
-            ]
-        };
-        let rows: Vec<[String; 7]> = document.mutations.iter().map(row).collect();
+        let rows: Vec<[String; 4]> = document.mutations.chunk_by(same_output).map(mutation_row).collect();
         writeln!(console.out)?;
-        table::write(
-            console.out,
-            ["kernel", "output", "mutation", "", "caught", "excused", "missed"],
-            &rows,
-        )?;
+        table::write(console.out, ["kernel", "output", "mutants", "caught, of made"], &rows)?;
     }
     let count = |of: fn(&Tally) -> usize| document.results.iter().map(of).sum::<usize>();
     let (passed, failed, unsupported) = (count(|t| t.passed), count(|t| t.failed), count(|t| t.unsupported));
     Ok(writeln!(console.out, "\n{passed} passed, {failed} failed, {unsupported} unsupported")?)
+}
+
+fn same_output(a: &MutationRow, b: &MutationRow) -> bool {
+    (a.kernel, a.output) == (b.kernel, b.output)
+}
+
+/// All mutations of one output.
+fn mutation_row(rows: &[MutationRow]) -> [String; 4] {
+    let count = |row: &MutationRow| {
+        let Mutation { caught, excused, missed } = row.fates;
+        let excuse =
+            if excused == 0 { String::new() } else { format!(" ({excused} excused by the tolerance)") };
+        format!("{} {caught}/{}{excuse}", row.mutation, caught + excused + missed)
+    };
+    let counts: Vec<String> = rows.iter().map(count).collect();
+    let state = if rows.iter().all(|row| row.ok) { "caught" } else { "ACCEPTED" };
+    [rows[0].kernel.to_owned(), rows[0].output.to_owned(), state.to_owned(), counts.join(", ")]
 }

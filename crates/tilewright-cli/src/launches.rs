@@ -75,10 +75,7 @@ pub(crate) fn launches(options: &Options, console: &mut Console) -> Result<(), S
                 let driver = format!("{}, driver {}", caps.name, caps.driver);
                 let mut row = Row::blank(&origin, options.device, driver);
                 (row.kernel, row.case) = ("launch".to_owned(), case.to_owned());
-                row.fill(
-                    &Timing { samples: usize::from(options.samples), calls: 1, wall, device: None },
-                    None,
-                );
+                row.fill(&Timing { samples: usize::from(options.samples), calls: 1, wall, device: None });
                 row
             })
             .collect();

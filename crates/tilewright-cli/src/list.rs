@@ -71,7 +71,7 @@ pub(crate) fn list(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         return console.json(&entries);
     }
     let rows: Vec<[String; 8]> = entries.iter().map(row).collect();
-    let header = ["kernel", "family", "math", "dtypes", "cpu", "cuda", "metal", "emulated"];
+    let header = ["kernel", "family", "cpu", "cuda", "metal", "emulated", "dtypes", "math"];
     Ok(table::write(console.out, header, &rows)?)
 }
 
@@ -124,17 +124,17 @@ fn row(entry: &Entry) -> [String; 8] {
         match support.cases {
             0 => "no".to_owned(),
             all if all == entry.cases => variants,
-            some => format!("{variants} ({some} of {} cases)", entry.cases),
+            some => format!("{variants} ({some} of {})", entry.cases),
         }
     };
     [
         entry.name.to_owned(),
         entry.family.to_owned(),
-        entry.math.to_owned(),
-        entry.dtypes.join(" "),
         support(0),
         support(1),
         support(2),
         support(3),
+        entry.dtypes.join(" "),
+        entry.math.to_owned(),
     ]
 }

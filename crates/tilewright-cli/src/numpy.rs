@@ -89,8 +89,8 @@ fn any_dtype(path: &Path, mut attempt: impl FnMut(DType) -> Option<Result<Tensor
     })
 }
 
-fn tensor<T: Element>(array: ArrayD<Stored<T>>) -> Result<Tensor> {
-    Tensor::from_ndarray(array.mapv(|stored| stored.0))
+fn tensor<T: Element>(path: &Path, array: ArrayD<Stored<T>>) -> Result<Tensor> {
+    Tensor::from_ndarray(array.mapv(|stored| stored.0)).map_err(|why| failed(path, &why))
 }
 
 /// Reads an `.npy` file.
@@ -102,7 +102,7 @@ pub(crate) fn read_npy(path: &Path) -> Result<Tensor> {
         }
         with_element!(dtype, T => match ArrayD::<Stored<T>>::read_npy(&mut file) {
             Err(ReadNpyError::WrongDescriptor(_)) => None,
-            array => Some(array.map_err(|why| failed(path, &why)).and_then(tensor)),
+            array => Some(array.map_err(|why| failed(path, &why)).and_then(|array| tensor(path, array))),
         })
     })
 }
@@ -130,7 +130,7 @@ impl<'p> Archive<'p> {
         any_dtype(self.path, |dtype| {
             with_element!(dtype, T => match self.reader.by_name::<ndarray::OwnedRepr<Stored<T>>, ndarray::IxDyn>(name) {
                 Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => None,
-                array => Some(array.map_err(|why| failed(self.path, &why)).and_then(tensor)),
+                array => Some(array.map_err(|why| failed(self.path, &why)).and_then(|array| tensor(self.path, array))),
             })
         })
     }

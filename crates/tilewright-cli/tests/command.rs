@@ -30,7 +30,7 @@ fn list_says_what_runs_where() {
     let kernel = Scale::new(Fault::None);
     let (code, text) = tilewright(&[&kernel], &["list"]);
     assert_eq!(code, 0);
-    assert!(text.contains("scale") && text.contains("cpu (4 of 5 cases)") && text.contains(" no"), "{text}");
+    assert!(text.contains("scale") && text.contains("cpu (4 of 5)") && text.contains(" no"), "{text}");
     let (_, list) = json(&[&kernel], &["list"]);
     assert_eq!(list[0]["args"][0]["name"], "factor");
     assert_eq!(list[0]["support"][0]["reasons"][0], "unsupported on cpu: no f16 here");
@@ -112,6 +112,63 @@ fn bench_records_reports_and_never_times_what_is_wrong() {
     assert_eq!(code, 1);
     let row = &document["rows"][0];
     assert!(row["wall_median_ms"].is_null() && row["verdict"].as_str().unwrap().contains("wrong"), "{row}");
+}
+
+/// A peer in plain Python that doubles what is in x.npy, and one whose first output is x itself.
+const PEER: &str = r#"
+import array, json, sys, time
+def npy(path, code, descr, values, shape):
+    header = repr({"descr": descr, "fortran_order": False, "shape": shape}) + "\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + array.array(code, values).tobytes())
+print(json.dumps({"library": "FACTOR"}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["op"] == "open":
+        folder, item = request["folder"], request["inputs"][0]
+        assert (request["kernel"], item["name"], item["dtype"], item["axes"]) == ("scale", "x", "f32", [0, 1])
+        data = open(item["file"], "rb").read()
+        x = array.array("f", data[10 + int.from_bytes(data[8:10], "little"):])
+        answer = {"knows": True}
+    elif request["op"] == "outputs":
+        npy(folder + "/out.npy", "f", "<f4", [FACTOR * v for v in x], (64, 1024))
+        npy(folder + "/rounded.npy", "q", "<i8", [int(abs(2 * v) + 0.5) * (1 if v > 0 else -1) for v in x], (64, 1024))
+        answer = {"outputs": [{"file": folder + "/out.npy", "dtype": None}, {"file": folder + "/rounded.npy", "dtype": None}]}
+    elif request["op"] == "sample":
+        answer = {"wall_ms": 1.5, "device_ms": None}
+    else:
+        answer = {}
+    print(json.dumps(answer), flush=True)
+"#;
+
+#[test]
+fn peers_are_judged_before_they_are_timed_and_absent_ones_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    script("peer_right.py", &PEER.replace("FACTOR", "2"));
+    script("peer_wrong.py", &PEER.replace("FACTOR", "3"));
+    script("peer_gone.py", "import no_such_library");
+    script("other.py", "print('not a peer')");
+    let scripts = folder.path().to_str().unwrap();
+    let options =
+        ["bench", "--device", "cpu", "--samples", "5", "--budget", "1", "--peers", "--peer-scripts", scripts];
+    let (code, document) = json(&[&Scale::new(Fault::None)], &options);
+    assert_eq!(code, 0, "{document}");
+    let row = |variant: &str| {
+        let rows = document["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["variant"] == variant).unwrap_or_else(|| panic!("{variant}: {document}"))
+    };
+    assert_eq!((&row("2")["role"], &row("2")["verdict"]), (&"peer".into(), &"pass".into()));
+    assert_eq!(row("2")["wall_median_ms"], 1.5);
+    assert!(
+        row("3")["wall_median_ms"].is_null() && row("3")["verdict"].as_str().unwrap().contains("output out")
+    );
+    assert!(document["absent"][0].as_str().unwrap().starts_with("gone: "), "{document}");
+
+    let (code, document) =
+        json(&[&Scale::new(Fault::None)], &[&options[..], &["--python", "no-such-python"]].concat());
+    assert_eq!(code, 0, "without any interpreter the kernels are still timed: {document}");
+    assert_eq!(document["rows"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -144,7 +144,8 @@ fn walk(folder: &Path) -> Vec<String> {
 
 #[test]
 fn damaged_entries_are_built_again() {
-    let damages: [(&str, fn(&Path)); 4] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
         ("truncated", |artifact| {
             let bytes = fs::read(artifact).unwrap();
             fs::write(artifact, &bytes[..bytes.len() / 2]).unwrap();

@@ -26,7 +26,9 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
     gram_schmidt::deflate::KERNEL,
+    gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
+    gram_schmidt::subspace_step::KERNEL,
 ];
 
 /// The kernel of this name.

@@ -69,13 +69,13 @@ fn by_library(
     fn each<T: Real>(
         factors: impl Fn(&[Tensor]) -> Result<(Tensor, Tensor)> + Copy + 'static,
     ) -> Vec<(&'static str, Function)> {
-        let libraries: [(&'static str, fn(Problem<T>)); 4] = [
+        let libraries: [(&'static str, Library<T>); 4] = [
             ("faer", by_faer::<T>),
             ("gemm", by_gemm::<T>),
             ("nalgebra", by_nalgebra::<T>),
             ("matrixmultiply", T::by_matrixmultiply),
         ];
-        let function = |(name, library): (&'static str, fn(Problem<T>))| -> (&'static str, Function) {
+        let function = |(name, library): (&'static str, Library<T>)| -> (&'static str, Function) {
             (
                 name,
                 Box::new(move |inputs| {
@@ -102,8 +102,11 @@ struct Problem<'d, T> {
     out: &'d mut [T],
 }
 
+/// A library's product.
+type Library<T> = fn(Problem<T>);
+
 /// The product of two matrices, or of each of a batch of them.
-fn multiply<T: Real>(a: &Tensor, b: &Tensor, library: fn(Problem<T>)) -> Result<Tensor> {
+fn multiply<T: Real>(a: &Tensor, b: &Tensor, library: Library<T>) -> Result<Tensor> {
     let rank = a.rank();
     let (m, k, n) = (a.dims()[rank - 2], a.dims()[rank - 1], b.dims()[rank - 1]);
     let dims = [&a.dims()[..rank - 2], &[m, n]].concat();

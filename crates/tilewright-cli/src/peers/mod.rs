@@ -7,7 +7,7 @@ mod python;
 use std::path::Path;
 use std::rc::Rc;
 
-use tilewright_check::{Contestant, Sample, Trial, timed};
+use tilewright_check::{Contestant, Sample, Trial, compare, timed};
 use tilewright_core::{Device, Expected, Result, Stream, Tensor};
 
 pub(crate) use python::Interpreters;
@@ -18,11 +18,13 @@ type Function = Box<dyn Fn(&[Tensor]) -> Result<Vec<Tensor>>>;
 /// One peer, ready to be timed.
 pub(crate) struct Peer {
     pub(crate) name: String,
-    /// What the judge says of its outputs: `pass`, or what is wrong. Only what passed may be timed.
+    /// What the judge says of its outputs: `pass`, or what is wrong.
     pub(crate) verdict: String,
     /// The worst share of a tolerance that it used.
     pub(crate) share: Option<f64>,
-    pub(crate) contestant: Box<dyn Contestant>,
+    /// Where its first output is right. What else it gives may be as good in another way (equal values in another
+    /// order, say) and stands in the verdict; with a wrong first output it solves another problem, and has no time.
+    pub(crate) contestant: Option<Box<dyn Contestant>>,
 }
 
 impl Peer {
@@ -32,16 +34,20 @@ impl Peer {
         outputs: Result<Vec<Tensor>>,
         contestant: Box<dyn Contestant>,
     ) -> Self {
-        let judged = outputs.map_err(|error| error.to_string());
-        let judged = judged.and_then(|outputs| {
-            let outputs = with_our_indices(trial, outputs);
-            trial.assess(&outputs).map_err(|failure| failure.to_string())
+        let outputs = outputs.map(|outputs| with_our_indices(trial, outputs));
+        let judged = match &outputs {
+            Ok(outputs) => trial.assess(outputs).map_err(|failure| failure.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let first = outputs.is_ok_and(|outputs| {
+            trial.expected().first().is_some_and(|expected| compare(expected, outputs.first()).is_ok())
         });
         let (verdict, share) = match judged {
             Ok(worst) => ("pass".to_owned(), Some(worst.share)),
             Err(why) => (why, None),
         };
-        Peer { name, verdict, share, contestant }
+        let timed = verdict == "pass" || first;
+        Peer { name, verdict, share, contestant: timed.then_some(contestant) }
     }
 }
 

@@ -89,13 +89,14 @@ impl Interpreters {
         });
         let mut found: Vec<Found> = Vec::new();
         for library in &self.libraries {
-            let opened: Result<Opened> = library.borrow_mut().ask(&request);
-            let (name, outputs) = match opened {
+            let contestant = Box::new(Scripted(library.clone()));
+            let mut library = library.borrow_mut();
+            let outputs = match library.ask(&request) {
                 Ok(Opened { knows: false }) => continue,
-                Ok(Opened { knows: true }) => (library.borrow().name.clone(), library.borrow_mut().outputs()),
-                Err(error) => (library.borrow().name.clone(), Err(error)),
+                Ok(Opened { knows: true }) => library.outputs(),
+                Err(error) => Err(error),
             };
-            found.push((name, outputs, Box::new(Scripted(library.clone()))));
+            found.push((library.name.clone(), outputs, contestant));
         }
         Ok(found)
     }

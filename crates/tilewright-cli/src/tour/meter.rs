@@ -60,32 +60,32 @@ impl Meter {
         &self.stream
     }
 
-    /// One call of a kernel within an iteration; `dims` are those of its cases, by which it knows its work.
+    /// One call of a kernel within an iteration; by the case it knows its variant and its work.
     pub(super) fn call<T>(
         &mut self,
         step: &'static str,
         kernel: &'static str,
-        dims: &[(&'static str, usize)],
+        case: &Case,
         call: impl FnOnce(&Stream) -> Result<T>,
     ) -> Result<T, Stop> {
-        let entry = self.entry(step, kernel, dims)?;
+        let entry = self.entry(step, kernel, case)?;
         let (milliseconds, result) = timed(&self.stream, call)?;
         self.entries[entry].milliseconds.push(milliseconds);
         Ok(result)
     }
 
-    /// A call of a kernel that the job needs once; made several times for the clock.
+    /// A call of a kernel that the job needs once; made several times, for the clock.
     pub(super) fn once<T>(
         &mut self,
         step: &'static str,
         kernel: &'static str,
-        dims: &[(&'static str, usize)],
+        case: &Case,
         call: impl Fn(&Stream) -> Result<T>,
     ) -> Result<T, Stop> {
         for _ in 1..self.repeats {
-            self.call(step, kernel, dims, &call)?;
+            self.call(step, kernel, case, &call)?;
         }
-        self.call(step, kernel, dims, call)
+        self.call(step, kernel, case, call)
     }
 
     /// Work that is no kernel's.
@@ -122,21 +122,15 @@ impl Meter {
         self.entries.len() - 1
     }
 
-    fn entry(
-        &mut self,
-        step: &'static str,
-        name: &'static str,
-        dims: &[(&'static str, usize)],
-    ) -> Result<usize, Stop> {
+    fn entry(&mut self, step: &'static str, name: &'static str, case: &Case) -> Result<usize, Stop> {
         if let Some(entry) = self.find(step, name) {
             return Ok(entry);
         }
         let kernel = tilewright_kernels::kernel(name)
             .ok_or_else(|| Stop::Failed(format!("the kernel {name} is not registered")))?;
-        let case = Case::new(Tier::Bench, dims, DType::F32);
         let device = self.stream.device();
-        let variants = kernel.support(device, &case)?;
-        let (place, work) = (device.to_string(), kernel.work(&case));
+        let variants = kernel.support(device, case)?;
+        let (place, work) = (device.to_string(), kernel.work(case));
         let variant = variants.first().copied().unwrap_or_default();
         Ok(self.push(Entry { step, what: name, place, variant, work, milliseconds: Vec::new() }))
     }
@@ -164,6 +158,11 @@ impl Meter {
         };
         self.entries.iter().filter(|entry| !entry.milliseconds.is_empty()).map(line).collect()
     }
+}
+
+/// A problem of the job, in the letters of its kernel's cases.
+pub(super) fn problem(dims: &[(&'static str, usize)]) -> Case {
+    Case::new(Tier::Bench, dims, DType::F32)
 }
 
 /// Milliseconds from the submission of a call to the end of its work.

@@ -173,6 +173,14 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         Ok(a)
     })?;
     let svd = subspace::truncated_svd(&mut meter, &a, &plan)?;
+    let rank = svd.values.len();
+    if rank < plan.rank {
+        let note = format!("the rank of the matrix is {rank}, below {}", plan.rank);
+        if options.rank.is_some() {
+            return Err(Stop::Usage(format!("--rank {}: {note}", plan.rank)));
+        }
+        notes.push(note);
+    }
     let found = search::search(&mut meter, &svd, &query, neighbours)?;
     let accuracy = meter.host("truth", "Lanczos, brute force (f64)", || {
         truth::judge(&rows, &svd.values, &svd.directions, &found)
@@ -209,7 +217,7 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         hits: found.neighbours.iter().map(hit).collect(),
         text: counts,
         svd: Outcome {
-            rank: plan.rank,
+            rank,
             columns: plan.columns,
             iterations: svd.iterations,
             change: svd.change,

@@ -2,10 +2,11 @@
 
 use tilewright_core::Tensor;
 use tilewright_kernels::gemm::{Gemv, Matmul, gemv, matmul};
+use tilewright_kernels::reduce::top_k::{TopK, top_k};
 
 use crate::stop::Stop;
 
-use super::meter::Meter;
+use super::meter::{Meter, problem};
 use super::subspace::Svd;
 use super::terms::{Row, dense};
 
@@ -32,31 +33,28 @@ pub(super) fn search(meter: &mut Meter, svd: &Svd, query: &Row, neighbours: usiz
     };
     let stream = meter.stream().clone();
     let query = dense(std::slice::from_ref(query), terms)?.to(&stream)?;
-    let folded =
-        meter.once("query folded in", "matmul", &[("m", 1), ("n", rank), ("k", terms)], |stream| {
-            matmul(stream, &query, &svd.directions, None, &Matmul::default())
-        })?;
+    let folded = meter.once(
+        "query folded in",
+        "matmul",
+        &problem(&[("m", 1), ("n", rank), ("k", terms)]),
+        |stream| matmul(stream, &query, &svd.directions, None, &Matmul::default()),
+    )?;
     let (unit, direction) = meter.host("unit length", "divide rows (f64)", || {
         let rows = |tensor: &Tensor| tensor.to_vec::<f32>().map(|values| of_unit_length(values, rank));
         Ok((rows(&svd.latent)?, rows(&folded)?))
     })?;
     let on_device = Tensor::from_slice(&unit, [passages, rank])?.to(&stream)?;
     let direction_on_device = Tensor::from_slice(&direction, [rank])?.to(&stream)?;
-    let scores = meter.once("scores", "gemv", &[("m", passages), ("k", rank)], |stream| {
+    let scores = meter.once("scores", "gemv", &problem(&[("m", passages), ("k", rank)]), |stream| {
         gemv(stream, &on_device, &direction_on_device, &Gemv::default())
     })?;
-    let neighbours = largest(meter, &scores, neighbours)?;
+    let selection = problem(&[("n", passages)]).set("k", neighbours as i64);
+    let (values, positions) = meter.once("neighbours", "top_k", &selection, |stream| {
+        top_k(stream, &scores, &TopK { k: neighbours, ..TopK::default() })
+    })?;
+    let neighbour = |(&score, &position): (&f32, &u32)| Neighbour { passage: position as usize, score };
+    let neighbours = values.to_vec()?.iter().zip(&positions.to_vec()?).map(neighbour).collect();
     Ok(Found { neighbours, passages: unit, query: direction })
-}
-
-/// The `k` largest scores, equal ones in the order of their positions.
-fn largest(meter: &mut Meter, scores: &Tensor, k: usize) -> Result<Vec<Neighbour>, Stop> {
-    meter.host("neighbours", "sort", || {
-        let scores = scores.to_vec::<f32>()?;
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        Ok(order.into_iter().take(k).map(|passage| Neighbour { passage, score: scores[passage] }).collect())
-    })
 }
 
 /// Divides each row by its length; a row of zeros stays.

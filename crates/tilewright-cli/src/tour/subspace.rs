@@ -1,18 +1,20 @@
 //! The leading singular vectors of a matrix, by subspace iteration.
 
 use faer::{Mat, Side};
-use rand::Rng;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tilewright_core::{DType, Result, Tensor};
 use tilewright_kernels::gemm::{Gram, Matmul, gram, matmul};
+use tilewright_kernels::gram_schmidt::{Orthonormalize, SubspaceStep, orthonormalize, subspace_step};
 
 use crate::stop::Stop;
 
-use super::meter::Meter;
+use super::meter::{Meter, problem};
 use super::progress;
 
 const STEP: &str = "subspace iteration";
+/// The part of a column's norm below which nothing but rounding is left of it: a few units of f32.
+const LEAST_LEFT: f64 = 4.0 * f32::EPSILON as f64;
 
 /// What is iterated, and until when.
 pub(super) struct Plan {
@@ -28,7 +30,7 @@ pub(super) struct Plan {
 
 /// `A = U S Vᵀ`, the leading part.
 pub(super) struct Svd {
-    /// Singular values, falling. `[rank]`
+    /// Singular values, falling. `[rank]`, where the rank is lower than planned if that of the matrix is.
     pub(super) values: Vec<f64>,
     /// `V [terms, rank]`, on the device.
     pub(super) directions: Tensor,
@@ -41,14 +43,17 @@ pub(super) struct Svd {
 
 /// Iterates `V <- orth(Aᵀ(A V))` from a seeded start, then solves the small problem that is left in the subspace.
 pub(super) fn truncated_svd(meter: &mut Meter, a: &Tensor, plan: &Plan) -> Result<Svd, Stop> {
-    let (&[_, terms], columns) = (a.dims(), plan.columns) else { unreachable!("a matrix") };
+    let (&[passages, terms], columns) = (a.dims(), plan.columns) else { unreachable!("a matrix") };
     let start = start(terms, columns)?.to(meter.stream())?;
-    let mut v = orthonormalize(meter, &start)?;
+    let (mut v, mut independent) = basis(meter, &start)?;
     let bar = progress::bar(plan.iterations, "subspace iteration");
     let (mut ritz, mut moved, mut iterations) = (vec![0.0; columns], f64::INFINITY, 0);
     while iterations < plan.iterations && moved > plan.tolerance {
-        let w = step(meter, a, &v)?;
-        let inner = [("m", columns), ("n", columns), ("k", terms)];
+        let case = problem(&[("b", 0), ("m", passages), ("n", terms), ("k", columns)]);
+        let w = meter.call(STEP, "subspace_step", &case, |stream| {
+            subspace_step(stream, a, &v, &SubspaceStep::default())
+        })?;
+        let inner = problem(&[("m", columns), ("n", columns), ("k", terms)]);
         let transposed = Matmul { transpose_a: true, ..Matmul::default() };
         let small = meter.call(STEP, "matmul", &inner, |stream| matmul(stream, &v, &w, None, &transposed))?;
         let next = meter.host(STEP, "Ritz values (f64)", || {
@@ -56,37 +61,25 @@ pub(super) fn truncated_svd(meter: &mut Meter, a: &Tensor, plan: &Plan) -> Resul
             let values = small.self_adjoint_eigenvalues(Side::Lower);
             Ok(values.map_err(|_| unsolved())?.into_iter().rev().collect::<Vec<_>>())
         })?;
-        v = orthonormalize(meter, &w)?;
+        (v, independent) = basis(meter, &w)?;
         moved = change(&ritz, &next, plan.rank);
         ritz = next;
         iterations += 1;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let (values, directions, latent) = rotate(meter, a, &v, plan.rank)?;
+    let (values, directions, latent) = rotate(meter, a, &v, plan.rank.min(independent))?;
     Ok(Svd { values, directions, latent, iterations, change: moved })
 }
 
-/// `Aᵀ (A V)`
-fn step(meter: &mut Meter, a: &Tensor, v: &Tensor) -> Result<Tensor, Stop> {
-    let (&[passages, terms], &[_, columns]) = (a.dims(), v.dims()) else { unreachable!("matrices") };
-    let b = meter.call("A V", "matmul", &[("m", passages), ("n", columns), ("k", terms)], |stream| {
-        matmul(stream, a, v, None, &Matmul::default())
-    })?;
-    meter.call("Aᵀ (A V)", "matmul", &[("m", terms), ("n", columns), ("k", passages)], |stream| {
-        matmul(stream, a, &b, None, &Matmul { transpose_a: true, ..Matmul::default() })
-    })
-}
-
-/// An orthonormal basis of the columns.
-fn orthonormalize(meter: &mut Meter, w: &Tensor) -> Result<Tensor, Stop> {
-    let stream = meter.stream().clone();
-    meter.host(STEP, "orthonormal basis (f64)", || {
-        let (values, columns) = (w.to_f64_vec()?, w.dims()[1]);
-        let q = Mat::from_fn(w.dims()[0], columns, |i, j| values[i * columns + j]).qr().compute_thin_Q();
-        let q: Vec<f32> = (0..values.len()).map(|at| q[(at / columns, at % columns)] as f32).collect();
-        Ok(Tensor::from_vec(q, w.shape())?.to(&stream)?)
-    })
+/// An orthonormal basis of the columns, and how many it has; the rest of them are zeros.
+fn basis(meter: &mut Meter, w: &Tensor) -> Result<(Tensor, usize), Stop> {
+    let (m, n) = (w.dims()[0], w.dims()[1]);
+    let case = problem(&[("b", 0), ("m", m), ("n", n), ("k", 0)]);
+    // Columns of the first steps lean towards few directions. What tells them apart is small, and good enough to go on with.
+    let args = Orthonormalize { tolerance: Some(LEAST_LEFT) };
+    let basis = meter.call(STEP, "orthonormalize", &case, |stream| orthonormalize(stream, w, None, &args))?;
+    Ok((basis.q, basis.rank.to_f64_vec()?[0] as usize))
 }
 
 /// Rayleigh-Ritz: the singular values and vectors within the subspace of `v`.
@@ -103,10 +96,10 @@ fn rotate(
     let b = meter.once(
         "projection A V",
         "matmul",
-        &[("m", passages), ("n", columns), ("k", terms)],
+        &problem(&[("m", passages), ("n", columns), ("k", terms)]),
         |stream| product(stream, a, v),
     )?;
-    let small = meter.once(SMALL, "gram", &[("m", passages), ("n", columns)], |stream| {
+    let small = meter.once(SMALL, "gram", &problem(&[("m", passages), ("n", columns)]), |stream| {
         gram(stream, &b, &Gram::default())
     })?;
     let (values, turn) = meter.host(SMALL, "eigenvectors (f64)", || {
@@ -119,7 +112,7 @@ fn rotate(
     })?;
     let turn = turn.to(meter.stream())?;
     let turned = |meter: &mut Meter, step, rows: usize, tensor: &Tensor| {
-        meter.once(step, "matmul", &[("m", rows), ("n", rank), ("k", columns)], |stream| {
+        meter.once(step, "matmul", &problem(&[("m", rows), ("n", rank), ("k", columns)]), |stream| {
             product(stream, tensor, &turn)
         })
     };

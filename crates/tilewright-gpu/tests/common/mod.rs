@@ -3,7 +3,7 @@
 use tilewright_core::{Device, Stream};
 
 /// A new stream on each GPU that is present, and on the emulator, which needs no more than a C++ compiler.
-pub fn streams() -> Vec<Stream> {
+pub(crate) fn streams() -> Vec<Stream> {
     let present =
         tilewright_gpu::devices().into_iter().filter(|(_, caps)| caps.is_ok()).map(|(device, _)| device);
     let streams: Vec<Stream> = present

@@ -125,9 +125,9 @@ fn integers() -> Hazard {
     }
     let (a, b) = (i64::from(s[2]), u64::from(v[1]));
     expected.extend([400, 144, 131071, -1, -56, -201, 0, 1, 0]);
-    expected.extend([(a * a >> 32) as i32, (b * 5 >> 20) as i32, ((b + u64::from(v[3])) >> 4) as i32]);
+    expected.extend([((a * a) >> 32) as i32, ((b * 5) >> 20) as i32, ((b + u64::from(v[3])) >> 4) as i32]);
     expected.extend([i32::from(s[2] as i8) + i32::from(s[2] as i16), 32]);
-    expected.extend([1, 2 + 12, -3, -2, (0xf0 & 0x30 | 1) ^ 2, 2000 + 800 + 10 + 8]);
+    expected.extend([1, 2 + 12, -3, -2, ((0xf0 & 0x30) | 1) ^ 2, 2000 + 800 + 10 + 8]);
     expected.extend([7 + 3 + 7 + 5, (4_000_000_000u32 >> 16) as i32 - 3 + 14]);
     expected.resize(64, 0);
     Hazard::new("integers", include_str!("integers.metal"), [1, 1, 1], [1, 1, 1])

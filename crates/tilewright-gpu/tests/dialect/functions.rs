@@ -143,10 +143,10 @@ fn integer_functions() -> Hazard {
             v.reverse_bits(),
             v.rotate_left(8),
         ]);
-        expected.extend([v >> 16, v >> 4 & 255, v & !0xff00 | 0xab00]);
+        expected.extend([v >> 16, v >> 4 & 255, (v & !0xff00) | 0xab00]);
         expected.extend([v.saturating_add(0xf000_0000), v.saturating_sub(5)]);
     }
-    expected.extend([1500 + 80 + 16, 0x80 + 0x8000, (-5i64 * 0x4000_0000 >> 32) as u32, -1i32 as u32]);
+    expected.extend([1500 + 80 + 16, 0x80 + 0x8000, ((-5i64 * 0x4000_0000) >> 32) as u32, -1i32 as u32]);
     expected.extend([i32::MAX as u32, i32::MIN as u32, -32768i32 as u32, u32::MAX - 1, 0xffff_fffe, 255]);
     expected.extend([35 + 39 + 64, 1 << 16, i32::MAX as u32, v[3].count_ones(), 3, 4 + 3]);
     expected.resize(64, 0);

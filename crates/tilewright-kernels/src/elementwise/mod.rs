@@ -6,6 +6,7 @@ pub mod soft_cap_bw;
 
 mod exponential;
 mod formats;
+mod gpu;
 
 pub use copy::{CopyTo, copy, copy_into};
 pub use soft_cap::{SoftCap, soft_cap};
@@ -61,20 +62,4 @@ fn check_variant(operation: &'static str, variant: Option<&str>, known: Vec<&'st
         }
         _ => Ok(()),
     }
-}
-
-/// Elements that one thread of an elementwise body handles, as two vectors of four.
-const PER_THREAD: usize = 8;
-/// Threads of a group of an elementwise body.
-const GROUP: usize = 256;
-
-/// The groups that cover `elements`.
-fn groups(elements: usize) -> usize {
-    elements.div_ceil(PER_THREAD * GROUP)
-}
-
-/// Whether vectors of four elements may be loaded from all of these tensors once they are row-major: device memory itself starts on
-/// a multiple of 32 bytes, but a view may start anywhere.
-fn vectors_fit(tensors: &[&Tensor]) -> bool {
-    tensors.iter().all(|tensor| !tensor.is_contiguous() || tensor.layout().offset().is_multiple_of(4))
 }

@@ -111,14 +111,11 @@ impl FromStr for Tile {
 
     fn from_str(text: &str) -> Result<Self> {
         let numbers: Option<Vec<usize>> = text.split(['x', '/']).map(|part| part.parse().ok()).collect();
-        match numbers.as_deref() {
-            Some(&[rows, columns, depth, thread_rows, thread_columns]) => {
-                let tile = Tile { rows, columns, depth, thread_rows, thread_columns };
-                if tile.to_string() == text {
-                    return Ok(tile);
-                }
+        if let Some(&[rows, columns, depth, thread_rows, thread_columns]) = numbers.as_deref() {
+            let tile = Tile { rows, columns, depth, thread_rows, thread_columns };
+            if tile.to_string() == text {
+                return Ok(tile);
             }
-            Some(_) | None => {}
         }
         Err(Error::range("tile", "tile", "ROWSxCOLUMNSxDEPTH/ROWSxCOLUMNS, such as 64x64x16/4x4", text))
     }

@@ -13,7 +13,6 @@ pub(super) trait Real:
     /// `self * factor + addend`, rounded once.
     fn fused(self, factor: Self, addend: Self) -> Self;
     fn root(self) -> Self;
-    fn abs(self) -> Self;
 }
 
 macro_rules! real {
@@ -23,8 +22,6 @@ macro_rules! real {
             fn fused(self, factor: Self, addend: Self) -> Self { self.mul_add(factor, addend) }
             #[inline(always)]
             fn root(self) -> Self { self.sqrt() }
-            #[inline(always)]
-            fn abs(self) -> Self { self.abs() }
         }
     )*};
 }
@@ -79,7 +76,7 @@ fn fold<A: Real>(lanes: &mut [A; LANES]) -> A {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            lanes[lane] = lanes[lane] + lanes[lane + width];
+            lanes[lane] += lanes[lane + width];
         }
         width /= 2;
     }

@@ -8,9 +8,9 @@
 //! | [`subspace_step()`] | `Aᵀ (A V)`, a step of subspace iteration |
 
 pub mod deflate;
-//pub mod orthonormalize;
+pub mod orthonormalize;
 pub mod project;
-//pub mod subspace_step;
+pub mod subspace_step;
 
 mod exact;
 mod gpu;
@@ -18,9 +18,9 @@ mod host;
 mod samples;
 
 pub use deflate::{Deflate, deflate};
-//pub use orthonormalize::{Orthonormal, Orthonormalize, orthonormalize};
+pub use orthonormalize::{Orthonormal, Orthonormalize, orthonormalize};
 pub use project::{Project, project};
-//pub use subspace_step::{SubspaceStep, subspace_step};
+pub use subspace_step::{SubspaceStep, subspace_step};
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
@@ -122,14 +122,31 @@ fn check_device_dtype(operation: &'static str, device: Device, dtype: DType) -> 
     Ok(())
 }
 
-/// Refuses a variant that is not among those that run here.
-fn check_variant(operation: &'static str, variant: Option<&str>, known: &[&'static str]) -> Result<()> {
-    match variant {
-        Some(variant) if !known.contains(&variant) => {
-            Err(Error::range(operation, "variant", format!("one of {known:?}"), variant))
-        }
-        _ => Ok(()),
-    }
+/// The variant that was asked for, or the default.
+fn choose(operation: &'static str, variant: Option<&str>, known: &[&'static str]) -> Result<&'static str> {
+    let Some(variant) = variant else { return Ok(known[0]) };
+    let found = known.iter().find(|known| **known == variant);
+    found.copied().ok_or_else(|| Error::range(operation, "variant", format!("one of {known:?}"), variant))
+}
+
+/// The variants of a projection, the default first: a block is a matrix product where its sums need not be compensated.
+fn variants(
+    operation: &'static str,
+    device: Device,
+    dtype: DType,
+    columns: usize,
+    compensated: bool,
+) -> Result<Vec<&'static str>> {
+    check_device_dtype(operation, device, dtype)?;
+    Ok(match device {
+        Device::Cpu => vec!["cpu"],
+        _ if is_product(columns, compensated) => vec!["gemm", "portable"],
+        _ => vec!["portable"],
+    })
+}
+
+fn is_product(columns: usize, compensated: bool) -> bool {
+    columns > 1 && !compensated
 }
 
 /// The most rows whose products one chain adds up, so that rounding errors grow as the square root of m and not as m.

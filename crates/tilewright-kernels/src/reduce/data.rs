@@ -61,7 +61,7 @@ fn values(case: &Case, dims: &[usize]) -> Vec<f64> {
         "equal" => 0.75,
         "special" => special(random, 8, f64::NAN),
         "infinite" => special(random, 8, f64::INFINITY),
-        "masked" if at / n % 2 == 0 || random.random_ratio(15, 16) => f64::NEG_INFINITY,
+        "masked" if (at / n).is_multiple_of(2) || random.random_ratio(15, 16) => f64::NEG_INFINITY,
         "wide" => random.random_range(-150.0..150.0),
         "cancelling" => match at % n % 4 {
             0 => 1000.0 * (1.0 + (at % n / 4 % 7) as f64),
@@ -134,9 +134,7 @@ impl Along {
         let mut flat = Vec::with_capacity(rows.len() * n);
         for o in 0..self.outer {
             for j in 0..n {
-                for i in 0..self.inner {
-                    flat.push(rows[o * self.inner + i][j]);
-                }
+                flat.extend(rows[o * self.inner..][..self.inner].iter().map(|row| row[j]));
             }
         }
         flat

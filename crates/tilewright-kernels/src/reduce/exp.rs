@@ -44,7 +44,7 @@ impl Real for f32 {
         let shifted = x.mul_add(std::f32::consts::LOG2_E, SHIFT);
         let k = shifted - SHIFT;
         let r = k.mul_add(-LN2_LOW, k.mul_add(-LN2_HIGH, x));
-        let q = r.mul_add(0.001_381_432_1, 0.008_368_851);
+        let q = r.mul_add(0.001_381_432, 0.008_368_851);
         let q = r.mul_add(q, 0.041_668_4);
         let q = r.mul_add(q, 0.166_665_2);
         let q = r.mul_add(q, 0.499_999_94);

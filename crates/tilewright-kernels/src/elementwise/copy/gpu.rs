@@ -6,7 +6,7 @@ use tilewright_core::{DType, Layout, Result, Shape, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Launch, Program};
 
 use super::walk::{Path, Walk};
-use crate::elementwise::{GROUP, groups, vectors_fit};
+use crate::elementwise::gpu::{GROUP, groups, vectors_fit};
 
 static WORDS: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("copy_words", include_str!("gpu.words.metal"))
@@ -79,11 +79,7 @@ fn run(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {
         .template("ALIGNED", aligned)
         .input("x", x)
         .scalar("n", x.elements() as u64);
-    launch
-        .output_into("out", out)
-        .grid(Grid::groups([groups(x.elements()), 1, 1]), [GROUP, 1, 1])
-        .run()
-        .map(drop)
+    launch.output_into("out", out).grid(groups(x.elements()), [GROUP, 1, 1]).run().map(drop)
 }
 
 fn strided(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {

@@ -8,7 +8,7 @@
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
-//! | x | any | any strides | f32, f16, bf16; f64 on the CPU and CUDA |
+//! | x | any | any strides | f32, f16, bf16; f64 on the CPU |
 //! | out | as x | row-major | as x |
 //!
 //! # Numerics
@@ -17,7 +17,7 @@
 //! NaN passes through, infinities become cap with their sign. Deterministic. The tolerance is derived in `cases.rs`: 14 roundings, most of them of Metal's tanh.
 //!
 //! # Constraints
-//! `cap` must be positive and finite in f32 (f64 for f64). f64 is refused by Metal and by the emulator.
+//! `cap` must be positive and finite in f32 (f64 for f64). f64 is refused by every GPU.
 //!
 //! # Sources
 //! Gemma 2 (Gemma Team 2024, section 2): logit soft-capping, with caps 50 (attention) and 30 (final logits).
@@ -36,6 +36,8 @@ pub(super) mod cases;
 mod cpu;
 mod gpu;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use cases::KERNEL;
 
@@ -74,13 +76,16 @@ impl SoftCap {
 /// `cap tanh(x / cap)`, elementwise.
 ///
 /// # Errors
-/// `x` on another device than the stream or not of a floating dtype; `cap` not positive and finite; f64 on Metal or the emulator.
+/// `x` on another device than the stream or not of a floating dtype; `cap` not positive and finite; f64 on a GPU.
 pub fn soft_cap(stream: &Stream, x: &Tensor, args: &SoftCap) -> Result<Tensor> {
     check_device(NAME, "x", stream, x)?;
     check_dtype(NAME, "x", DTYPES, x)?;
     args.check(NAME, x.dtype())?;
     match stream.device() {
         Device::Cpu => cpu::soft_cap(x, args.cap),
-        _ => gpu::soft_cap(stream, x, args.cap),
+        device => {
+            cases::variants(NAME, device, x.dtype())?;
+            gpu::soft_cap(stream, x, args.cap)
+        }
     }
 }

@@ -19,7 +19,7 @@
 //! The tolerance is derived in `cases.rs`: 20 roundings and 8 more per unit of 2 |x| / cap, by which exp amplifies the rounding of its argument.
 //!
 //! # Constraints
-//! `cap` must be positive and finite in f32 (f64 for f64). GPUs refuse f64: the Metal dialect has no exp of it.
+//! `cap` must be positive and finite in f32 (f64 for f64). f64 is refused by every GPU.
 //!
 //! # Sources
 //! The derivative of the formula of [`soft_cap`](super::soft_cap()).
@@ -67,6 +67,9 @@ pub fn soft_cap_bw(stream: &Stream, dy: &Tensor, x: &Tensor, args: &SoftCap) -> 
     args.check(NAME, x.dtype())?;
     match stream.device() {
         Device::Cpu => cpu::soft_cap_bw(dy, x, args.cap),
-        _ => gpu::soft_cap_bw(stream, dy, x, args.cap),
+        device => {
+            super::soft_cap::cases::variants(NAME, device, x.dtype())?;
+            gpu::soft_cap_bw(stream, dy, x, args.cap)
+        }
     }
 }

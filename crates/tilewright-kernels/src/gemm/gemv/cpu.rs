@@ -46,7 +46,7 @@ fn run<T: Number, O: Rounded<T::Sum>>(problem: &Problem, out: &mut [O]) -> Resul
         }
         // One task: a piece of the sums of some neighbouring rows.
         let rows =
-            if by_columns { ROWS } else { (PARALLEL / (2 * size_of::<T>() * k.min(TERMS).max(1))).max(1) };
+            if by_columns { ROWS } else { (PARALLEL / (2 * size_of::<T>() * k.clamp(1, TERMS))).max(1) };
         let task = |(first, top, sums): (usize, usize, &mut [T::Sum])| {
             let vector = &vector[first..k.min(first + TERMS)];
             let from = &a[(top * row + first * term).min(a.len())..];
@@ -140,7 +140,7 @@ impl<S: Sum> Lanes<S> {
         let mut half = 16;
         while half > 0 {
             for lane in 0..half {
-                self.0[lane] = self.0[lane] + self.0[lane + half];
+                self.0[lane] += self.0[lane + half];
             }
             half /= 2;
         }

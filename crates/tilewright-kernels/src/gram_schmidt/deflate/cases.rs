@@ -1,15 +1,15 @@
 //! Evidence. The cases are those of `project`, with the coefficients of a basis in general position.
 //!
-//! Tolerance, in unit roundoffs of the accumulator relative to |v| and the sum of the absolute terms: k for the sum in any order, 1 for the products,
-//! 1 for the difference. Compensated: 2 relative to the result, and the square of that relative to the terms.
+//! Tolerance, in unit roundoffs of the accumulator relative to |v| and the sum of the absolute terms: k for the sum in any order and 3 for products,
+//! difference and factors. Compensated: 2 relative to the result, and the square of that relative to the terms.
 
 use tilewright_core::{
     ArgSpec, Args, Case, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Work,
 };
 
-use super::super::project::cases::{allowance, cases, dims, operands, variants};
-use super::super::{DTYPES, accumulator, check_variant, samples};
-use super::{Deflate, NAME, deflate, reference};
+use super::super::project::cases::{allowance, cases, dims, operands, supported};
+use super::super::{DTYPES, accumulator, samples};
+use super::{Deflate, NAME, reference, run};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -54,13 +54,13 @@ impl Kernel for Registered {
                 reference::deflate(q, c, v, m, k, columns)
             })
             .collect();
-        let (roundings, truth) = allowance(case, k + 1, truth)?;
+        let (roundings, truth) = allowance(case, k + 2, truth)?;
         let shape = dims(case, m, p);
         Ok(vec![Expected::values(&shape, case.dtype, accumulator(case.dtype), roundings, truth)])
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        variants(NAME, device, case.dtype)
+        supported(NAME, device, case)
     }
 
     fn run(
@@ -74,8 +74,8 @@ impl Kernel for Registered {
         let [q, c, v] = inputs else {
             return Err(Error::range(NAME, "number of inputs", 3, inputs.len()));
         };
-        check_variant(NAME, variant, &variants(NAME, stream.device(), q.dtype())?)?;
-        Ok(vec![deflate(stream, q, c, v, &Deflate { compensated: args.bool("compensated", false)? })?])
+        let args = Deflate { compensated: args.bool("compensated", false)? };
+        Ok(vec![run(stream, variant, q, c, v, &args)?])
     }
 
     fn work(&self, case: &Case) -> Work {

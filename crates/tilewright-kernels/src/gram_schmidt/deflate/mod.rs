@@ -14,7 +14,8 @@
 //! | out | as v | row-major | as q |
 //!
 //! # Numerics
-//! The sum and the difference are kept in f32 (f64 for f64) and rounded once; always in the same order. `compensated` sums as if in twice the precision.
+//! The sum and the difference are kept in f32 (f64 for f64) and rounded once; always in the same order. A block is a matrix
+//! product of the `gemm` family. `compensated` sums as if in twice the precision.
 //! The tolerance is derived in `cases.rs`.
 //!
 //! # Constraints
@@ -42,9 +43,10 @@ mod reference;
 
 pub(crate) use cases::KERNEL;
 
-use tilewright_core::{Device, Error, Result, Stream, Tensor};
+use tilewright_core::{Error, Result, Stream, Tensor};
 
-use super::{DTYPES, Sizes, check_device_dtype, check_same_dtype, check_tensor};
+use super::{DTYPES, Sizes, check_same_dtype, check_tensor, choose, is_product, variants};
+use crate::gemm::{Matmul, matmul};
 
 const NAME: &str = "deflate";
 
@@ -61,17 +63,33 @@ pub struct Deflate {
 /// `q` of fewer than 2 axes or of another dtype than listed; `c` or `v` that do not fit `q` or each other in shape or dtype;
 /// any on another device than the stream; f64 on Metal or the emulator.
 pub fn deflate(stream: &Stream, q: &Tensor, c: &Tensor, v: &Tensor, args: &Deflate) -> Result<Tensor> {
+    run(stream, None, q, c, v, args)
+}
+
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
+    q: &Tensor,
+    c: &Tensor,
+    v: &Tensor,
+    args: &Deflate,
+) -> Result<Tensor> {
     for (argument, tensor) in [("q", q), ("c", c), ("v", v)] {
         check_tensor(NAME, argument, stream, tensor, DTYPES)?;
         check_same_dtype(NAME, argument, tensor, q)?;
     }
-    check_device_dtype(NAME, stream.device(), q.dtype())?;
     let sizes = Sizes::new(NAME, q, "v", v, |m, _| m)?;
     if c.dims() != sizes.shape(sizes.k) {
         return Err(Error::shape(NAME, "c", format!("{:?}", sizes.shape(sizes.k)), c.shape()));
     }
-    match stream.device() {
-        Device::Cpu => cpu::deflate(q, c, v, &sizes, args.compensated),
-        _ => gpu::deflate(stream, q, c, v, &sizes, args.compensated),
+    let (columns, compensated) = (sizes.columns(), args.compensated);
+    let variants = variants(NAME, stream.device(), q.dtype(), columns, compensated)?;
+    match choose(NAME, variant, &variants)? {
+        "portable" => gpu::deflate(stream, q, c, v, &sizes, compensated),
+        "cpu" if !is_product(columns, compensated) => cpu::deflate(q, c, v, &sizes, compensated),
+        _ => {
+            let args = Matmul { alpha: -1.0, beta: 1.0, ..Matmul::default() };
+            matmul(stream, q, c, Some(v), &args).map_err(|error| error.within(NAME))
+        }
     }
 }

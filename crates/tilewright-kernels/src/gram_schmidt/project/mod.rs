@@ -15,6 +15,7 @@
 //! # Numerics
 //! Sums are kept in f32 (f64 for f64) and rounded once. Rows are added in chunks of at most 2 sqrt(m) + 32, then the chunks, always in the same
 //! order: the result depends on the device but not on the run or the number of threads, and errors grow as sqrt(m).
+//! A block is a matrix product of the `gemm` family, with its order of sums.
 //! `compensated` sums as if in twice the precision: the result is right to its last place or so, unless terms cancel by more than that.
 //! The tolerance is derived in `cases.rs`.
 //!
@@ -40,12 +41,15 @@ pub(super) mod cases;
 mod cpu;
 mod gpu;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use cases::KERNEL;
 
-use tilewright_core::{Device, Result, Stream, Tensor};
+use tilewright_core::{Result, Stream, Tensor};
 
-use super::{DTYPES, Sizes, check_device_dtype, check_same_dtype, check_tensor};
+use super::{DTYPES, Sizes, check_same_dtype, check_tensor, choose, is_product, variants};
+use crate::gemm::{Matmul, matmul};
 
 const NAME: &str = "project";
 
@@ -62,13 +66,22 @@ pub struct Project {
 /// `q` of fewer than 2 axes or of another dtype than listed; `v` that does not fit `q` in shape or dtype; either on another
 /// device than the stream; f64 on Metal or the emulator.
 pub fn project(stream: &Stream, q: &Tensor, v: &Tensor, args: &Project) -> Result<Tensor> {
+    run(stream, None, q, v, args)
+}
+
+fn run(stream: &Stream, variant: Option<&str>, q: &Tensor, v: &Tensor, args: &Project) -> Result<Tensor> {
     check_tensor(NAME, "q", stream, q, DTYPES)?;
     check_tensor(NAME, "v", stream, v, DTYPES)?;
     check_same_dtype(NAME, "v", v, q)?;
-    check_device_dtype(NAME, stream.device(), q.dtype())?;
     let sizes = Sizes::new(NAME, q, "v", v, |m, _| m)?;
-    match stream.device() {
-        Device::Cpu => cpu::project(q, v, &sizes, args.compensated),
-        _ => gpu::project(stream, q, v, &sizes, args.compensated),
+    let (columns, compensated) = (sizes.columns(), args.compensated);
+    let variants = variants(NAME, stream.device(), q.dtype(), columns, compensated)?;
+    match choose(NAME, variant, &variants)? {
+        "portable" => gpu::project(stream, q, v, &sizes, compensated),
+        "cpu" if !is_product(columns, compensated) => cpu::project(q, v, &sizes, compensated),
+        _ => {
+            let args = Matmul { transpose_a: true, ..Matmul::default() };
+            matmul(stream, q, v, None, &args).map_err(|error| error.within(NAME))
+        }
     }
 }

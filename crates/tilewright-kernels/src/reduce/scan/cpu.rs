@@ -49,12 +49,15 @@ fn blocks<T: Number, const REVERSE: bool>(row: &[T], out: &mut [T], exclusive: b
         let sum = std::mem::replace(before, total);
         total = total.plus(sum);
     }
-    let block = |((row, out), &before): ((&[T], &mut [T]), &Exact<T::Sum>)| {
-        stretch::<T, REVERSE>(row, out, exclusive, before)
+    let block = |(row, out): (&[T], &mut [T]), before: &Exact<T::Sum>| {
+        stretch::<T, REVERSE>(row, out, exclusive, *before)
     };
-    match REVERSE {
-        false => row.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK)).zip(&before).for_each(block),
-        true => row.par_rchunks(BLOCK).zip(out.par_rchunks_mut(BLOCK)).zip(&before).for_each(block),
+    if REVERSE {
+        let blocks = row.par_rchunks(BLOCK).zip(out.par_rchunks_mut(BLOCK));
+        blocks.zip(&before).for_each(|(rows, before)| block(rows, before));
+    } else {
+        let blocks = row.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK));
+        blocks.zip(&before).for_each(|(rows, before)| block(rows, before));
     }
 }
 
