@@ -37,13 +37,19 @@ fn a_vector_is_a_matrix_of_one_column() {
                 let values: Vec<f64> = (0..dims[0] * dims[1]).map(value).collect();
                 Tensor::from_f64(&values, dtype, dims).unwrap()
             };
-            let (x, out_dtype) = (tensor([k, 1]), Some(if dtype == DType::F64 { DType::F64 } else { DType::F32 }));
+            let (x, out_dtype) =
+                (tensor([k, 1]), Some(if dtype == DType::F64 { DType::F64 } else { DType::F32 }));
             for transpose in [false, true] {
                 let a = tensor(if transpose { [k, m] } else { [m, k] });
                 let args = Matmul { transpose_a: transpose, out_dtype, ..Matmul::default() };
                 let column = matmul(&cpu, &a, &x, None, &args).unwrap();
-                let vector = gemv(&cpu, &a, &x.reshape([k]).unwrap(), &Gemv { transpose, out_dtype }).unwrap();
-                assert_eq!(vector.to_bytes().unwrap(), column.to_bytes().unwrap(), "{m} {k} {dtype} {transpose}");
+                let vector =
+                    gemv(&cpu, &a, &x.reshape([k]).unwrap(), &Gemv { transpose, out_dtype }).unwrap();
+                assert_eq!(
+                    vector.to_bytes().unwrap(),
+                    column.to_bytes().unwrap(),
+                    "{m} {k} {dtype} {transpose}"
+                );
             }
         }
     }

@@ -43,7 +43,10 @@ fn errors_name_the_argument() {
         (on_cpu(&a, &b, None, &beta), "c: missing, and beta is 0.5"),
         (on_cpu(&a, &b, Some(&c(&[4])), &beta), "c has shape [4], expected at least 2 axes"),
         (on_cpu(&a, &b, Some(&c(&[3, 5])), &beta), "c has shape [3, 5], expected [.., 3, 4]"),
-        (on_cpu(&a, &b, Some(&c(&[5, 3, 4])), &beta), "c has shape [5, 3, 4], expected broadcastable to [2, 3, 4]"),
+        (
+            on_cpu(&a, &b, Some(&c(&[5, 3, 4])), &beta),
+            "c has shape [5, 3, 4], expected broadcastable to [2, 3, 4]",
+        ),
         (on_cpu(&a, &b, Some(&ramp(&[3, 4], DType::Bf16)), &beta), "c has dtype bf16, expected f32"),
         (on_cpu(&a, &b, None, &with("64x64x16/3x4")), "tile: 64x64x16/3x4: the depth must be positive"),
     ] {
@@ -94,7 +97,8 @@ fn a_transposed_view_is_the_flag() {
         let plain = matmul(&cpu, &a, &b, None, &Matmul::default()).unwrap();
         let turned = |tensor: &Tensor| tensor.transpose().unwrap().to(&cpu).unwrap();
         let flags = Matmul { transpose_a: true, transpose_b: true, ..Matmul::default() };
-        let by_flag = matmul(&cpu, &turned(&a).transpose().unwrap().transpose().unwrap(), &turned(&b), None, &flags);
+        let by_flag =
+            matmul(&cpu, &turned(&a).transpose().unwrap().transpose().unwrap(), &turned(&b), None, &flags);
         let by_view = matmul(
             &cpu,
             &turned(&a).transpose().unwrap(),
