@@ -1,9 +1,10 @@
 //! Tables of speeds in documents, generated from the records that they name.
 //!
-//! A document asks for a table between two comments and gets one row for each problem, ours beside its best peer:
+//! A document asks for a table between two comments and gets one row for each problem, ours beside its best peer: the fastest
+//! variant, or the one that is named.
 //!
 //! ```text
-//! <!-- speeds bench/record/host/2025-01-31_abc.csv: kernel/case kernel/case -->
+//! <!-- speeds bench/record/host/2025-01-31_abc.csv: kernel/case kernel/case@variant -->
 //! <!-- end -->
 //! ```
 
@@ -44,8 +45,13 @@ fn table<'p>(rows: &[Row], problems: impl Iterator<Item = &'p str>) -> Result<St
         "| kernel / case | variant | time | rate | of the peak | best peer | ratio |\n|---|---|---|---|---|---|---|\n",
     );
     for problem in problems {
-        let (kernel, case) = problem.split_once('/').unwrap_or((problem, ""));
-        let of_problem = |row: &&Row| row.role == Role::Ours && row.kernel == kernel && row.case == case;
+        let (name, variant) =
+            problem.split_once('@').map_or((problem, None), |(name, variant)| (name, Some(variant)));
+        let (kernel, case) = name.split_once('/').unwrap_or((name, ""));
+        let of_problem = |row: &&Row| {
+            let asked = variant.is_none_or(|variant| row.variant == variant);
+            row.role == Role::Ours && row.kernel == kernel && row.case == case && asked
+        };
         // Of several variants the fastest is what a caller gets.
         let ours = rows
             .iter()
@@ -115,6 +121,8 @@ mod tests {
         );
         assert!(!made.contains("stale"));
         assert_eq!(with_tables(&made, folder.path()).unwrap(), made);
+        let named = with_tables(&document.replace("small", "small@slow"), folder.path()).unwrap();
+        assert!(named.contains("| scale / small | slow | 4.000 ms"), "{named}");
         for (broken, part) in [
             (format!("<!-- speeds {name}: scale/large -->\n<!-- end -->"), "scale/large"),
             (format!("<!-- speeds {name}: scale/small -->\n"), "no <!-- end -->"),

@@ -230,12 +230,13 @@ impl Job {
             });
         }
         let arguments = self.arguments.iter().zip(&contents).map(|(argument, data)| match argument {
-            JobArgument::Memory { name, bytes, writes, contents, .. } => Argument {
+            JobArgument::Memory { name, offset, bytes, writes, contents, .. } => Argument {
                 name,
                 contents: if *contents { Contents::Given(data) } else { Contents::Poisoned(*bytes) },
                 returned: *writes,
                 read_only: !writes,
                 fully_written: !contents,
+                misalignment: (offset % 16) as u8,
             },
             JobArgument::Bytes(_) => Argument {
                 name: "launch",
@@ -243,6 +244,7 @@ impl Job {
                 returned: false,
                 read_only: true,
                 fully_written: false,
+                misalignment: 0,
             },
         });
         let arguments: Vec<Argument<'_>> = arguments.collect();

@@ -233,6 +233,8 @@ pub struct Argument<'a> {
     pub read_only: bool,
     /// The kernel must write every byte of it ([`Mode::Race`] checks that).
     pub fully_written: bool,
+    /// Bytes past a 16-byte boundary at which the buffer begins, below 16: a view's offset, as a device would have it.
+    pub misalignment: u8,
 }
 
 /// One launch.
@@ -274,6 +276,7 @@ impl<'a> Request<'a> {
             let given = matches!(argument.contents, Contents::Given(_));
             let flags = [given, argument.returned, argument.read_only, argument.fully_written];
             let flags = flags.iter().rev().fold(0u32, |bits, &flag| bits << 1 | u32::from(flag));
+            let flags = flags | u32::from(argument.misalignment % 16) << 8;
             bytes.extend(flags.to_le_bytes());
             bytes.extend((argument.contents.len() as u64).to_le_bytes());
             let mut name = [0u8; 64];

@@ -205,6 +205,7 @@ impl Built<'_> {
             returned: true,
             read_only: false,
             fully_written: matches!(before, Before::PoisonToFill),
+            misalignment: 0,
         };
         let input = Argument {
             name: "x",
@@ -212,6 +213,7 @@ impl Built<'_> {
             returned: false,
             read_only: true,
             fully_written: false,
+            misalignment: 0,
         };
         let arguments = [input, output];
         let mut request = Request::new(seed, self.kernel.grid, self.kernel.group, &arguments);

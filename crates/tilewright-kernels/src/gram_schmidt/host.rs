@@ -178,8 +178,10 @@ mod tests {
 
     #[test]
     fn doubled_sums_survive_cancellation() {
-        let (a, b) = ([1e8f32, 1.0, -1e8, 1e-3], [1e8f32, 1e-3, 1e8, 1.0]);
-        assert_eq!(dot_doubled(Double::new(0.0), &a, &b).value(), 2e-3);
+        // 1e8 + 1e-3 needs 37 bits: more than one f32 has, fewer than two.
+        let (a, b) = ([1e4f32, 1.0, -1e4, 1e-3], [1e4f32, 1e-3, 1e4, 1.0]);
+        let sum = dot_doubled(Double::new(0.0), &a, &b).value();
+        assert!((sum - 2e-3).abs() < 1e-6, "{sum}");
         let (a, b) = ([1e16f64, 1.0, -1e16], [1.0f64, 1.0, 1.0]);
         assert_eq!(dot_doubled(Double::new(0.0), &a, &b).value(), 1.0);
     }

@@ -72,7 +72,9 @@ TW_RUNTIME inline void receive_arguments() {
         argument.size = size_t(receive<uint64_t>());
         receive(argument.name, sizeof argument.name);
         argument.name[sizeof argument.name - 1] = 0;
-        argument.memory = allocate(argument.size);
+        // As far past a 16-byte boundary as the view is on a device.
+        const size_t misalignment = argument.flags >> 8 & 15;
+        argument.memory = allocate(argument.size + misalignment) + misalignment;
         const bool data = argument.flags & flag_data, read_only = argument.flags & flag_read_only;
         if (data) receive(argument.memory, argument.size);
         else memset(argument.memory, 0xff, argument.size);
