@@ -9,11 +9,12 @@ constexpr int B_PITCH = BN + 4;
 threadgroup vec<S, 4> a_stages[2 * BK * A_PITCH / 4];
 threadgroup vec<S, 4> b_stages[2 * BK * B_PITCH / 4];
 
-// A SIMD group covers 4 x 8 threads of the tile: its reads of one stage row meet 4 and 8 distinct runs.
+// A SIMD group covers 4 x 8 threads of the tile. Neighbours of a lane, in its number's lowest two bits, share its run of a
+// or its run of b, so that reads of 16 bytes a lane merge.
 const int id = int(thread_index_in_threadgroup);
 constexpr int SIMDS_ACROSS = BN / TN / 8;
-const int ty = id / 32 / SIMDS_ACROSS * 4 + id % 32 / 8;
-const int tx = id / 32 % SIMDS_ACROSS * 8 + id % 8;
+const int ty = id / 32 / SIMDS_ACROSS * 4 + id / 2 % 4;
+const int tx = id / 32 % SIMDS_ACROSS * 8 + id % 2 + id % 32 / 8 * 2;
 
 const uint2 tile = tile_position(threadgroup_position_in_grid.x, uint(m + BM - 1) / BM, uint(n + BN - 1) / BN);
 const int top = int(tile.x) * BM;
@@ -46,8 +47,9 @@ for (uint z = threadgroup_position_in_grid.z; z < batches * splits; z += threadg
         const int2 place = run_place(id + r * THREADS, BK, BN, b_by_terms);
         b_next[r] = b_from + place.x * b_column + place.y * b_term;
     }
-    S a_run[A_RUNS][4];
-    S b_run[B_RUNS][4];
+    // Widened only when they leave the registers: to widen is to wait for the load.
+    T a_run[A_RUNS][4];
+    T b_run[B_RUNS][4];
     S sums[TM][TN];
 #pragma unroll
     for (int i = 0; i < TM; ++i) {
@@ -62,13 +64,13 @@ for (uint z = threadgroup_position_in_grid.z; z < batches * splits; z += threadg
 #pragma unroll
             for (int r = 0; r < A_RUNS; ++r) {
                 const int count = run_count(run_place(id + r * THREADS, BK, BM, a_by_terms), a_by_terms, m - top, rest);
-                load_run<T, S>(a_next[r], a_by_terms ? a_term : a_row, count, a_whole, a_run[r]);
+                load_run<T, T>(a_next[r], a_by_terms ? a_term : a_row, count, a_whole, a_run[r]);
                 a_next[r] += BK * a_term;
             }
 #pragma unroll
             for (int r = 0; r < B_RUNS; ++r) {
                 const int count = run_count(run_place(id + r * THREADS, BK, BN, b_by_terms), b_by_terms, n - left, rest);
-                load_run<T, S>(b_next[r], b_by_terms ? b_term : b_column, count, b_whole, b_run[r]);
+                load_run<T, T>(b_next[r], b_by_terms ? b_term : b_column, count, b_whole, b_run[r]);
                 b_next[r] += BK * b_term;
             }
         }
@@ -98,14 +100,14 @@ for (uint z = threadgroup_position_in_grid.z; z < batches * splits; z += threadg
                 const int2 place = run_place(id + r * THREADS, BK, BM, a_by_terms);
                 const int at = place.y * A_PITCH + place.x;
 #pragma unroll
-                for (int i = 0; i < 4; ++i) a_stage[at + (a_by_terms ? i * A_PITCH : i)] = a_run[r][i];
+                for (int i = 0; i < 4; ++i) a_stage[at + (a_by_terms ? i * A_PITCH : i)] = S(a_run[r][i]);
             }
 #pragma unroll
             for (int r = 0; r < B_RUNS; ++r) {
                 const int2 place = run_place(id + r * THREADS, BK, BN, b_by_terms);
                 const int at = place.y * B_PITCH + place.x;
 #pragma unroll
-                for (int i = 0; i < 4; ++i) b_stage[at + (b_by_terms ? i * B_PITCH : i)] = b_run[r][i];
+                for (int i = 0; i < 4; ++i) b_stage[at + (b_by_terms ? i * B_PITCH : i)] = S(b_run[r][i]);
             }
         }
         // Orders the stage just written before its reads, and the reads of the other stage before it is overwritten.
