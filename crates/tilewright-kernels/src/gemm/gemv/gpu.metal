@@ -13,9 +13,8 @@ for (uint z = threadgroup_position_in_grid.z; z < batches * splits; z += threadg
     const uint batch = z / splits;
     const int first = int(z % splits) * span;
     const int last = min(first + span, k);
-    const device T* matrix = a + batch_offset(batch, a_shape, a_strides, a_ndim);
-    // The vector has one trailing axis where the matrix has two.
-    const device T* vector = x + batch_offset(batch, x_shape, x_strides, x_ndim + 1);
+    const device T* matrix = a + batch_offset(batch, a_shape, a_strides, a_ndim - 2);
+    const device T* vector = x + batch_offset(batch, x_shape, x_strides, x_ndim - 1);
     device O* to = out + int64_t(z) * m;
     if (by_rows) {
         const int row = int(threadgroup_position_in_grid.x) * 8 + simd;

@@ -145,7 +145,7 @@ pub(super) fn support(
 pub(super) fn execute(stream: &Stream, variant: Option<&str>, product: Product) -> Result<Tensor> {
     match (stream.device(), variant) {
         (Device::Cpu, None | Some("cpu")) => cpu::product(stream, product),
-        (Device::Cpu, Some(other)) => Err(Error::range(product.name, "variant", "cpu", other)),
+        (Device::Cpu, Some(other)) => Err(Error::range(product.name, "variant", "cpu", format!("{other:?}"))),
         _ => gpu::product(stream, variant, product),
     }
 }

@@ -9,7 +9,7 @@ S value = alpha * sum;
 if (beta != 0) {
     const int64_t row = element / columns;
     const int64_t column = element % columns;
-    const device C* c_from = c + batch_offset(batch, c_shape, c_strides, c_ndim);
+    const device C* c_from = c + batch_offset(batch, c_shape, c_strides, c_ndim - 2);
     value += beta * S(c_from[row * c_strides[c_ndim - 2] + column * c_strides[c_ndim - 1]]);
 }
 out[int64_t(batch) * size + element] = O(value);
