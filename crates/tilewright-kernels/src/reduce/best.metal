@@ -1,27 +1,27 @@
-// The reducer of `argmax` and `max`: the first NaN, or else the first of the largest.
-
-constant constexpr uint NOWHERE = 0xffffffff;
+// The reducer of `argmax` and `max`: the first NaN, or else the first of the largest. A: float, double or an integer.
 
 template <typename A> struct Best {
-    A value;
+    using K = typename Word<sizeof(A)>::type;
+    K key;  // the highest for NaN, above infinity's
     uint position;
-    static Best none() { Best r; r.value = A(0); r.position = NOWHERE; return r; }
+    static Best none() {
+        Best r;
+        r.key = 0;
+        r.position = 0xffffffffu;  // what is found at any position is better
+        return r;
+    }
     void take(A x, uint at) {
-        if (position == NOWHERE || x > value || (x != x && value == value)) {
-            value = x;
-            position = at;
-        }
+        Best one;
+        one.key = x != x ? ~K(0) : key_of(x);
+        one.position = at;
+        merge(one);
     }
     void merge(Best other) {
-        if (other.position == NOWHERE) return;
-        const bool nan = value != value, other_nan = other.value != other.value;
-        const bool equal = nan ? other_nan : other.value == value;
-        const bool larger = nan ? false : other_nan || other.value > value;
-        if (position == NOWHERE || larger || (equal && other.position < position)) *this = other;
+        if (other.key > key || (other.key == key && other.position < position)) *this = other;
     }
     Best from_lane(ushort mask) const {
         Best r;
-        r.value = Lane<A>::exchange(value, mask);
+        r.key = Lane<K>::exchange(key, mask);
         r.position = Lane<uint>::exchange(position, mask);
         return r;
     }

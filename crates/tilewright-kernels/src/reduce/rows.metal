@@ -7,8 +7,6 @@
 //   void merge(R other)                what another lane saw; the same bits in either order
 //   R from_lane(ushort mask) const     the reducer of the lane whose number differs by `mask`
 
-using namespace metal;
-
 // What values of T are compared as.
 template <typename T> struct Wide { using type = T; };
 template <> struct Wide<half> { using type = float; };

@@ -1,6 +1,6 @@
 //! Native path: the largest value of a leaf by vector maxima; its position is looked for only when it beats all leaves before.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use tilewright_core::{DType, Result, Tensor};
 
 use crate::reduce::fold::Fold;
@@ -8,7 +8,7 @@ use crate::reduce::number::{Accumulator, LEAF, Number, with_number};
 use crate::reduce::rows::{Rows, positions};
 
 /// Running maxima that a leaf keeps side by side: 4 vectors of the widest units.
-const LANES: usize = 64;
+const LANES: usize = 32;
 
 pub(super) fn argmax(rows: &Rows, index: DType) -> Result<Tensor> {
     let best: Vec<u32> = with_number!(rows.x.dtype(), T => best_positions::<T>(rows)?);
@@ -38,7 +38,7 @@ impl<T: Number> Fold<T> for Best {
         let mut best: Option<Found<T::Sum>> = None;
         for (leaf, source) in block.chunks(LEAF).enumerate() {
             let source = T::load(source, &mut stage);
-            let candidate = largest(source);
+            let candidate = Arch::new().dispatch(Largest(source));
             if best.is_none_or(|best| beats(candidate, best.value)) {
                 let equal = |x: &T::Sum| *x == candidate || (candidate.is_nan() && x.is_nan());
                 let within = source.iter().position(equal).expect("the largest is one of them");
@@ -54,34 +54,38 @@ impl<T: Number> Fold<T> for Best {
 }
 
 /// Whether an element takes the place of one before it.
+#[inline(always)]
 fn beats<S: Accumulator>(later: S, earlier: S) -> bool {
     later > earlier || (later.is_nan() && !earlier.is_nan())
 }
 
 /// A NaN, or else the largest. Of at least one element.
-fn largest<S: Accumulator>(leaf: &[S]) -> S {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut lanes = [leaf[0]; LANES];
-            let mut unordered = [S::ZERO; LANES];
-            let (chunks, tail) = leaf.as_chunks::<LANES>();
-            for chunk in chunks {
-                for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(chunk) {
-                    *lane = if x > *lane { x } else { *lane };
-                    *nan = if x.is_nan() { x } else { *nan };
-                }
-            }
-            for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(tail) {
+struct Largest<'a, S>(&'a [S]);
+
+impl<S: Accumulator> WithSimd for Largest<'_, S> {
+    type Output = S;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> S {
+        let leaf = self.0;
+        let mut lanes = [leaf[0]; LANES];
+        let mut unordered = [S::ZERO; LANES];
+        let (chunks, tail) = leaf.as_chunks::<LANES>();
+        for chunk in chunks {
+            for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(chunk) {
                 *lane = if x > *lane { x } else { *lane };
                 *nan = if x.is_nan() { x } else { *nan };
             }
-            let mut best = lanes[0];
-            for i in 0..LANES {
-                best = if beats(lanes[i], best) { lanes[i] } else { best };
-                best = if unordered[i].is_nan() { unordered[i] } else { best };
-            }
-            best
-        },
-    )
+        }
+        for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(tail) {
+            *lane = if x > *lane { x } else { *lane };
+            *nan = if x.is_nan() { x } else { *nan };
+        }
+        let mut best = lanes[0];
+        for (lane, nan) in lanes.into_iter().zip(unordered) {
+            best = if beats(lane, best) { lane } else { best };
+            best = if nan.is_nan() { nan } else { best };
+        }
+        best
+    }
 }

@@ -6,6 +6,6 @@ if (item.index >= items) return;  // whole SIMD groups, and only where there is 
 threadgroup Best<A> scratch[8];
 const Best<A> best = combine(reduce<Best<A>, A>(x, item, n, shift), item, wide, scratch);
 if (item.lane == 0) {
-    value[item.index] = T(best.value);
+    value[item.index] = x[size_t(item.row) * n + best.position];
     out[item.index] = best.position;
 }

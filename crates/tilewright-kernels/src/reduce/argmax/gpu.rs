@@ -9,7 +9,8 @@ use super::NAME;
 use crate::reduce::geometry::{HEADER, Split, definition};
 use crate::reduce::rows::Rows;
 
-const BEST: &str = include_str!("../best.metal");
+/// The reducer that `max` uses too.
+pub(in crate::reduce) const BEST: &str = concat!(include_str!("../order.metal"), include_str!("../best.metal"));
 
 static PARTS: LazyLock<Program> = LazyLock::new(|| {
     let definition = definition(NAME, &[BEST], include_str!("gpu.metal"));

@@ -31,7 +31,7 @@
 
 mod cases;
 pub(super) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 mod reference;
 #[cfg(test)]
 mod tests;

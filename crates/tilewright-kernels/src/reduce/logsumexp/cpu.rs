@@ -1,13 +1,15 @@
 //! Native path: per leaf the maximum, then the exponentials relative to the running one.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use tilewright_core::{Result, Tensor};
 
 use crate::reduce::exp::Real;
 use crate::reduce::fold::Fold;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
 use crate::reduce::rows::Rows;
+use crate::reduce::sum::cpu::folded;
 
+/// Maxima, and sums, that a leaf keeps side by side.
 const LANES: usize = 32;
 
 pub(super) fn logsumexp(rows: &Rows) -> Result<Tensor> {
@@ -54,7 +56,7 @@ impl<T: Number<Sum: Real>> Fold<T> for Exponentials {
 
     fn block(&self, block: &[T], _: usize) -> Partial<T::Sum> {
         let mut stage = [T::Sum::ZERO; LEAF];
-        let leaves = block.chunks(LEAF).map(|source| leaf(T::load(source, &mut stage)));
+        let leaves = block.chunks(LEAF).map(|source| Arch::new().dispatch(Leaf(T::load(source, &mut stage))));
         leaves.reduce(Partial::merge).expect("a block has elements")
     }
 
@@ -63,37 +65,32 @@ impl<T: Number<Sum: Real>> Fold<T> for Exponentials {
     }
 }
 
-fn leaf<S: Real>(leaf: &[S]) -> Partial<S> {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let (chunks, tail) = leaf.as_chunks::<LANES>();
-            let mut lanes = [S::LOWEST; LANES];
-            for chunk in chunks {
-                for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                    *lane = lane.larger(x);
-                }
+struct Leaf<'a, S>(&'a [S]);
+
+impl<S: Real> WithSimd for Leaf<'_, S> {
+    type Output = Partial<S>;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> Partial<S> {
+        let (chunks, tail) = self.0.as_chunks::<LANES>();
+        let mut lanes = [S::LOWEST; LANES];
+        for chunk in chunks {
+            for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                *lane = lane.larger(x);
             }
-            let max = lanes.iter().chain(tail).fold(S::LOWEST, |max, &x| max.larger(x));
-            // Relative to an infinite maximum every exponential would be NaN: 0 gives 0 for -inf and inf for +inf.
-            let shift = if max.is_finite() { max } else { S::ZERO };
-            let mut lanes = [S::ZERO; LANES];
-            for chunk in chunks {
-                for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                    *lane = lane.plus(x.minus(shift).exp());
-                }
-            }
-            for (lane, &x) in lanes.iter_mut().zip(tail) {
+        }
+        let max = lanes.iter().chain(tail).fold(S::LOWEST, |max, &x| max.larger(x));
+        // Relative to an infinite maximum every exponential would be NaN: 0 gives 0 for -inf and inf for +inf.
+        let shift = if max.is_finite() { max } else { S::ZERO };
+        let mut lanes = [S::ZERO; LANES];
+        for chunk in chunks {
+            for (lane, &x) in lanes.iter_mut().zip(chunk) {
                 *lane = lane.plus(x.minus(shift).exp());
             }
-            let mut width = LANES / 2;
-            while width > 0 {
-                for i in 0..width {
-                    lanes[i] = lanes[i].plus(lanes[i + width]);
-                }
-                width /= 2;
-            }
-            Partial { max, sum: lanes[0] }
-        },
-    )
+        }
+        for (lane, &x) in lanes.iter_mut().zip(tail) {
+            *lane = lane.plus(x.minus(shift).exp());
+        }
+        Partial { max, sum: folded(lanes, S::plus) }
+    }
 }

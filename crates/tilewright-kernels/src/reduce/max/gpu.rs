@@ -6,11 +6,12 @@ use tilewright_core::{Result, Stream, Tensor};
 use tilewright_gpu::Program;
 
 use super::NAME;
+use crate::reduce::argmax::gpu::BEST;
 use crate::reduce::geometry::{Split, definition};
 use crate::reduce::rows::Rows;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-    let definition = definition(NAME, &[include_str!("../best.metal")], include_str!("gpu.metal"));
+    let definition = definition(NAME, &[BEST], include_str!("gpu.metal"));
     Program::new(definition.output("out")).expect("the definition is valid")
 });
 

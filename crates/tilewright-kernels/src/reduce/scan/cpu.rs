@@ -1,7 +1,7 @@
 //! Native path: short chunks are scanned within vectors, and follow one another within a leaf; a leaf starts from the compensated
 //! sum of all leaves before it.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
@@ -72,7 +72,10 @@ fn stretch<T: Number, const REVERSE: bool>(
     let mut scan = |(row, out): (&[T], &mut [T])| {
         let row = T::load(row, &mut stage);
         let carry = before.total();
-        T::store(out, |out| before = before.plus(Exact::of(leaf::<_, REVERSE>(row, out, exclusive, carry))));
+        T::store(out, |out| {
+            let sum = Arch::new().dispatch(Leaf::<_, REVERSE> { row, out, exclusive, carry });
+            before = before.plus(Exact::of(sum));
+        });
     };
     match REVERSE {
         false => row.chunks(LEAF).zip(out.chunks_mut(LEAF)).for_each(&mut scan),
@@ -81,39 +84,61 @@ fn stretch<T: Number, const REVERSE: bool>(
 }
 
 /// Scans a leaf onto `carry`, and gives the leaf's own sum.
-fn leaf<S: Accumulator, const REVERSE: bool>(row: &[S], out: &mut [S], exclusive: bool, carry: S) -> S {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut running = S::ZERO;
-            let mut scan = |row: &[S], out: &mut [S]| {
-                let mut terms = [S::ZERO; CHUNK];
-                terms[..row.len()].copy_from_slice(row);
-                if REVERSE {
-                    terms[..row.len()].reverse();
-                }
-                let sums = scanned(terms);
-                let kept = if exclusive { shifted::<_, 1>(sums) } else { sums };
-                let mut kept = kept.map(|sum| running.plus(sum).plus(carry));
-                running = running.plus(sums[CHUNK - 1]);
-                if REVERSE {
-                    kept[..row.len()].reverse();
-                }
-                out.copy_from_slice(&kept[..row.len()]);
-            };
-            if REVERSE {
-                let ((first, row), (first_out, out)) =
-                    (row.as_rchunks::<CHUNK>(), out.as_rchunks_mut::<CHUNK>());
-                row.iter().zip(out).rev().for_each(|(row, out)| scan(row, out));
-                scan(first, first_out);
-            } else {
-                let ((row, last), (out, last_out)) = (row.as_chunks::<CHUNK>(), out.as_chunks_mut::<CHUNK>());
-                row.iter().zip(out).for_each(|(row, out)| scan(row, out));
-                scan(last, last_out);
+struct Leaf<'a, S, const REVERSE: bool> {
+    row: &'a [S],
+    out: &'a mut [S],
+    exclusive: bool,
+    carry: S,
+}
+
+impl<S: Accumulator, const REVERSE: bool> WithSimd for Leaf<'_, S, REVERSE> {
+    type Output = S;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> S {
+        let Leaf { row, out, exclusive, carry } = self;
+        let mut running = S::ZERO;
+        if REVERSE {
+            let ((first, row), (first_out, out)) = (row.as_rchunks::<CHUNK>(), out.as_rchunks_mut::<CHUNK>());
+            for (row, out) in row.iter().zip(out).rev() {
+                chunk::<S, REVERSE>(row, out, exclusive, carry, &mut running);
             }
-            running
-        },
-    )
+            chunk::<S, REVERSE>(first, first_out, exclusive, carry, &mut running);
+        } else {
+            let ((row, last), (out, last_out)) = (row.as_chunks::<CHUNK>(), out.as_chunks_mut::<CHUNK>());
+            for (row, out) in row.iter().zip(out) {
+                chunk::<S, REVERSE>(row, out, exclusive, carry, &mut running);
+            }
+            chunk::<S, REVERSE>(last, last_out, exclusive, carry, &mut running);
+        }
+        running
+    }
+}
+
+/// Scans at most [`CHUNK`] elements onto `running` and `carry`.
+#[inline(always)]
+fn chunk<S: Accumulator, const REVERSE: bool>(
+    row: &[S],
+    out: &mut [S],
+    exclusive: bool,
+    carry: S,
+    running: &mut S,
+) {
+    let mut terms = [S::ZERO; CHUNK];
+    terms[..row.len()].copy_from_slice(row);
+    if REVERSE {
+        terms[..row.len()].reverse();
+    }
+    let sums = scanned(terms);
+    let mut kept = if exclusive { shifted::<_, 1>(sums) } else { sums };
+    for sum in &mut kept {
+        *sum = running.plus(*sum).plus(carry);
+    }
+    *running = running.plus(sums[CHUNK - 1]);
+    if REVERSE {
+        kept[..row.len()].reverse();
+    }
+    out.copy_from_slice(&kept[..row.len()]);
 }
 
 /// Inclusive sums: after the step of distance d each holds the sum of up to 2 d terms.
@@ -126,12 +151,17 @@ fn scanned<S: Accumulator>(sums: [S; CHUNK]) -> [S; CHUNK] {
 }
 
 #[inline(always)]
-fn added<S: Accumulator>(a: [S; CHUNK], b: [S; CHUNK]) -> [S; CHUNK] {
-    std::array::from_fn(|i| a[i].plus(b[i]))
+fn added<S: Accumulator>(mut a: [S; CHUNK], b: [S; CHUNK]) -> [S; CHUNK] {
+    for i in 0..CHUNK {
+        a[i] = a[i].plus(b[i]);
+    }
+    a
 }
 
 /// Moved `D` places up, with zeros below.
 #[inline(always)]
 fn shifted<S: Accumulator, const D: usize>(sums: [S; CHUNK]) -> [S; CHUNK] {
-    std::array::from_fn(|i| if i < D { S::ZERO } else { sums[i - D] })
+    let mut moved = [S::ZERO; CHUNK];
+    moved[D..].copy_from_slice(&sums[..CHUNK - D]);
+    moved
 }

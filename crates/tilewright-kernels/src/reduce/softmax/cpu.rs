@@ -1,6 +1,6 @@
 //! Native path: `logsumexp`'s pass for the maximum and the sum, then the quotients, leaf by leaf.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
@@ -36,14 +36,23 @@ fn quotients<T: Number<Sum: Real>>(rows: &Rows) -> Result<Tensor> {
 fn leaf<T: Number<Sum: Real>>(row: &[T], out: &mut [T], shift: T::Sum, scale: T::Sum) {
     let mut stage = [T::Sum::ZERO; LEAF];
     let row = T::load(row, &mut stage);
-    T::store(out, |out| {
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (out, &x) in out.iter_mut().zip(row) {
-                    *out = x.minus(shift).exp() * scale;
-                }
-            },
-        )
-    });
+    T::store(out, |out| Arch::new().dispatch(Quotients { row, out, shift, scale }));
+}
+
+struct Quotients<'a, S> {
+    row: &'a [S],
+    out: &'a mut [S],
+    shift: S,
+    scale: S,
+}
+
+impl<S: Real> WithSimd for Quotients<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) {
+        for (out, &x) in self.out.iter_mut().zip(self.row) {
+            *out = x.minus(self.shift).exp() * self.scale;
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Native path: 64 lanes over a leaf, leaves and blocks in a balanced tree.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use tilewright_core::{Result, Tensor};
 
 use super::Mode;
@@ -10,6 +10,8 @@ use crate::reduce::rows::Rows;
 
 /// Partial sums that a leaf keeps side by side: 16 additions follow one another in each, then 6 join them.
 const LANES: usize = 64;
+/// The same with an error term beside each, so half as many fit the registers.
+const COMPENSATED_LANES: usize = 32;
 
 pub(super) fn sum(rows: &Rows, mode: Mode) -> Result<Tensor> {
     with_number!(rows.x.dtype(), T => sums::<T>(rows, mode))
@@ -65,53 +67,65 @@ fn halves<T, S>(block: &[T], leaf: &impl Fn(&[T]) -> S, plus: &impl Fn(S, S) -> 
 
 fn leaf<T: Number>(block: &[T]) -> T::Sum {
     let mut stage = [T::Sum::ZERO; LEAF];
-    let block = T::load(block, &mut stage);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut lanes = [T::Sum::ZERO; LANES];
-            let (chunks, tail) = block.as_chunks::<LANES>();
-            for chunk in chunks {
-                for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                    *lane = lane.plus(x);
-                }
-            }
-            for (lane, &x) in lanes.iter_mut().zip(tail) {
-                *lane = lane.plus(x);
-            }
-            folded(lanes, T::Sum::plus)
-        },
-    )
+    Arch::new().dispatch(PlainLeaf(T::load(block, &mut stage)))
 }
 
 fn compensated_leaf<T: Number>(block: &[T]) -> Exact<T::Sum> {
     let mut stage = [T::Sum::ZERO; LEAF];
-    let block = T::load(block, &mut stage);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut sums = [T::Sum::ZERO; LANES / 2];
-            let mut errors = [T::Sum::ZERO; LANES / 2];
-            let (chunks, tail) = block.as_chunks::<{ LANES / 2 }>();
-            for chunk in chunks {
-                for ((sum, error), &x) in sums.iter_mut().zip(&mut errors).zip(chunk) {
-                    let (rounded, lost) = two_sum(*sum, x);
-                    (*sum, *error) = (rounded, error.plus(lost));
-                }
+    Arch::new().dispatch(CompensatedLeaf(T::load(block, &mut stage)))
+}
+
+struct PlainLeaf<'a, S>(&'a [S]);
+
+impl<S: Accumulator> WithSimd for PlainLeaf<'_, S> {
+    type Output = S;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> S {
+        let mut lanes = [S::ZERO; LANES];
+        let (chunks, tail) = self.0.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                *lane = lane.plus(x);
             }
-            for ((sum, error), &x) in sums.iter_mut().zip(&mut errors).zip(tail) {
+        }
+        for (lane, &x) in lanes.iter_mut().zip(tail) {
+            *lane = lane.plus(x);
+        }
+        folded(lanes, S::plus)
+    }
+}
+
+struct CompensatedLeaf<'a, S>(&'a [S]);
+
+impl<S: Accumulator> WithSimd for CompensatedLeaf<'_, S> {
+    type Output = Exact<S>;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> Exact<S> {
+        let (mut sums, mut errors) = ([S::ZERO; COMPENSATED_LANES], [S::ZERO; COMPENSATED_LANES]);
+        let (chunks, tail) = self.0.as_chunks::<COMPENSATED_LANES>();
+        for chunk in chunks {
+            for ((sum, error), &x) in sums.iter_mut().zip(&mut errors).zip(chunk) {
                 let (rounded, lost) = two_sum(*sum, x);
                 (*sum, *error) = (rounded, error.plus(lost));
             }
-            let lanes: [_; LANES / 2] = std::array::from_fn(|i| Exact { sum: sums[i], error: errors[i] });
-            folded(lanes, Exact::plus)
-        },
-    )
+        }
+        for ((sum, error), &x) in sums.iter_mut().zip(&mut errors).zip(tail) {
+            let (rounded, lost) = two_sum(*sum, x);
+            (*sum, *error) = (rounded, error.plus(lost));
+        }
+        let mut lanes = [Exact::ZERO; COMPENSATED_LANES];
+        for (lane, (sum, error)) in lanes.iter_mut().zip(sums.into_iter().zip(errors)) {
+            *lane = Exact { sum, error };
+        }
+        folded(lanes, Exact::plus)
+    }
 }
 
 /// Joins lanes pairwise, the upper half onto the lower. `N` is a power of two.
 #[inline(always)]
-fn folded<S: Copy, const N: usize>(mut lanes: [S; N], plus: impl Fn(S, S) -> S) -> S {
+pub(in crate::reduce) fn folded<S: Copy, const N: usize>(mut lanes: [S; N], plus: impl Fn(S, S) -> S) -> S {
     let mut width = N / 2;
     while width > 0 {
         for i in 0..width {

@@ -4,7 +4,7 @@
 //! A candidate is one integer: a key in the order of the values, above the complement of the position, so that the larger
 //! integer is the better candidate and no two are equal.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use tilewright_core::{Result, Tensor};
 
 use super::TopK;
@@ -107,30 +107,43 @@ fn collect<S: Ordered, const LARGEST: bool>(
         kept.extend(source[..taken].iter().enumerate().map(candidate));
         return taken;
     };
-    let beats = |x: &S| if LARGEST { *x > threshold } else { *x < threshold };
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut taken = 0;
-            for group in source.chunks(GROUP) {
-                let any = group.iter().fold(false, |any, x| any | beats(x));
-                if any {
-                    kept.extend(
-                        group
-                            .iter()
-                            .enumerate()
-                            .filter(|(_, x)| beats(x))
-                            .map(|(i, x)| candidate((taken + i, x))),
-                    );
+    Arch::new().dispatch(Filter::<_, LARGEST> { source, start, threshold, enough, kept })
+}
+
+/// Adds what beats the threshold.
+struct Filter<'a, S: Ordered, const LARGEST: bool> {
+    source: &'a [S],
+    start: usize,
+    threshold: S,
+    enough: usize,
+    kept: &'a mut Vec<S::Candidate>,
+}
+
+impl<S: Ordered, const LARGEST: bool> WithSimd for Filter<'_, S, LARGEST> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> usize {
+        let beats = |x: S| if LARGEST { x > self.threshold } else { x < self.threshold };
+        for (number, group) in self.source.chunks(GROUP).enumerate() {
+            let mut any = false;
+            for &x in group {
+                any |= beats(x);
+            }
+            if any {
+                let start = self.start + number * GROUP;
+                for (i, &x) in group.iter().enumerate() {
+                    if beats(x) {
+                        self.kept.push(x.candidate((start + i) as u32, LARGEST));
+                    }
                 }
-                taken += group.len();
-                if any && kept.len() >= enough {
-                    break;
+                if self.kept.len() >= self.enough {
+                    return number * GROUP + group.len();
                 }
             }
-            taken
-        },
-    )
+        }
+        self.source.len()
+    }
 }
 
 /// An accumulator with candidates.

@@ -1,18 +1,8 @@
 // Candidates: a key in the order of the values, above the complement of the position. The larger word is the better candidate, no two
 // are equal, and 0 is none.
 
-using namespace metal;
-
 constant constexpr uint ITEMS = 16;       // candidates that a thread holds
 constant constexpr uint CAPACITY = 2048;  // candidates that a threadgroup sorts
-
-inline uint key_of(float x) {
-    const uint bits = as_type<uint>(x);
-    if (bits == 0x80000000u) return bits;  // -0 is 0
-    return bits >> 31 ? ~bits : bits | 0x80000000u;
-}
-inline uint key_of(int x) { return uint(x) ^ 0x80000000u; }
-inline uint key_of(uint x) { return x; }
 
 template <typename T> struct Keyed { using type = T; };
 template <> struct Keyed<half> { using type = float; };

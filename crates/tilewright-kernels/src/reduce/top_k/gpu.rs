@@ -16,7 +16,7 @@ const SELECTED: usize = 1024;
 const ITEMS: usize = 16;
 /// Length of a sorted run (`CAPACITY` of the bodies).
 const RUN: usize = 2048;
-const HEADER: &str = include_str!("gpu.header.metal");
+const HEADER: &str = concat!(include_str!("../order.metal"), include_str!("gpu.header.metal"));
 
 fn program(name: &'static str, body: &'static str, with: impl FnOnce(Definition) -> Definition) -> Program {
     Program::new(with(Definition::new(name, body).header(HEADER))).expect("the definition is valid")
