@@ -6,6 +6,7 @@
 pub mod elementwise;
 pub mod gemm;
 pub mod gram_schmidt;
+pub mod linalg;
 pub mod reduce;
 
 use tilewright_core::Kernel;
@@ -29,6 +30,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
+    linalg::cholesky::KERNEL,
 ];
 
 /// The kernel of this name.

@@ -1,0 +1,35 @@
+//! Linear algebra: factorizations, and what is solved with them, single and batched.
+//!
+//! | kernel | |
+//! |---|---|
+//! | [`cholesky()`] | `a = l lᵀ` of a symmetric positive definite matrix |
+//!
+//! A batch never fails as a whole: `info` is LAPACK's, one number for each matrix. 0 is success; k > 0 names the pivot that failed, counted
+//! from 1. What a failed matrix has for a result is NaN, so that it cannot be taken for one.
+//!
+//! f16 and bf16 are computed in f32 and rounded once at the end.
+
+pub mod cholesky;
+
+mod convert;
+mod extents;
+mod host;
+mod lanes;
+mod ratios;
+mod registry;
+mod samples;
+
+pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
+
+use tilewright_core::{DType, Error, Kind, Result, Tensor};
+
+/// Dtypes of the family.
+const DTYPES: &[DType] = &[DType::F32, DType::F64, DType::F16, DType::Bf16];
+
+/// The first matrix of a batch whose info is not 0, as an error. Waits for the device.
+fn check_info(operation: &'static str, info: &Tensor, what: &str) -> Result<()> {
+    let failed = info.to_vec::<i32>()?.into_iter().enumerate().find(|&(_, info)| info != 0);
+    let Some((item, pivot)) = failed else { return Ok(()) };
+    let what = format!("matrix {item} is {what}");
+    Err(Error::new(operation, Kind::Numerical { what, index: pivot as usize - 1 }))
+}
