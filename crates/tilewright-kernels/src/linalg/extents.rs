@@ -3,6 +3,7 @@
 use tilewright_core::{Error, Result, Stream, Tensor};
 
 use super::DTYPES;
+use crate::arguments::{check_same_dtype, check_tensor};
 
 /// The extents of a stack of matrices, `[.., m, n]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl Extents {
         argument: &'static str,
         tensor: &Tensor,
     ) -> Result<Self> {
-        check(operation, stream, argument, tensor)?;
+        check_tensor(operation, argument, stream, tensor, DTYPES)?;
         match tensor.dims() {
             &[ref batch @ .., m, n] => Ok(Extents { batch: batch.to_vec(), m, n }),
             _ => Err(Error::shape(operation, argument, "[.., m, n]", tensor.shape())),
@@ -52,19 +53,6 @@ impl Extents {
     }
 }
 
-/// Fails unless the tensor lies on the stream's device and has a dtype of the family.
-fn check(operation: &'static str, stream: &Stream, argument: &'static str, tensor: &Tensor) -> Result<()> {
-    if tensor.device() != stream.device() {
-        let why = format!("lies on {}, the stream is on {}", tensor.device(), stream.device());
-        return Err(Error::layout(operation, argument, why));
-    }
-    if !DTYPES.contains(&tensor.dtype()) {
-        let names: Vec<_> = DTYPES.iter().map(|dtype| dtype.name()).collect();
-        return Err(Error::dtype(operation, argument, names.join(", "), tensor.dtype()));
-    }
-    Ok(())
-}
-
 /// Right-hand sides `b`, `[.., rows, k]` or `[.., rows]`, beside matrices of `extents`: as a view `[.., rows, k]`.
 pub(super) fn right_sides(
     operation: &'static str,
@@ -74,10 +62,8 @@ pub(super) fn right_sides(
     extents: &Extents,
     rows: usize,
 ) -> Result<Tensor> {
-    check(operation, stream, "b", b)?;
-    if b.dtype() != a.dtype() {
-        return Err(Error::dtype(operation, "b", a.dtype(), b.dtype()));
-    }
+    check_tensor(operation, "b", stream, b, DTYPES)?;
+    check_same_dtype(operation, "b", b, a)?;
     match b.dims().strip_prefix(&extents.batch[..]) {
         Some(&[first]) if first == rows => b.unsqueeze(b.rank()),
         Some(&[first, _]) if first == rows => Ok(b.clone()),

@@ -1,36 +1,16 @@
 //! What the registered kernels of this family have in common.
 
-use tilewright_core::{ArgSpec, Device, DType, Error, Result, Tensor};
+use tilewright_core::{ArgSpec, DType, Device, Error, Result, Tensor};
+
+use crate::arguments::{check_f64, only_variant};
 
 pub(super) const UPPER: ArgSpec =
     ArgSpec { name: "upper", default: "false", doc: "the upper triangle is read and written, not the lower one" };
 
-/// The variants that run `dtype` on `device`.
+/// The one variant that runs `dtype` on `device`.
 pub(super) fn variants(operation: &'static str, device: Device, dtype: DType) -> Result<Vec<&'static str>> {
-    check_device(operation, device, dtype)?;
-    Ok(vec![variant(device)])
-}
-
-/// Refuses f64 where kernels are Metal.
-pub(super) fn check_device(operation: &'static str, device: Device, dtype: DType) -> Result<()> {
-    if dtype == DType::F64 && matches!(device, Device::Metal(_) | Device::Emulated) {
-        return Err(Error::unsupported(operation, device, "Metal has no f64"));
-    }
-    Ok(())
-}
-
-/// Fails on a variant that `device` does not have.
-pub(super) fn check_variant(operation: &'static str, device: Device, asked: Option<&str>) -> Result<()> {
-    match asked {
-        Some(asked) if asked != variant(device) => {
-            Err(Error::range(operation, "variant", format!("{} on {device}", variant(device)), asked))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn variant(device: Device) -> &'static str {
-    if device == Device::Cpu { "cpu" } else { "portable" }
+    check_f64(operation, device, dtype)?;
+    Ok(vec![only_variant(device)])
 }
 
 /// As many inputs as there must be.

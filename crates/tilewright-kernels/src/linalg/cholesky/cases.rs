@@ -7,6 +7,7 @@ use tilewright_core::{
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{Cholesky, NAME, cholesky, reference};
+use crate::arguments::{choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -117,7 +118,7 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        registry::check_variant(NAME, stream.device(), variant)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
         let result = cholesky(stream, a, &Cholesky { upper: args.bool("upper", false)? })?;
         Ok(vec![result.factor, result.info])

@@ -59,7 +59,7 @@ use super::check_info;
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::registry::check_device;
+use crate::arguments::check_f64;
 
 const NAME: &str = "cholesky";
 
@@ -94,7 +94,7 @@ impl CholeskyFactor {
 /// that is not positive definite is no error of the batch: see `info`.
 pub fn cholesky(stream: &Stream, a: &Tensor, args: &Cholesky) -> Result<CholeskyFactor> {
     let extents = Extents::square(NAME, stream, "a", a)?;
-    check_device(NAME, stream.device(), a.dtype())?;
+    check_f64(NAME, stream.device(), a.dtype())?;
     if a.is_empty() {
         let info = Tensor::zeros(DType::I32, extents.batch)?.to(stream)?;
         return Ok(CholeskyFactor { factor: Tensor::empty(stream, a.dtype(), a.shape())?, info });
