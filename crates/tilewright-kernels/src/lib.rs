@@ -26,6 +26,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
     linalg::cholesky::KERNEL,
+    linalg::cholesky_solve::KERNEL,
+    linalg::triangular_solve::KERNEL,
     reduce::argmax::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,

@@ -7,11 +7,12 @@ use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
 use tilewright_core::{Element, Layout, Result, Tensor};
 
-use super::lanes::Pack;
+use super::lanes::Lane;
 
 /// What matrices are computed in: f32 or f64.
 pub(super) trait Real:
     Element
+    + Lane
     + RealField
     + Copy
     + PartialOrd
@@ -23,8 +24,6 @@ pub(super) trait Real:
     + AddAssign
     + SubAssign
 {
-    /// One number of each of several matrices.
-    type Pack: Pack<Self>;
     const ZERO: Self;
     const ONE: Self;
     const NAN: Self;
@@ -36,9 +35,8 @@ pub(super) trait Real:
 }
 
 macro_rules! real {
-    ($($real:ident as $pack:ident),*) => {$(
+    ($($real:ident),*) => {$(
         impl Real for $real {
-            type Pack = super::lanes::$pack;
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NAN: Self = $real::NAN;
@@ -54,7 +52,7 @@ macro_rules! real {
     )*};
 }
 
-real!(f32 as F32x16, f64 as F64x8);
+real!(f32, f64);
 
 /// Runs `$body` with `$T` as the type of a working dtype.
 macro_rules! with_real {

@@ -3,6 +3,8 @@
 //! | kernel | |
 //! |---|---|
 //! | [`cholesky()`] | `a = l lᵀ` of a symmetric positive definite matrix |
+//! | [`cholesky_solve()`] | `a x = b` with that factor |
+//! | [`triangular_solve()`] | `op(a) x = b` or `x op(a) = b` with a triangular matrix |
 //!
 //! A batch never fails as a whole: `info` is LAPACK's, one number for each matrix. 0 is success; k > 0 names the pivot that failed, counted
 //! from 1. What a failed matrix has for a result is NaN, so that it cannot be taken for one.
@@ -10,6 +12,8 @@
 //! f16 and bf16 are computed in f32 and rounded once at the end.
 
 pub mod cholesky;
+pub mod cholesky_solve;
+pub mod triangular_solve;
 
 mod convert;
 mod extents;
@@ -18,8 +22,11 @@ mod lanes;
 mod ratios;
 mod registry;
 mod samples;
+mod substitution;
 
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
+pub use cholesky_solve::{CholeskySolve, cholesky_solve};
+pub use triangular_solve::{TriangularSolve, triangular_solve};
 
 use tilewright_core::{DType, Error, Kind, Result, Tensor};
 
@@ -32,4 +39,21 @@ fn check_info(operation: &'static str, info: &Tensor, what: &str) -> Result<()> 
     let Some((item, pivot)) = failed else { return Ok(()) };
     let what = format!("matrix {item} is {what}");
     Err(Error::new(operation, Kind::Numerical { what, index: pivot as usize - 1 }))
+}
+
+/// The solutions of a batch of systems.
+#[derive(Debug, Clone)]
+pub struct Solution {
+    /// The solutions, of the shape of the right-hand sides; NaN throughout where the matrix is singular.
+    pub x: Tensor,
+    /// `[..]`, i32: 0, or k where the k-th pivot or diagonal element is the first that is zero.
+    pub info: Tensor,
+}
+
+impl Solution {
+    /// The solutions, or an error that names the first singular matrix and its pivot. Waits for the device.
+    pub fn checked(self) -> Result<Tensor> {
+        check_info("solve", &self.info, "singular")?;
+        Ok(self.x)
+    }
 }

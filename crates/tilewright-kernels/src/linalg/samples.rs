@@ -52,6 +52,16 @@ fn range(dtype: DType) -> (f64, f64) {
     }
 }
 
+/// What a case's numbers are multiplied by: 1, or so much that sums of n of them are just within the dtype's range.
+pub(super) fn scale(case: &Case, n: usize) -> f64 {
+    let (large, small) = range(case.dtype);
+    match case.data {
+        "huge" => large / (4 * n.max(1)) as f64,
+        "tiny" => small * 64.0,
+        _ => 1.0,
+    }
+}
+
 /// m x n, of the kind that the case's data name.
 pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
     let part = 8 * item;
@@ -62,7 +72,7 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
         let value = |i, j| (0..k).map(|l| u[i * k + l] * s[l] * v[j * k + l]).sum();
         return (0..m * n).map(|e| value(e / n, e % n)).collect();
     }
-    let (large, small) = range(case.dtype);
+    let scale = scale(case, m.max(n));
     let random = uniform(case, part, m * n);
     let value = |e: usize| {
         let (i, j, x) = (e / n, e % n, random[e]);
@@ -76,15 +86,12 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
             // Wilkinson's: growth of 2^(n - 1) under partial pivoting.
             "wilkinson" if i == j || j + 1 == n => 1.0,
             "wilkinson" => f64::from(i8::from(j > i)) - f64::from(i8::from(j < i)) - f64::from(i8::from(j > i)),
-            "graded" => x * 0.5f64.powi((i + j) as i32 % 24),
-            // Halves of the range, so that a column's norm stays within it.
-            "huge" => x * large / (4 * m.max(n)) as f64,
-            "tiny" => x * small * 64.0,
+            "graded" => x * 0.5f64.powi((i % 12 + j % 12) as i32),
             "nan" if i == m / 2 && j == n / 2 => f64::NAN,
             // Every third column is a multiple of the one before it; exactly, so that elimination leaves a zero.
             "dependent" if j % 3 == 2 => 2.0 * (random[e - 1] * 8.0).round() / 8.0,
             "dependent" => (x * 8.0).round() / 8.0,
-            _ => x,
+            _ => x * scale,
         }
     };
     (0..m * n).map(value).collect()
@@ -98,20 +105,18 @@ pub(super) fn positive(case: &Case, item: u64, n: usize) -> Vec<f64> {
     let plain = || uniform(case, part, n).into_iter().map(|x| 1.5 + x).collect();
     let s = spectrum(case.data, n, condition.max(2.0)).unwrap_or_else(plain);
     let q = orthonormal(case, part + 1, n, n);
-    let (large, small) = range(case.dtype);
+    let scale = scale(case, 1);
     let value = |e: usize| {
         let (i, j) = ((e / n).max(e % n), (e / n).min(e % n));
         let x: f64 = (0..n).map(|l| q[i * n + l] * s[l] * q[j * n + l]).sum();
         match case.data {
             "hilbert" => 1.0 / (i + j + 1) as f64,
             "identity" => f64::from(u8::from(i == j)),
-            "huge" => x * large / 4.0,
-            "tiny" => x * small * 64.0,
-            "graded" => x * 0.5f64.powi((i + j) as i32 % 24),
+            "graded" => x * 0.5f64.powi((i % 12 + j % 12) as i32),
             "zero" => 0.0,
             "indefinite" if i == j && i == failing(n) => -1.0,
             "nan" if i == j && i == failing(n) => f64::NAN,
-            _ => x,
+            _ => x * scale,
         }
     };
     (0..n * n).map(value).collect()

@@ -100,7 +100,7 @@ impl Kernel for Registered {
                 continue;
             }
             let error = reference::backward_error(a, factor, upper, eps(case.dtype));
-            residuals.push(residual("|a - l lᵀ| / (n |a| eps)", error));
+            residuals.push(residual("|a - l lᵀ| / (n |a| eps)", error, case.dtype));
             residuals.push(holds("triangular", reference::is_triangular(factor, upper)));
         }
         Ok(residuals)
