@@ -37,13 +37,15 @@ pub(super) trait Lane: Copy {
         then: Self::Vector<S>,
         otherwise: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    /// A slice as vectors, and what is left over.
+    fn vectors<S: Simd>(simd: S, x: &[Self]) -> (&[Self::Vector<S>], &[Self]);
     fn lanes<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
     fn lanes_mut<S: Simd>(vector: &mut Self::Vector<S>) -> &mut [Self];
 }
 
 macro_rules! lane {
     ($real:ident, $vector:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $abs:ident, $sqrt:ident, $fused:ident,
-        $less:ident, $select:ident) => {
+        $less:ident, $select:ident, $as_simd:ident) => {
         impl Lane for $real {
             type Vector<S: Simd> = S::$vector;
             #[inline(always)]
@@ -89,6 +91,10 @@ macro_rules! lane {
                 simd.$select(simd.$less(a, b), then, otherwise)
             }
             #[inline(always)]
+            fn vectors<S: Simd>(_: S, x: &[Self]) -> (&[S::$vector], &[Self]) {
+                S::$as_simd(x)
+            }
+            #[inline(always)]
             fn lanes<S: Simd>(vector: &S::$vector) -> &[Self] {
                 bytemuck::cast_slice(std::slice::from_ref(vector))
             }
@@ -102,10 +108,10 @@ macro_rules! lane {
 
 #[rustfmt::skip]
 lane!(f32, f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, div_f32s, abs_f32s, sqrt_f32s, negate_mul_add_f32s, less_than_f32s,
-    select_f32s);
+    select_f32s, as_simd_f32s);
 #[rustfmt::skip]
 lane!(f64, f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, div_f64s, abs_f64s, sqrt_f64s, negate_mul_add_f64s, less_than_f64s,
-    select_f64s);
+    select_f64s, as_simd_f64s);
 
 /// One number of each of several matrices.
 #[derive(Clone, Copy)]
@@ -135,6 +141,11 @@ impl<S: Simd, T: Lane> Lanes<S, T> {
     #[inline(always)]
     pub(super) fn splat(simd: S, x: T) -> Self {
         Lanes { simd, vector: T::splat(simd, x) }
+    }
+
+    #[inline(always)]
+    pub(super) fn new(simd: S, vector: T::Vector<S>) -> Self {
+        Lanes { simd, vector }
     }
 
     /// `self - a b`, rounded once.

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`cholesky()`] | `a = l lᵀ` of a symmetric positive definite matrix |
 //! | [`cholesky_solve()`] | `a x = b` with that factor |
+//! | [`inverse()`] | `a x = 1` |
+//! | [`lu()`] | `a[p] = l u` with partial pivoting |
+//! | [`solve()`] | `a x = b` |
 //! | [`triangular_solve()`] | `op(a) x = b` or `x op(a) = b` with a triangular matrix |
 //!
 //! A batch never fails as a whole: `info` is LAPACK's, one number for each matrix. 0 is success; k > 0 names the pivot that failed, counted
@@ -13,9 +16,13 @@
 
 pub mod cholesky;
 pub mod cholesky_solve;
+pub mod inverse;
+pub mod lu;
+pub mod solve;
 pub mod triangular_solve;
 
 mod convert;
+mod elimination;
 mod extents;
 mod host;
 mod lanes;
@@ -26,6 +33,9 @@ mod substitution;
 
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
 pub use cholesky_solve::{CholeskySolve, cholesky_solve};
+pub use inverse::inverse;
+pub use lu::{LuFactors, lu};
+pub use solve::solve;
 pub use triangular_solve::{TriangularSolve, triangular_solve};
 
 use tilewright_core::{DType, Error, Kind, Result, Tensor};

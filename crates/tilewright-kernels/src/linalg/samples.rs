@@ -79,6 +79,7 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
         match case.data {
             "identity" => f64::from(u8::from(i == j)),
             "zero" => 0.0,
+            "zero_column" if j == n / 3 => 0.0,
             "hilbert" => 1.0 / (i + j + 1) as f64,
             // Kahan's: upper triangular, its smallest singular value far below its smallest diagonal element.
             "kahan" if j < i => 0.0,

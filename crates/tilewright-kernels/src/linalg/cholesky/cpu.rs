@@ -4,7 +4,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor as llt;
 use faer::{Mat, MatMut, MatRef, Par};
 use pulp::Simd;
-use tilewright_core::{Result, Tensor};
+use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::extents::Extents;
 use super::super::host::{Matrices, Real, copy, for_each};
@@ -14,16 +14,18 @@ use super::super::lanes::{self, Lane, Lanes, Work};
 pub(super) fn cholesky<T: Real>(a: &Tensor, extents: &Extents, upper: bool) -> Result<(Tensor, Tensor)> {
     let (n, batches) = (extents.n, extents.batches());
     let a = Matrices::<T>::new(a)?;
-    let mut factors = vec![T::ZERO; batches * n * n];
-    let mut info = vec![0i32; batches];
-    let items = factors.chunks_mut(n * n).zip(&mut info).enumerate();
+    let cpu = Stream::cpu();
+    let mut factor = Tensor::empty(&cpu, T::DTYPE, extents.shape(&[n, n]))?;
+    let mut info = Tensor::empty(&cpu, DType::I32, &extents.batch[..])?;
+    let outputs = factor.as_slice_mut::<T>()?.chunks_mut(n * n).zip(info.as_slice_mut::<i32>()?);
+    let items = outputs.enumerate();
     let items = items.map(|(item, (out, info))| Item { a: source(a.at(item), upper), out: target(out, n, upper), info });
     if lanes::fit::<T>(batches, n) {
         lanes::for_each::<T, _>(&Factor, items.collect());
     } else {
         for_each(items.collect(), n, one);
     }
-    Ok((Tensor::from_vec(factors, extents.shape(&[n, n]))?, Tensor::from_vec(info, &extents.batch[..])?))
+    Ok((factor, info))
 }
 
 /// One matrix, as views whose lower triangles are the input and the output.

@@ -20,7 +20,7 @@ fn program(name: &'static str, body: &'static str) -> Program {
     Program::new(definition.template("S")).expect("the definition is valid")
 }
 
-static SMALL: LazyLock<Program> = LazyLock::new(|| program("cholesky", include_str!("gpu.metal")));
+static SMALL: LazyLock<Program> = LazyLock::new(|| program("cholesky_small", include_str!("gpu.metal")));
 static BLOCKED: LazyLock<Program> =
     LazyLock::new(|| program("cholesky_blocked", include_str!("gpu.blocked.metal")));
 

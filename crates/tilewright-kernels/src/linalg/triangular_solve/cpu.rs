@@ -3,7 +3,7 @@
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_unit_lower_triangular_in_place};
 use faer::{Mat, MatMut, MatRef, Par};
 use pulp::Simd;
-use tilewright_core::{Result, Tensor};
+use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::host::{Matrices, Real, copy, for_each};
 use super::super::lanes::{self, Work};
@@ -14,9 +14,11 @@ use super::Systems;
 pub(super) fn triangular_solve<T: Real>(systems: &Systems<'_>) -> Result<(Tensor, Tensor)> {
     let (n, k, batches) = (systems.extents.n, systems.k, systems.extents.batches());
     let (a, b) = (Matrices::<T>::new(systems.a)?, Matrices::<T>::new(systems.b)?);
-    let mut solutions = vec![T::ZERO; batches * n * k];
-    let mut info = vec![0i32; batches];
-    let items = solutions.chunks_mut(n * k).zip(&mut info).enumerate();
+    let cpu = Stream::cpu();
+    let mut solutions = Tensor::empty(&cpu, T::DTYPE, systems.b.shape())?;
+    let mut info = Tensor::empty(&cpu, DType::I32, &systems.extents.batch[..])?;
+    let outputs = solutions.as_slice_mut::<T>()?.chunks_mut(n * k).zip(info.as_slice_mut::<i32>()?);
+    let items = outputs.enumerate();
     let items = items.map(|(item, (out, info))| Item {
         l: lower(a.at(item), systems),
         b: side(b.at(item), systems),
@@ -29,8 +31,7 @@ pub(super) fn triangular_solve<T: Real>(systems: &Systems<'_>) -> Result<(Tensor
     } else {
         for_each(items.collect(), n, |item, par| each.one(item, par));
     }
-    let shape = systems.b.shape();
-    Ok((Tensor::from_vec(solutions, shape)?, Tensor::from_vec(info, &systems.extents.batch[..])?))
+    Ok((solutions, info))
 }
 
 fn lower<'a, T: Real>(a: MatRef<'a, T>, systems: &Systems<'_>) -> MatRef<'a, T> {
