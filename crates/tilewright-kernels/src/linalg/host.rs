@@ -1,6 +1,6 @@
 //! Matrices on the host: where they lie, and how their work is divided among threads.
 
-use std::ops::{Add, AddAssign, Div, Mul, Neg, RangeInclusive, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, Neg, RangeInclusive, Sub, SubAssign};
 
 use faer::traits::RealField;
 use faer::{MatMut, MatRef, Par};
@@ -23,6 +23,7 @@ pub(super) trait Real:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
+    + DivAssign
 {
     const ZERO: Self;
     const ONE: Self;

@@ -27,8 +27,7 @@ pub(super) fn reflect<T: Real>(mut a: MatMut<'_, T>, tau: &mut [T], par: Par) {
     let size = block_size(m, n);
     for (block, tau) in tau.chunks_mut(size).enumerate() {
         let first = block * size;
-        let (mut panel, mut rest) =
-            a.as_mut().get_mut(first.., first..).split_at_col_mut(tau.len());
+        let (mut panel, mut rest) = a.as_mut().get_mut(first.., first..).split_at_col_mut(tau.len());
         Arch::new().dispatch(Panel { a: panel.as_mut(), tau });
         apply(panel.as_ref(), tau, true, rest.as_mut(), par);
     }
@@ -62,13 +61,28 @@ fn apply<T: Real>(v: MatRef<'_, T>, tau: &[T], transpose: bool, c: MatMut<'_, T>
     }
     let mut s = Mat::zeros(size, size);
     Arch::new().dispatch(Gram { v, tau, s: s.as_mut() });
-    let memory = blocks::apply_block_householder_on_the_left_in_place_scratch::<T>(v.nrows(), size, c.ncols());
+    let memory =
+        blocks::apply_block_householder_on_the_left_in_place_scratch::<T>(v.nrows(), size, c.ncols());
     let mut memory = MemBuffer::new(memory);
     let stack = MemStack::new(&mut memory);
     if transpose {
-        blocks::apply_block_householder_transpose_on_the_left_in_place_with_conj(v, s.as_ref(), Conj::No, c, par, stack);
+        blocks::apply_block_householder_transpose_on_the_left_in_place_with_conj(
+            v,
+            s.as_ref(),
+            Conj::No,
+            c,
+            par,
+            stack,
+        );
     } else {
-        blocks::apply_block_householder_on_the_left_in_place_with_conj(v, s.as_ref(), Conj::No, c, par, stack);
+        blocks::apply_block_householder_on_the_left_in_place_with_conj(
+            v,
+            s.as_ref(),
+            Conj::No,
+            c,
+            par,
+            stack,
+        );
     }
 }
 
@@ -111,13 +125,15 @@ fn reflection<S: Simd, T: Real>(simd: S, head: &mut T, tail: &mut [T]) -> T {
     let mut scale = T::ONE;
     if !T::SAFE_SQUARES.contains(&square) || *head * *head > *T::SAFE_SQUARES.end() {
         // Squares that leave the range, or come from zeros: divided by the largest element they do not.
-        let largest = tail.iter().fold(T::ZERO, |largest, x| if largest < x.magnitude() { x.magnitude() } else { largest });
+        let largest = tail
+            .iter()
+            .fold(T::ZERO, |largest, x| if largest < x.magnitude() { x.magnitude() } else { largest });
         if square == T::ZERO && largest == T::ZERO {
             return T::ZERO;
         }
-        if largest.finite() && square == square {
+        if largest.finite() && square >= T::ZERO {
             scale = if largest < head.magnitude() { head.magnitude() } else { largest };
-            tail.iter_mut().for_each(|x| *x = *x / scale);
+            tail.iter_mut().for_each(|x| *x /= scale);
             square = dot(simd, tail, tail);
         }
     }
@@ -125,7 +141,7 @@ fn reflection<S: Simd, T: Real>(simd: S, head: &mut T, tail: &mut [T]) -> T {
     let norm = (alpha * alpha + square).root();
     let beta = if alpha < T::ZERO { norm } else { -norm };
     let distance = alpha - beta;
-    tail.iter_mut().for_each(|x| *x = *x / distance);
+    tail.iter_mut().for_each(|x| *x /= distance);
     *head = beta * scale;
     (beta - alpha) / beta
 }
@@ -158,7 +174,9 @@ impl<T: Real> WithSimd for Gram<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Gram { v, tau, mut s } = self;
-        let tail = |j: usize| &v.col(j).try_as_col_major().expect("the vectors are column-major").as_slice()[j + 1..];
+        let tail = |j: usize| {
+            &v.col(j).try_as_col_major().expect("the vectors are column-major").as_slice()[j + 1..]
+        };
         for j in 0..tau.len() {
             s[(j, j)] = T::ONE / tau[j];
             for i in 0..j {

@@ -14,7 +14,8 @@ fn program(definition: Definition) -> Program {
     let definition = ["m", "n", "p", "items"]
         .into_iter()
         .fold(definition, |definition, name| definition.scalar(name, DType::U32));
-    let definition = definition.scalar("transpose", DType::Bool).scalar("identity", DType::Bool).output("out");
+    let definition =
+        definition.scalar("transpose", DType::Bool).scalar("identity", DType::Bool).output("out");
     Program::new(definition).expect("the definition is valid")
 }
 

@@ -82,7 +82,13 @@ pub(super) enum Target<'a> {
 /// # Errors
 /// Tensors whose shapes do not fit together, of another dtype than listed, or two, or on another device than the stream; f64 where kernels
 /// are Metal.
-pub fn apply_q(stream: &Stream, reflectors: &Tensor, tau: &Tensor, c: &Tensor, args: &ApplyQ) -> Result<Tensor> {
+pub fn apply_q(
+    stream: &Stream,
+    reflectors: &Tensor,
+    tau: &Tensor,
+    c: &Tensor,
+    args: &ApplyQ,
+) -> Result<Tensor> {
     let extents = Extents::of(NAME, stream, "reflectors", reflectors)?;
     check_f64(NAME, stream.device(), reflectors.dtype())?;
     for (argument, tensor) in [("tau", tau), ("c", c)] {

@@ -60,9 +60,15 @@ fn cases() -> Vec<Case> {
             }
         }
         cases.push(case(Tier::Check, [0, 1000, 70], dtype));
-        for size in
-            [[1000, 32, 32], [4096, 32, 32], [1024, 64, 64], [256, 128, 128], [0, 128, 128], [0, 512, 512], [0, 1024, 1024]]
-        {
+        for size in [
+            [1000, 32, 32],
+            [4096, 32, 32],
+            [1024, 64, 64],
+            [256, 128, 128],
+            [0, 128, 128],
+            [0, 512, 512],
+            [0, 1024, 1024],
+        ] {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }
@@ -133,7 +139,10 @@ impl Kernel for Registered {
     fn work(&self, case: &Case) -> Work {
         let [b, m, n] = ["b", "m", "n"].map(|name| case.dim(name) as f64);
         let (b, k) = (b.max(1.0), m.min(n));
-        let (r, q) = (4.0 * m * n * k - 2.0 * (m + n) * k * k + 4.0 / 3.0 * k * k * k, 2.0 * m * k * k - 2.0 / 3.0 * k * k * k);
+        let (r, q) = (
+            4.0 * m * n * k - 2.0 * (m + n) * k * k + 4.0 / 3.0 * k * k * k,
+            2.0 * m * k * k - 2.0 / 3.0 * k * k * k,
+        );
         Work { flops: b * (r + q), bytes: b * (m * n + k * (m + n)) * case.dtype.size() as f64 }
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn finish<T: Real>(
     let (m, n, rows) = (extents.m, extents.n, shape[shape.len() - 2]);
     let mut r = Tensor::empty(&Stream::cpu(), T::DTYPE, shape)?;
     let packed = reflectors.as_slice::<T>()?;
-    let is_flipped = |item: usize, i: usize| nonnegative && i < m.min(n) && packed[item * m * n + i * n + i] < T::ZERO;
+    let is_flipped =
+        |item: usize, i: usize| nonnegative && i < m.min(n) && packed[item * m * n + i * n + i] < T::ZERO;
     if n > 0 {
         for (row, out) in r.as_slice_mut::<T>()?.chunks_exact_mut(n).enumerate() {
             let (item, i) = (row / rows, row % rows);

@@ -9,10 +9,12 @@ use super::super::extents::Extents;
 
 static FINISH: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("qr_finish", include_str!("gpu.metal")).template("S").template("Q");
-    let definition = ["m", "n", "rows"]
-        .into_iter()
-        .fold(definition.input("packed").input("from"), |definition, name| definition.scalar(name, DType::U32));
-    Program::new(definition.scalar("nonnegative", DType::Bool).output("out")).expect("the definition is valid")
+    let definition =
+        ["m", "n", "rows"].into_iter().fold(definition.input("packed").input("from"), |definition, name| {
+            definition.scalar(name, DType::U32)
+        });
+    Program::new(definition.scalar("nonnegative", DType::Bool).output("out"))
+        .expect("the definition is valid")
 });
 
 /// r, of this shape, from above the diagonal; with `nonnegative` its rows and q's columns change their signs where its diagonal is negative.

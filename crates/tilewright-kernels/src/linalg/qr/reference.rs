@@ -25,6 +25,7 @@ pub(super) fn gram_error(a: &Matrix, r: &Matrix, eps: f64) -> f64 {
 
 /// Zeros below the diagonal, and none of the diagonal below zero where that was asked for.
 pub(super) fn is_upper(r: &Matrix, nonnegative: bool) -> bool {
-    let right = |i: usize, j: usize| (i <= j || r.at(i, j) == 0.0) && !(nonnegative && i == j && r.at(i, j) < 0.0);
+    let right =
+        |i: usize, j: usize| (i <= j || r.at(i, j) == 0.0) && !(nonnegative && i == j && r.at(i, j) < 0.0);
     (0..r.m).all(|i| (0..r.n).all(|j| right(i, j)))
 }

@@ -18,7 +18,8 @@ pub(super) fn qr_reflectors<T: Real>(a: &Tensor, extents: &Extents) -> Result<Re
     let cpu = Stream::cpu();
     let mut reflectors = Tensor::empty(&cpu, T::DTYPE, extents.shape(&[m, n]))?;
     let mut tau = Tensor::empty(&cpu, T::DTYPE, extents.shape(&[k]))?;
-    let outputs = reflectors.as_slice_mut::<T>()?.chunks_mut(m * n).zip(tau.as_slice_mut::<T>()?.chunks_mut(k));
+    let outputs =
+        reflectors.as_slice_mut::<T>()?.chunks_mut(m * n).zip(tau.as_slice_mut::<T>()?.chunks_mut(k));
     let items = outputs.enumerate().map(|(item, (out, tau))| Item {
         a: a.at(item),
         out: MatMut::from_row_major_slice_mut(out, m, n),

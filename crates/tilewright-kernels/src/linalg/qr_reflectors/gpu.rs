@@ -15,7 +15,9 @@ pub(in super::super) const HEADER: &str = include_str!("gpu.header.metal");
 fn program(definition: Definition) -> Program {
     let definition = ["m", "n", "items"]
         .into_iter()
-        .fold(definition.header(HEADER).template("S").input("a"), |definition, name| definition.scalar(name, DType::U32));
+        .fold(definition.header(HEADER).template("S").input("a"), |definition, name| {
+            definition.scalar(name, DType::U32)
+        });
     Program::new(definition.output("reflectors").output("tau")).expect("the definition is valid")
 }
 

@@ -51,8 +51,8 @@ mod gpu;
 mod reference;
 
 pub(crate) use cases::KERNEL;
-pub(super) use gpu::check;
 pub(super) use gpu::HEADER as GPU_HEADER;
+pub(super) use gpu::check;
 pub(super) use reference::product;
 
 use tilewright_core::{Device, Result, Stream, Tensor};
@@ -81,7 +81,10 @@ pub fn qr_reflectors(stream: &Stream, a: &Tensor) -> Result<Reflectors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
     check(NAME, stream.device(), a.dtype(), extents.m)?;
     let Reflectors { reflectors, tau } = wide_reflectors(stream, &widened(stream, a)?, &extents)?;
-    Ok(Reflectors { reflectors: narrowed(stream, reflectors, a.dtype())?, tau: narrowed(stream, tau, a.dtype())? })
+    Ok(Reflectors {
+        reflectors: narrowed(stream, reflectors, a.dtype())?,
+        tau: narrowed(stream, tau, a.dtype())?,
+    })
 }
 
 /// Of `a` in the dtype that it is computed in.

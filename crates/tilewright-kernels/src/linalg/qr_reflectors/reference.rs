@@ -7,7 +7,15 @@ pub(in super::super) fn product(v: &Matrix, tau: &[f64]) -> Matrix {
     let m = v.m;
     let mut q = Matrix::identity(m);
     for (k, tau) in tau.iter().enumerate() {
-        let vector = |i: usize| if i == k { 1.0 } else if i > k { v.at(i, k) } else { 0.0 };
+        let vector = |i: usize| {
+            if i == k {
+                1.0
+            } else if i > k {
+                v.at(i, k)
+            } else {
+                0.0
+            }
+        };
         // q h = q - tau (q v) vᵀ
         let qv: Vec<f64> = (0..m).map(|i| (k..m).map(|j| q.at(i, j) * vector(j)).sum()).collect();
         q = Matrix::new(m, m, |i, j| q.at(i, j) - tau * qv[i] * vector(j));
