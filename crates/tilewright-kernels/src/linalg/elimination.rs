@@ -96,34 +96,46 @@ fn largest<S: Simd, T: Real>(simd: S, x: &[T]) -> usize {
     x.iter().position(|x| x.magnitude() == best).unwrap_or(0)
 }
 
-/// [`eliminate`] for row-major m x n matrices side by side. `swap(lane, k, other)` is told of each exchange of rows.
+/// [`eliminate`] for row-major matrices of m rows and n columns side by side, of which the first `pivots` columns are made triangular.
+/// `exchanged(k, rows)` is told with which row, in each lane, row k was exchanged. Without `keep`, what is below the diagonal is not kept in
+/// order: then a is no more than u, and what has become of the columns beyond the pivots.
 #[inline(always)]
 pub(super) fn eliminate_lanes<S: Simd, T: Real>(
     simd: S,
     [m, n]: [usize; 2],
+    pivots: usize,
+    keep: bool,
     a: &mut [Lanes<S, T>],
-    mut swap: impl FnMut(usize, usize, usize),
+    mut exchanged: impl FnMut(usize, &[T]),
 ) {
     // Rows that are changed together, so that each element of the pivot's row is loaded once for all of them.
     const ROWS: usize = 4;
-    for k in 0..m.min(n) {
-        let index = |i: usize| Lanes::splat(simd, T::from_f64(i as f64));
-        let (mut best, mut place) = (a[k * n + k].abs(), index(k));
+    let index = |i: usize| Lanes::splat(simd, T::from_f64(i as f64));
+    let zero = Lanes::splat(simd, T::ZERO);
+    for k in 0..pivots.min(m) {
+        let (mut best, mut rows) = (a[k * n + k].abs(), index(k));
         for i in k + 1..m {
             let x = a[i * n + k].abs();
-            place = best.where_less(x, index(i), place);
+            rows = best.where_less(x, index(i), rows);
             best = best.where_less(x, x, best);
         }
-        for (lane, other) in place.each().iter().map(|place| place.to_f64() as usize).enumerate() {
-            if other != k {
-                swap_rows(a, n, lane, k, other);
-                swap(lane, k, other);
+        let others = rows.each();
+        for (lane, &other) in others.iter().enumerate() {
+            let row = other.to_f64() as usize;
+            // Each row once, whatever the number of lanes that take it.
+            if row != k && !others[..lane].contains(&other) {
+                let here = Lanes::splat(simd, other);
+                let (above, below) = a.split_at_mut(row * n);
+                let from = if keep { 0 } else { k };
+                for (x, y) in above[k * n + from..(k + 1) * n].iter_mut().zip(&mut below[from..n]) {
+                    (*x, *y) = (rows.where_equal(here, *y, *x), rows.where_equal(here, *x, *y));
+                }
             }
         }
+        exchanged(k, others);
         let (above, below) = a.split_at_mut((k + 1) * n);
         let row = &above[k * n..];
         // Below a zero pivot there are only zeros, which 1 divides as well.
-        let zero = Lanes::splat(simd, T::ZERO);
         let pivot = zero.where_less(row[k].abs(), row[k], Lanes::splat(simd, T::ONE));
         let mut blocks = below.chunks_exact_mut(ROWS * n);
         for block in &mut blocks {
@@ -150,23 +162,9 @@ fn subtract<S: Simd, T: Lane, const R: usize>(
         block[r * n + k] = factors[r];
     }
     for j in k + 1..n {
+        let x = row[j];
         for r in 0..R {
-            block[r * n + j] = block[r * n + j].minus_product(factors[r], row[j]);
+            block[r * n + j] = block[r * n + j].minus_product(factors[r], x);
         }
-    }
-}
-
-/// Exchanges two rows of the matrix in one lane.
-#[inline(always)]
-pub(super) fn swap_rows<S: Simd, T: Lane>(
-    a: &mut [Lanes<S, T>],
-    n: usize,
-    lane: usize,
-    k: usize,
-    other: usize,
-) {
-    let (above, below) = a.split_at_mut(other * n);
-    for (x, y) in above[k * n..(k + 1) * n].iter_mut().zip(&mut below[..n]) {
-        std::mem::swap(&mut x.each_mut()[lane], &mut y.each_mut()[lane]);
     }
 }

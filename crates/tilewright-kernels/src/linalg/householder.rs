@@ -239,15 +239,17 @@ pub(super) fn apply_lanes<S: Simd, T: Real>(
     c: &mut [Lanes<S, T>],
 ) {
     // Columns that are changed together, so that each element of v is loaded once for all of them.
-    const COLUMNS: usize = 4;
     let mut j = first;
-    while j + COLUMNS <= n {
-        apply_columns::<S, T, COLUMNS>(simd, v, tau, k, n, j, c);
-        j += COLUMNS;
-    }
-    while j < n {
-        apply_columns::<S, T, 1>(simd, v, tau, k, n, j, c);
-        j += 1;
+    for size in [8, 4, 2, 1] {
+        while j + size <= n {
+            match size {
+                8 => apply_columns::<S, T, 8>(simd, v, tau, k, n, j, c),
+                4 => apply_columns::<S, T, 4>(simd, v, tau, k, n, j, c),
+                2 => apply_columns::<S, T, 2>(simd, v, tau, k, n, j, c),
+                _ => apply_columns::<S, T, 1>(simd, v, tau, k, n, j, c),
+            }
+            j += size;
+        }
     }
 }
 

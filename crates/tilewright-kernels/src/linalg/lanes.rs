@@ -37,15 +37,24 @@ pub(super) trait Lane: Copy {
         then: Self::Vector<S>,
         otherwise: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    /// `then` in the lanes where `a == b`, `otherwise` in the others.
+    fn where_equal<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        then: Self::Vector<S>,
+        otherwise: Self::Vector<S>,
+    ) -> Self::Vector<S>;
     /// A slice as vectors, and what is left over.
     fn vectors<S: Simd>(simd: S, x: &[Self]) -> (&[Self::Vector<S>], &[Self]);
     fn lanes<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
     fn lanes_mut<S: Simd>(vector: &mut Self::Vector<S>) -> &mut [Self];
 }
 
+// On words, where pulp's own functions of floats are not always inlined.
 macro_rules! lane {
-    ($real:ident, $vector:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $abs:ident, $sqrt:ident, $fused:ident,
-        $less:ident, $select:ident, $as_simd:ident) => {
+    ($real:ident, $vector:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $and:ident, $splat_bits:ident, $sqrt:ident, $fused:ident,
+        $less:ident, $equal:ident, $select:ident, $as_simd:ident) => {
         impl Lane for $real {
             type Vector<S: Simd> = S::$vector;
             #[inline(always)]
@@ -70,7 +79,9 @@ macro_rules! lane {
             }
             #[inline(always)]
             fn abs<S: Simd>(simd: S, a: S::$vector) -> S::$vector {
-                simd.$abs(a)
+                bytemuck::cast(
+                    simd.$and(bytemuck::cast(a), simd.$splat_bits(!(1 << (size_of::<Self>() * 8 - 1)))),
+                )
             }
             #[inline(always)]
             fn root<S: Simd>(simd: S, a: S::$vector) -> S::$vector {
@@ -88,7 +99,25 @@ macro_rules! lane {
                 then: S::$vector,
                 otherwise: S::$vector,
             ) -> S::$vector {
-                simd.$select(simd.$less(a, b), then, otherwise)
+                bytemuck::cast(simd.$select(
+                    simd.$less(a, b),
+                    bytemuck::cast(then),
+                    bytemuck::cast(otherwise),
+                ))
+            }
+            #[inline(always)]
+            fn where_equal<S: Simd>(
+                simd: S,
+                a: S::$vector,
+                b: S::$vector,
+                then: S::$vector,
+                otherwise: S::$vector,
+            ) -> S::$vector {
+                bytemuck::cast(simd.$select(
+                    simd.$equal(a, b),
+                    bytemuck::cast(then),
+                    bytemuck::cast(otherwise),
+                ))
             }
             #[inline(always)]
             fn vectors<S: Simd>(_: S, x: &[Self]) -> (&[S::$vector], &[Self]) {
@@ -107,11 +136,11 @@ macro_rules! lane {
 }
 
 #[rustfmt::skip]
-lane!(f32, f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, div_f32s, abs_f32s, sqrt_f32s, negate_mul_add_f32s, less_than_f32s,
-    select_f32s, as_simd_f32s);
+lane!(f32, f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, div_f32s, and_u32s, splat_u32s, sqrt_f32s, negate_mul_add_f32s, less_than_f32s, equal_f32s,
+    select_u32s, as_simd_f32s);
 #[rustfmt::skip]
-lane!(f64, f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, div_f64s, abs_f64s, sqrt_f64s, negate_mul_add_f64s, less_than_f64s,
-    select_f64s, as_simd_f64s);
+lane!(f64, f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, div_f64s, and_u64s, splat_u64s, sqrt_f64s, negate_mul_add_f64s, less_than_f64s, equal_f64s,
+    select_u64s, as_simd_f64s);
 
 /// One number of each of several matrices.
 #[derive(Clone, Copy)]
@@ -168,6 +197,13 @@ impl<S: Simd, T: Lane> Lanes<S, T> {
     #[inline(always)]
     pub(super) fn where_less(self, other: Self, then: Self, otherwise: Self) -> Self {
         let vector = T::where_less(self.simd, self.vector, other.vector, then.vector, otherwise.vector);
+        Lanes { simd: self.simd, vector }
+    }
+
+    /// `then` in the lanes where this is equal to `other`, `otherwise` in the others.
+    #[inline(always)]
+    pub(super) fn where_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
+        let vector = T::where_equal(self.simd, self.vector, other.vector, then.vector, otherwise.vector);
         Lanes { simd: self.simd, vector }
     }
 
@@ -238,29 +274,52 @@ pub(super) fn for_each<T: Real, I: Send>(work: &impl Work<I>, items: Vec<I>) {
     runs.into_par_iter().for_each(|run| Arch::new().dispatch(Dispatch(work, run)));
 }
 
-/// Matrices side by side, row-major. Lanes without a matrix of their own repeat the last one.
+/// Matrices side by side, row-major.
 #[inline(always)]
 pub(super) fn load<S: Simd, T: Real>(simd: S, matrices: &[MatRef<'_, T>]) -> Vec<Lanes<S, T>> {
     let (m, n) = matrices[0].shape();
     let mut lanes = vec![Lanes::splat(simd, T::ZERO); m * n];
-    let width = Lanes::splat(simd, T::ZERO).each().len();
-    for lane in 0..width {
+    load_into(matrices, &mut lanes, n, 0);
+    lanes
+}
+
+/// Matrices side by side, from column `first` on of `lanes`, which has `width` columns. Lanes without a matrix of their own repeat the last
+/// one.
+#[inline(always)]
+pub(super) fn load_into<S: Simd, T: Real>(
+    matrices: &[MatRef<'_, T>],
+    lanes: &mut [Lanes<S, T>],
+    width: usize,
+    first: usize,
+) {
+    for lane in 0..lanes[0].each().len() {
         let matrix = matrices[lane.min(matrices.len() - 1)];
-        for (to, from) in lanes.chunks_exact_mut(n).zip(matrix.row_iter()) {
-            for (to, &from) in to.iter_mut().zip(from.iter()) {
+        for (to, from) in lanes.chunks_exact_mut(width).zip(matrix.row_iter()) {
+            for (to, &from) in to[first..].iter_mut().zip(from.iter()) {
                 to.each_mut()[lane] = from;
             }
         }
     }
-    lanes
 }
 
 /// Lane `lane` of `lanes`, which are row-major, into a matrix.
 #[inline(always)]
-pub(super) fn store<S: Simd, T: Real>(lanes: &[Lanes<S, T>], lane: usize, mut to: MatMut<'_, T>) {
+pub(super) fn store<S: Simd, T: Real>(lanes: &[Lanes<S, T>], lane: usize, to: MatMut<'_, T>) {
     let n = to.ncols();
-    for (to, from) in to.as_mut().row_iter_mut().zip(lanes.chunks_exact(n)) {
-        for (to, from) in to.iter_mut().zip(from) {
+    store_from(lanes, n, 0, lane, to);
+}
+
+/// Lane `lane` of what lies from column `first` on in `lanes`, which has `width` columns, into a matrix.
+#[inline(always)]
+pub(super) fn store_from<S: Simd, T: Real>(
+    lanes: &[Lanes<S, T>],
+    width: usize,
+    first: usize,
+    lane: usize,
+    mut to: MatMut<'_, T>,
+) {
+    for (to, from) in to.as_mut().row_iter_mut().zip(lanes.chunks_exact(width)) {
+        for (to, from) in to.iter_mut().zip(&from[first..]) {
             *to = from.each()[lane];
         }
     }

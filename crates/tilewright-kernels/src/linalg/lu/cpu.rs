@@ -73,10 +73,9 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
         let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
         let mut lu = lanes::load(simd, &matrices);
         items.iter_mut().for_each(Item::begin);
-        eliminate_lanes(simd, [m, n], &mut lu, |lane, k, other| {
-            // Lanes beyond the last matrix repeat it.
-            if let Some(item) = items.get_mut(lane) {
-                item.permutation.swap(k, other);
+        eliminate_lanes(simd, [m, n], n, true, &mut lu, |k, rows| {
+            for (item, row) in items.iter_mut().zip(rows) {
+                item.permutation.swap(k, row.to_f64() as usize);
             }
         });
         for (lane, mut item) in items.into_iter().enumerate() {

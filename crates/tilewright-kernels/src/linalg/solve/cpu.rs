@@ -6,11 +6,11 @@ use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::Solution;
-use super::super::elimination::{eliminate, eliminate_lanes, exchange, swap_rows};
+use super::super::elimination::{eliminate, eliminate_lanes, exchange};
 use super::super::extents::Extents;
 use super::super::host::{Matrices, Real, copy, for_each};
 use super::super::lanes::{self, Lanes, Work};
-use super::super::substitution::{backward, forward};
+use super::super::substitution::backward;
 
 /// The solutions. There are right-hand sides, `[.., n, k]`, and they have elements.
 pub(super) fn solve<T: Real>(a: &Tensor, b: &Tensor, extents: &Extents) -> Result<Solution> {
@@ -74,14 +74,16 @@ impl<T: Real> Work<Item<'_, T>> for Solve {
         let (n, k) = items[0].b.shape();
         let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
         let sides: Vec<_> = items.iter().map(|item| item.b).collect();
-        let mut lu: Vec<Lanes<S, T>> = lanes::load(simd, &matrices);
-        let mut x = lanes::load(simd, &sides);
-        eliminate_lanes(simd, [n, n], &mut lu, |lane, row, other| swap_rows(&mut x, k, lane, row, other));
-        forward(n, k, true, &lu, &mut x);
-        backward(n, k, &lu, &mut x);
+        // Elimination of [a b] leaves [u y] with u x = y.
+        let width = n + k;
+        let mut system = vec![Lanes::splat(simd, T::ZERO); n * width];
+        lanes::load_into(&matrices, &mut system, width, 0);
+        lanes::load_into(&sides, &mut system, width, n);
+        eliminate_lanes(simd, [n, width], n, false, &mut system, |_, _| ());
+        backward(n, k, &mut system);
         for (lane, mut item) in items.into_iter().enumerate() {
-            lanes::store(&x, lane, item.x.as_mut());
-            item.finish(|k| lu[k * n + k].each()[lane]);
+            lanes::store_from(&system, width, n, lane, item.x.as_mut());
+            item.finish(|k| system[k * width + k].each()[lane]);
         }
     }
 }

@@ -6,7 +6,7 @@ use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::host::{Matrices, Real, copy, for_each};
-use super::super::lanes::{self, Work};
+use super::super::lanes::{self, Lanes, Work};
 use super::super::substitution::forward;
 use super::Systems;
 
@@ -101,7 +101,8 @@ impl<T: Real> Work<Item<'_, T>> for Each {
         let sides: Vec<_> = items.iter().map(|item| item.b).collect();
         let l = lanes::load(simd, &triangles);
         let mut x = lanes::load(simd, &sides);
-        forward(n, k, self.unit_diagonal, &l, &mut x);
+        let unit = self.unit_diagonal.then(|| Lanes::splat(simd, T::ONE));
+        forward(n, k, unit, &l, &mut x);
         for (lane, mut item) in items.into_iter().enumerate() {
             lanes::store(&x, lane, item.x.as_mut());
             self.finish(item);
