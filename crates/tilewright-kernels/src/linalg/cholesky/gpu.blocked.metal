@@ -87,6 +87,8 @@ for (uint k = 0; k < n; k += N) {
     }
 }
 if (failed != 0) {
+    // What was written of the factor is there before it is overwritten.
+    threadgroup_barrier(mem_flags::mem_device);
     for (uint e = t; e < n * n; e += 256) l[e] = S(NAN);
 }
 if (t == 0) info[item] = failed;

@@ -84,6 +84,8 @@ for (uint k = 0; k < min(m, n); k += NB) {
             }
         }
     }
+    // The panel was read before other threads write its rows at their new places.
+    threadgroup_barrier(mem_flags::mem_device);
 #pragma unroll
     for (int r = 0; r < R; ++r) {
         if (place[r] < m) {
