@@ -89,6 +89,10 @@ TW_MATH_1(sin, ::sinf(x))
 TW_MATH_1(sinh, ::sinhf(x))
 TW_MATH_1(sinpi, TW_EITHER(::sinpif(x), float(::sin(3.14159265358979323846 * ::remainder(double(x), 2.0)))))
 TW_MATH_1(sqrt, ::sqrtf(x))
+// Where a template argument is f64, on CUDA alone: the float above would round it. No overload, which integers could not tell from that.
+template <class X, class = enable_if_t<is_same<X, double>::value>> TW_FN double sqrt(X x) {
+    return ::sqrt(x);
+}
 TW_MATH_1(tan, ::tanf(x))
 TW_MATH_1(tanh, ::tanhf(x))
 TW_MATH_1(tanpi, sinpi(x) / cospi(x))
