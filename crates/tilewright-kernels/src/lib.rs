@@ -6,6 +6,7 @@
 pub mod elementwise;
 pub mod gemm;
 pub mod gram_schmidt;
+pub mod linalg;
 pub mod reduce;
 
 mod arguments;
@@ -24,6 +25,12 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
+    linalg::cholesky::KERNEL,
+    linalg::cholesky_solve::KERNEL,
+    linalg::inverse::KERNEL,
+    linalg::lu::KERNEL,
+    linalg::solve::KERNEL,
+    linalg::triangular_solve::KERNEL,
     reduce::argmax::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,
