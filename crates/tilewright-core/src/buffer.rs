@@ -3,9 +3,7 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytemuck::{Pod, Zeroable};
-
-use crate::{Device, Element, Result};
+use crate::{AlignedBytes, Device, Element, Result};
 
 /// A block of memory on one device. Shared by the tensors that view it; freed with the last of them.
 ///
@@ -43,50 +41,12 @@ pub fn poisoning() -> bool {
     POISON.load(Ordering::Relaxed)
 }
 
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct CacheLine([u8; 64]);
-
-/// Host bytes that start on a 64-byte boundary, so that they can be read as any element type and by any SIMD width.
-pub struct AlignedBytes {
-    lines: Vec<CacheLine>,
-    bytes: usize,
-}
-
-impl AlignedBytes {
-    /// `bytes` zeros.
-    pub fn zeros(bytes: usize) -> Self {
-        Self { lines: bytemuck::zeroed_vec(bytes.div_ceil(64)), bytes }
-    }
-
-    /// `bytes` bytes to be overwritten: zeros, or poison where [`poison_new_memory`] is on.
-    pub fn fresh(bytes: usize) -> Self {
-        let mut fresh = Self::zeros(bytes);
-        if poisoning() {
-            fresh.as_mut().fill(0xff);
-        }
-        fresh
-    }
-}
-
-impl AsRef<[u8]> for AlignedBytes {
-    fn as_ref(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.lines)[..self.bytes]
-    }
-}
-
-impl AsMut<[u8]> for AlignedBytes {
-    fn as_mut(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.bytes]
-    }
-}
-
 impl Buffer for AlignedBytes {
     fn device(&self) -> Device {
         Device::Cpu
     }
     fn bytes(&self) -> usize {
-        self.bytes
+        self.as_ref().len()
     }
     fn host(&self) -> Option<&[u8]> {
         Some(self.as_ref())

@@ -117,7 +117,7 @@ mod files {
         let fail = |why: &dyn std::fmt::Display| Error::file("read_safetensors", path, why);
         let mut file = File::open(path).map_err(|why| fail(&why))?;
         let length = file.metadata().map_err(|why| fail(&why))?.len() as usize;
-        let mut bytes = AlignedBytes::zeros(length);
+        let mut bytes = AlignedBytes::zeros(length)?;
         file.read_exact(bytes.as_mut()).map_err(|why| fail(&why))?;
         let bytes = Arc::new(bytes);
         let whole: &[u8] = (*bytes).as_ref();
@@ -138,8 +138,7 @@ mod files {
                 let layout = Layout::strided(shape, strides.strides(), start / dtype.size(), capacity)?;
                 Tensor::from_buffer(bytes.clone() as Arc<dyn Buffer>, *dtype, layout)?
             } else {
-                let mut copy = AlignedBytes::zeros(view.data().len());
-                copy.as_mut().copy_from_slice(view.data());
+                let copy = AlignedBytes::copy_of(view.data())?;
                 Tensor::from_buffer(Arc::new(copy), *dtype, Layout::contiguous(shape))?
             };
             tensors.insert(name.to_string(), tensor);

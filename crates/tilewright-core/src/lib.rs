@@ -24,11 +24,12 @@ mod error;
 mod fp8;
 mod interop;
 mod kernel;
+mod memory;
 mod shape;
 mod stream;
 mod tensor;
 
-pub use buffer::{AlignedBytes, Buffer, poison_new_memory, poisoning};
+pub use buffer::{Buffer, poison_new_memory, poisoning};
 pub use device::Device;
 pub use dtype::{Boolean, DType, Element};
 pub use error::{Error, Kind, Result};
@@ -37,6 +38,7 @@ pub use half::{bf16, f16};
 #[cfg(feature = "safetensors")]
 pub use interop::{read_safetensors, write_safetensors};
 pub use kernel::{ArgSpec, Args, Case, Expected, Kernel, Residual, Slot, Spec, Tier, Value, Work};
+pub use memory::AlignedBytes;
 pub use shape::{Layout, MAX_RANK, Shape};
 pub use stream::{Event, EventDriver, Stream, StreamDriver};
 pub use tensor::Tensor;

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::buffer::{AlignedBytes, Buffer};
-use crate::{Device, Result};
+use crate::buffer::Buffer;
+use crate::{AlignedBytes, Device, Result};
 
 /// A queue of work on one device: in order within, independent of other streams.
 ///
@@ -132,12 +132,10 @@ impl StreamDriver for Host {
         Device::Cpu
     }
     fn allocate(&self, bytes: usize) -> Result<Arc<dyn Buffer>> {
-        Ok(Arc::new(AlignedBytes::fresh(bytes)))
+        Ok(Arc::new(AlignedBytes::fresh(bytes)?))
     }
     fn upload(&self, bytes: &[u8]) -> Result<Arc<dyn Buffer>> {
-        let mut copy = AlignedBytes::zeros(bytes.len());
-        copy.as_mut().copy_from_slice(bytes);
-        Ok(Arc::new(copy))
+        Ok(Arc::new(AlignedBytes::copy_of(bytes)?))
     }
     fn synchronize(&self) -> Result<()> {
         Ok(())

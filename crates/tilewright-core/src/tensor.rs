@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::buffer::{AlignedBytes, Buffer, Owned};
-use crate::{DType, Device, Element, Error, Layout, Result, Shape, Stream, with_element};
+use crate::buffer::{Buffer, Owned};
+use crate::{AlignedBytes, DType, Device, Element, Error, Layout, Result, Shape, Stream, with_element};
 
 /// An array of numbers on some device, or a strided view of one.
 ///
@@ -30,8 +30,7 @@ impl Tensor {
 
     /// Copies a slice.
     pub fn from_slice<T: Element>(data: &[T], shape: impl TryInto<Shape, Error = Error>) -> Result<Self> {
-        let mut bytes = AlignedBytes::zeros(size_of_val(data));
-        bytes.as_mut().copy_from_slice(bytemuck::cast_slice(data));
+        let bytes = AlignedBytes::copy_of(bytemuck::cast_slice(data))?;
         Self::over(Arc::new(bytes), data.len(), T::DTYPE, shape.try_into()?)
     }
 
@@ -52,7 +51,7 @@ impl Tensor {
     /// Zeros on the host.
     pub fn zeros(dtype: DType, shape: impl TryInto<Shape, Error = Error>) -> Result<Self> {
         let shape = shape.try_into()?;
-        let bytes = AlignedBytes::zeros(shape.elements() * dtype.size());
+        let bytes = AlignedBytes::zeros(shape.elements() * dtype.size())?;
         Self::over(Arc::new(bytes), shape.elements(), dtype, shape)
     }
 

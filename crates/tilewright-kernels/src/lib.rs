@@ -8,17 +8,12 @@ pub mod gemm;
 pub mod gram_schmidt;
 pub mod reduce;
 
+mod arguments;
+
 use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
-    &reduce::argmax::Registered,
-    &reduce::logsumexp::Registered,
-    &reduce::max::Registered,
-    &reduce::scan::Registered,
-    &reduce::softmax::Registered,
-    &reduce::sum::Registered,
-    &reduce::top_k::Registered,
     elementwise::copy::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
@@ -29,6 +24,13 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
+    reduce::argmax::KERNEL,
+    reduce::logsumexp::KERNEL,
+    reduce::max::KERNEL,
+    reduce::scan::KERNEL,
+    reduce::softmax::KERNEL,
+    reduce::sum::KERNEL,
+    reduce::top_k::KERNEL,
 ];
 
 /// The kernel of this name.

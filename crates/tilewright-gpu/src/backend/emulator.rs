@@ -351,14 +351,12 @@ impl StreamDriver for EmulatedStream {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Arc<dyn Buffer>> {
-        let memory = RwLock::new(AlignedBytes::fresh(bytes));
+        let memory = RwLock::new(AlignedBytes::fresh(bytes)?);
         Ok(Arc::new(EmulatedBuffer { memory, bytes, failure: Mutex::default() }))
     }
 
     fn upload(&self, bytes: &[u8]) -> Result<Arc<dyn Buffer>> {
-        let mut memory = AlignedBytes::zeros(bytes.len());
-        memory.as_mut().copy_from_slice(bytes);
-        let memory = RwLock::new(memory);
+        let memory = RwLock::new(AlignedBytes::copy_of(bytes)?);
         Ok(Arc::new(EmulatedBuffer { memory, bytes: bytes.len(), failure: Mutex::default() }))
     }
 

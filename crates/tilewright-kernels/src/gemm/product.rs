@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use tilewright_core::{Args, DType, Error, Layout, Result, Shape, Stream, Tensor};
+use tilewright_core::{Args, DType, Error, Layout, Result, Shape, Tensor};
 
 use super::Tile;
 
@@ -85,23 +85,6 @@ fn stacked(tensor: &Tensor) -> Result<Option<Tensor>> {
 fn view(tensor: &Tensor, dims: &[usize], strides: &[usize]) -> Result<Tensor> {
     let layout = Layout::strided(Shape::new(dims)?, strides, tensor.layout().offset(), usize::MAX)?;
     Tensor::from_buffer(tensor.buffer().clone(), tensor.dtype(), layout)
-}
-
-/// Fails unless the tensor lies on the stream's device and has a dtype of the family.
-pub(super) fn check(
-    name: &'static str,
-    stream: &Stream,
-    argument: &'static str,
-    tensor: &Tensor,
-) -> Result<()> {
-    if tensor.device() != stream.device() {
-        let why = format!("lies on {}, but the stream is on {}", tensor.device(), stream.device());
-        return Err(Error::layout(name, argument, why));
-    }
-    if !DTYPES.contains(&tensor.dtype()) {
-        return Err(Error::dtype(name, argument, "one of f64, f32, f16, bf16", tensor.dtype()));
-    }
-    Ok(())
 }
 
 /// Fails unless there are at least `axes` axes.

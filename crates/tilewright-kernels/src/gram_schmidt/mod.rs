@@ -22,7 +22,9 @@ pub use orthonormalize::{Orthonormal, Orthonormalize, orthonormalize};
 pub use project::{Project, project};
 pub use subspace_step::{SubspaceStep, subspace_step};
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Tensor};
+
+use crate::arguments::check_f64;
 
 /// Dtypes of projections.
 const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16, DType::F64];
@@ -83,52 +85,6 @@ fn accumulator(dtype: DType) -> DType {
     if dtype == DType::F64 { DType::F64 } else { DType::F32 }
 }
 
-fn check_tensor(
-    operation: &'static str,
-    argument: &'static str,
-    stream: &Stream,
-    tensor: &Tensor,
-    dtypes: &[DType],
-) -> Result<()> {
-    if tensor.device() != stream.device() {
-        let why = format!("lies on {}, the stream is on {}", tensor.device(), stream.device());
-        return Err(Error::layout(operation, argument, why));
-    }
-    if !dtypes.contains(&tensor.dtype()) {
-        let names: Vec<_> = dtypes.iter().map(|dtype| dtype.name()).collect();
-        return Err(Error::dtype(operation, argument, names.join(", "), tensor.dtype()));
-    }
-    Ok(())
-}
-
-/// Refuses a tensor whose dtype is not that of `q`.
-fn check_same_dtype(
-    operation: &'static str,
-    argument: &'static str,
-    tensor: &Tensor,
-    q: &Tensor,
-) -> Result<()> {
-    if tensor.dtype() == q.dtype() {
-        return Ok(());
-    }
-    Err(Error::dtype(operation, argument, q.dtype(), tensor.dtype()))
-}
-
-/// Refuses f64 where kernels are Metal.
-fn check_device_dtype(operation: &'static str, device: Device, dtype: DType) -> Result<()> {
-    if dtype == DType::F64 && matches!(device, Device::Metal(_) | Device::Emulated) {
-        return Err(Error::unsupported(operation, device, "Metal has no f64"));
-    }
-    Ok(())
-}
-
-/// The variant that was asked for, or the default.
-fn choose(operation: &'static str, variant: Option<&str>, known: &[&'static str]) -> Result<&'static str> {
-    let Some(variant) = variant else { return Ok(known[0]) };
-    let found = known.iter().find(|known| **known == variant);
-    found.copied().ok_or_else(|| Error::range(operation, "variant", format!("one of {known:?}"), variant))
-}
-
 /// The variants of a projection, the default first: a block is a matrix product where its sums need not be compensated.
 fn variants(
     operation: &'static str,
@@ -137,7 +93,7 @@ fn variants(
     columns: usize,
     compensated: bool,
 ) -> Result<Vec<&'static str>> {
-    check_device_dtype(operation, device, dtype)?;
+    check_f64(operation, device, dtype)?;
     Ok(match device {
         Device::Cpu => vec!["cpu"],
         _ if is_product(columns, compensated) => vec!["gemm", "portable"],

@@ -1,7 +1,7 @@
 //! Reductions, scans and selections along one axis of a strided tensor.
 //!
-//! [`sum`](sum::sum) · [`max`](max::max) · [`argmax`](argmax::argmax) · [`logsumexp`](logsumexp::logsumexp) ·
-//! [`softmax`](softmax::softmax) · [`scan`](scan::scan) · [`top_k`](top_k::top_k)
+//! [`sum()`] · [`max()`] · [`argmax()`] · [`logsumexp()`] ·
+//! [`softmax()`] · [`scan()`] · [`top_k()`]
 //!
 //! A row is what lies along the axis. Every kernel gives the same bits on every run: how a row is cut into blocks depends on
 //! its length alone, never on the number of threads, and partial results combine in a fixed tree.
@@ -21,3 +21,11 @@ mod geometry;
 pub(crate) mod number;
 mod registry;
 mod rows;
+
+pub use argmax::{Argmax, argmax};
+pub use logsumexp::{Logsumexp, logsumexp};
+pub use max::{Max, max};
+pub use scan::{Scan, scan};
+pub use softmax::{Softmax, softmax};
+pub use sum::{Mode, Sum, sum};
+pub use top_k::{TopK, top_k};

@@ -2,7 +2,8 @@
 
 use tilewright_core::{ArgSpec, Args, Case, DType, Device, Error, Result, Tensor, Value, Work};
 
-use super::rows::{check_dtype, check_exponential};
+use super::rows::check_exponential;
+use crate::arguments::{check_dtype, check_f64, only_variant};
 
 pub(super) const AXIS: ArgSpec =
     ArgSpec { name: "axis", default: "-1", doc: "the axis, counted from the end where negative" };
@@ -38,8 +39,9 @@ pub(super) fn variants(
     dtype: DType,
     dtypes: &[DType],
 ) -> Result<Vec<&'static str>> {
-    check_dtype(operation, device, dtype, dtypes)?;
-    Ok(vec![variant(device)])
+    check_dtype(operation, "x", dtype, dtypes)?;
+    check_f64(operation, device, dtype)?;
+    Ok(vec![only_variant(device)])
 }
 
 /// [`variants`] of a kernel with exponentials.
@@ -51,20 +53,6 @@ pub(super) fn variants_without_f64(
 ) -> Result<Vec<&'static str>> {
     check_exponential(operation, device, dtype)?;
     variants(operation, device, dtype, dtypes)
-}
-
-/// Fails on a variant that `device` does not have.
-pub(super) fn check_variant(operation: &'static str, device: Device, asked: Option<&str>) -> Result<()> {
-    match asked {
-        Some(asked) if asked != variant(device) => {
-            Err(Error::range(operation, "variant", format!("{} on {device}", variant(device)), asked))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn variant(device: Device) -> &'static str {
-    if device == Device::Cpu { "cpu" } else { "portable" }
 }
 
 /// The work of a reduction: one operation an element.

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 use tilewright_core::{DType, Device, Element, Error, Result, Stream, Tensor};
 
+use crate::arguments::{check_f64, check_tensor};
+
 /// Elements below which threads cost more than they give.
 const SERIAL: usize = 1 << 15;
 
@@ -29,11 +31,8 @@ impl Rows {
         axis: i64,
         dtypes: &[DType],
     ) -> Result<Self> {
-        if x.device() != stream.device() {
-            let why = format!("lies on {}, the stream is on {}", x.device(), stream.device());
-            return Err(Error::layout(operation, "x", why));
-        }
-        check_dtype(operation, stream.device(), x.dtype(), dtypes)?;
+        check_tensor(operation, "x", stream, x, dtypes)?;
+        check_f64(operation, stream.device(), x.dtype())?;
         let rank = x.rank() as i64;
         if rank == 0 {
             return Err(Error::shape(operation, "x", "at least 1 axis", x.shape()));
@@ -136,23 +135,6 @@ impl Rows {
         });
         copy
     }
-}
-
-/// Fails on a dtype that the operation does not take, or the device does not have.
-pub(super) fn check_dtype(
-    operation: &'static str,
-    device: Device,
-    dtype: DType,
-    dtypes: &[DType],
-) -> Result<()> {
-    if !dtypes.contains(&dtype) {
-        let names: Vec<_> = dtypes.iter().map(|dtype| dtype.name()).collect();
-        return Err(Error::dtype(operation, "x", names.join(", "), dtype));
-    }
-    if dtype == DType::F64 && matches!(device, Device::Metal(_) | Device::Emulated) {
-        return Err(Error::unsupported(operation, device, "Metal has no 64-bit floats"));
-    }
-    Ok(())
 }
 
 /// Fails on f64 where `operation` would need an exponential of it on a GPU.

@@ -12,7 +12,7 @@ use tilewright_core::{
 };
 
 use super::{CopyTo, NAME, check_formats, copy, reference};
-use crate::elementwise::check_variant;
+use crate::arguments::choose;
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -246,7 +246,7 @@ impl Kernel for Registered {
             "same" => None,
             name => Some(name.parse::<DType>()?),
         };
-        check_variant(NAME, variant, variants(stream.device(), x.dtype(), dtype.unwrap_or(x.dtype()))?)?;
+        choose(NAME, variant, &variants(stream.device(), x.dtype(), dtype.unwrap_or(x.dtype()))?)?;
         Ok(vec![copy(stream, x, &CopyTo { dtype })?])
     }
 

@@ -55,7 +55,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::check_device;
+use crate::arguments::check_device;
 
 const NAME: &str = "copy";
 

@@ -140,7 +140,7 @@ impl Kernel for Registered {
         let [x] = inputs else {
             return Err(Error::range(NAME, "number of inputs", 1, inputs.len()));
         };
-        crate::elementwise::check_variant(NAME, variant, variants(NAME, stream.device(), x.dtype())?)?;
+        crate::arguments::choose(NAME, variant, &variants(NAME, stream.device(), x.dtype())?)?;
         let args = SoftCap { cap: args.float("cap", SoftCap::default().cap)? };
         Ok(vec![soft_cap(stream, x, &args)?])
     }

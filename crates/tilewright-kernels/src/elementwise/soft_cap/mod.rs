@@ -43,7 +43,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::{check_device, check_dtype};
+use crate::arguments::check_tensor;
 
 const NAME: &str = "soft_cap";
 pub(super) const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16, DType::F64];
@@ -78,8 +78,7 @@ impl SoftCap {
 /// # Errors
 /// `x` on another device than the stream or not of a floating dtype; `cap` not positive and finite; f64 on a GPU.
 pub fn soft_cap(stream: &Stream, x: &Tensor, args: &SoftCap) -> Result<Tensor> {
-    check_device(NAME, "x", stream, x)?;
-    check_dtype(NAME, "x", DTYPES, x)?;
+    check_tensor(NAME, "x", stream, x, DTYPES)?;
     args.check(NAME, x.dtype())?;
     match stream.device() {
         Device::Cpu => cpu::soft_cap(x, args.cap),

@@ -10,7 +10,7 @@ use tilewright_core::{
 };
 
 use super::{NAME, reference, soft_cap_bw};
-use crate::elementwise::check_variant;
+use crate::arguments::choose;
 use crate::elementwise::soft_cap::{DTYPES, SoftCap, cases};
 
 const ROUNDINGS: f64 = 20.0;
@@ -75,7 +75,7 @@ impl Kernel for Registered {
         let [dy, x] = inputs else {
             return Err(Error::range(NAME, "number of inputs", 2, inputs.len()));
         };
-        check_variant(NAME, variant, cases::variants(NAME, stream.device(), x.dtype())?)?;
+        choose(NAME, variant, &cases::variants(NAME, stream.device(), x.dtype())?)?;
         let args = SoftCap { cap: args.float("cap", SoftCap::default().cap)? };
         Ok(vec![soft_cap_bw(stream, dy, x, &args)?])
     }

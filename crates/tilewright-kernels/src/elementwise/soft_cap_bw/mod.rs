@@ -45,7 +45,7 @@ pub(crate) use cases::KERNEL;
 use tilewright_core::{Device, Error, Result, Stream, Tensor};
 
 use super::soft_cap::{DTYPES, SoftCap};
-use super::{check_device, check_dtype};
+use crate::arguments::{check_device, check_same_dtype, check_tensor};
 
 const NAME: &str = "soft_cap_bw";
 
@@ -55,12 +55,9 @@ const NAME: &str = "soft_cap_bw";
 /// `dy` or `x` on another device than the stream, of no floating dtype or of different dtypes or shapes; `cap` not positive and
 /// finite; f64 on a GPU.
 pub fn soft_cap_bw(stream: &Stream, dy: &Tensor, x: &Tensor, args: &SoftCap) -> Result<Tensor> {
-    check_device(NAME, "dy", stream, dy)?;
+    check_tensor(NAME, "dy", stream, dy, DTYPES)?;
     check_device(NAME, "x", stream, x)?;
-    check_dtype(NAME, "dy", DTYPES, dy)?;
-    if x.dtype() != dy.dtype() {
-        return Err(Error::dtype(NAME, "x", format!("{} as dy", dy.dtype()), x.dtype()));
-    }
+    check_same_dtype(NAME, "x", x, dy)?;
     if x.dims() != dy.dims() {
         return Err(Error::shape(NAME, "x", format!("{} as dy", dy.shape()), x.shape()));
     }

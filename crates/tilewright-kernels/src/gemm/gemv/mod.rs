@@ -53,7 +53,8 @@ pub use cases::KERNEL;
 
 use tilewright_core::{Args, DType, Device, Error, Result, Shape, Stream, Tensor};
 
-use super::product;
+use super::product::{self, DTYPES};
+use crate::arguments::check_tensor;
 
 const NAME: &str = "gemv";
 
@@ -115,7 +116,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, x: &Tensor, args: &Ge
 fn plan(stream: &Stream, a: &Tensor, x: &Tensor, args: &Gemv) -> Result<Problem> {
     for (argument, tensor, expected, axes) in [("a", a, "at least 2 axes", 2), ("x", x, "at least 1 axis", 1)]
     {
-        product::check(NAME, stream, argument, tensor)?;
+        check_tensor(NAME, argument, stream, tensor, DTYPES)?;
         product::check_rank(NAME, argument, expected, tensor, axes)?;
     }
     if x.dtype() != a.dtype() {

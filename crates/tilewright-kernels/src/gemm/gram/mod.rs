@@ -55,7 +55,8 @@ use tilewright_core::{Args, DType, Result, Shape, Stream, Tensor};
 
 use super::Tile;
 use super::matmul::execute;
-use super::product::{self, Product};
+use super::product::{self, DTYPES, Product};
+use crate::arguments::check_tensor;
 
 const NAME: &str = "gram";
 
@@ -90,7 +91,7 @@ pub fn gram(stream: &Stream, a: &Tensor, args: &Gram) -> Result<Tensor> {
 }
 
 fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Gram) -> Result<Tensor> {
-    product::check(NAME, stream, "a", a)?;
+    check_tensor(NAME, "a", stream, a, DTYPES)?;
     product::check_rank(NAME, "a", "at least 2 axes", a, 2)?;
     product::check_tile(NAME, a.dtype(), args.tile)?;
     let out = product::output_dtype(NAME, a.dtype(), args.out_dtype)?;

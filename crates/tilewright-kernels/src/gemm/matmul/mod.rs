@@ -68,7 +68,8 @@ pub(super) use reference::Truth;
 use tilewright_core::{Args, DType, Device, Error, Result, Shape, Stream, Tensor};
 
 use super::Tile;
-use super::product::{self, Product};
+use super::product::{self, DTYPES, Product};
+use crate::arguments::check_tensor;
 
 const NAME: &str = "matmul";
 
@@ -154,7 +155,7 @@ fn plan(stream: &Stream, a: &Tensor, b: &Tensor, c: Option<&Tensor>, args: &Matm
     let c = c.filter(|_| args.beta != 0.0);
     for (argument, tensor) in [("a", Some(a)), ("b", Some(b)), ("c", c)] {
         let Some(tensor) = tensor else { continue };
-        product::check(NAME, stream, argument, tensor)?;
+        check_tensor(NAME, argument, stream, tensor, DTYPES)?;
         product::check_rank(NAME, argument, "at least 2 axes", tensor, 2)?;
     }
     if b.dtype() != a.dtype() {

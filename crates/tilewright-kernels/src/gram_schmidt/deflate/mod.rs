@@ -45,7 +45,8 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Error, Result, Stream, Tensor};
 
-use super::{DTYPES, Sizes, check_same_dtype, check_tensor, choose, is_product, variants};
+use super::{DTYPES, Sizes, is_product, variants};
+use crate::arguments::{check_same_dtype, check_tensor, choose};
 use crate::gemm::{Matmul, matmul};
 
 const NAME: &str = "deflate";

@@ -6,9 +6,10 @@ use tilewright_core::{
     Tensor, Tier, Work,
 };
 
-use super::super::{choose, samples};
+use super::super::samples;
 use super::reference::Problem;
 use super::{DTYPES, NAME, Orthonormalize, gpu, orthonormalize};
+use crate::arguments::choose;
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 

@@ -55,7 +55,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::{check_same_dtype, check_tensor};
+use crate::arguments::{check_same_dtype, check_tensor};
 
 const NAME: &str = "orthonormalize";
 const DTYPES: &[DType] = &[DType::F32, DType::F64];

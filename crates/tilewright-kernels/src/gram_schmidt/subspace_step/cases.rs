@@ -8,8 +8,9 @@ use tilewright_core::{
     Work,
 };
 
-use super::super::{DTYPES, accumulator, check_device_dtype, choose, samples};
+use super::super::{DTYPES, accumulator, samples};
 use super::{NAME, SubspaceStep, reference, subspace_step};
+use crate::arguments::{check_f64, choose};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -67,7 +68,7 @@ fn args(args: &Args) -> Result<SubspaceStep> {
 }
 
 fn variants(device: Device, dtype: DType) -> Result<Vec<&'static str>> {
-    check_device_dtype(NAME, device, dtype)?;
+    check_f64(NAME, device, dtype)?;
     Ok(vec![if device == Device::Cpu { "cpu" } else { "gemm" }])
 }
 

@@ -45,7 +45,8 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Error, Result, Stream, Tensor};
 
-use super::{DTYPES, check_device_dtype, check_same_dtype, check_tensor};
+use super::DTYPES;
+use crate::arguments::{check_f64, check_same_dtype, check_tensor};
 
 const NAME: &str = "subspace_step";
 
@@ -73,7 +74,7 @@ pub fn subspace_step(stream: &Stream, a: &Tensor, v: &Tensor, args: &SubspaceSte
     check_tensor(NAME, "a", stream, a, DTYPES)?;
     check_tensor(NAME, "v", stream, v, DTYPES)?;
     check_same_dtype(NAME, "v", v, a)?;
-    check_device_dtype(NAME, stream.device(), a.dtype())?;
+    check_f64(NAME, stream.device(), a.dtype())?;
     let &[ref batch @ .., _, n] = a.dims() else {
         return Err(Error::shape(NAME, "a", "[.., m, n]", a.shape()));
     };

@@ -5,6 +5,7 @@ use tilewright_core::{
 };
 
 use super::{Argmax, DTYPES, NAME, argmax, reference};
+use crate::arguments::{choose, only_variant};
 use crate::reduce::data::{self, Along, EDGES};
 use crate::reduce::registry;
 
@@ -19,7 +20,9 @@ static SPEC: Spec = Spec {
 };
 
 /// `argmax` in the registry.
-pub(crate) struct Registered;
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
 
 impl Kernel for Registered {
     fn spec(&self) -> &'static Spec {
@@ -84,7 +87,7 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        registry::check_variant(NAME, stream.device(), variant)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         let (axis, index) = (registry::axis(NAME, args)?, registry::index(args)?);
         Ok(vec![argmax(stream, registry::one(NAME, inputs)?, &Argmax { axis, index })?])
     }

@@ -10,7 +10,8 @@ use crate::reduce::geometry::{HEADER, Split, definition};
 use crate::reduce::rows::Rows;
 
 /// The reducer that `max` uses too.
-pub(in crate::reduce) const BEST: &str = concat!(include_str!("../order.metal"), include_str!("../best.metal"));
+pub(in crate::reduce) const BEST: &str =
+    concat!(include_str!("../order.metal"), include_str!("../best.metal"));
 
 static PARTS: LazyLock<Program> = LazyLock::new(|| {
     let definition = definition(NAME, &[BEST], include_str!("gpu.metal"));

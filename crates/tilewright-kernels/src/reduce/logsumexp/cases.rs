@@ -6,6 +6,7 @@ use tilewright_core::{
 
 use super::reference::{self, Truth};
 use super::{DTYPES, Logsumexp, NAME, logsumexp};
+use crate::arguments::{choose, only_variant};
 use crate::reduce::data::{self, Along, EDGES};
 use crate::reduce::registry;
 
@@ -20,7 +21,9 @@ static SPEC: Spec = Spec {
 };
 
 /// `logsumexp` in the registry.
-pub(crate) struct Registered;
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
 
 /// Unit roundoffs, at most, by which the sum of exponentials is off, relative to itself, beside the roundings of the
 /// differences: an exponential (8: Metal's 4 ulp), 28 additions per level of 2^13 elements as in `sum`, and 22 times that the maximum can grow on
@@ -94,7 +97,7 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        registry::check_variant(NAME, stream.device(), variant)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         let args = Logsumexp { axis: registry::axis(NAME, args)? };
         Ok(vec![logsumexp(stream, registry::one(NAME, inputs)?, &args)?])
     }

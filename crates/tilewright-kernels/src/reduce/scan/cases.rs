@@ -5,6 +5,7 @@ use tilewright_core::{
 };
 
 use super::{DTYPES, NAME, Scan, reference, scan};
+use crate::arguments::{choose, only_variant};
 use crate::reduce::data::{self, Along, EDGES};
 use crate::reduce::registry;
 
@@ -23,7 +24,9 @@ static SPEC: Spec = Spec {
 };
 
 /// `scan` in the registry.
-pub(crate) struct Registered;
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
 
 /// Additions between a term and an element, at most. The CPU: 4 within a chunk, 64 chunks in a leaf, the carry with its own two roundings, and the last
 /// sum. The GPU, per level of 2^12 elements: 3 + 5 + 4 + 8 + 2 in the scan and 24 in the sums of the parts. 72 covers each.
@@ -109,7 +112,7 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        registry::check_variant(NAME, stream.device(), variant)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         Ok(vec![scan(stream, registry::one(NAME, inputs)?, &args(given)?)?])
     }
 

@@ -43,7 +43,7 @@ mod tests;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
-pub(crate) use cases::Registered;
+pub(crate) use cases::KERNEL;
 
 use crate::reduce::rows::Rows;
 

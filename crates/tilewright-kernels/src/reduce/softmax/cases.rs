@@ -5,6 +5,7 @@ use tilewright_core::{
 };
 
 use super::{DTYPES, NAME, Softmax, reference, softmax};
+use crate::arguments::{choose, only_variant};
 use crate::reduce::data::{self, Along, EDGES};
 use crate::reduce::logsumexp::sum_roundings;
 use crate::reduce::registry;
@@ -20,7 +21,9 @@ static SPEC: Spec = Spec {
 };
 
 /// `softmax` in the registry.
-pub(crate) struct Registered;
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
 
 impl Kernel for Registered {
     fn spec(&self) -> &'static Spec {
@@ -92,7 +95,7 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        registry::check_variant(NAME, stream.device(), variant)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         let args = Softmax { axis: registry::axis(NAME, args)? };
         Ok(vec![softmax(stream, registry::one(NAME, inputs)?, &args)?])
     }

@@ -5,6 +5,7 @@ use tilewright_core::{
 };
 
 use super::{DTYPES, Mode, NAME, Sum, reference, sum};
+use crate::arguments::{choose, only_variant};
 use crate::reduce::data::{self, Along, EDGES};
 use crate::reduce::registry;
 
@@ -26,7 +27,9 @@ static SPEC: Spec = Spec {
 };
 
 /// `sum` in the registry.
-pub(crate) struct Registered;
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
 
 /// Additions between an element and the result, at most. Per level of 2^13 elements the GPU adds 8 quads to each of four
 /// sums, 2 ends, joins the four (3), 32 lanes (5) and 8 SIMD groups (7), and the CPU 16 to each of 64 sums, joined in a tree
@@ -124,7 +127,7 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        registry::check_variant(NAME, stream.device(), variant)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         Ok(vec![sum(stream, registry::one(NAME, inputs)?, &args(given)?)?])
     }
 

@@ -5,6 +5,7 @@ use tilewright_core::{
 };
 
 use super::{DTYPES, NAME, TopK, check_key, reference, top_k};
+use crate::arguments::{choose, only_variant};
 use crate::reduce::data::{self, Along, EDGES};
 use crate::reduce::registry;
 
@@ -24,7 +25,9 @@ static SPEC: Spec = Spec {
 };
 
 /// `top_k` in the registry.
-pub(crate) struct Registered;
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
 
 impl Kernel for Registered {
     fn spec(&self) -> &'static Spec {
@@ -116,7 +119,7 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        registry::check_variant(NAME, stream.device(), variant)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         let (values, positions) = top_k(stream, registry::one(NAME, inputs)?, &args(given)?)?;
         Ok(vec![values, positions])
     }

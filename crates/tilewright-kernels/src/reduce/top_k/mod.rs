@@ -46,7 +46,7 @@ mod tests;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-pub(crate) use cases::Registered;
+pub(crate) use cases::KERNEL;
 
 use crate::reduce::rows::{Rows, check_index};
 
