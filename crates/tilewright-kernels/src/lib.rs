@@ -6,6 +6,7 @@
 pub mod elementwise;
 pub mod gemm;
 pub mod gram_schmidt;
+pub mod mlstm;
 pub mod reduce;
 
 mod arguments;
@@ -24,6 +25,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
+    mlstm::mlstm_sequence::KERNEL,
+    mlstm::mlstm_step::KERNEL,
     reduce::argmax::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,

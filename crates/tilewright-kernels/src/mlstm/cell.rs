@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
+use crate::arguments::{check_device, check_dtype, only_variant};
+
 /// Dtypes of q, k, v, o and h. Gates and states are f32, and f64 beside f64.
 pub(super) const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16, DType::F64];
 
@@ -184,15 +186,10 @@ pub(super) fn check(
     };
     let sizes = Sizes { b, nh, s, dqk, dv };
     let data = x.q.dtype();
-    if !DTYPES.contains(&data) {
-        return Err(Error::dtype(operation, "q", "f32, f16, bf16, f64", data));
-    }
+    check_dtype(operation, "q", data, DTYPES)?;
     let sums = accumulator(data);
     let one = |argument: &'static str, tensor: &Tensor, dims: &[usize], dtype: DType| {
-        if tensor.device() != stream.device() {
-            let why = format!("lies on {}, the stream is on {}", tensor.device(), stream.device());
-            return Err(Error::layout(operation, argument, why));
-        }
+        check_device(operation, argument, stream, tensor)?;
         if tensor.dims() != dims {
             return Err(Error::shape(operation, argument, format!("{dims:?}"), tensor.shape()));
         }
@@ -220,11 +217,9 @@ pub(super) fn check(
 
 /// The variants that run data of this dtype on a device.
 pub(super) fn variants(operation: &'static str, device: Device, dtype: DType) -> Result<Vec<&'static str>> {
-    match device {
-        Device::Cpu => Ok(vec!["cpu"]),
-        _ if dtype == DType::F64 => {
-            Err(Error::unsupported(operation, device, "the portable body computes in f32; f64 runs on the CPU"))
-        }
-        _ => Ok(vec!["portable"]),
+    if device != Device::Cpu && dtype == DType::F64 {
+        let why = "the portable body computes in f32; f64 runs on the CPU";
+        return Err(Error::unsupported(operation, device, why));
     }
+    Ok(vec![only_variant(device)])
 }

@@ -1,10 +1,10 @@
 //! What the registered kernels of this family have in common: slots, arguments by name, sizes of a case.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Error, Expected, Residual, Result, Slot, Tensor, Tier, Value, Work,
+    ArgSpec, Args, Case, DType, Error, Expected, Residual, Result, Slot, Tensor, Tier, Value, Work,
 };
 
-use super::cell::{MlstmInputs, MlstmState, Sizes, accumulator, variants};
+use super::cell::{MlstmInputs, MlstmState, Sizes, accumulator};
 use super::mlstm_sequence::reference::{Numbers, Truth};
 use super::{InputGate, Mlstm};
 
@@ -149,27 +149,6 @@ pub(super) fn residuals(
     Ok(vec![Residual { name: "two sequences' |out - truth| / tolerance", ratio: share, limit: 1.0 }])
 }
 
-/// [`variants`] for a case.
-pub(super) fn support(operation: &'static str, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-    variants(operation, device, case.dtype)
-}
-
-/// Fails on a variant that does not run data of this dtype on this device.
-pub(super) fn check_variant(
-    operation: &'static str,
-    variant: Option<&str>,
-    device: Device,
-    dtype: DType,
-) -> Result<()> {
-    let known = variants(operation, device, dtype)?;
-    match variant {
-        Some(asked) if !known.contains(&asked) => {
-            Err(Error::range(operation, "variant", format!("one of {known:?}"), asked))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The least bytes that a forward form moves: inputs, h, and the states at both ends. `flops` per token and head.
 pub(super) fn work(case: &Case, flops: f64) -> Work {
     let sizes = sizes(case);
@@ -186,4 +165,11 @@ pub(super) fn work(case: &Case, flops: f64) -> Work {
 /// Whether data of this name comes with an initial state.
 pub(super) fn has_state(data: &str) -> bool {
     !matches!(data, "" | "vector")
+}
+
+/// The case of a step as that of a sequence of one token.
+pub(super) fn sequence_of(case: &Case) -> Case {
+    let mut case = case.clone();
+    case.dims.insert(2, ("s", 1));
+    case
 }

@@ -12,7 +12,7 @@ impl<T: Number<Sum: Scalar> + Rounded<T::Sum>> Data for T {}
 
 /// The type of gates, states and sums: f32 or f64.
 pub(super) trait Scalar:
-    Real + crate::gemm::number::Sum + faer::traits::RealField + std::ops::Mul<Output = Self>
+    Real + crate::gemm::number::Sum + faer::traits::RealField
 {
 }
 

@@ -6,7 +6,8 @@ use tilewright_core::{
 
 use super::reference::{self, Numbers};
 use super::{NAME, mlstm_sequence};
-use crate::mlstm::cell::{DTYPES, accumulator};
+use crate::arguments::choose;
+use crate::mlstm::cell::{DTYPES, accumulator, variants};
 use crate::mlstm::{registry, samples};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -98,7 +99,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        registry::support(NAME, device, case)
+        variants(NAME, device, case.dtype)
     }
 
     fn run(
@@ -110,7 +111,7 @@ impl Kernel for Registered {
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
         let (x, state) = registry::inputs(NAME, inputs)?;
-        registry::check_variant(NAME, variant, stream.device(), x.q.dtype())?;
+        choose(NAME, variant, &variants(NAME, stream.device(), x.q.dtype())?)?;
         let (h, state) = mlstm_sequence(stream, &x, state.as_ref(), &registry::cell(args)?)?;
         Ok(vec![h, state.c, state.n, state.m])
     }

@@ -8,6 +8,7 @@ use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
 use crate::mlstm::rows::{Data, Rows, with_data};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+use crate::reduce::number::Accumulator;
 
 pub(super) fn mlstm_sequence(
     sizes: &Sizes,
@@ -28,10 +29,10 @@ fn run<T: Data>(
     let (q, k, v) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?, Rows::<T>::new(x.v)?);
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
     let o = x.o.map(Rows::<T>::new).transpose()?;
-    let mut outputs = Outputs::<T>::new(sizes, state)?;
+    let mut outputs = Outputs::new::<T>(sizes, state)?;
     let scale = T::Sum::from_f64(cell.scale(dqk));
-    outputs.heads(sizes).enumerate().for_each(|(head, Head { h, c, n, m })| {
-        let zero = T::Sum::from_f64(0.0);
+    outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
+        let zero = T::Sum::ZERO;
         let (mut query, mut key) = (vec![zero; dqk], vec![zero; dqk]);
         let [mut value, mut sum, mut gate] = [vec![zero; dv], vec![zero; dv], vec![zero; dv]];
         for t in 0..s {
@@ -69,8 +70,8 @@ fn run<T: Data>(
             }
             T::round(&sum, &mut h[t * dv..][..dv]);
         }
-    });
-    outputs.finish(sizes)
+    })?;
+    Ok(outputs.finish())
 }
 
 /// `h *= sigma(o)`
@@ -88,11 +89,11 @@ pub(in crate::mlstm) fn apply_output_gate<S: crate::mlstm::rows::Scalar>(h: &mut
 }
 
 /// The outputs of a forward form: h, and the state, which starts as the initial one or as zeros.
-pub(in crate::mlstm) struct Outputs<T: Data> {
-    h: Vec<T>,
-    c: Vec<T::Sum>,
-    n: Vec<T::Sum>,
-    m: Vec<T::Sum>,
+pub(in crate::mlstm) struct Outputs {
+    h: Tensor,
+    c: Tensor,
+    n: Tensor,
+    m: Tensor,
 }
 
 /// One sequence's part of them.
@@ -106,37 +107,43 @@ pub(in crate::mlstm) struct Head<'a, T: Data> {
     pub(in crate::mlstm) m: &'a mut T::Sum,
 }
 
-impl<T: Data> Outputs<T> {
-    pub(in crate::mlstm) fn new(sizes: &Sizes, state: Option<&MlstmState>) -> Result<Self> {
-        let start = |of: fn(&MlstmState) -> &Tensor, elements: usize| match state {
-            Some(state) => of(state).to_vec::<T::Sum>(),
-            None => Ok(vec![T::Sum::from_f64(0.0); elements]),
+impl Outputs {
+    pub(in crate::mlstm) fn new<T: Data>(sizes: &Sizes, state: Option<&MlstmState>) -> Result<Self> {
+        let start = |of: fn(&MlstmState) -> &Tensor, shape: &[usize]| {
+            let mut start = Tensor::empty(&Stream::cpu(), T::Sum::DTYPE, shape)?;
+            let target = start.as_slice_mut::<T::Sum>()?;
+            match state.map(of) {
+                Some(given) if given.is_contiguous() => target.copy_from_slice(given.as_slice()?),
+                Some(given) => target.copy_from_slice(&given.to_vec()?),
+                None => target.fill(T::Sum::ZERO),
+            }
+            Ok(start)
         };
         Ok(Outputs {
-            h: vec![T::zeroed(); sizes.values().iter().product()],
-            c: start(|state| &state.c, sizes.c().iter().product())?,
-            n: start(|state| &state.n, sizes.n().iter().product())?,
-            m: start(|state| &state.m, sizes.heads())?,
+            h: Tensor::empty(&Stream::cpu(), T::DTYPE, sizes.values())?,
+            c: start(|state| &state.c, &sizes.c())?,
+            n: start(|state| &state.n, &sizes.n())?,
+            m: start(|state| &state.m, &sizes.m())?,
         })
     }
 
-    /// One item a sequence.
-    pub(in crate::mlstm) fn heads(&mut self, sizes: &Sizes) -> impl IndexedParallelIterator<Item = Head<'_, T>> {
-        let Sizes { s, dqk, dv, .. } = *sizes;
-        let h = parts(&mut self.h, sizes.heads(), s * dv);
-        let c = parts(&mut self.c, sizes.heads(), dqk * dv);
-        let n = parts(&mut self.n, sizes.heads(), dqk);
-        let all = h.into_par_iter().zip(c).zip(n).zip(&mut self.m);
-        all.map(|(((h, c), n), m)| Head { h, c, n, m })
+    /// Runs `each` on every sequence, side by side.
+    pub(in crate::mlstm) fn for_each<T: Data>(
+        &mut self,
+        sizes: &Sizes,
+        each: impl Fn(usize, Head<'_, T>) + Sync,
+    ) -> Result<()> {
+        let (heads, Sizes { s, dqk, dv, .. }) = (sizes.heads(), *sizes);
+        let h = parts(self.h.as_slice_mut::<T>()?, heads, s * dv);
+        let c = parts(self.c.as_slice_mut::<T::Sum>()?, heads, dqk * dv);
+        let n = parts(self.n.as_slice_mut::<T::Sum>()?, heads, dqk);
+        let all = h.into_par_iter().zip(c).zip(n).zip(self.m.as_slice_mut::<T::Sum>()?).enumerate();
+        all.for_each(|(head, (((h, c), n), m))| each(head, Head { h, c, n, m }));
+        Ok(())
     }
 
-    pub(in crate::mlstm) fn finish(self, sizes: &Sizes) -> Result<(Tensor, MlstmState)> {
-        let state = MlstmState {
-            c: Tensor::from_vec(self.c, sizes.c())?,
-            n: Tensor::from_vec(self.n, sizes.n())?,
-            m: Tensor::from_vec(self.m, sizes.m())?,
-        };
-        Ok((Tensor::from_vec(self.h, sizes.values())?, state))
+    pub(in crate::mlstm) fn finish(self) -> (Tensor, MlstmState) {
+        (self.h, MlstmState { c: self.c, n: self.n, m: self.m })
     }
 }
 
