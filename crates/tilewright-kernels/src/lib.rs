@@ -25,6 +25,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
+    mlstm::mlstm_chunkwise::KERNEL,
+    mlstm::mlstm_parallel::KERNEL,
     mlstm::mlstm_sequence::KERNEL,
     mlstm::mlstm_step::KERNEL,
     reduce::argmax::KERNEL,

@@ -57,13 +57,7 @@ pub struct Mlstm {
 
 impl Default for Mlstm {
     fn default() -> Self {
-        Mlstm {
-            input_gate: InputGate::Exponential,
-            normalize: true,
-            eps: 1e-6,
-            scale: None,
-            gate_cap: None,
-        }
+        Mlstm { input_gate: InputGate::Exponential, normalize: true, eps: 1e-6, scale: None, gate_cap: None }
     }
 }
 
@@ -194,7 +188,12 @@ pub(super) fn check(
             return Err(Error::shape(operation, argument, format!("{dims:?}"), tensor.shape()));
         }
         if tensor.dtype() != dtype {
-            return Err(Error::dtype(operation, argument, format!("{dtype} beside q of {data}"), tensor.dtype()));
+            return Err(Error::dtype(
+                operation,
+                argument,
+                format!("{dtype} beside q of {data}"),
+                tensor.dtype(),
+            ));
         }
         Ok(())
     };

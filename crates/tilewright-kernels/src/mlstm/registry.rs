@@ -114,7 +114,7 @@ pub(super) fn expected(case: &Case, truth: impl FnOnce() -> Result<Truth>) -> Re
 }
 
 /// Whether the truth would take minutes, so that it is made for two sequences only.
-fn is_sampled(case: &Case) -> bool {
+pub(super) fn is_sampled(case: &Case) -> bool {
     let sizes = sizes(case);
     sizes.heads() * sizes.s * sizes.dqk * sizes.dv > 500_000_000
 }
@@ -124,7 +124,7 @@ pub(super) fn residuals(
     case: &Case,
     inputs: &[Tensor],
     outputs: &[Tensor],
-    truth: impl Fn(&Numbers) -> Truth,
+    truth: impl Fn(&Numbers) -> Vec<Vec<(f64, f64)>>,
 ) -> Result<Vec<Residual>> {
     if !is_sampled(case) {
         return Ok(Vec::new());
@@ -134,9 +134,7 @@ pub(super) fn residuals(
     for [b, head] in [[0, 0], [sizes.b - 1, sizes.nh - 1]] {
         let one = |tensor: &Tensor| tensor.slice(0, b..b + 1)?.slice(1, head..head + 1);
         let alone = inputs.iter().map(one).collect::<Result<Vec<_>>>()?;
-        let truth = truth(&Numbers::new(&alone)?);
-        let truths = [truth.h, truth.c, truth.n, truth.m];
-        for (output, truth) in outputs.iter().zip(truths) {
+        for (output, truth) in outputs.iter().zip(truth(&Numbers::new(&alone)?)) {
             let (stored, inner) = (output.dtype().unit_roundoff(), sums.unit_roundoff());
             for (got, (value, error)) in one(output)?.to_f64_vec()?.into_iter().zip(truth) {
                 let allowed = stored * value.abs() + (1.0 + stored) * inner * error;

@@ -35,11 +35,8 @@ pub(super) fn inputs(case: &Case) -> Result<Vec<Tensor>> {
         let stored = filled(&[sizes.b, sizes.s, sizes.nh, width + gap], dtype, || normal(&mut random))?;
         stored.slice(3, gap..gap + width)?.permute(&[0, 2, 1, 3])
     };
-    let mut tensors = vec![
-        data(sizes.dqk, case.dtype)?,
-        data(sizes.dqk, case.dtype)?,
-        data(sizes.dv, case.dtype)?,
-    ];
+    let mut tensors =
+        vec![data(sizes.dqk, case.dtype)?, data(sizes.dqk, case.dtype)?, data(sizes.dv, case.dtype)?];
     let o = (case.data == "gated").then(|| data(sizes.dv, case.dtype)).transpose()?;
     let mut gate = |forget: bool| {
         let mut token = 0;

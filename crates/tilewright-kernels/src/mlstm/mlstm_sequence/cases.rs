@@ -94,7 +94,7 @@ impl Kernel for Registered {
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let cell = registry::cell(&case.args)?;
         registry::residuals(case, inputs, outputs, |x| {
-            reference::mlstm_sequence(x, &cell, 0.0, accumulator(case.dtype))
+            reference::mlstm_sequence(x, &cell, 0.0, accumulator(case.dtype)).outputs()
         })
     }
 

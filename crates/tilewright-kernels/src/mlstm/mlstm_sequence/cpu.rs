@@ -1,12 +1,12 @@
 //! Native path: one task a sequence; C stays in the cache between tokens and is passed over once for each.
 
-use pulp::Arch;
 use rayon::prelude::*;
 use tilewright_core::{Element, Result, Stream, Tensor};
 
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
 use crate::mlstm::rows::{Data, Rows, with_data};
+use crate::mlstm::vectors::{absorb, dot, gate_by, scale};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
 use crate::reduce::number::Accumulator;
 
@@ -30,7 +30,7 @@ fn run<T: Data>(
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
     let o = x.o.map(Rows::<T>::new).transpose()?;
     let mut outputs = Outputs::new::<T>(sizes, state)?;
-    let scale = T::Sum::from_f64(cell.scale(dqk));
+    let factor = T::Sum::from_f64(cell.scale(dqk));
     outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
         let zero = T::Sum::ZERO;
         let (mut query, mut key) = (vec![zero; dqk], vec![zero; dqk]);
@@ -45,47 +45,24 @@ fn run<T: Data>(
             *m = T::Sum::from_f64(stabiliser(cell, kept, log_i));
             let keep = T::Sum::from_f64((kept - m.to_f64()).exp());
             let take = T::Sum::from_f64((log_i - m.to_f64()).exp());
-            let z = Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    let mut z = zero;
-                    sum.fill(zero);
-                    for a in 0..dqk {
-                        let (query, key) = (scale * query[a], take * key[a]);
-                        n[a] = keep * n[a] + key;
-                        z += query * n[a];
-                        for ((c, sum), &value) in c[a * dv..][..dv].iter_mut().zip(&mut sum).zip(&value) {
-                            *c = keep * *c + key * value;
-                            *sum += query * *c;
-                        }
-                    }
-                    z
-                },
-            );
-            let factor = T::Sum::from_f64(readout(cell, z.to_f64(), m.to_f64()));
-            sum.iter_mut().for_each(|h| *h = *h * factor);
+            scale(&mut query, factor);
+            scale(&mut key, take);
+            scale(n, keep);
+            n.iter_mut().zip(&key).for_each(|(n, &key)| *n += key);
+            sum.fill(T::Sum::ZERO);
+            for (a, c) in c.chunks_exact_mut(dv.max(1)).enumerate() {
+                absorb(c, &mut sum, &value, [keep, key[a], query[a]]);
+            }
+            let z = dot(&query, n);
+            scale(&mut sum, T::Sum::from_f64(readout(cell, z.to_f64(), m.to_f64())));
             if let Some(o) = &o {
                 o.load(head, t, dv, &mut gate);
-                apply_output_gate(&mut sum, &gate);
+                gate_by(&mut sum, &gate);
             }
             T::round(&sum, &mut h[t * dv..][..dv]);
         }
     })?;
     Ok(outputs.finish())
-}
-
-/// `h *= sigma(o)`
-pub(in crate::mlstm) fn apply_output_gate<S: crate::mlstm::rows::Scalar>(h: &mut [S], o: &[S]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (h, &o) in h.iter_mut().zip(o) {
-                // exp of what is not positive: no overflow, and 0 where it underflows.
-                let e = if o > S::ZERO { S::ZERO.minus(o).exp() } else { o.exp() };
-                *h = *h * (if o > S::ZERO { S::ONE } else { e }) / S::ONE.plus(e);
-            }
-        },
-    );
 }
 
 /// The outputs of a forward form: h, and the state, which starts as the initial one or as zeros.

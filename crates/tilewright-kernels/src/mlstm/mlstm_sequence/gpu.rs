@@ -65,7 +65,10 @@ pub(super) fn mlstm_sequence(
     let (operation, device) = (super::NAME, stream.device());
     let Sizes { s, dqk, dv, .. } = *sizes;
     if dqk > SLICES * MORE_ROWS {
-        let why = format!("dqk is {dqk}: the state of more than {} keys does not fit registers", SLICES * MORE_ROWS);
+        let why = format!(
+            "dqk is {dqk}: the state of more than {} keys does not fit registers",
+            SLICES * MORE_ROWS
+        );
         return Err(Error::unsupported(operation, device, why));
     }
     let rows = if dqk <= SLICES * ROWS { ROWS } else { MORE_ROWS };

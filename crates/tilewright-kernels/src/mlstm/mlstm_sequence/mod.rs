@@ -52,7 +52,7 @@
 //! # Ok::<(), tilewright_core::Error>(())
 //! ```
 
-mod cases;
+pub(super) mod cases;
 pub(super) mod cpu;
 pub(super) mod gpu;
 pub(super) mod reference;

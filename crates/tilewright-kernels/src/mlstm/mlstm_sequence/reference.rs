@@ -46,6 +46,13 @@ pub(in crate::mlstm) struct Truth {
     pub(in crate::mlstm) m: Vec<(f64, f64)>,
 }
 
+impl Truth {
+    /// In the order of the outputs.
+    pub(in crate::mlstm) fn outputs(self) -> Vec<Vec<(f64, f64)>> {
+        vec![self.h, self.c, self.n, self.m]
+    }
+}
+
 /// Roundings of an exponential (Metal allows 4 ulp), and of the products and sums that a weight enters.
 const EXP: f64 = 8.0;
 const PRODUCTS: f64 = 4.0;
@@ -88,7 +95,8 @@ impl Sum {
     /// keep self + take product, where what is below the smallest normal number may have become 0.
     fn after(self, token: &Token, product: f64, flush: f64) -> Self {
         let size = token.keep * self.size;
-        let depth = if token.keep > 0.0 { token.keep * (self.depth + token.drop.abs() * self.size) } else { 0.0 };
+        let depth =
+            if token.keep > 0.0 { token.keep * (self.depth + token.drop.abs() * self.size) } else { 0.0 };
         let kept = EXPONENT * (depth + token.m.abs() * size) + (token.log_f_error + EXP + PRODUCTS) * size;
         let taken = (token.take * product).abs();
         let fresh = if taken > 0.0 { taken * (token.log_i_error + EXP + PRODUCTS) } else { 0.0 };

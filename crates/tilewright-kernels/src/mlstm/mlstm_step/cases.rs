@@ -1,7 +1,8 @@
 //! Evidence. Cases, truth and tolerance are those of `mlstm_sequence`, of one token.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier,
+    Work,
 };
 
 use super::{NAME, mlstm_step, reference};
@@ -112,7 +113,8 @@ impl Kernel for Registered {
         args.check_names(&SPEC)?;
         let (x, state) = registry::inputs(NAME, inputs)?;
         choose(NAME, variant, &variants(NAME, stream.device(), x.q.dtype())?)?;
-        let state = state.ok_or_else(|| Error::range(NAME, "inputs", "q k v i f c n m, then o", inputs.len()))?;
+        let state =
+            state.ok_or_else(|| Error::range(NAME, "inputs", "q k v i f c n m, then o", inputs.len()))?;
         let (h, state) = mlstm_step(stream, &x, &state, &registry::cell(args)?)?;
         Ok(vec![h, state.c, state.n, state.m])
     }

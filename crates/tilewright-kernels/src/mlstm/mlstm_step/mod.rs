@@ -78,8 +78,7 @@ pub fn mlstm_step(
     let (v, o) = (one("v", "[b, nh, dv]", x.v)?, x.o.map(|o| one("o", "[b, nh, dv]", o)).transpose()?);
     let (i, f) = (one("i", "[b, nh]", x.i)?, one("f", "[b, nh]", x.f)?);
     let token = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: o.as_ref() };
-    let (h, state) =
-        mlstm_sequence(stream, &token, Some(state), cell).map_err(|error| error.within(NAME))?;
+    let (h, state) = mlstm_sequence(stream, &token, Some(state), cell).map_err(|error| error.within(NAME))?;
     let &[b, nh, _, dv] = h.dims() else { unreachable!("h is as v") };
     Ok((h.reshape([b, nh, dv])?, state))
 }
