@@ -7,6 +7,7 @@ pub mod elementwise;
 pub mod gemm;
 pub mod gram_schmidt;
 pub mod linalg;
+pub mod mlstm;
 pub mod reduce;
 
 mod arguments;
@@ -31,6 +32,10 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::lu::KERNEL,
     linalg::solve::KERNEL,
     linalg::triangular_solve::KERNEL,
+    mlstm::mlstm_chunkwise::KERNEL,
+    mlstm::mlstm_parallel::KERNEL,
+    mlstm::mlstm_sequence::KERNEL,
+    mlstm::mlstm_step::KERNEL,
     reduce::argmax::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,
