@@ -66,7 +66,7 @@ impl<T: Real> WithSimd for Panel<'_, T> {
             if *pivot == T::ZERO {
                 continue;
             }
-            factors.iter_mut().for_each(|x| *x = *x / *pivot);
+            factors.iter_mut().for_each(|x| *x /= *pivot);
             for j in 0..rest.ncols() {
                 let (head, tail) = column(rest.as_mut(), j)[k..].split_first_mut().expect("pivots are rows");
                 for (x, &factor) in tail.iter_mut().zip(&*factors) {
@@ -91,7 +91,8 @@ fn largest<S: Simd, T: Real>(simd: S, x: &[T]) -> usize {
         best.where_less(x, x, best)
     });
     let rest = rest.iter().map(|x| x.magnitude());
-    let best = best.each().iter().copied().chain(rest).fold(T::ZERO, |best, x| if best < x { x } else { best });
+    let best =
+        best.each().iter().copied().chain(rest).fold(T::ZERO, |best, x| if best < x { x } else { best });
     x.iter().position(|x| x.magnitude() == best).unwrap_or(0)
 }
 
@@ -157,7 +158,13 @@ fn subtract<S: Simd, T: Lane, const R: usize>(
 
 /// Exchanges two rows of the matrix in one lane.
 #[inline(always)]
-pub(super) fn swap_rows<S: Simd, T: Lane>(a: &mut [Lanes<S, T>], n: usize, lane: usize, k: usize, other: usize) {
+pub(super) fn swap_rows<S: Simd, T: Lane>(
+    a: &mut [Lanes<S, T>],
+    n: usize,
+    lane: usize,
+    k: usize,
+    other: usize,
+) {
     let (above, below) = a.split_at_mut(other * n);
     for (x, y) in above[k * n..(k + 1) * n].iter_mut().zip(&mut below[..n]) {
         std::mem::swap(&mut x.each_mut()[lane], &mut y.each_mut()[lane]);

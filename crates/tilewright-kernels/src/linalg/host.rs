@@ -1,6 +1,6 @@
 //! Matrices on the host: where they lie, and how their work is divided among threads.
 
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, Neg, RangeInclusive, Sub, SubAssign};
 
 use faer::traits::RealField;
 use faer::{MatMut, MatRef, Par};
@@ -23,10 +23,13 @@ pub(super) trait Real:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
+    + DivAssign
 {
     const ZERO: Self;
     const ONE: Self;
     const NAN: Self;
+    /// Sums of squares that neither overflowed nor lost anything that matters to underflow.
+    const SAFE_SQUARES: RangeInclusive<Self>;
     fn root(self) -> Self;
     fn magnitude(self) -> Self;
     fn finite(self) -> bool;
@@ -35,11 +38,12 @@ pub(super) trait Real:
 }
 
 macro_rules! real {
-    ($($real:ident),*) => {$(
+    ($($real:ident, $safe:expr);*) => {$(
         impl Real for $real {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NAN: Self = $real::NAN;
+            const SAFE_SQUARES: RangeInclusive<Self> = $safe;
             #[inline(always)]
             fn root(self) -> Self { self.sqrt() }
             #[inline(always)]
@@ -52,7 +56,7 @@ macro_rules! real {
     )*};
 }
 
-real!(f32, f64);
+real!(f32, 1e-24..=1e36; f64, 1e-270..=1e300);
 
 /// Runs `$body` with `$T` as the type of a working dtype.
 macro_rules! with_real {

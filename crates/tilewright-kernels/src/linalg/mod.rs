@@ -2,10 +2,14 @@
 //!
 //! | kernel | |
 //! |---|---|
+//! | [`apply_q()`] | the product of Householder's reflections with a matrix |
 //! | [`cholesky()`] | `a = l lᵀ` of a symmetric positive definite matrix |
 //! | [`cholesky_solve()`] | `a x = b` with that factor |
+//! | [`det()`], [`slogdet()`] | determinants |
 //! | [`inverse()`] | `a x = 1` |
 //! | [`lu()`] | `a[p] = l u` with partial pivoting |
+//! | [`qr()`] | `a = q r` |
+//! | [`qr_reflectors()`] | `a = h_1 .. h_k r`, not multiplied out |
 //! | [`solve()`] | `a x = b` |
 //! | [`triangular_solve()`] | `op(a) x = b` or `x op(a) = b` with a triangular matrix |
 //!
@@ -14,27 +18,39 @@
 //!
 //! f16 and bf16 are computed in f32 and rounded once at the end.
 
+pub mod apply_q;
 pub mod cholesky;
 pub mod cholesky_solve;
+pub mod det;
 pub mod inverse;
 pub mod lu;
+pub mod qr;
+pub mod qr_reflectors;
+pub mod slogdet;
 pub mod solve;
 pub mod triangular_solve;
 
 mod convert;
+mod determinant;
 mod elimination;
 mod extents;
 mod host;
+mod householder;
 mod lanes;
 mod ratios;
 mod registry;
 mod samples;
 mod substitution;
 
+pub use apply_q::{ApplyQ, apply_q};
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
 pub use cholesky_solve::{CholeskySolve, cholesky_solve};
+pub use det::det;
 pub use inverse::inverse;
 pub use lu::{LuFactors, lu};
+pub use qr::{Qr, QrFactors, QrMode, qr};
+pub use qr_reflectors::{Reflectors, qr_reflectors};
+pub use slogdet::{LogDeterminant, slogdet};
 pub use solve::solve;
 pub use triangular_solve::{TriangularSolve, triangular_solve};
 

@@ -4,8 +4,11 @@ use tilewright_core::{ArgSpec, DType, Device, Error, Result, Tensor};
 
 use crate::arguments::{check_f64, only_variant};
 
-pub(super) const UPPER: ArgSpec =
-    ArgSpec { name: "upper", default: "false", doc: "the upper triangle is read and written, not the lower one" };
+pub(super) const UPPER: ArgSpec = ArgSpec {
+    name: "upper",
+    default: "false",
+    doc: "the upper triangle is read and written, not the lower one",
+};
 
 /// The one variant that runs `dtype` on `device`.
 pub(super) fn variants(operation: &'static str, device: Device, dtype: DType) -> Result<Vec<&'static str>> {

@@ -86,7 +86,9 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
             "kahan" => 0.8f64.powi(i as i32) * if i == j { 1.0 } else { -0.6 },
             // Wilkinson's: growth of 2^(n - 1) under partial pivoting.
             "wilkinson" if i == j || j + 1 == n => 1.0,
-            "wilkinson" => f64::from(i8::from(j > i)) - f64::from(i8::from(j < i)) - f64::from(i8::from(j > i)),
+            "wilkinson" => {
+                f64::from(i8::from(j > i)) - f64::from(i8::from(j < i)) - f64::from(i8::from(j > i))
+            }
             "graded" => x * 0.5f64.powi((i % 12 + j % 12) as i32),
             "nan" if i == m / 2 && j == n / 2 => f64::NAN,
             // Every third column is a multiple of the one before it; exactly, so that elimination leaves a zero.
@@ -129,11 +131,7 @@ pub(super) fn failing(n: usize) -> usize {
 }
 
 /// A stack of matrices, one from each call of `matrix`, under strides of the case's choice.
-pub(super) fn stack(
-    case: &Case,
-    [m, n]: [usize; 2],
-    matrix: impl Fn(u64) -> Vec<f64>,
-) -> Result<Tensor> {
+pub(super) fn stack(case: &Case, [m, n]: [usize; 2], matrix: impl Fn(u64) -> Vec<f64>) -> Result<Tensor> {
     let b = case.dim("b");
     let values: Vec<f64> = (0..b.max(1) as u64).flat_map(matrix).collect();
     let dims = |m, n| [b].into_iter().filter(|&b| b != 0).chain([m, n]).collect::<Vec<usize>>();

@@ -51,7 +51,9 @@ fn cases() -> Vec<Case> {
         case(Tier::Edge, [9, 19], f64),
     ];
     for dtype in [f32, f64] {
-        for data in ["", "geometric", "arithmetic", "one_large", "one_small", "graded", "huge", "tiny", "indefinite"] {
+        for data in
+            ["", "geometric", "arithmetic", "one_large", "one_small", "graded", "huge", "tiny", "indefinite"]
+        {
             for size in [[20, 31], [3, 64], [0, 128], [0, 211]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });

@@ -19,7 +19,11 @@ pub(super) fn cholesky<T: Real>(a: &Tensor, extents: &Extents, upper: bool) -> R
     let mut info = Tensor::empty(&cpu, DType::I32, &extents.batch[..])?;
     let outputs = factor.as_slice_mut::<T>()?.chunks_mut(n * n).zip(info.as_slice_mut::<i32>()?);
     let items = outputs.enumerate();
-    let items = items.map(|(item, (out, info))| Item { a: source(a.at(item), upper), out: target(out, n, upper), info });
+    let items = items.map(|(item, (out, info))| Item {
+        a: source(a.at(item), upper),
+        out: target(out, n, upper),
+        info,
+    });
     if lanes::fit::<T>(batches, n) {
         lanes::for_each::<T, _>(&Factor, items.collect());
     } else {

@@ -56,9 +56,18 @@ fn cases() -> Vec<Case> {
         case(Tier::Edge, [9, 12, 12], f64),
     ];
     for dtype in [f32, f64] {
-        for data in
-            ["", "geometric", "arithmetic", "one_large", "one_small", "low_rank", "graded", "zero_column", "huge", "tiny"]
-        {
+        for data in [
+            "",
+            "geometric",
+            "arithmetic",
+            "one_large",
+            "one_small",
+            "low_rank",
+            "graded",
+            "zero_column",
+            "huge",
+            "tiny",
+        ] {
             for size in [[20, 31, 31], [9, 64, 40], [0, 128, 128], [0, 130, 211]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
@@ -66,7 +75,9 @@ fn cases() -> Vec<Case> {
         }
         cases.push(case(Tier::Check, [0, 600, 600], dtype));
         cases.push(case(Tier::Check, [0, 1500, 20], dtype));
-        for size in [[1000, 32, 32], [4096, 32, 32], [1024, 64, 64], [256, 128, 128], [0, 512, 512], [0, 1024, 1024]] {
+        for size in
+            [[1000, 32, 32], [4096, 32, 32], [1024, 64, 64], [256, 128, 128], [0, 512, 512], [0, 1024, 1024]]
+        {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }

@@ -18,7 +18,8 @@ pub(super) fn lu<T: Real>(a: &Tensor, extents: &Extents) -> Result<LuFactors> {
     let mut lu = Tensor::empty(&cpu, T::DTYPE, extents.shape(&[m, n]))?;
     let mut permutation = Tensor::empty(&cpu, DType::I32, extents.shape(&[m]))?;
     let mut info = Tensor::empty(&cpu, DType::I32, &extents.batch[..])?;
-    let outputs = lu.as_slice_mut::<T>()?.chunks_mut(m * n).zip(permutation.as_slice_mut::<i32>()?.chunks_mut(m));
+    let outputs =
+        lu.as_slice_mut::<T>()?.chunks_mut(m * n).zip(permutation.as_slice_mut::<i32>()?.chunks_mut(m));
     let outputs = outputs.zip(info.as_slice_mut::<i32>()?);
     let items = outputs.enumerate().map(|(item, ((lu, permutation), info))| Item {
         a: a.at(item),

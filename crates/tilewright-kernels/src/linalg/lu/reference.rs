@@ -8,7 +8,15 @@ pub(super) fn backward_error(a: &Matrix, lu: &Matrix, permutation: &[i32], eps: 
     // Divided by the largest element first: products of f64 near the ends of the range stay within it.
     let scale = 1.0 / a.largest().max(f64::MIN_POSITIVE);
     let a = Matrix::new(m, n, |i, j| a.at(permutation[i] as usize, j) * scale);
-    let l = Matrix::new(m, k, |i, j| if i == j { 1.0 } else if i > j { lu.at(i, j) } else { 0.0 });
+    let l = Matrix::new(m, k, |i, j| {
+        if i == j {
+            1.0
+        } else if i > j {
+            lu.at(i, j)
+        } else {
+            0.0
+        }
+    });
     let u = Matrix::new(k, n, |i, j| if i <= j { lu.at(i, j) * scale } else { 0.0 });
     ratio(a.minus(&l.times(&u)).norm(), a.norm(), n as f64 * eps)
 }

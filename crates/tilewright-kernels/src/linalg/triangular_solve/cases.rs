@@ -25,7 +25,11 @@ static SPEC: Spec = Spec {
         ArgSpec { name: "upper", default: "false", doc: "a is upper triangular, not lower" },
         ArgSpec { name: "right", default: "false", doc: "a stands on the right of x" },
         ArgSpec { name: "transpose", default: "false", doc: "op(a) is the transpose of a" },
-        ArgSpec { name: "unit_diagonal", default: "false", doc: "the diagonal is taken as ones and not read" },
+        ArgSpec {
+            name: "unit_diagonal",
+            default: "false",
+            doc: "the diagonal is taken as ones and not read",
+        },
     ],
     dtypes: DTYPES,
 };
@@ -65,12 +69,14 @@ fn cases() -> Vec<Case> {
     ];
     for dtype in [f32, f64] {
         for data in ["", "kahan", "singular", "graded", "huge", "tiny"] {
-            for (index, size) in [[20, 31, 3], [3, 64, 17], [0, 128, 1], [0, 211, 40]].into_iter().enumerate() {
+            for (index, size) in [[20, 31, 3], [3, 64, 17], [0, 128, 1], [0, 211, 40]].into_iter().enumerate()
+            {
                 // Kahan's solutions grow so fast that in larger ones most elements do not matter.
                 if data == "kahan" && size[1] > 31 {
                     continue;
                 }
-                let kinds: [&[&str]; 4] = [&["upper"], &["transpose", "right"], &[], &["upper", "right", "unit_diagonal"]];
+                let kinds: [&[&str]; 4] =
+                    [&["upper"], &["transpose", "right"], &[], &["upper", "right", "unit_diagonal"]];
                 for (kind, names) in kinds.into_iter().enumerate() {
                     // All kinds of systems on usual data, one of them on hard ones.
                     if data.is_empty() || kind == index % 3 {
@@ -137,7 +143,9 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = arguments(&case.args)?;
-        let info = |a: &Matrix| if inputs[1].is_empty() { 0 } else { reference::info(&reference::operator(a, &args)) };
+        let info = |a: &Matrix| {
+            if inputs[1].is_empty() { 0 } else { reference::info(&reference::operator(a, &args)) }
+        };
         let info = Matrix::all(&inputs[0])?.iter().map(info).collect();
         let batch = &inputs[0].dims()[..inputs[0].rank() - 2];
         Ok(vec![

@@ -17,7 +17,8 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
         .scalar("k", DType::U32)
         .scalar("unit_diagonal", DType::Bool);
     let strides = ["a_start", "a_down", "a_across", "x_start", "x_down", "x_across"];
-    let definition = strides.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::I64));
+    let definition =
+        strides.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::I64));
     Program::new(definition.output("x").output("info")).expect("the definition is valid")
 });
 

@@ -61,10 +61,10 @@ pub(super) use cases::column_ratio;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
+use super::Solution;
 use super::convert::{narrowed, widened};
 use super::extents::{Extents, right_sides};
 use super::host::with_real;
-use super::Solution;
 use crate::arguments::check_f64;
 
 const NAME: &str = "triangular_solve";

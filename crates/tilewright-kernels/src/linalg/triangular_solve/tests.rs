@@ -23,7 +23,8 @@ fn the_right_is_the_transposed_left() {
                 let left = TriangularSolve { upper, transpose, ..TriangularSolve::default() };
                 let right = TriangularSolve { right: true, transpose: !transpose, ..left };
                 let x = triangular_solve(&cpu, &a, &b, &left).unwrap().checked().unwrap();
-                let y = triangular_solve(&cpu, &a, &b.transpose().unwrap(), &right).unwrap().checked().unwrap();
+                let y =
+                    triangular_solve(&cpu, &a, &b.transpose().unwrap(), &right).unwrap().checked().unwrap();
                 assert_eq!(x.to_vec::<f64>().unwrap(), y.transpose().unwrap().to_vec::<f64>().unwrap());
             }
         }
