@@ -26,6 +26,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
     mlstm::mlstm_chunkwise::KERNEL,
+    mlstm::mlstm_chunkwise_bw::KERNEL,
     mlstm::mlstm_parallel::KERNEL,
     mlstm::mlstm_sequence::KERNEL,
     mlstm::mlstm_step::KERNEL,
