@@ -38,6 +38,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::solve::KERNEL,
     linalg::triangular_solve::KERNEL,
     mlstm::mlstm_chunkwise::KERNEL,
+    mlstm::mlstm_chunkwise_bw::KERNEL,
     mlstm::mlstm_parallel::KERNEL,
     mlstm::mlstm_sequence::KERNEL,
     mlstm::mlstm_step::KERNEL,

@@ -182,21 +182,8 @@ pub(super) fn check(
     let data = x.q.dtype();
     check_dtype(operation, "q", data, DTYPES)?;
     let sums = accumulator(data);
-    let one = |argument: &'static str, tensor: &Tensor, dims: &[usize], dtype: DType| {
-        check_device(operation, argument, stream, tensor)?;
-        if tensor.dims() != dims {
-            return Err(Error::shape(operation, argument, format!("{dims:?}"), tensor.shape()));
-        }
-        if tensor.dtype() != dtype {
-            return Err(Error::dtype(
-                operation,
-                argument,
-                format!("{dtype} beside q of {data}"),
-                tensor.dtype(),
-            ));
-        }
-        Ok(())
-    };
+    let one =
+        |argument, tensor, dims: &[usize], dtype| check_one(operation, argument, stream, tensor, dims, dtype);
     one("q", x.q, &sizes.keys(), data)?;
     one("k", x.k, &sizes.keys(), data)?;
     one("v", x.v, &sizes.values(), data)?;
@@ -212,6 +199,34 @@ pub(super) fn check(
     }
     cell.check(operation)?;
     Ok(sizes)
+}
+
+/// Refuses a tensor on another device than the stream, or of other extents or another dtype.
+fn check_one(
+    operation: &'static str,
+    argument: &'static str,
+    stream: &Stream,
+    tensor: &Tensor,
+    dims: &[usize],
+    dtype: DType,
+) -> Result<()> {
+    check_device(operation, argument, stream, tensor)?;
+    if tensor.dims() != dims {
+        return Err(Error::shape(operation, argument, format!("{dims:?}"), tensor.shape()));
+    }
+    check_dtype(operation, argument, tensor.dtype(), &[dtype])
+}
+
+/// The same of a gradient, which may be absent.
+pub(super) fn check_gradient(
+    operation: &'static str,
+    argument: &'static str,
+    stream: &Stream,
+    gradient: Option<&Tensor>,
+    dims: &[usize],
+    dtype: DType,
+) -> Result<()> {
+    gradient.map_or(Ok(()), |gradient| check_one(operation, argument, stream, gradient, dims, dtype))
 }
 
 /// The variants that run data of this dtype on a device.

@@ -28,3 +28,15 @@ inline float sigmoid(float x) {
     const float e = exp(-fabs(x));
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
+
+// The derivative of the cap: 1 - tanh^2, without the difference.
+inline float cap_slope(Cell cell, float x) {
+    if (cell.cap <= 0.0f) return 1.0f;
+    const float e = exp(-2.0f * fabs(x / cell.cap));
+    return 4.0f * e / ((1.0f + e) * (1.0f + e));
+}
+// Those of the logarithms of both gates, by i and by f.
+inline float input_slope(Cell cell, float i) {
+    return (cell.sigmoid ? sigmoid(-capped(cell, i)) : 1.0f) * cap_slope(cell, i);
+}
+inline float forget_slope(Cell cell, float f) { return sigmoid(-capped(cell, f)) * cap_slope(cell, f); }

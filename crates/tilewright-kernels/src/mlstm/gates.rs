@@ -32,6 +32,33 @@ pub(super) fn readout(cell: &Mlstm, z: f64, m: f64) -> f64 {
     }
 }
 
+/// The derivatives of [`logs`], of the input gate by i and of the forget gate by f.
+pub(super) fn slopes(cell: &Mlstm, i: f64, f: f64) -> (f64, f64) {
+    let capped = |x: f64| cell.gate_cap.map_or(x, |cap| cap * (x / cap).tanh());
+    // 1 - tanh^2, without the difference.
+    let slope = |x: f64| cell.gate_cap.map_or(1.0, |cap| (x / cap).cosh().powi(-2));
+    let by_input = match cell.input_gate {
+        InputGate::Exponential => 1.0,
+        InputGate::Sigmoid => sigmoid(-capped(i)),
+    };
+    (by_input * slope(i), sigmoid(-capped(f)) * slope(f))
+}
+
+fn sigmoid(x: f64) -> f64 {
+    let small = (-x.abs()).exp();
+    (if x < 0.0 { small } else { 1.0 }) / (1.0 + small)
+}
+
+/// What [`readout`] is, and the gradient of z, given that of the result times what is read, which is `by_h`: z counts where it is the larger of
+/// the two that the denominator is made of.
+pub(super) fn readout_bw(cell: &Mlstm, exact: bool, z: f64, m: f64, by_h: f64) -> (f64, f64) {
+    let factor = readout(cell, z, m);
+    // |z| > exp(-m), without overflow.
+    let counts = if m < 0.0 { z.abs() * m.exp() > 1.0 } else { z.abs() > (-m).exp() };
+    let dz = if exact && cell.normalize && counts { -z.signum() * by_h * factor * factor } else { 0.0 };
+    (factor, dz)
+}
+
 /// Neither exp(-x) nor sigma(x) is formed where it leaves the range.
 fn log_sigmoid(x: f64) -> f64 {
     x.min(0.0) - (-x.abs()).exp().ln_1p()

@@ -5,7 +5,7 @@ use tilewright_core::{
 };
 
 use super::cell::{MlstmInputs, MlstmState, Sizes, accumulator};
-use super::mlstm_sequence::reference::{Numbers, Truth};
+use super::mlstm_sequence::reference::Truth;
 use super::{InputGate, Mlstm};
 
 /// The inputs of a sequence; of a step, without the axis s.
@@ -37,6 +37,23 @@ pub(super) const SCALE: ArgSpec =
     ArgSpec { name: "scale", default: "auto", doc: "the factor of q; auto: dqk^-1/2" };
 pub(super) const GATE_CAP: ArgSpec =
     ArgSpec { name: "gate_cap", default: "none", doc: "i and f are limited to cap tanh(x / cap)" };
+
+pub(super) const CHUNK: ArgSpec = ArgSpec {
+    name: "chunk",
+    default: "auto",
+    doc: "tokens per chunk, at least 1; auto: what suits the device",
+};
+/// The longest chunk that any device takes by itself.
+pub(super) const LONGEST_CHUNK: usize = 64;
+
+/// The argument `chunk`.
+pub(super) fn chunk(args: &Args) -> Result<Option<usize>> {
+    match args.get("chunk") {
+        None => Ok(None),
+        Some(Value::Text(text)) if text == "auto" => Ok(None),
+        Some(_) => args.size("chunk", 0).map(Some),
+    }
+}
 
 /// The arguments of the cell.
 pub(super) fn cell(args: &Args) -> Result<Mlstm> {
@@ -124,7 +141,7 @@ pub(super) fn residuals(
     case: &Case,
     inputs: &[Tensor],
     outputs: &[Tensor],
-    truth: impl Fn(&Numbers) -> Vec<Vec<(f64, f64)>>,
+    truth: impl Fn(&[Tensor]) -> Result<Vec<Vec<(f64, f64)>>>,
 ) -> Result<Vec<Residual>> {
     if !is_sampled(case) {
         return Ok(Vec::new());
@@ -134,7 +151,7 @@ pub(super) fn residuals(
     for [b, head] in [[0, 0], [sizes.b - 1, sizes.nh - 1]] {
         let one = |tensor: &Tensor| tensor.slice(0, b..b + 1)?.slice(1, head..head + 1);
         let alone = inputs.iter().map(one).collect::<Result<Vec<_>>>()?;
-        for (output, truth) in outputs.iter().zip(truth(&Numbers::new(&alone)?)) {
+        for (output, truth) in outputs.iter().zip(truth(&alone)?) {
             let (stored, inner) = (output.dtype().unit_roundoff(), sums.unit_roundoff());
             for (got, (value, error)) in one(output)?.to_f64_vec()?.into_iter().zip(truth) {
                 let allowed = stored * value.abs() + (1.0 + stored) * inner * error;

@@ -70,6 +70,24 @@ pub(super) fn inputs(case: &Case) -> Result<Vec<Tensor>> {
     Ok(tensors)
 }
 
+/// The inputs of a backward: q k v i f dh, then c n m and dc_last dn_last where the case has a state. The loss is a weighted sum, of the state too.
+pub(super) fn with_loss(case: &Case) -> Result<Vec<Tensor>> {
+    let (sizes, sums) = (sizes(case), accumulator(case.dtype));
+    let mut tensors = inputs(case)?;
+    tensors.truncate(8);
+    let waves = |dims: &[usize], dtype: DType| {
+        let d = dims[dims.len() - 1].max(1);
+        let wave = |at: usize| (0.6 * (at / d) as f64 + 0.5 * (at % d) as f64).cos();
+        let values: Vec<f64> = (0..dims.iter().product()).map(wave).collect();
+        Tensor::from_f64(&values, dtype, dims)
+    };
+    tensors.insert(5, waves(&sizes.values(), case.dtype)?);
+    if has_state(case.data) {
+        tensors.extend([waves(&sizes.c(), sums)?, waves(&sizes.n(), sums)?]);
+    }
+    Ok(tensors)
+}
+
 fn filled(dims: &[usize], dtype: DType, mut next: impl FnMut() -> f64) -> Result<Tensor> {
     let values: Vec<f64> = (0..dims.iter().product()).map(|_| next()).collect();
     Tensor::from_f64(&values, dtype, dims)

@@ -46,16 +46,12 @@ impl<S: Scalar> WithSimd for Advance<'_, S> {
     }
 }
 
-/// `scores *= exp(exponents - m)`, and their sum.
-pub(super) fn weigh<S: Scalar>(scores: &mut [S], exponents: &[S], m: S) -> S {
-    Arch::new().dispatch(Weigh { scores, exponents, m })
+/// `scores *= weights`, and their sum.
+pub(super) fn weigh<S: Scalar>(scores: &mut [S], weights: &[S]) -> S {
+    Arch::new().dispatch(Weigh(scores, weights))
 }
 
-struct Weigh<'a, S> {
-    scores: &'a mut [S],
-    exponents: &'a [S],
-    m: S,
-}
+struct Weigh<'a, S>(&'a mut [S], &'a [S]);
 
 impl<S: Scalar> WithSimd for Weigh<'_, S> {
     type Output = S;
@@ -63,19 +59,82 @@ impl<S: Scalar> WithSimd for Weigh<'_, S> {
     #[inline(always)]
     fn with_simd<V: Simd>(self, _: V) -> S {
         let mut lanes = [S::ZERO; LANES];
-        let (exponents, rest) = self.exponents.as_chunks::<LANES>();
-        let (scores, tail) = self.scores.as_chunks_mut::<LANES>();
-        for (scores, exponents) in scores.iter_mut().zip(exponents) {
+        let (weights, rest) = self.1.as_chunks::<LANES>();
+        let (scores, tail) = self.0.as_chunks_mut::<LANES>();
+        for (scores, weights) in scores.iter_mut().zip(weights) {
             for lane in 0..LANES {
-                scores[lane] = scores[lane] * Real::exp(exponents[lane].minus(self.m));
+                scores[lane] = scores[lane] * weights[lane];
                 lanes[lane] += scores[lane];
             }
         }
-        for ((score, &exponent), lane) in tail.iter_mut().zip(rest).zip(&mut lanes) {
-            *score = *score * Real::exp(exponent.minus(self.m));
+        for ((score, &weight), lane) in tail.iter_mut().zip(rest).zip(&mut lanes) {
+            *score = *score * weight;
             *lane += *score;
         }
         folded(lanes)
+    }
+}
+
+/// `weights = exp(exponents - m)`
+pub(super) fn weights<S: Scalar>(weights: &mut [S], exponents: &[S], m: S) {
+    Arch::new().dispatch(Weights { weights, exponents, m });
+}
+
+struct Weights<'a, S> {
+    weights: &'a mut [S],
+    exponents: &'a [S],
+    m: S,
+}
+
+impl<S: Scalar> WithSimd for Weights<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) {
+        for (weight, &exponent) in self.weights.iter_mut().zip(self.exponents) {
+            *weight = Real::exp(exponent.minus(self.m));
+        }
+    }
+}
+
+/// `y += factor x`
+pub(super) fn add_scaled<S: Scalar>(y: &mut [S], factor: S, x: &[S]) {
+    Arch::new().dispatch(AddScaled(y, factor, x));
+}
+
+struct AddScaled<'a, S>(&'a mut [S], S, &'a [S]);
+
+impl<S: Scalar> WithSimd for AddScaled<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) {
+        for (y, &x) in self.0.iter_mut().zip(self.2) {
+            *y += self.1 * x;
+        }
+    }
+}
+
+/// `gradients = weights (factor gradients + shift)`
+pub(super) fn weigh_gradients<S: Scalar>(gradients: &mut [S], weights: &[S], factor: S, shift: S) {
+    Arch::new().dispatch(WeighGradients { gradients, weights, factor, shift });
+}
+
+struct WeighGradients<'a, S> {
+    gradients: &'a mut [S],
+    weights: &'a [S],
+    factor: S,
+    shift: S,
+}
+
+impl<S: Scalar> WithSimd for WeighGradients<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) {
+        for (gradient, &weight) in self.gradients.iter_mut().zip(self.weights) {
+            *gradient = weight * (self.factor * *gradient + self.shift);
+        }
     }
 }
 

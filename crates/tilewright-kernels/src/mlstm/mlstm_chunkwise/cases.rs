@@ -1,16 +1,15 @@
 //! Evidence. The truth is that of `mlstm_sequence`: every product of matrices within a chunk adds up in any order, hence as many more roundings.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Residual, Result, Spec, Stream, Tensor, Tier,
-    Value, Work,
+    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Residual, Result, Spec, Stream, Tensor, Tier, Work,
 };
 
 use super::reference;
-use super::{GPU_CHUNK, MlstmChunkwise, NAME, mlstm_chunkwise};
+use super::{MlstmChunkwise, NAME, mlstm_chunkwise};
 use crate::arguments::choose;
 use crate::mlstm::cell::{DTYPES, accumulator, variants};
 use crate::mlstm::mlstm_sequence::cases::edges;
-use crate::mlstm::mlstm_sequence::reference::Numbers;
+use crate::mlstm::mlstm_sequence::reference::{Numbers, Truth};
 use crate::mlstm::{registry, samples};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -23,11 +22,7 @@ const ARGS: &[ArgSpec] = &[
     registry::EPS,
     registry::SCALE,
     registry::GATE_CAP,
-    ArgSpec {
-        name: "chunk",
-        default: "auto",
-        doc: "tokens per chunk, at least 1; auto: what suits the device",
-    },
+    registry::CHUNK,
 ];
 
 static SPEC: Spec = Spec {
@@ -41,12 +36,13 @@ static SPEC: Spec = Spec {
 };
 
 fn args(args: &Args) -> Result<MlstmChunkwise> {
-    let chunk = match args.get("chunk") {
-        None => None,
-        Some(Value::Text(text)) if text == "auto" => None,
-        Some(_) => Some(args.size("chunk", 0)?),
-    };
-    Ok(MlstmChunkwise { cell: registry::cell(args)?, chunk })
+    Ok(MlstmChunkwise { cell: registry::cell(args)?, chunk: registry::chunk(args)? })
+}
+
+fn truth(case: &Case, inputs: &[Tensor]) -> Result<Truth> {
+    let (args, sums) = (args(&case.args)?, accumulator(case.dtype));
+    let chunk = args.chunk.unwrap_or(registry::LONGEST_CHUNK);
+    Ok(reference::mlstm_chunkwise(&Numbers::new(inputs)?, &args.cell, chunk, sums))
 }
 
 impl Kernel for Registered {
@@ -95,19 +91,11 @@ impl Kernel for Registered {
     }
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
-        let args = args(&case.args)?;
-        registry::expected(case, || {
-            let (chunk, sums) = (args.chunk.unwrap_or(GPU_CHUNK), accumulator(case.dtype));
-            Ok(reference::mlstm_chunkwise(&Numbers::new(inputs)?, &args.cell, chunk, sums))
-        })
+        registry::expected(case, || truth(case, inputs))
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
-        let args = args(&case.args)?;
-        let (chunk, sums) = (args.chunk.unwrap_or(GPU_CHUNK), accumulator(case.dtype));
-        registry::residuals(case, inputs, outputs, |x| {
-            reference::mlstm_chunkwise(x, &args.cell, chunk, sums).outputs()
-        })
+        registry::residuals(case, inputs, outputs, |alone| Ok(truth(case, alone)?.outputs()))
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
@@ -130,7 +118,8 @@ impl Kernel for Registered {
 
     fn work(&self, case: &Case) -> Work {
         // Scores and values for half a chunk, the state read and written once.
-        let (sizes, chunk) = (registry::sizes(case), case.args.size("chunk", GPU_CHUNK).unwrap_or(GPU_CHUNK));
+        let chunk = registry::chunk(&case.args).ok().flatten().unwrap_or(registry::LONGEST_CHUNK);
+        let sizes = registry::sizes(case);
         let (dqk, dv) = (sizes.dqk as f64, sizes.dv as f64);
         registry::work(case, chunk as f64 * (dqk + dv) + 4.0 * dqk * dv)
     }

@@ -7,12 +7,11 @@ use crate::mlstm::gates::{logs, readout, stabiliser};
 use crate::mlstm::mlstm_sequence::cpu::{Head, Outputs};
 use crate::mlstm::product::{Strided, Wanted, product};
 use crate::mlstm::rows::{Data, Rows, Scalar, with_data};
-use crate::mlstm::vectors::{advance, dot, gate_by, scale, weigh};
+use crate::mlstm::vectors::{advance, dot, gate_by, scale, weigh, weights};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
-use crate::reduce::exp::Real;
 
 /// Queries that are taken together within a chunk: of the scores, which are as many as the chunk is long for each, no more are ever kept.
-const BLOCK: usize = 48;
+pub(in crate::mlstm) const BLOCK: usize = 48;
 
 pub(super) fn mlstm_chunkwise(
     sizes: &Sizes,
@@ -80,18 +79,20 @@ pub(in crate::mlstm) struct Chunk<S> {
     pub(in crate::mlstm) q: Vec<S>,
     pub(in crate::mlstm) k: Vec<S>,
     /// `[dqk, tokens]`: k by columns.
-    keys: Vec<S>,
+    pub(in crate::mlstm) keys: Vec<S>,
     /// `[tokens, dv]`
     pub(in crate::mlstm) v: Vec<S>,
     /// The logarithms of both gates of each token, and its stabiliser.
-    log_f: Vec<S>,
-    log_i: Vec<S>,
-    m: Vec<S>,
+    pub(in crate::mlstm) log_f: Vec<S>,
+    pub(in crate::mlstm) log_i: Vec<S>,
+    pub(in crate::mlstm) m: Vec<S>,
     /// The weight, at each token, of the state before the chunk.
-    before: Vec<S>,
+    pub(in crate::mlstm) before: Vec<S>,
     /// The exponent, at the token reached, of each token's contribution. It grows by one forget gate a token, as a sum of numbers of one
     /// sign: a difference of prefix sums would lose what it has in common.
-    exponent: Vec<S>,
+    pub(in crate::mlstm) exponent: Vec<S>,
+    /// The weights of all tokens at one of them.
+    pub(in crate::mlstm) weight: Vec<S>,
     /// `[BLOCK, tokens]`
     scores: Vec<S>,
     /// `[BLOCK, dv]`
@@ -100,7 +101,7 @@ pub(in crate::mlstm) struct Chunk<S> {
 }
 
 impl<S: Scalar> Chunk<S> {
-    fn new(tokens: usize, dqk: usize, dv: usize) -> Self {
+    pub(in crate::mlstm) fn new(tokens: usize, dqk: usize, dv: usize) -> Self {
         let zeros = |elements: usize| vec![S::ZERO; elements];
         let block = BLOCK.min(tokens);
         Chunk {
@@ -116,6 +117,7 @@ impl<S: Scalar> Chunk<S> {
             m: zeros(tokens),
             before: zeros(tokens),
             exponent: zeros(tokens),
+            weight: zeros(tokens),
             scores: zeros(block * tokens),
             sum: zeros(block * dv),
             gate: zeros(block * dv),
@@ -123,7 +125,7 @@ impl<S: Scalar> Chunk<S> {
     }
 
     /// What depends on the gates `(i, f)` of each token alone.
-    fn gates(&mut self, cell: &Mlstm, m: S, gate: impl Fn(usize) -> (f64, f64)) {
+    pub(in crate::mlstm) fn gates(&mut self, cell: &Mlstm, m: S, gate: impl Fn(usize) -> (f64, f64)) {
         let (mut m, mut before) = (m.to_f64(), m.to_f64());
         for t in 0..self.tokens {
             let (i, f) = gate(t);
@@ -138,7 +140,7 @@ impl<S: Scalar> Chunk<S> {
     }
 
     /// Keys by columns, as the scores take them.
-    fn transpose(&mut self) {
+    pub(in crate::mlstm) fn transpose(&mut self) {
         for (t, key) in self.k[..self.tokens * self.dqk].chunks_exact(self.dqk.max(1)).enumerate() {
             for (a, &key) in key.iter().enumerate() {
                 self.keys[a * self.tokens + t] = key;
@@ -162,7 +164,8 @@ impl<S: Scalar> Chunk<S> {
             advance(&mut self.exponent[..=t], self.log_f[t], self.log_i[t]);
             let q = &mut q[row * dqk..][..dqk];
             scale(q, self.before[t]);
-            z[row] = weigh(seen, &self.exponent[..=t], self.m[t]) + dot(q, n);
+            weights(&mut self.weight[..=t], &self.exponent[..=t], self.m[t]);
+            z[row] = weigh(seen, &self.weight[..=t]) + dot(q, n);
         }
         let sum = &mut self.sum[..rows * dv];
         product(sum, false, [rows, dv, dqk], Strided::row_major(q, dqk), c, Wanted::Everything);
@@ -174,15 +177,28 @@ impl<S: Scalar> Chunk<S> {
         }
     }
 
-    /// The state after the chunk.
-    fn carry(&mut self, c: &mut [S], n: &mut [S]) {
+    /// The weight, at the end of the chunk, of each token's contribution.
+    pub(in crate::mlstm) fn last_weights(&mut self) -> &[S] {
+        let tokens = self.tokens;
+        let mut forgotten = S::ZERO;
+        for t in (0..tokens).rev() {
+            self.exponent[t] = self.log_i[t] + forgotten;
+            forgotten += self.log_f[t];
+        }
+        weights(&mut self.weight[..tokens], &self.exponent[..tokens], self.m[tokens - 1]);
+        &self.weight[..tokens]
+    }
+
+    /// The state after the chunk. Spoils the keys.
+    pub(in crate::mlstm) fn carry(&mut self, c: &mut [S], n: &mut [S]) {
         let (tokens, dqk, dv) = (self.tokens, self.dqk, self.dv);
-        let (last, keep) = (self.m[tokens - 1], self.before[tokens - 1]);
+        let keep = self.before[tokens - 1];
         scale(c, keep);
         scale(n, keep);
+        self.last_weights();
         for t in 0..tokens {
             let key = &mut self.k[t * dqk..][..dqk];
-            scale(key, Real::exp(self.exponent[t].minus(last)));
+            scale(key, self.weight[t]);
             n.iter_mut().zip(&*key).for_each(|(n, &key)| *n += key);
         }
         let keys = Strided::row_major(&self.k[..tokens * dqk], dqk).transposed();

@@ -53,3 +53,5 @@ for (uint first = 0; first < s; first += threads) {
     }
     // The next block's maxima are written after its first barrier, which every thread reaches only when it has read these.
 }
+// total + mu of the last token, and m_0 where there is none.
+if (t == 0) m_last[head] = cell.sigmoid && s > 0 ? 0.0f : twofold_difference(sum, -peak);

@@ -71,6 +71,7 @@ pub(crate) use cases::KERNEL;
 use tilewright_core::{Device, Error, Result, Stream, Tensor};
 
 use super::cell::{check, variants};
+use super::registry::LONGEST_CHUNK;
 use super::{Mlstm, MlstmInputs, MlstmState};
 
 const NAME: &str = "mlstm_chunkwise";
@@ -87,7 +88,7 @@ pub struct MlstmChunkwise {
 /// Work within a chunk grows with its length, work from chunk to chunk with their number: at 64 keys and 128 values 32 is best (Zen 4).
 const CPU_CHUNK: usize = 32;
 /// A tile of queries of the GPU bodies.
-const GPU_CHUNK: usize = 64;
+const GPU_CHUNK: usize = LONGEST_CHUNK;
 
 impl MlstmChunkwise {
     pub(super) fn chunk(&self, operation: &'static str, device: Device) -> Result<usize> {
@@ -115,6 +116,9 @@ pub fn mlstm_chunkwise(
     let chunk = args.chunk(NAME, stream.device())?;
     match stream.device() {
         Device::Cpu => cpu::mlstm_chunkwise(&sizes, x, state, &args.cell, chunk),
-        _ => gpu::mlstm_chunkwise(stream, &sizes, x, state, &args.cell, chunk),
+        _ => {
+            let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
+            gpu::mlstm_chunkwise(&call, x, state)
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Evidence. The truth is the quadratic form; the tolerance is that of `mlstm_chunkwise` with one chunk.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier,
+    Work,
 };
 
 use super::{NAME, mlstm_parallel, reference};
@@ -87,14 +88,11 @@ impl Kernel for Registered {
         Ok(vec![Expected::values(&shape, case.dtype, sums, 1.0, truth)])
     }
 
-    fn residuals(
-        &self,
-        case: &Case,
-        inputs: &[Tensor],
-        outputs: &[Tensor],
-    ) -> Result<Vec<tilewright_core::Residual>> {
+    fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let (cell, sums) = (registry::cell(&case.args)?, accumulator(case.dtype));
-        registry::residuals(case, inputs, outputs, |x| vec![reference::mlstm_parallel(x, &cell, sums)])
+        registry::residuals(case, inputs, outputs, |alone| {
+            Ok(vec![reference::mlstm_parallel(&Numbers::new(alone)?, &cell, sums)])
+        })
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {

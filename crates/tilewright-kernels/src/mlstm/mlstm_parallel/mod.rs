@@ -63,17 +63,11 @@ const NAME: &str = "mlstm_parallel";
 pub fn mlstm_parallel(stream: &Stream, x: &MlstmInputs<'_>, cell: &Mlstm) -> Result<Tensor> {
     let sizes = check(NAME, stream, x, None, cell)?;
     variants(NAME, stream.device(), x.q.dtype())?;
-    let chunk = sizes.s.max(1);
     match stream.device() {
         Device::Cpu => cpu::mlstm_parallel(&sizes, x, cell),
-        _ => gpu::mlstm_parallel(&gpu::Call {
-            operation: NAME,
-            stream,
-            sizes: &sizes,
-            x,
-            state: None,
-            cell,
-            chunk,
-        }),
+        _ => {
+            let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell, chunk: sizes.s.max(1) };
+            gpu::mlstm_parallel(&call, x)
+        }
     }
 }

@@ -125,7 +125,7 @@ impl Outputs {
 }
 
 /// `count` consecutive parts of `size` elements, which may be 0.
-fn parts<T>(mut all: &mut [T], count: usize, size: usize) -> Vec<&mut [T]> {
+pub(in crate::mlstm) fn parts<T>(mut all: &mut [T], count: usize, size: usize) -> Vec<&mut [T]> {
     let next = || {
         let (part, rest) = std::mem::take(&mut all).split_at_mut(size);
         all = rest;
