@@ -7,6 +7,7 @@ pub mod elementwise;
 pub mod gemm;
 pub mod gram_schmidt;
 pub mod linalg;
+pub mod mlstm;
 pub mod reduce;
 
 mod arguments;
@@ -36,6 +37,11 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::slogdet::KERNEL,
     linalg::solve::KERNEL,
     linalg::triangular_solve::KERNEL,
+    mlstm::mlstm_chunkwise::KERNEL,
+    mlstm::mlstm_chunkwise_bw::KERNEL,
+    mlstm::mlstm_parallel::KERNEL,
+    mlstm::mlstm_sequence::KERNEL,
+    mlstm::mlstm_step::KERNEL,
     reduce::argmax::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,

@@ -10,7 +10,7 @@
 pub mod gemv;
 pub mod gram;
 pub mod matmul;
-mod number;
+pub(crate) mod number;
 mod product;
 mod samples;
 mod tile;

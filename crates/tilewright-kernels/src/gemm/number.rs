@@ -6,13 +6,13 @@ use half::slice::HalfFloatSliceExt;
 use tilewright_core::{Element, bf16, f16};
 
 /// What sums are held in: f32 or f64.
-pub(super) trait Sum: Element + Default + Add<Output = Self> + Mul<Output = Self> + AddAssign {}
+pub(crate) trait Sum: Element + Default + Add<Output = Self> + Mul<Output = Self> + AddAssign {}
 
 impl Sum for f32 {}
 impl Sum for f64 {}
 
 /// A float of the family, which its sums begin from.
-pub(super) trait Number: Element {
+pub(crate) trait Number: Element {
     /// f64 for f64, f32 for the others.
     type Sum: Sum;
     /// The same elements, where they are sums already.
@@ -24,7 +24,7 @@ pub(super) trait Number: Element {
 }
 
 /// A float of the family, which sums of `S` end in.
-pub(super) trait Rounded<S>: Element {
+pub(crate) trait Rounded<S>: Element {
     /// Rounds `from` into `to`, of the same length: to nearest, ties to even.
     fn round(from: &[S], to: &mut [Self]);
 }

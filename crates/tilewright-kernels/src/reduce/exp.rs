@@ -5,7 +5,7 @@ use std::ops::{Div, Mul};
 use super::number::Accumulator;
 
 /// A float with an exponential function.
-pub(super) trait Real: Accumulator + Mul<Output = Self> + Div<Output = Self> {
+pub(crate) trait Real: Accumulator + Mul<Output = Self> + Div<Output = Self> {
     /// Minus infinity.
     const LOWEST: Self;
     /// 1.

@@ -15,10 +15,10 @@ pub mod sum;
 pub mod top_k;
 
 mod data;
-mod exp;
+pub(crate) mod exp;
 mod fold;
 mod geometry;
-mod number;
+pub(crate) mod number;
 mod registry;
 mod rows;
 

@@ -29,7 +29,7 @@ pub(super) trait Number: Element {
 }
 
 /// A type that accumulates: a float, or an integer modulo its range.
-pub(super) trait Accumulator: Element + PartialOrd {
+pub(crate) trait Accumulator: Element + PartialOrd {
     /// 0.
     const ZERO: Self;
     /// The sum, rounded once, or modulo the range.

@@ -1,0 +1,207 @@
+//! Native path: one task a sequence, whose C stays in the cache from chunk to chunk; within a chunk all work is in products of matrices.
+
+use tilewright_core::{Element, Result, Tensor};
+
+use crate::mlstm::cell::Sizes;
+use crate::mlstm::gates::{logs, readout, stabiliser};
+use crate::mlstm::mlstm_sequence::cpu::{Head, Outputs};
+use crate::mlstm::product::{Strided, Wanted, product};
+use crate::mlstm::rows::{Data, Rows, Scalar, with_data};
+use crate::mlstm::vectors::{advance, dot, gate_by, scale, weigh, weights};
+use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+
+/// Queries that are taken together within a chunk: of the scores, which are as many as the chunk is long for each, no more are ever kept.
+pub(in crate::mlstm) const BLOCK: usize = 48;
+
+pub(super) fn mlstm_chunkwise(
+    sizes: &Sizes,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    cell: &Mlstm,
+    chunk: usize,
+) -> Result<(Tensor, MlstmState)> {
+    with_data!(x.q.dtype(), T => run::<T>(sizes, x, state, cell, chunk))
+}
+
+/// h alone, of one chunk that is the whole sequence and follows nothing.
+pub(in crate::mlstm) fn mlstm_parallel(sizes: &Sizes, x: &MlstmInputs<'_>, cell: &Mlstm) -> Result<Tensor> {
+    Ok(mlstm_chunkwise(sizes, x, None, cell, sizes.s.max(1))?.0)
+}
+
+fn run<T: Data>(
+    sizes: &Sizes,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    cell: &Mlstm,
+    chunk: usize,
+) -> Result<(Tensor, MlstmState)> {
+    let Sizes { s, dqk, dv, .. } = *sizes;
+    let (q, k, v) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?, Rows::<T>::new(x.v)?);
+    let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
+    let o = x.o.map(Rows::<T>::new).transpose()?;
+    let mut outputs = Outputs::new::<T>(sizes, state)?;
+    let longest = chunk.min(s);
+    outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
+        let mut part = Chunk::<T::Sum>::new(longest, dqk, dv);
+        for first in (0..s).step_by(chunk) {
+            let tokens = chunk.min(s - first);
+            part.tokens = tokens;
+            q.load(head, first, dqk, &mut part.q[..tokens * dqk]);
+            k.load(head, first, dqk, &mut part.k[..tokens * dqk]);
+            v.load(head, first, dv, &mut part.v[..tokens * dv]);
+            part.gates(cell, *m, |t| (i.scalar(head, first + t), f.scalar(head, first + t)));
+            scale(&mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
+            part.transpose();
+            for from in (0..tokens).step_by(BLOCK) {
+                let to = tokens.min(from + BLOCK);
+                part.outputs(cell, from, to, c, n);
+                let sum = &mut part.sum[..(to - from) * dv];
+                if let Some(o) = &o {
+                    let gate = &mut part.gate[..(to - from) * dv];
+                    o.load(head, first + from, dv, gate);
+                    gate_by(sum, gate);
+                }
+                T::round(sum, &mut h[(first + from) * dv..][..(to - from) * dv]);
+            }
+            part.carry(c, n);
+            *m = part.m[tokens - 1];
+        }
+    })?;
+    Ok(outputs.finish())
+}
+
+/// One chunk's inputs, widened, and what is made of them.
+pub(in crate::mlstm) struct Chunk<S> {
+    pub(in crate::mlstm) tokens: usize,
+    dqk: usize,
+    dv: usize,
+    /// `[tokens, dqk]`; q carries the scale, and from [`Self::outputs`] on what is left of the state before the chunk.
+    pub(in crate::mlstm) q: Vec<S>,
+    pub(in crate::mlstm) k: Vec<S>,
+    /// `[dqk, tokens]`: k by columns.
+    pub(in crate::mlstm) keys: Vec<S>,
+    /// `[tokens, dv]`
+    pub(in crate::mlstm) v: Vec<S>,
+    /// The logarithms of both gates of each token, and its stabiliser.
+    pub(in crate::mlstm) log_f: Vec<S>,
+    pub(in crate::mlstm) log_i: Vec<S>,
+    pub(in crate::mlstm) m: Vec<S>,
+    /// The weight, at each token, of the state before the chunk.
+    pub(in crate::mlstm) before: Vec<S>,
+    /// The exponent, at the token reached, of each token's contribution. It grows by one forget gate a token, as a sum of numbers of one
+    /// sign: a difference of prefix sums would lose what it has in common.
+    pub(in crate::mlstm) exponent: Vec<S>,
+    /// The weights of all tokens at one of them.
+    pub(in crate::mlstm) weight: Vec<S>,
+    /// `[BLOCK, tokens]`
+    scores: Vec<S>,
+    /// `[BLOCK, dv]`
+    sum: Vec<S>,
+    gate: Vec<S>,
+}
+
+impl<S: Scalar> Chunk<S> {
+    pub(in crate::mlstm) fn new(tokens: usize, dqk: usize, dv: usize) -> Self {
+        let zeros = |elements: usize| vec![S::ZERO; elements];
+        let block = BLOCK.min(tokens);
+        Chunk {
+            tokens,
+            dqk,
+            dv,
+            q: zeros(tokens * dqk),
+            k: zeros(tokens * dqk),
+            keys: zeros(tokens * dqk),
+            v: zeros(tokens * dv),
+            log_f: zeros(tokens),
+            log_i: zeros(tokens),
+            m: zeros(tokens),
+            before: zeros(tokens),
+            exponent: zeros(tokens),
+            weight: zeros(tokens),
+            scores: zeros(block * tokens),
+            sum: zeros(block * dv),
+            gate: zeros(block * dv),
+        }
+    }
+
+    /// What depends on the gates `(i, f)` of each token alone.
+    pub(in crate::mlstm) fn gates(&mut self, cell: &Mlstm, m: S, gate: impl Fn(usize) -> (f64, f64)) {
+        let (mut m, mut before) = (m.to_f64(), m.to_f64());
+        for t in 0..self.tokens {
+            let (i, f) = gate(t);
+            let (log_f, log_i) = logs(cell, i, f);
+            // Rounded at once: everything else is relative to what is stored.
+            self.m[t] = S::from_f64(stabiliser(cell, log_f + m, log_i));
+            m = self.m[t].to_f64();
+            before += log_f;
+            (self.log_f[t], self.log_i[t]) = (S::from_f64(log_f), S::from_f64(log_i));
+            self.before[t] = S::from_f64((before - m).exp());
+        }
+    }
+
+    /// Keys by columns, as the scores take them.
+    pub(in crate::mlstm) fn transpose(&mut self) {
+        for (t, key) in self.k[..self.tokens * self.dqk].chunks_exact(self.dqk.max(1)).enumerate() {
+            for (a, &key) in key.iter().enumerate() {
+                self.keys[a * self.tokens + t] = key;
+            }
+        }
+    }
+
+    /// h of the tokens `from..to`, before output gates, into the first rows of `sum`. Blocks come in order.
+    fn outputs(&mut self, cell: &Mlstm, from: usize, to: usize, c: &[S], n: &[S]) {
+        let (rows, dqk, dv) = (to - from, self.dqk, self.dv);
+        let q = &mut self.q[from * dqk..to * dqk];
+        let scores = &mut self.scores[..rows * self.tokens];
+        let queries = Strided::row_major(q, dqk);
+        let sizes = [rows, self.tokens, dqk];
+        product(scores, false, sizes, queries, &self.keys, Wanted::Columns { first: from });
+        let mut z = [S::ZERO; BLOCK];
+        for row in 0..rows {
+            let t = from + row;
+            let (seen, unseen) = scores[row * self.tokens..][..self.tokens].split_at_mut(t + 1);
+            unseen.fill(S::ZERO);
+            advance(&mut self.exponent[..=t], self.log_f[t], self.log_i[t]);
+            let q = &mut q[row * dqk..][..dqk];
+            scale(q, self.before[t]);
+            weights(&mut self.weight[..=t], &self.exponent[..=t], self.m[t]);
+            z[row] = weigh(seen, &self.weight[..=t]) + dot(q, n);
+        }
+        let sum = &mut self.sum[..rows * dv];
+        product(sum, false, [rows, dv, dqk], Strided::row_major(q, dqk), c, Wanted::Everything);
+        let weights = Strided::row_major(scores, self.tokens);
+        product(sum, true, [rows, dv, to], weights, &self.v[..to * dv], Wanted::Terms { first: from });
+        for (row, z) in z[..rows].iter().enumerate() {
+            let factor = readout(cell, z.to_f64(), self.m[from + row].to_f64());
+            scale(&mut sum[row * dv..][..dv], S::from_f64(factor));
+        }
+    }
+
+    /// The weight, at the end of the chunk, of each token's contribution.
+    pub(in crate::mlstm) fn last_weights(&mut self) -> &[S] {
+        let tokens = self.tokens;
+        let mut forgotten = S::ZERO;
+        for t in (0..tokens).rev() {
+            self.exponent[t] = self.log_i[t] + forgotten;
+            forgotten += self.log_f[t];
+        }
+        weights(&mut self.weight[..tokens], &self.exponent[..tokens], self.m[tokens - 1]);
+        &self.weight[..tokens]
+    }
+
+    /// The state after the chunk. Spoils the keys.
+    pub(in crate::mlstm) fn carry(&mut self, c: &mut [S], n: &mut [S]) {
+        let (tokens, dqk, dv) = (self.tokens, self.dqk, self.dv);
+        let keep = self.before[tokens - 1];
+        scale(c, keep);
+        scale(n, keep);
+        self.last_weights();
+        for t in 0..tokens {
+            let key = &mut self.k[t * dqk..][..dqk];
+            scale(key, self.weight[t]);
+            n.iter_mut().zip(&*key).for_each(|(n, &key)| *n += key);
+        }
+        let keys = Strided::row_major(&self.k[..tokens * dqk], dqk).transposed();
+        product(c, true, [dqk, dv, tokens], keys, &self.v[..tokens * dv], Wanted::Everything);
+    }
+}

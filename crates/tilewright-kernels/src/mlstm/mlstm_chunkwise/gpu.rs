@@ -1,0 +1,290 @@
+//! GPU path: three launches. One scan for all weights; one pass over the chunks for the states between them; then all chunks at once for h.
+//!
+//! The passes take any queries, keys and values, and either direction of time: the backward is made of them too.
+
+use std::sync::LazyLock;
+
+use tilewright_core::{DType, Error, Result, Shape, Stream, Tensor};
+use tilewright_gpu::{Definition, Grid, Launch, Program};
+
+use crate::mlstm::cell::Sizes;
+use crate::mlstm::mlstm_sequence::gpu::{HEADER, give_cell, with_cell};
+use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+
+/// Numbers as sums of two floats.
+pub(in crate::mlstm) const TWOFOLD: &str = include_str!("twofold.header.metal");
+
+/// Tokens, rows of C and columns of C and h that a group of 256 threads has, 4 x 4 elements a thread.
+const TILE: usize = 64;
+const THREADS: usize = 256;
+/// Tokens that the scan takes at a time.
+const SCAN: usize = 512;
+
+/// A program of this family: a body under the family's headers, with the scalars of a cell.
+pub(in crate::mlstm) fn program(
+    name: &'static str,
+    body: &'static str,
+    templates: &[&'static str],
+    inputs: &[&'static str],
+    sizes: &[&'static str],
+    flags: &[&'static str],
+    outputs: &[&'static str],
+) -> Program {
+    let mut definition = Definition::new(name, body).header([HEADER, TWOFOLD].concat());
+    definition = templates.iter().copied().fold(definition, Definition::template);
+    definition = inputs.iter().copied().fold(definition, Definition::input);
+    definition = sizes.iter().fold(definition, |all, &name| all.scalar(name, DType::U32));
+    definition = flags.iter().fold(definition, |all, &name| all.scalar(name, DType::Bool));
+    definition = outputs.iter().copied().fold(with_cell(definition), Definition::output);
+    Program::new(definition).expect("the definition is valid")
+}
+
+static GATES: LazyLock<Program> = LazyLock::new(|| {
+    let (inputs, outputs) = (["i", "f", "m_first"], ["c", "mu", "m", "m_last"]);
+    program("mlstm_gates", include_str!("gates.metal"), &[], &inputs, &["s"], &["resume"], &outputs)
+});
+
+static STATES: LazyLock<Program> = LazyLock::new(|| {
+    let inputs = ["k", "v", "c", "mu", "c_first", "n_first"];
+    let sizes = ["s", "dk", "dv", "chunk", "chunks", "tiles_k", "tiles_v"];
+    let outputs = ["c_states", "n_states", "c_last", "n_last"];
+    let body = include_str!("states.metal");
+    program(
+        "mlstm_states",
+        body,
+        &["TK", "TV"],
+        &inputs,
+        &sizes,
+        &["resume", "resume_n", "reverse"],
+        &outputs,
+    )
+});
+
+static OUTPUTS: LazyLock<Program> = LazyLock::new(|| {
+    let inputs = ["q", "k", "v", "o", "c", "mu", "m", "c_states", "n_states"];
+    let sizes = ["s", "dk", "dv", "chunk", "chunks", "blocks", "tiles_v"];
+    let flags = ["resume", "reverse", "read", "gated"];
+    let templates = ["TQ", "TK", "TV", "TO"];
+    program(
+        "mlstm_outputs",
+        include_str!("outputs.metal"),
+        &templates,
+        &inputs,
+        &sizes,
+        &flags,
+        &["h", "z_out"],
+    )
+});
+
+/// The weights of all sequences, as `mod.rs` writes them.
+pub(in crate::mlstm) struct Weights {
+    /// `[b nh, s, 2]`, twofold.
+    pub(in crate::mlstm) c: Tensor,
+    /// `[b nh, s + 1, 2]`, twofold; the first is m_0.
+    pub(in crate::mlstm) mu: Tensor,
+    /// `[b nh, s]`
+    pub(in crate::mlstm) m: Tensor,
+    /// `[b, nh]`
+    pub(in crate::mlstm) m_last: Tensor,
+}
+
+/// States as they enter each chunk, and as the last one leaves its chunk.
+pub(in crate::mlstm) struct States {
+    /// `[b nh, chunks, dk, dv]` and `[b nh, chunks, dk]`
+    pub(in crate::mlstm) entering: [Tensor; 2],
+    /// `[b, nh, dk, dv]` and `[b, nh, dk]`
+    pub(in crate::mlstm) last: [Tensor; 2],
+}
+
+/// One call: what all its launches share.
+pub(in crate::mlstm) struct Call<'a> {
+    pub(in crate::mlstm) operation: &'static str,
+    pub(in crate::mlstm) stream: &'a Stream,
+    pub(in crate::mlstm) sizes: &'a Sizes,
+    pub(in crate::mlstm) cell: &'a Mlstm,
+    /// Tokens per chunk, at least 1.
+    pub(in crate::mlstm) chunk: usize,
+}
+
+/// What a pass reads: `q, k [b, nh, s, dk]` and `v [b, nh, s, dv]`.
+#[derive(Clone, Copy)]
+pub(in crate::mlstm) struct Pass<'a> {
+    pub(in crate::mlstm) q: &'a Tensor,
+    pub(in crate::mlstm) k: &'a Tensor,
+    pub(in crate::mlstm) v: &'a Tensor,
+    /// The state `[b, nh, dk, dv]` that enters the first chunk, if there is one.
+    pub(in crate::mlstm) first: Option<&'a Tensor>,
+    /// The sum of keys `[b, nh, dk]` that does, if there is one; only z comes from it.
+    pub(in crate::mlstm) n_first: Option<&'a Tensor>,
+    /// From the last token to the first.
+    pub(in crate::mlstm) reverse: bool,
+}
+
+pub(super) fn mlstm_chunkwise(
+    call: &Call<'_>,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+) -> Result<(Tensor, MlstmState)> {
+    let weights = call.gates(x, state)?;
+    let (first, n_first) = (state.map(|state| &state.c), state.map(|state| &state.n));
+    let pass = Pass { q: x.q, k: x.k, v: x.v, first, n_first, reverse: false };
+    let states = call.states(&weights, &pass)?;
+    let [h, _] = call.read(&weights, &pass, Some(&states), x.o, x.q.dtype())?;
+    let [c, n] = states.last;
+    Ok((h, MlstmState { c, n, m: weights.m_last }))
+}
+
+/// h alone, of one chunk that is the whole sequence and follows nothing.
+pub(in crate::mlstm) fn mlstm_parallel(call: &Call<'_>, x: &MlstmInputs<'_>) -> Result<Tensor> {
+    let pass = Pass { q: x.q, k: x.k, v: x.v, first: None, n_first: None, reverse: false };
+    let [h, _] = call.read(&call.gates(x, None)?, &pass, None, x.o, x.q.dtype())?;
+    Ok(h)
+}
+
+impl Call<'_> {
+    /// An extent as the bodies take it.
+    pub(in crate::mlstm) fn extent(&self, value: usize) -> Result<u32> {
+        let error = || Error::unsupported(self.operation, self.stream.device(), "an extent of 2^32 or more");
+        u32::try_from(value).map_err(|_| error())
+    }
+
+    /// Tokens per chunk.
+    pub(in crate::mlstm) fn chunk(&self) -> usize {
+        self.chunk.min(self.sizes.s).max(1)
+    }
+
+    pub(in crate::mlstm) fn chunks(&self) -> usize {
+        self.sizes.s.div_ceil(self.chunk())
+    }
+
+    /// Begins a launch with the sizes of the pass and the cell's scalars.
+    fn launch<'l>(
+        &'l self,
+        program: &'l Program,
+        weights: &'l Weights,
+        pass: &'l Pass<'_>,
+    ) -> Result<Launch<'l>> {
+        let launch = program
+            .launch(self.stream)
+            .input("c", &weights.c)
+            .input("mu", &weights.mu)
+            .scalar("s", self.extent(self.sizes.s)?)
+            .scalar("dk", self.extent(pass.k.dims()[3])?)
+            .scalar("dv", self.extent(pass.v.dims()[3])?)
+            .scalar("chunk", self.extent(self.chunk())?)
+            .scalar("chunks", self.extent(self.chunks())?)
+            .scalar("resume", pass.first.is_some())
+            .scalar("reverse", pass.reverse);
+        Ok(give_cell(launch, self.cell, self.sizes.dqk))
+    }
+
+    pub(in crate::mlstm) fn gates(&self, x: &MlstmInputs<'_>, state: Option<&MlstmState>) -> Result<Weights> {
+        let (heads, s) = (self.sizes.heads(), self.sizes.s);
+        let launch = GATES
+            .launch(self.stream)
+            .input("i", x.i)
+            .input("f", x.f)
+            // Where there is no state, an f32 tensor in its place, unread.
+            .input("m_first", state.map_or(x.i, |state| &state.m))
+            .scalar("s", self.extent(s)?)
+            .scalar("resume", state.is_some());
+        let outputs = give_cell(launch, self.cell, self.sizes.dqk)
+            .output("c", DType::F32, [heads, s, 2])
+            .output("mu", DType::F32, [heads, s + 1, 2])
+            .output("m", DType::F32, [heads, s])
+            .output("m_last", DType::F32, self.sizes.m())
+            .grid(Grid::groups([heads, 1, 1]), [s.next_multiple_of(32).clamp(32, SCAN), 1, 1])
+            .run()?;
+        let [c, mu, m, m_last] = outputs.try_into().expect("four outputs are declared");
+        Ok(Weights { c, mu, m, m_last })
+    }
+
+    pub(in crate::mlstm) fn states(&self, weights: &Weights, pass: &Pass<'_>) -> Result<States> {
+        let (b, nh, chunks) = (self.sizes.b, self.sizes.nh, self.chunks());
+        let (dk, dv) = (pass.k.dims()[3], pass.v.dims()[3]);
+        let (tiles_k, tiles_v) = (dk.div_ceil(TILE).max(1), dv.div_ceil(TILE).max(1));
+        let outputs = self
+            .launch(&STATES, weights, pass)?
+            .template("TK", pass.k.dtype())
+            .template("TV", pass.v.dtype())
+            .input("k", pass.k)
+            .input("v", pass.v)
+            // Where there is none, an f32 tensor in its place, unread.
+            .input("c_first", pass.first.unwrap_or(&weights.m))
+            .input("n_first", pass.n_first.unwrap_or(&weights.m))
+            .scalar("resume_n", pass.n_first.is_some())
+            .scalar("tiles_k", self.extent(tiles_k)?)
+            .scalar("tiles_v", self.extent(tiles_v)?)
+            .output("c_states", DType::F32, [b * nh, chunks, dk, dv])
+            .output("n_states", DType::F32, [b * nh, chunks, dk])
+            .output("c_last", DType::F32, [b, nh, dk, dv])
+            .output("n_last", DType::F32, [b, nh, dk])
+            .grid(Grid::groups([b * nh * tiles_k * tiles_v, 1, 1]), [THREADS, 1, 1])
+            .run()?;
+        let [c_states, n_states, c, n] = outputs.try_into().expect("four outputs are declared");
+        Ok(States { entering: [c_states, n_states], last: [c, n] })
+    }
+
+    /// h and, in f32, what its denominators come from, z `[b nh, s]`. Without states, nothing precedes the one chunk.
+    pub(in crate::mlstm) fn read(
+        &self,
+        weights: &Weights,
+        pass: &Pass<'_>,
+        states: Option<&States>,
+        o: Option<&Tensor>,
+        dtype: DType,
+    ) -> Result<[Tensor; 2]> {
+        self.outputs(weights, pass, states, o, dtype, true)
+    }
+
+    /// What the queries of a pass read, undivided, in this dtype.
+    pub(in crate::mlstm) fn sums(
+        &self,
+        weights: &Weights,
+        pass: &Pass<'_>,
+        states: &States,
+        dtype: DType,
+    ) -> Result<Tensor> {
+        let [sums, _] = self.outputs(weights, pass, Some(states), None, dtype, false)?;
+        Ok(sums)
+    }
+
+    fn outputs(
+        &self,
+        weights: &Weights,
+        pass: &Pass<'_>,
+        states: Option<&States>,
+        o: Option<&Tensor>,
+        dtype: DType,
+        read: bool,
+    ) -> Result<[Tensor; 2]> {
+        let (heads, dv) = (self.sizes.heads(), pass.v.dims()[3]);
+        // Values without columns still have their z.
+        let (blocks, tiles_v) = (self.chunk().div_ceil(TILE), dv.div_ceil(TILE).max(1));
+        let [c_states, n_states] = states.map_or([&weights.m; 2], |states| states.entering.each_ref());
+        let shape = Shape::new(&[self.sizes.b, self.sizes.nh, self.sizes.s, dv])?;
+        let outputs = self
+            .launch(&OUTPUTS, weights, pass)?
+            .template("TQ", pass.q.dtype())
+            .template("TK", pass.k.dtype())
+            .template("TV", pass.v.dtype())
+            .template("TO", dtype)
+            .input("q", pass.q)
+            .input("k", pass.k)
+            .input("v", pass.v)
+            // Where there is none, something of a known dtype in its place, unread.
+            .input("o", o.unwrap_or(pass.v))
+            .input("m", &weights.m)
+            .input("c_states", c_states)
+            .input("n_states", n_states)
+            .scalar("blocks", self.extent(blocks)?)
+            .scalar("tiles_v", self.extent(tiles_v)?)
+            .scalar("read", read)
+            .scalar("gated", o.is_some())
+            .output("h", dtype, &shape)
+            .output("z_out", DType::F32, [heads, self.sizes.s])
+            .grid(Grid::groups([heads * self.chunks() * blocks * tiles_v, 1, 1]), [THREADS, 1, 1])
+            .run()?;
+        Ok(outputs.try_into().expect("two outputs are declared"))
+    }
+}

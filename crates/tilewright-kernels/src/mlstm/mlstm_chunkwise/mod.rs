@@ -1,0 +1,124 @@
+//! The mLSTM in chunks: within a chunk all tokens at once, as products of matrices; from chunk to chunk the state.
+//!
+//! # Math
+//! The function is that of [`mlstm_sequence`](super::mlstm_sequence()). With phi = log sigma(f), time counted from the start of a chunk and C, n, m the state there:
+//! ```text
+//! b_t  = phi_1 + .. + phi_t
+//! D_tj = b_t - b_j + i_j (j <= t)            the exponent of what is left of token j at token t
+//! m_t  = max(b_t + m, max_j D_tj)            = max(phi_t + m_{t-1}, i_t)
+//! S_tj = scale q_t . k_j exp(D_tj - m_t)     0 for j > t
+//! h_t  = (scale exp(b_t + m - m_t) q_tᵀ C + sum_j S_tj v_j) / (max(|scale exp(b_t + m - m_t) q_t . n + sum_j S_tj|, exp(-m_t)) + eps)
+//! C'   = exp(b_l + m - m_l) C + sum_j exp(D_lj - m_l) k_j v_jᵀ      the state after the l tokens of the chunk; n' alike, m' = m_l
+//! ```
+//! On a GPU the same weights are written over the whole sequence. With B_t the sum of all phi up to t, c_j = i_j - B_j and mu_t = max(m_0, max_{j<=t} c_j):
+//! ```text
+//! m_t = B_t + mu_t      exp(D_tj - m_t) = exp(c_j - mu_t)      exp(b_t + m - m_t) = exp(mu_start - mu_t)
+//! ```
+//! so that one scan gives every weight of every chunk, whatever its length. B grows without bound where c and mu differ little; all three are sums of two floats.
+//!
+//! # Shapes
+//! | tensor | shape | layout | dtype |
+//! |---|---|---|---|
+//! | q, k | `[b, nh, s, dqk]` | any strides | f32, f16, bf16; f64 on the CPU |
+//! | v, o | `[b, nh, s, dv]` | any strides | as q |
+//! | i, f | `[b, nh, s]` | any strides | f32; f64 beside f64 |
+//! | C | `[b, nh, dqk, dv]` | any strides; row-major as an output | f32; f64 beside f64 |
+//! | n, m | `[b, nh, dqk]`, `[b, nh]` | as C | as C |
+//! | h | `[b, nh, s, dv]` | row-major | as q |
+//!
+//! # Numerics
+//! States, weights and sums are f32 (f64 for f64) whatever the dtype of the data; h is rounded once. Every exponential is at or below 1. Exponents are not
+//! differences of f32 prefix sums: on the CPU each is a running sum, on a GPU a difference in twice the precision. The last chunk is as long as what is left: nothing
+//! is padded. m is the very m of the recurrence, so the result depends on the chunk length through rounding only. Deterministic. The tolerance is that of
+//! [`mlstm_sequence`](super::mlstm_sequence()), with a chunk more of additions.
+//!
+//! # Constraints
+//! Any extents, 0 included; any chunk length from 1. On a GPU f64 is refused, and f = -inf counts as -16384.
+//!
+//! # Sources
+//! Beck et al., Tiled Flash Linear Attention, arXiv 2503.14376, section 3 and appendix: the chunkwise form. Beck et al., xLSTM, arXiv 2405.04517: the cell.
+//!
+//! # Example
+//! ```
+//! use tilewright_core::{DType, Stream, Tensor};
+//! use tilewright_kernels::mlstm::{Mlstm, MlstmChunkwise, MlstmInputs, mlstm_chunkwise, mlstm_sequence};
+//!
+//! let waves = |shape: &[usize]| {
+//!     let values: Vec<f64> = (0..shape.iter().product()).map(|x| (x as f64).sin()).collect();
+//!     Tensor::from_f64(&values, DType::F32, shape)
+//! };
+//! let (q, k, v) = (waves(&[1, 2, 50, 4])?, waves(&[1, 2, 50, 4])?, waves(&[1, 2, 50, 3])?);
+//! let (i, f) = (waves(&[1, 2, 50])?, waves(&[1, 2, 50])?);
+//! let x = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
+//! let args = MlstmChunkwise { chunk: Some(16), ..MlstmChunkwise::default() };
+//! let (h, _) = mlstm_chunkwise(&Stream::cpu(), &x, None, &args)?;
+//! let (by_steps, _) = mlstm_sequence(&Stream::cpu(), &x, None, &Mlstm::default())?;
+//! for (a, b) in h.to_vec::<f32>()?.iter().zip(by_steps.to_vec::<f32>()?) {
+//!     assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()));
+//! }
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+pub(super) mod cases;
+pub(super) mod cpu;
+pub(super) mod gpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cases::KERNEL;
+
+use tilewright_core::{Device, Error, Result, Stream, Tensor};
+
+use super::cell::{check, variants};
+use super::registry::LONGEST_CHUNK;
+use super::{Mlstm, MlstmInputs, MlstmState};
+
+const NAME: &str = "mlstm_chunkwise";
+
+/// Arguments of [`mlstm_chunkwise()`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MlstmChunkwise {
+    /// What is computed.
+    pub cell: Mlstm,
+    /// Tokens per chunk, at least 1; `None`: what suits the device. It changes the speed, and the result by rounding only.
+    pub chunk: Option<usize>,
+}
+
+/// Work within a chunk grows with its length, work from chunk to chunk with their number: at 64 keys and 128 values 32 is best (Zen 4).
+const CPU_CHUNK: usize = 32;
+/// A tile of queries of the GPU bodies.
+const GPU_CHUNK: usize = LONGEST_CHUNK;
+
+impl MlstmChunkwise {
+    pub(super) fn chunk(&self, operation: &'static str, device: Device) -> Result<usize> {
+        match self.chunk {
+            Some(0) => Err(Error::range(operation, "chunk", "at least 1", 0)),
+            Some(chunk) => Ok(chunk),
+            None if device == Device::Cpu => Ok(CPU_CHUNK),
+            None => Ok(GPU_CHUNK),
+        }
+    }
+}
+
+/// h, and the state after the last token, from `state`, or from zeros.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not fit together; an argument out of its range; f64 on a GPU.
+pub fn mlstm_chunkwise(
+    stream: &Stream,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    args: &MlstmChunkwise,
+) -> Result<(Tensor, MlstmState)> {
+    let sizes = check(NAME, stream, x, state, &args.cell)?;
+    variants(NAME, stream.device(), x.q.dtype())?;
+    let chunk = args.chunk(NAME, stream.device())?;
+    match stream.device() {
+        Device::Cpu => cpu::mlstm_chunkwise(&sizes, x, state, &args.cell, chunk),
+        _ => {
+            let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
+            gpu::mlstm_chunkwise(&call, x, state)
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Properties that cases cannot say: the forms agree, and chunks leave no trace.
+
+use tilewright_core::{Case, DType, Stream, Tensor, Tier};
+
+use super::{MlstmChunkwise, mlstm_chunkwise};
+use crate::mlstm::{InputGate, Mlstm, MlstmState, mlstm_parallel, mlstm_sequence, registry, samples};
+
+fn case(sizes: [usize; 5], dtype: DType, data: &'static str) -> Case {
+    registry::case(Tier::Edge, sizes, dtype).data(data)
+}
+
+fn run(tensors: &[Tensor], cell: Mlstm, chunk: usize) -> (Tensor, MlstmState) {
+    let (x, state) = registry::inputs("test", tensors).unwrap();
+    mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &MlstmChunkwise { cell, chunk: Some(chunk) }).unwrap()
+}
+
+fn assert_close(a: &[f64], b: &[f64], tolerance: f64) {
+    assert_eq!(a.len(), b.len());
+    let size = b.iter().fold(1.0f64, |size, b| size.max(b.abs()));
+    for (a, b) in a.iter().zip(b) {
+        assert!((a - b).abs() <= tolerance * size, "{a} {b}");
+    }
+}
+
+/// C exp(m) and n exp(m), and m.
+fn meant(state: &MlstmState) -> [Vec<f64>; 3] {
+    let m = state.m.to_f64_vec().unwrap();
+    let times = |part: &Tensor| {
+        let part = part.to_f64_vec().unwrap();
+        let each = part.len() / m.len();
+        part.iter().enumerate().map(|(at, x)| x * m[at / each].exp()).collect()
+    };
+    [times(&state.c), times(&state.n), m.clone()]
+}
+
+#[test]
+fn every_chunk_length_gives_the_recurrence() {
+    let cells = [
+        Mlstm::default(),
+        Mlstm { normalize: false, ..Mlstm::default() },
+        Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() },
+        Mlstm { gate_cap: Some(3.0), scale: Some(0.4), ..Mlstm::default() },
+    ];
+    for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 2e-5)] {
+        let tensors = samples::inputs(&case([2, 2, 101, 7, 19], dtype, "gated")).unwrap();
+        let (x, state) = registry::inputs("test", &tensors).unwrap();
+        for cell in cells {
+            let (h, last) = mlstm_sequence(&Stream::cpu(), &x, state.as_ref(), &cell).unwrap();
+            for chunk in [1, 2, 7, 16, 48, 49, 64, 100, 101, 1000] {
+                let (chunked, end) = run(&tensors, cell, chunk);
+                assert_close(&chunked.to_f64_vec().unwrap(), &h.to_f64_vec().unwrap(), tolerance);
+                for (end, last) in meant(&end).iter().zip(&meant(&last)) {
+                    assert_close(end, last, tolerance);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_state_every_form_is_the_parallel_one() {
+    for data in ["", "vector"] {
+        let sizes = if data.is_empty() { [2, 3, 75, 6, 5] } else { [1, 1, 40, 2, 3] };
+        let tensors = samples::inputs(&case(sizes, DType::F64, data)).unwrap();
+        let (x, _) = registry::inputs("test", &tensors).unwrap();
+        for cell in [Mlstm::default(), Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() }] {
+            let parallel = mlstm_parallel(&Stream::cpu(), &x, &cell).unwrap().to_f64_vec().unwrap();
+            let (recurrent, _) = mlstm_sequence(&Stream::cpu(), &x, None, &cell).unwrap();
+            assert_close(&parallel, &recurrent.to_f64_vec().unwrap(), 1e-13);
+            assert_close(&run(&tensors, cell, 16).0.to_f64_vec().unwrap(), &parallel, 1e-13);
+        }
+    }
+}
+
+#[test]
+fn chunks_in_two_calls_are_chunks_in_one_bit_for_bit() {
+    let tensors = samples::inputs(&case([1, 3, 50, 5, 9], DType::F32, "gated")).unwrap();
+    let (whole, last) = run(&tensors, Mlstm::default(), 8);
+    let part = |range: std::ops::Range<usize>, state: [Tensor; 3]| {
+        let cut = |index: usize| tensors[index].slice(2, range.clone()).unwrap();
+        let mut part: Vec<Tensor> = (0..5).map(cut).collect();
+        part.extend(state);
+        part.push(cut(8));
+        run(&part, Mlstm::default(), 8)
+    };
+    let (first, between) = part(0..24, [5, 6, 7].map(|index| tensors[index].clone()));
+    let (second, end) = part(24..50, [between.c, between.n, between.m]);
+    assert_eq!(whole.slice(2, 0..24).unwrap().to_bytes().unwrap(), first.to_bytes().unwrap());
+    assert_eq!(whole.slice(2, 24..50).unwrap().to_bytes().unwrap(), second.to_bytes().unwrap());
+    assert_eq!(last.c.to_bytes().unwrap(), end.c.to_bytes().unwrap());
+}
+
+#[test]
+fn sequences_in_another_order_give_their_results_in_that_order() {
+    let tensors = samples::inputs(&case([2, 3, 20, 5, 7], DType::F32, "gated")).unwrap();
+    let (whole, last) = run(&tensors, Mlstm::default(), 8);
+    let swapped: Vec<Tensor> = tensors
+        .iter()
+        .map(|tensor| {
+            let axes: Vec<usize> = [1, 0].into_iter().chain(2..tensor.rank()).collect();
+            tensor.permute(&axes).unwrap()
+        })
+        .collect();
+    let (h, state) = run(&swapped, Mlstm::default(), 8);
+    assert_eq!(h.permute(&[1, 0, 2, 3]).unwrap().to_bytes().unwrap(), whole.to_bytes().unwrap());
+    assert_eq!(state.c.permute(&[1, 0, 2, 3]).unwrap().to_bytes().unwrap(), last.c.to_bytes().unwrap());
+    assert_eq!(state.m.transpose().unwrap().to_bytes().unwrap(), last.m.to_bytes().unwrap());
+}
+
+#[test]
+fn forgetting_everything_is_a_new_start() {
+    let mut tensors = samples::inputs(&case([1, 1, 12, 5, 7], DType::F32, "state")).unwrap();
+    let mut f = tensors[4].to_vec::<f32>().unwrap();
+    f[6] = f32::NEG_INFINITY;
+    tensors[4] = Tensor::from_vec(f, [1, 1, 12]).unwrap();
+    let rest: Vec<Tensor> = tensors[..5].iter().map(|tensor| tensor.slice(2, 6..12).unwrap()).collect();
+    let (h, _) = run(&tensors, Mlstm::default(), 4);
+    let (fresh, _) = run(&rest, Mlstm::default(), 4);
+    // What differs is m, and through it eps: a new start has m_0 = 0.
+    assert_close(&h.slice(2, 6..12).unwrap().to_f64_vec().unwrap(), &fresh.to_f64_vec().unwrap(), 1e-4);
+}
+
+#[test]
+fn a_chunk_has_a_token() {
+    let tensors = samples::inputs(&case([1, 1, 2, 3, 4], DType::F32, "state")).unwrap();
+    let (x, state) = registry::inputs("test", &tensors).unwrap();
+    let args = MlstmChunkwise { chunk: Some(0), ..MlstmChunkwise::default() };
+    let error = mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &args).unwrap_err();
+    assert_eq!(error.to_string(), "mlstm_chunkwise: chunk is 0, expected at least 1");
+}

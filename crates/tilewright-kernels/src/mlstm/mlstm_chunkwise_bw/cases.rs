@@ -1,0 +1,197 @@
+//! Evidence. The truth goes over all pairs of tokens and carries its error bounds, see `reference.rs`; `check` adds the last rounding.
+
+use tilewright_core::{
+    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Residual, Result, Slot, Spec, Stream,
+    Tensor, Tier, Work,
+};
+
+use super::reference::{self, Loss};
+use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, NAME, mlstm_chunkwise_bw};
+use crate::arguments::choose;
+use crate::mlstm::cell::{DTYPES, accumulator, variants};
+use crate::mlstm::mlstm_sequence::reference::Numbers;
+use crate::mlstm::{registry, samples};
+
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
+
+const ARGS: &[ArgSpec] = &[
+    registry::INPUT_GATE,
+    registry::NORMALIZE,
+    registry::EPS,
+    registry::SCALE,
+    registry::GATE_CAP,
+    registry::CHUNK,
+    ArgSpec { name: "mode", default: "exact", doc: "exact, or norm_invariant: denominators held constant" },
+];
+
+static SPEC: Spec = Spec {
+    name: NAME,
+    family: "mlstm",
+    math: "the gradients of mlstm_chunkwise by q k v i f C n m, given those by h and by C and n after the last token",
+    inputs: &[
+        Slot::new("q", "[b, nh, s, dqk]"),
+        Slot::new("k", "[b, nh, s, dqk]"),
+        Slot::new("v", "[b, nh, s, dv]"),
+        Slot::new("i", "[b, nh, s]"),
+        Slot::new("f", "[b, nh, s]"),
+        Slot::new("dh", "[b, nh, s, dv]"),
+        Slot::optional("c", "[b, nh, dqk, dv]"),
+        Slot::optional("n", "[b, nh, dqk]"),
+        Slot::optional("m", "[b, nh]"),
+        Slot::optional("dc_last", "[b, nh, dqk, dv]"),
+        Slot::optional("dn_last", "[b, nh, dqk]"),
+    ],
+    outputs: &[
+        Slot::new("dq", "[b, nh, s, dqk]"),
+        Slot::new("dk", "[b, nh, s, dqk]"),
+        Slot::new("dv", "[b, nh, s, dv]"),
+        Slot::new("di", "[b, nh, s]"),
+        Slot::new("df", "[b, nh, s]"),
+        Slot::new("dc", "[b, nh, dqk, dv]"),
+        Slot::new("dn", "[b, nh, dqk]"),
+        Slot::new("dm", "[b, nh]"),
+    ],
+    args: ARGS,
+    dtypes: DTYPES,
+};
+
+fn args(args: &Args) -> Result<MlstmChunkwiseBw> {
+    let mode = match args.text("mode", "exact")? {
+        "exact" => MlstmBackward::Exact,
+        "norm_invariant" => MlstmBackward::NormInvariant,
+        other => return Err(Error::range(NAME, "mode", "exact or norm_invariant", other)),
+    };
+    Ok(MlstmChunkwiseBw { cell: registry::cell(args)?, chunk: registry::chunk(args)?, mode })
+}
+
+/// The inputs as the truth takes them.
+pub(super) fn numbers(inputs: &[Tensor]) -> Result<(Numbers, Loss)> {
+    let forward: Vec<Tensor> = inputs[..5].iter().chain(inputs.get(6..9).unwrap_or(&[])).cloned().collect();
+    let x = Numbers::new(&forward)?;
+    let last = |index: usize, like: &[f64]| match inputs.get(index) {
+        Some(tensor) => tensor.to_f64_vec(),
+        None => Ok(vec![0.0; like.len()]),
+    };
+    let loss = Loss { h: inputs[5].to_f64_vec()?, c: last(9, &x.c)?, n: last(10, &x.n)? };
+    Ok((x, loss))
+}
+
+fn truth(case: &Case, inputs: &[Tensor]) -> Result<reference::Gradients> {
+    let args = args(&case.args)?;
+    let (x, loss) = numbers(inputs)?;
+    let (chunk, exact) = (args.chunk.unwrap_or(registry::LONGEST_CHUNK), args.mode == MlstmBackward::Exact);
+    Ok(reference::mlstm_chunkwise_bw(&x, &loss, &args.cell, exact, chunk, accumulator(case.dtype)))
+}
+
+impl Kernel for Registered {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let case = |tier, sizes, dtype| registry::case(tier, sizes, dtype);
+        let edge = |sizes| case(Tier::Edge, sizes, DType::F32).set("chunk", 4);
+        let mut cases = vec![
+            edge([1, 1, 5, 2, 3]).data("vector"),
+            edge([1, 1, 5, 2, 3]).data("vector_state"),
+            edge([1, 1, 5, 2, 3]).set("mode", "norm_invariant").data("vector_state"),
+            edge([1, 1, 1, 1, 1]),
+            edge([2, 3, 7, 5, 9]).data("strided"),
+            edge([1, 2, 9, 33, 13]).set("scale", 0.7).set("eps", 0.0).data("state"),
+            edge([1, 2, 9, 6, 5]).set("normalize", false).data("state"),
+            edge([1, 2, 9, 6, 5]).set("input_gate", "sigmoid").data("state"),
+            edge([1, 2, 9, 6, 5]).set("input_gate", "sigmoid").set("normalize", false),
+            edge([2, 1, 9, 7, 10]).set("gate_cap", 3).data("state"),
+            edge([2, 1, 13, 7, 10]).data("wide"),
+            edge([1, 3, 10, 4, 6]).data("masked"),
+            edge([1, 2, 19, 5, 7]).data("forgetful"),
+            case(Tier::Edge, [2, 2, 6, 12, 20], DType::Bf16).set("chunk", 4).data("state"),
+            case(Tier::Edge, [2, 2, 6, 5, 3], DType::F64).set("chunk", 4).data("state"),
+            edge([0, 2, 3, 4, 5]),
+            edge([2, 2, 0, 4, 5]).data("state"),
+            edge([1, 2, 3, 0, 5]).data("state"),
+            edge([1, 2, 3, 4, 0]).data("state"),
+            edge([1, 2, 5, 3, 4]).set("chunk", 1).data("state"),
+            edge([1, 2, 5, 3, 4]).set("chunk", 100).data("state"),
+            case(Tier::Edge, [1, 1, 70, 3, 4], DType::F32).data("state"),
+            edge([1, 1, 33, 33, 65]).set("chunk", 32).data("state"),
+        ];
+        for (chunk, data) in [(16, "state"), (64, "strided"), (100, "forgetful"), (200, "state")] {
+            cases.push(case(Tier::Check, [2, 2, 133, 20, 36], DType::F32).set("chunk", chunk).data(data));
+            cases.push(case(Tier::Check, [1, 2, 133, 32, 64], DType::Bf16).set("chunk", chunk).data(data));
+        }
+        cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F64).data("state"));
+        cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F16).data("strided"));
+        cases.push(case(Tier::Bench, [1, 4, 2048, 64, 128], DType::F32));
+        cases
+    }
+
+    fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
+        samples::with_loss(case)
+    }
+
+    fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
+        let (sizes, sums) = (registry::sizes(case), accumulator(case.dtype));
+        let shapes: [(&[usize], DType); 8] = [
+            (&sizes.keys(), case.dtype),
+            (&sizes.keys(), case.dtype),
+            (&sizes.values(), case.dtype),
+            (&sizes.gates(), sums),
+            (&sizes.gates(), sums),
+            (&sizes.c(), sums),
+            (&sizes.n(), sums),
+            (&sizes.m(), sums),
+        ];
+        if registry::is_sampled(case) {
+            let free = |&(shape, dtype): &(&[usize], DType)| Expected::Free { shape: shape.to_vec(), dtype };
+            return Ok(shapes.iter().map(free).collect());
+        }
+        let values = |((shape, dtype), truth)| Expected::values(shape, dtype, sums, 1.0, truth);
+        Ok(shapes.into_iter().zip(truth(case, inputs)?).map(values).collect())
+    }
+
+    fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
+        registry::residuals(case, inputs, outputs, |alone| Ok(truth(case, alone)?.to_vec()))
+    }
+
+    fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
+        variants(NAME, device, case.dtype)
+    }
+
+    fn run(
+        &self,
+        stream: &Stream,
+        variant: Option<&str>,
+        given: &Args,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        given.check_names(&SPEC)?;
+        let wrong =
+            || Error::range(NAME, "inputs", "q k v i f dh, then c n m, then dc_last dn_last", inputs.len());
+        let ([q, k, v, i, f, dh], rest) = inputs.split_first_chunk().ok_or_else(wrong)?;
+        let (state, last) = match rest {
+            [] => (None, [None; 2]),
+            [c, n, m] => (Some([c, n, m]), [None; 2]),
+            [c, n, m, dc, dn] => (Some([c, n, m]), [Some(dc), Some(dn)]),
+            _ => return Err(wrong()),
+        };
+        choose(NAME, variant, &variants(NAME, stream.device(), q.dtype())?)?;
+        let x = crate::mlstm::MlstmInputs { q, k, v, i, f, o: None };
+        let state =
+            state.map(|[c, n, m]| crate::mlstm::MlstmState { c: c.clone(), n: n.clone(), m: m.clone() });
+        let loss = MlstmLoss { h: dh, c: last[0], n: last[1] };
+        let by = mlstm_chunkwise_bw(stream, &x, state.as_ref(), &loss, &args(given)?)?;
+        Ok(vec![by.q, by.k, by.v, by.i, by.f, by.state.c, by.state.n, by.state.m])
+    }
+
+    fn work(&self, case: &Case) -> Work {
+        // Five products of scores for half a chunk, and five with the state or its gradient, beside the state itself.
+        let sizes = registry::sizes(case);
+        let chunk = registry::chunk(&case.args).ok().flatten().unwrap_or(registry::LONGEST_CHUNK) as f64;
+        let (dqk, dv) = (sizes.dqk as f64, sizes.dv as f64);
+        let forward = registry::work(case, chunk * (3.0 * dqk + 2.0 * dv) + 12.0 * dqk * dv);
+        Work { bytes: 2.0 * forward.bytes, ..forward }
+    }
+}

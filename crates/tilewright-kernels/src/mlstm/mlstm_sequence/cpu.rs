@@ -1,0 +1,135 @@
+//! Native path: one task a sequence; C stays in the cache between tokens and is passed over once for each.
+
+use rayon::prelude::*;
+use tilewright_core::{Element, Result, Stream, Tensor};
+
+use crate::mlstm::cell::Sizes;
+use crate::mlstm::gates::{logs, readout, stabiliser};
+use crate::mlstm::rows::{Data, Rows, with_data};
+use crate::mlstm::vectors::{absorb, dot, gate_by, scale};
+use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+use crate::reduce::number::Accumulator;
+
+pub(super) fn mlstm_sequence(
+    sizes: &Sizes,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    cell: &Mlstm,
+) -> Result<(Tensor, MlstmState)> {
+    with_data!(x.q.dtype(), T => run::<T>(sizes, x, state, cell))
+}
+
+fn run<T: Data>(
+    sizes: &Sizes,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    cell: &Mlstm,
+) -> Result<(Tensor, MlstmState)> {
+    let Sizes { s, dqk, dv, .. } = *sizes;
+    let (q, k, v) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?, Rows::<T>::new(x.v)?);
+    let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
+    let o = x.o.map(Rows::<T>::new).transpose()?;
+    let mut outputs = Outputs::new::<T>(sizes, state)?;
+    let factor = T::Sum::from_f64(cell.scale(dqk));
+    outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
+        let zero = T::Sum::ZERO;
+        let (mut query, mut key) = (vec![zero; dqk], vec![zero; dqk]);
+        let [mut value, mut sum, mut gate] = [vec![zero; dv], vec![zero; dv], vec![zero; dv]];
+        for t in 0..s {
+            q.load(head, t, dqk, &mut query);
+            k.load(head, t, dqk, &mut key);
+            v.load(head, t, dv, &mut value);
+            let (log_f, log_i) = logs(cell, i.scalar(head, t), f.scalar(head, t));
+            let kept = log_f + m.to_f64();
+            // Rounded first: what is stored is what C and n are relative to.
+            *m = T::Sum::from_f64(stabiliser(cell, kept, log_i));
+            let keep = T::Sum::from_f64((kept - m.to_f64()).exp());
+            let take = T::Sum::from_f64((log_i - m.to_f64()).exp());
+            scale(&mut query, factor);
+            scale(&mut key, take);
+            scale(n, keep);
+            n.iter_mut().zip(&key).for_each(|(n, &key)| *n += key);
+            sum.fill(T::Sum::ZERO);
+            for (a, c) in c.chunks_exact_mut(dv.max(1)).enumerate() {
+                absorb(c, &mut sum, &value, [keep, key[a], query[a]]);
+            }
+            let z = dot(&query, n);
+            scale(&mut sum, T::Sum::from_f64(readout(cell, z.to_f64(), m.to_f64())));
+            if let Some(o) = &o {
+                o.load(head, t, dv, &mut gate);
+                gate_by(&mut sum, &gate);
+            }
+            T::round(&sum, &mut h[t * dv..][..dv]);
+        }
+    })?;
+    Ok(outputs.finish())
+}
+
+/// The outputs of a forward form: h, and the state, which starts as the initial one or as zeros.
+pub(in crate::mlstm) struct Outputs {
+    h: Tensor,
+    c: Tensor,
+    n: Tensor,
+    m: Tensor,
+}
+
+/// One sequence's part of them.
+pub(in crate::mlstm) struct Head<'a, T: Data> {
+    /// `[s, dv]`
+    pub(in crate::mlstm) h: &'a mut [T],
+    /// `[dqk, dv]`
+    pub(in crate::mlstm) c: &'a mut [T::Sum],
+    /// `[dqk]`
+    pub(in crate::mlstm) n: &'a mut [T::Sum],
+    pub(in crate::mlstm) m: &'a mut T::Sum,
+}
+
+impl Outputs {
+    pub(in crate::mlstm) fn new<T: Data>(sizes: &Sizes, state: Option<&MlstmState>) -> Result<Self> {
+        let start = |of: fn(&MlstmState) -> &Tensor, shape: &[usize]| {
+            let mut start = Tensor::empty(&Stream::cpu(), T::Sum::DTYPE, shape)?;
+            let target = start.as_slice_mut::<T::Sum>()?;
+            match state.map(of) {
+                Some(given) if given.is_contiguous() => target.copy_from_slice(given.as_slice()?),
+                Some(given) => target.copy_from_slice(&given.to_vec()?),
+                None => target.fill(T::Sum::ZERO),
+            }
+            Ok(start)
+        };
+        Ok(Outputs {
+            h: Tensor::empty(&Stream::cpu(), T::DTYPE, sizes.values())?,
+            c: start(|state| &state.c, &sizes.c())?,
+            n: start(|state| &state.n, &sizes.n())?,
+            m: start(|state| &state.m, &sizes.m())?,
+        })
+    }
+
+    /// Runs `each` on every sequence, side by side.
+    pub(in crate::mlstm) fn for_each<T: Data>(
+        &mut self,
+        sizes: &Sizes,
+        each: impl Fn(usize, Head<'_, T>) + Sync,
+    ) -> Result<()> {
+        let (heads, Sizes { s, dqk, dv, .. }) = (sizes.heads(), *sizes);
+        let h = parts(self.h.as_slice_mut::<T>()?, heads, s * dv);
+        let c = parts(self.c.as_slice_mut::<T::Sum>()?, heads, dqk * dv);
+        let n = parts(self.n.as_slice_mut::<T::Sum>()?, heads, dqk);
+        let all = h.into_par_iter().zip(c).zip(n).zip(self.m.as_slice_mut::<T::Sum>()?).enumerate();
+        all.for_each(|(head, (((h, c), n), m))| each(head, Head { h, c, n, m }));
+        Ok(())
+    }
+
+    pub(in crate::mlstm) fn finish(self) -> (Tensor, MlstmState) {
+        (self.h, MlstmState { c: self.c, n: self.n, m: self.m })
+    }
+}
+
+/// `count` consecutive parts of `size` elements, which may be 0.
+pub(in crate::mlstm) fn parts<T>(mut all: &mut [T], count: usize, size: usize) -> Vec<&mut [T]> {
+    let next = || {
+        let (part, rest) = std::mem::take(&mut all).split_at_mut(size);
+        all = rest;
+        part
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}

@@ -1,0 +1,16 @@
+// W neighbouring elements, as one vector where there are 4.
+template <int W, typename T> void load_run(const device T* from, thread float* to) {
+    if (W == 4) {
+        const vec<T, 4> run = *(const device vec<T, 4>*)from;
+        for (uint w = 0; w < 4; ++w) to[w] = float(run[w]);
+    } else {
+        to[0] = float(from[0]);
+    }
+}
+template <int W> void store_run(device float* to, const thread float* from) {
+    if (W == 4) {
+        *(device float4*)to = float4(from[0], from[1], from[2], from[3]);
+    } else {
+        to[0] = from[0];
+    }
+}

@@ -1,0 +1,115 @@
+//! GPU path: one launch; each group keeps some columns of one sequence's C in registers from the first token to the last.
+
+use std::sync::LazyLock;
+
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Grid, Launch, Program};
+
+use crate::mlstm::cell::Sizes;
+use crate::mlstm::{InputGate, Mlstm, MlstmInputs, MlstmState};
+
+/// What every body of the family begins with.
+pub(in crate::mlstm) const HEADER: &str = include_str!("../gates.header.metal");
+
+/// Declares the scalars of a cell, in a body called `sigmoid_gate`, `normalize`, `eps`, `cap` (0: none) and `scale`.
+pub(in crate::mlstm) fn with_cell(definition: Definition) -> Definition {
+    definition
+        .scalar("sigmoid_gate", DType::Bool)
+        .scalar("normalize", DType::Bool)
+        .scalar("eps", DType::F32)
+        .scalar("cap", DType::F32)
+        .scalar("scale", DType::F32)
+}
+
+/// Gives them.
+pub(in crate::mlstm) fn give_cell<'a>(launch: Launch<'a>, cell: &Mlstm, dqk: usize) -> Launch<'a> {
+    launch
+        .scalar("sigmoid_gate", cell.input_gate == InputGate::Sigmoid)
+        .scalar("normalize", cell.normalize)
+        .scalar("eps", cell.eps as f32)
+        .scalar("cap", cell.gate_cap.unwrap_or(0.0) as f32)
+        .scalar("scale", cell.scale(dqk) as f32)
+}
+
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("mlstm_sequence", include_str!("gpu.metal"))
+        .header([HEADER, include_str!("gpu.header.metal")].concat())
+        .template("T")
+        .template("W")
+        .template("ROWS");
+    let definition = ["q", "k", "v", "i", "f", "o", "c_first", "n_first", "m_first"]
+        .into_iter()
+        .fold(definition, Definition::input);
+    let definition =
+        ["s", "dqk", "dv", "tiles"].into_iter().fold(definition, |all, name| all.scalar(name, DType::U32));
+    let definition = with_cell(definition).scalar("resume", DType::Bool).scalar("gated", DType::Bool);
+    let outputs = ["h", "c_last", "n_last", "m_last"];
+    Program::new(outputs.into_iter().fold(definition, Definition::output)).expect("the definition is valid")
+});
+
+/// Rows of C in one thread's registers: 8 of 4 columns leave room for 512 threads a group on every device, and 16 still do.
+const ROWS: usize = 8;
+const MORE_ROWS: usize = 16;
+/// Threads that stand side by side over a row.
+const ACROSS: usize = 8;
+/// Slices of rows in a group of 512 threads.
+const SLICES: usize = 64;
+
+pub(super) fn mlstm_sequence(
+    stream: &Stream,
+    sizes: &Sizes,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    cell: &Mlstm,
+) -> Result<(Tensor, MlstmState)> {
+    let (operation, device) = (super::NAME, stream.device());
+    let Sizes { s, dqk, dv, .. } = *sizes;
+    if dqk > SLICES * MORE_ROWS {
+        let why = format!(
+            "dqk is {dqk}: the state of more than {} keys does not fit registers",
+            SLICES * MORE_ROWS
+        );
+        return Err(Error::unsupported(operation, device, why));
+    }
+    let rows = if dqk <= SLICES * ROWS { ROWS } else { MORE_ROWS };
+    // Whole SIMD groups.
+    let threads = (ACROSS * dqk.div_ceil(rows)).next_multiple_of(32).max(32);
+    // Device memory starts on a multiple of 32 bytes, a view anywhere.
+    let aligned = |tensor: &Tensor| !tensor.is_contiguous() || tensor.layout().offset().is_multiple_of(4);
+    let vectors = dv.is_multiple_of(4) && aligned(x.v) && state.is_none_or(|state| aligned(&state.c));
+    let width = if vectors { 4 } else { 1 };
+    let tiles = dv.div_ceil(ACROSS * width).max(1);
+    let too_long = || Error::unsupported(operation, device, "an extent of 2^32 or more");
+    let extent = |value: usize| u32::try_from(value).map_err(|_| too_long());
+    // Where there is none, anything of its dtype stands in its place, unread.
+    let state_or = |of: fn(&MlstmState) -> &Tensor| state.map_or(x.i, of);
+    let launch = PROGRAM
+        .launch(stream)
+        .template("T", x.q.dtype())
+        .template("W", width)
+        .template("ROWS", rows)
+        .input("q", x.q)
+        .input("k", x.k)
+        .input("v", x.v)
+        .input("i", x.i)
+        .input("f", x.f)
+        .input("o", x.o.unwrap_or(x.v))
+        .input("c_first", state_or(|state| &state.c))
+        .input("n_first", state_or(|state| &state.n))
+        .input("m_first", state_or(|state| &state.m))
+        .scalar("s", extent(s)?)
+        .scalar("dqk", extent(dqk)?)
+        .scalar("dv", extent(dv)?)
+        .scalar("tiles", extent(tiles)?)
+        .scalar("resume", state.is_some())
+        .scalar("gated", x.o.is_some());
+    let outputs = give_cell(launch, cell, dqk)
+        .output("h", x.q.dtype(), sizes.values())
+        .output("c_last", DType::F32, sizes.c())
+        .output("n_last", DType::F32, sizes.n())
+        .output("m_last", DType::F32, sizes.m())
+        .grid(Grid::groups([sizes.heads() * tiles, 1, 1]), [threads, 1, 1])
+        .run()?;
+    let [h, c, n, m] = outputs.try_into().expect("four outputs are declared");
+    Ok((h, MlstmState { c, n, m }))
+}
