@@ -127,7 +127,11 @@ fn measure(kernels: &[&dyn Kernel], options: &Options) -> Result<(Vec<Row>, Vec<
         for Chosen { kernel, cases } in &chosen {
             for case in cases {
                 progress.set_message(format!("{} {} on {}", kernel.spec().name, case.name, stream.device()));
-                timed.push((case.dtype, bench.time(*kernel, case)?));
+                let rows = bench.time(*kernel, case)?;
+                for row in &rows {
+                    progress.suspend(|| eprintln!("{}", said(row)));
+                }
+                timed.push((case.dtype, rows));
                 progress.inc(1);
             }
         }
@@ -250,6 +254,12 @@ impl<'b> Bench<'b> {
             ..self.blank.clone()
         }
     }
+}
+
+/// A row as soon as it is there: what a long run has found so far.
+fn said(row: &Row) -> String {
+    let found = row.median().map_or(row.verdict.clone(), |median| format!("{median:.4} ms"));
+    format!("{} {} on {}, {}: {found}", row.kernel, row.case, row.device, row.variant)
 }
 
 fn print(rows: &[Row], absent: &[String], console: &mut Console) -> Result<(), Stop> {

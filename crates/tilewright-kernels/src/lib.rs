@@ -6,6 +6,7 @@
 pub mod elementwise;
 pub mod gemm;
 pub mod gram_schmidt;
+pub mod linalg;
 pub mod mlstm;
 pub mod reduce;
 
@@ -25,6 +26,17 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gram_schmidt::orthonormalize::KERNEL,
     gram_schmidt::project::KERNEL,
     gram_schmidt::subspace_step::KERNEL,
+    linalg::apply_q::KERNEL,
+    linalg::cholesky::KERNEL,
+    linalg::cholesky_solve::KERNEL,
+    linalg::det::KERNEL,
+    linalg::inverse::KERNEL,
+    linalg::lu::KERNEL,
+    linalg::qr::KERNEL,
+    linalg::qr_reflectors::KERNEL,
+    linalg::slogdet::KERNEL,
+    linalg::solve::KERNEL,
+    linalg::triangular_solve::KERNEL,
     mlstm::mlstm_chunkwise::KERNEL,
     mlstm::mlstm_chunkwise_bw::KERNEL,
     mlstm::mlstm_parallel::KERNEL,

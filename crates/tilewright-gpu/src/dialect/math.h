@@ -41,18 +41,18 @@ template <class R, class Function, class... X> TW_FN R tw_each(Function function
     }
 }
 
-#define TW_MATH_1(name, expression)                                                  \
+#define TW_FLOAT_1(name, expression)                                                  \
     TW_FN float name(float x) { return expression; }                                 \
     template <class X, class R = tw_float_like_t<X>> TW_FN R name(const X& x) {      \
         return tw_each<R>([](auto v) { return decltype(v)(name(float(v))); }, R(x)); \
     }
-#define TW_MATH_2(name, expression)                                                                          \
+#define TW_FLOAT_2(name, expression)                                                                          \
     TW_FN float name(float x, float y) { return expression; }                                                \
     template <class A, class B, class R = tw_float_like_t<tw_meet_t<A, B>>>                                  \
     TW_FN R name(const A& x, const B& y) {                                                                   \
         return tw_each<R>([](auto v, auto w) { return decltype(v)(name(float(v), float(w))); }, R(x), R(y)); \
     }
-#define TW_MATH_3(name, expression)                                                                       \
+#define TW_FLOAT_3(name, expression)                                                                       \
     TW_FN float name(float x, float y, float z) { return expression; }                                    \
     template <class A, class B, class C, class R = tw_float_like_t<tw_meet3_t<A, B, C>>>                  \
     TW_FN R name(const A& x, const B& y, const C& z) {                                                    \
@@ -61,50 +61,73 @@ template <class R, class Function, class... X> TW_FN R tw_each(Function function
             R(y), R(z));                                                                                  \
     }
 
-TW_MATH_1(acos, ::acosf(x))
-TW_MATH_1(acosh, ::acoshf(x))
-TW_MATH_1(asin, ::asinf(x))
-TW_MATH_1(asinh, ::asinhf(x))
-TW_MATH_1(atan, ::atanf(x))
-TW_MATH_1(atanh, ::atanhf(x))
-TW_MATH_1(ceil, ::ceilf(x))
-TW_MATH_1(cos, ::cosf(x))
-TW_MATH_1(cosh, ::coshf(x))
+// double is no Metal type, but what a template argument of f64 becomes on CUDA. The standard functions know
+// it; the others refuse it, so that nothing is rounded to float in silence. Templates: an integer still goes
+// to float.
+template <class X> using tw_if_double = enable_if_t<is_same<X, double>::value, double>;
+#define TW_MATH_1(name, expression) \
+    TW_FLOAT_1(name, expression)    \
+    template <class X, class R = tw_if_double<X>> TW_FN R name(X x) = delete;
+#define TW_MATH_2(name, expression) \
+    TW_FLOAT_2(name, expression)    \
+    template <class X, class R = tw_if_double<X>> TW_FN R name(X x, X y) = delete;
+#define TW_MATH_3(name, expression) \
+    TW_FLOAT_3(name, expression)    \
+    template <class X, class R = tw_if_double<X>> TW_FN R name(X x, X y, X z) = delete;
+#define TW_STANDARD_1(name)         \
+    TW_FLOAT_1(name, ::name##f(x)) \
+    template <class X, class R = tw_if_double<X>> TW_FN R name(X x) { return ::name(x); }
+#define TW_STANDARD_2(name)            \
+    TW_FLOAT_2(name, ::name##f(x, y)) \
+    template <class X, class R = tw_if_double<X>> TW_FN R name(X x, X y) { return ::name(x, y); }
+#define TW_STANDARD_3(name)               \
+    TW_FLOAT_3(name, ::name##f(x, y, z)) \
+    template <class X, class R = tw_if_double<X>> TW_FN R name(X x, X y, X z) { return ::name(x, y, z); }
+
+TW_STANDARD_1(acos)
+TW_STANDARD_1(acosh)
+TW_STANDARD_1(asin)
+TW_STANDARD_1(asinh)
+TW_STANDARD_1(atan)
+TW_STANDARD_1(atanh)
+TW_STANDARD_1(ceil)
+TW_STANDARD_1(cos)
+TW_STANDARD_1(cosh)
 TW_MATH_1(cospi, TW_EITHER(::cospif(x), float(::cos(double(M_PI_F) * ::remainder(double(x), 2.0)))))
-TW_MATH_1(exp, ::expf(x))
-TW_MATH_1(exp2, ::exp2f(x))
+TW_STANDARD_1(exp)
+TW_STANDARD_1(exp2)
 TW_MATH_1(exp10, TW_EITHER(::exp10f(x), float(::pow(10.0, double(x)))))
-TW_MATH_1(fabs, ::fabsf(x))
-TW_MATH_1(floor, ::floorf(x))
+TW_STANDARD_1(fabs)
+TW_STANDARD_1(floor)
 TW_MATH_1(fract, ::fminf(x - ::floorf(x), 0x1.fffffep-1f))
-TW_MATH_1(log, ::logf(x))
-TW_MATH_1(log2, ::log2f(x))
-TW_MATH_1(log10, ::log10f(x))
-TW_MATH_1(rint, ::rintf(x))
-TW_MATH_1(round, ::roundf(x))
+TW_STANDARD_1(log)
+TW_STANDARD_1(log2)
+TW_STANDARD_1(log10)
+TW_STANDARD_1(rint)
+TW_STANDARD_1(round)
 TW_MATH_1(rsqrt, TW_EITHER(::rsqrtf(x), float(1.0 / ::sqrt(double(x)))))
 TW_MATH_1(saturate, ::fminf(::fmaxf(x, 0.0f), 1.0f))
 TW_MATH_1(sign, x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? x : 0.0f)
-TW_MATH_1(sin, ::sinf(x))
-TW_MATH_1(sinh, ::sinhf(x))
+TW_STANDARD_1(sin)
+TW_STANDARD_1(sinh)
 TW_MATH_1(sinpi, TW_EITHER(::sinpif(x), float(::sin(3.14159265358979323846 * ::remainder(double(x), 2.0)))))
-TW_MATH_1(sqrt, ::sqrtf(x))
-TW_MATH_1(tan, ::tanf(x))
-TW_MATH_1(tanh, ::tanhf(x))
+TW_STANDARD_1(sqrt)
+TW_STANDARD_1(tan)
+TW_STANDARD_1(tanh)
 TW_MATH_1(tanpi, sinpi(x) / cospi(x))
-TW_MATH_1(trunc, ::truncf(x))
-TW_MATH_2(atan2, ::atan2f(x, y))
-TW_MATH_2(copysign, ::copysignf(x, y))
+TW_STANDARD_1(trunc)
+TW_STANDARD_2(atan2)
+TW_STANDARD_2(copysign)
 TW_MATH_2(divide, x / y)
-TW_MATH_2(fdim, ::fdimf(x, y))
-TW_MATH_2(fmax, ::fmaxf(x, y))
-TW_MATH_2(fmin, ::fminf(x, y))
-TW_MATH_2(fmod, ::fmodf(x, y))
-TW_MATH_2(nextafter, ::nextafterf(x, y))
-TW_MATH_2(pow, ::powf(x, y))
+TW_STANDARD_2(fdim)
+TW_STANDARD_2(fmax)
+TW_STANDARD_2(fmin)
+TW_STANDARD_2(fmod)
+TW_STANDARD_2(nextafter)
+TW_STANDARD_2(pow)
 TW_MATH_2(powr, ::powf(x, y))
 TW_MATH_2(step, y < x ? 0.0f : 1.0f)
-TW_MATH_3(fma, ::fmaf(x, y, z))
+TW_STANDARD_3(fma)
 TW_MATH_3(mix, x + (y - x) * z)
 TW_FN float tw_smoothstep_unit(float t) { return t * t * (3.0f - 2.0f * t); }
 TW_MATH_3(smoothstep, tw_smoothstep_unit(saturate((z - x) / (y - x))))
@@ -155,7 +178,8 @@ template <class T, int N> TW_FN vec<T, N> ldexp(const vec<T, N>& x, const vec<in
     template <class X, class V = tw_float_like_t<X>> TW_FN auto name(const X& x) {                      \
         using R = conditional_t<tw_is_vector<V>::value, vec<bool, tw_width<V>::value>, bool>;           \
         return tw_each<R>([](auto v) { return name(float(v)); }, V(x));                                 \
-    }
+    }                                                                                                   \
+    template <class X, class R = tw_if_double<X>> TW_FN bool name(X x) = delete;
 TW_CLASSIFY(isfinite, magnitude < 0x7f800000u)
 TW_CLASSIFY(isinf, magnitude == 0x7f800000u)
 TW_CLASSIFY(isnan, magnitude > 0x7f800000u)
@@ -163,11 +187,13 @@ TW_CLASSIFY(isnormal, magnitude < 0x7f800000u && magnitude >= 0x00800000u)
 TW_CLASSIFY(signbit, (bits & ~magnitude) != 0u)
 
 template <class T> TW_FN T tw_lesser(T a, T b) {
-    if constexpr (is_floating_point<T>::value) return T(::fminf(float(a), float(b)));
+    if constexpr (is_same<T, double>::value) return ::fmin(a, b);
+    else if constexpr (is_floating_point<T>::value) return T(::fminf(float(a), float(b)));
     else return b < a ? b : a;
 }
 template <class T> TW_FN T tw_greater(T a, T b) {
-    if constexpr (is_floating_point<T>::value) return T(::fmaxf(float(a), float(b)));
+    if constexpr (is_same<T, double>::value) return ::fmax(a, b);
+    else if constexpr (is_floating_point<T>::value) return T(::fmaxf(float(a), float(b)));
     else return a < b ? b : a;
 }
 /// min, max, clamp: of floats as fmin and fmax, so that a NaN yields the other operand. Operands may differ
@@ -198,7 +224,8 @@ template <class X, class R = tw_meet_t<X, X>> TW_FN R abs(const X& x) {
     return tw_each<R>(
         [](auto v) {
             using T = decltype(v);
-            if constexpr (is_floating_point<T>::value) return T(::fabsf(float(v)));
+            if constexpr (is_same<T, double>::value) return ::fabs(v);
+            else if constexpr (is_floating_point<T>::value) return T(::fabsf(float(v)));
             else return v < T(0) ? T(-v) : v;
         },
         R(x));
@@ -275,6 +302,12 @@ TW_MATH_2(powr, TW_EITHER(::__powf(x, y), ::powf(x, y)))
 }  // namespace fast
 
 #undef TW_CLASSIFY
+#undef TW_FLOAT_1
+#undef TW_FLOAT_2
+#undef TW_FLOAT_3
+#undef TW_STANDARD_1
+#undef TW_STANDARD_2
+#undef TW_STANDARD_3
 #undef TW_MATH_1
 #undef TW_MATH_2
 #undef TW_MATH_3

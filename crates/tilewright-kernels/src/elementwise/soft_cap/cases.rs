@@ -53,7 +53,7 @@ pub(in crate::elementwise) fn cases() -> Vec<Case> {
     ];
     for dtype in DTYPES {
         cases.push(case(Tier::Check, 257, 4099, *dtype));
-        cases.push(case(Tier::Bench, 1 << 13, 1 << 13, *dtype));
+        cases.push(case(Tier::Bench, 1 << 12, 1 << 13, *dtype));
     }
     cases
 }

@@ -1,6 +1,6 @@
 //! Native path: f32 lanes by autovectorisation, tasks by rayon.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use tilewright_core::{DType, Element, Result, Stream, Tensor, bf16, f16};
 
 use crate::elementwise::exponential::exp_minus_1;
@@ -9,14 +9,18 @@ use crate::elementwise::in_parts;
 
 pub(super) fn soft_cap(x: &Tensor, cap: f64) -> Result<Tensor> {
     let mut out = Tensor::empty(&Stream::cpu(), x.dtype(), x.shape())?;
-    let x = x.to_host()?;
+    let (x, wide, cap) = (x.to_host()?, cap, cap as f32);
     match x.dtype() {
         DType::F64 => {
-            apply::<f64>(&x, &mut out, |x| if x.abs() <= cap * 1.5e-8 { x } else { cap * (x / cap).tanh() })?
+            apply::<f64>(
+                &x,
+                &mut out,
+                move |x| if x.abs() <= wide * 1.5e-8 { x } else { wide * (x / wide).tanh() },
+            )?
         }
-        DType::F32 => apply::<f32>(&x, &mut out, |x| capped(x, cap as f32))?,
-        DType::F16 => apply::<f16>(&x, &mut out, |x| f16::round_from(capped(x.to_wide(), cap as f32)))?,
-        _ => apply::<bf16>(&x, &mut out, |x| bf16::round_from(capped(x.to_wide(), cap as f32)))?,
+        DType::F32 => apply::<f32>(&x, &mut out, move |x| capped(x, cap))?,
+        DType::F16 => apply::<f16>(&x, &mut out, move |x| f16::round_from(capped(x.to_wide(), cap)))?,
+        _ => apply::<bf16>(&x, &mut out, move |x| bf16::round_from(capped(x.to_wide(), cap)))?,
     }
     Ok(out)
 }
@@ -28,14 +32,29 @@ fn capped(x: f32, cap: f32) -> f32 {
     if x.abs() <= cap * (1.0 / 4096.0) { x } else { limited }
 }
 
-fn apply<T: Element>(x: &Tensor, out: &mut Tensor, one: impl Fn(T) -> T + Sync) -> Result<()> {
+fn apply<T: Element>(x: &Tensor, out: &mut Tensor, one: impl Fn(T) -> T + Copy + Sync) -> Result<()> {
     let x = x.as_slice::<T>()?;
     in_parts(out.as_slice_mut::<T>()?, |start, out| {
-        Arch::new().dispatch(|| {
-            for (out, &x) in out.iter_mut().zip(&x[start..]) {
-                *out = one(x);
-            }
-        })
+        let x = &x[start..start + out.len()];
+        Arch::new().dispatch(Each { x, out, one });
     });
     Ok(())
+}
+
+struct Each<'a, T, F> {
+    x: &'a [T],
+    out: &'a mut [T],
+    /// By value: what it has captured is then in registers, and the loop becomes SIMD.
+    one: F,
+}
+
+impl<T: Copy, F: Fn(T) -> T> WithSimd for Each<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (out, &x) in self.out.iter_mut().zip(self.x) {
+            *out = (self.one)(x);
+        }
+    }
 }

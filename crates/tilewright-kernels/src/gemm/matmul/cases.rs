@@ -15,7 +15,7 @@ use tilewright_core::{
 use super::super::product::{DTYPES, accumulator};
 use super::super::samples::{Data, Samples, roundings};
 use super::Matmul;
-use super::reference::Truth;
+use super::reference::{Truth, exact_sum};
 
 /// [`matmul()`](super::matmul()) as the registry sees it.
 pub static KERNEL: &dyn Kernel = &Registered;
@@ -293,7 +293,7 @@ pub(in super::super) fn residuals(truth: &Truth, case: &Case, out: &Tensor) -> R
         let signs: Vec<f64> = (0..truth.n).map(|_| if random.random() { 1.0 } else { -1.0 }).collect();
         let through = truth.b_times(batch, &signs);
         for i in 0..truth.m {
-            let got: f64 = (0..truth.n).map(|j| of(i, j) * signs[j]).sum();
+            let got = exact_sum((0..truth.n).map(|j| (of(i, j), signs[j])));
             let error = (got - truth.row_times(batch, i, &signs, &through)).abs();
             apart = if error.is_nan() { f64::INFINITY } else { apart.max(error) };
         }

@@ -61,15 +61,29 @@ impl Truth {
     /// `(alpha a b + beta c) x` for one row, without the product of matrices: `y` is `b x`.
     pub(in super::super) fn row_times(&self, batch: usize, i: usize, x: &[f64], y: &[f64]) -> f64 {
         let row = (batch * self.m + i) * self.k;
-        let product: f64 = (0..self.k).map(|p| self.a[row + p] * y[p]).sum();
+        let product = exact_sum((0..self.k).map(|p| (self.a[row + p], y[p])));
         let row = (batch * self.m + i) * self.n;
-        let added: f64 = self.c.as_ref().map_or(0.0, |c| (0..self.n).map(|j| c[row + j] * x[j]).sum());
+        let added = self.c.as_ref().map_or(0.0, |c| exact_sum((0..self.n).map(|j| (c[row + j], x[j]))));
         self.alpha * product + self.beta * added
     }
 
     /// `b x` of one batch.
     pub(in super::super) fn b_times(&self, batch: usize, x: &[f64]) -> Vec<f64> {
         let row = |p: usize| &self.b[(batch * self.k + p) * self.n..][..self.n];
-        (0..self.k).map(|p| row(p).iter().zip(x).map(|(b, x)| b * x).sum()).collect()
+        (0..self.k).map(|p| exact_sum(row(p).iter().zip(x).map(|(&b, &x)| (b, x)))).collect()
     }
+}
+
+/// A sum of products with twice the digits of f64, and so next to no error of its own: what is judged by it may be f64 too.
+/// Ogita, Rump and Oishi 2005, algorithm 5.3.
+pub(in super::super) fn exact_sum(products: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (mut sum, mut error) = (0.0f64, 0.0);
+    for (a, b) in products {
+        let product = a * b;
+        let next = sum + product;
+        let part = next - sum;
+        error += a.mul_add(b, -product) + ((sum - (next - part)) + (product - part));
+        sum = next;
+    }
+    if sum.is_finite() { sum + error } else { sum }
 }

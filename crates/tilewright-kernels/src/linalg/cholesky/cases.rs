@@ -1,0 +1,133 @@
+//! Evidence. A factor is judged by LAPACK's ratio; where a matrix is not positive definite, by the pivot at which it fails.
+
+use tilewright_core::{
+    Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+};
+
+use super::super::ratios::{Matrix, eps, holds, residual};
+use super::super::{DTYPES, registry, samples};
+use super::{Cholesky, NAME, cholesky, reference};
+use crate::arguments::{choose, only_variant};
+
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
+
+static SPEC: Spec = Spec {
+    name: NAME,
+    family: "linalg",
+    math: "a = l lᵀ",
+    inputs: &[Slot::new("a", "[.., n, n]")],
+    outputs: &[Slot::new("factor", "[.., n, n]"), Slot::new("info", "[..]")],
+    args: &[registry::UPPER],
+    dtypes: DTYPES,
+};
+
+fn cases() -> Vec<Case> {
+    let case = |tier, [b, n]: [usize; 2], dtype| Case::new(tier, &[("b", b), ("n", n)], dtype);
+    let (f32, f64) = (DType::F32, DType::F64);
+    let edge = |size, data| case(Tier::Edge, size, f32).data(data);
+    let mut cases = vec![
+        case(Tier::Edge, [0, 0], f32),
+        case(Tier::Edge, [0, 1], f32),
+        case(Tier::Edge, [3, 5], f32),
+        case(Tier::Edge, [0, 32], f32),
+        case(Tier::Edge, [2, 33], f32),
+        case(Tier::Edge, [0, 97], f32),
+        edge([3, 7], "transposed"),
+        edge([2, 31], "sliced").set("upper", true),
+        edge([0, 41], "geometric").set("upper", true),
+        edge([5, 8], "one_large"),
+        edge([0, 29], "one_small"),
+        edge([9, 6], "huge"),
+        edge([9, 6], "tiny"),
+        edge([17, 7], "indefinite"),
+        edge([0, 70], "indefinite"),
+        edge([0, 8], "nan"),
+        edge([0, 3], "zero"),
+        edge([0, 5], "hilbert"),
+        case(Tier::Edge, [2, 30], DType::Bf16),
+        case(Tier::Edge, [2, 6], DType::F16),
+        case(Tier::Edge, [9, 19], f64),
+    ];
+    for dtype in [f32, f64] {
+        for data in
+            ["", "geometric", "arithmetic", "one_large", "one_small", "graded", "huge", "tiny", "indefinite"]
+        {
+            for size in [[20, 31], [3, 64], [0, 128], [0, 211]] {
+                let plain = case(Tier::Check, size, dtype);
+                cases.push(if data.is_empty() { plain } else { plain.data(data) });
+            }
+        }
+        cases.push(case(Tier::Check, [0, 600], dtype));
+        for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
+            cases.push(case(Tier::Bench, size, dtype));
+        }
+    }
+    cases
+}
+
+impl Kernel for Registered {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        cases()
+    }
+
+    fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
+        let n = case.dim("n");
+        Ok(vec![samples::stack(case, [n, n], |item| samples::positive(case, item, n))?])
+    }
+
+    fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
+        let upper = case.args.bool("upper", false)?;
+        let a = Matrix::all(&inputs[0])?;
+        let info = a.iter().map(|a| reference::info(a, upper)).collect();
+        let batch = &inputs[0].dims()[..inputs[0].rank() - 2];
+        Ok(vec![
+            Expected::Free { shape: inputs[0].dims().to_vec(), dtype: case.dtype },
+            Expected::Exact(Tensor::from_vec::<i32>(info, batch)?),
+        ])
+    }
+
+    fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
+        let upper = case.args.bool("upper", false)?;
+        let (a, factors) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
+        let mut residuals = Vec::new();
+        for ((a, factor), info) in a.iter().zip(&factors).zip(outputs[1].to_vec::<i32>()?) {
+            if info != 0 {
+                residuals.push(holds("NaN where it failed", factor.values.iter().all(|x| x.is_nan())));
+                continue;
+            }
+            let error = reference::backward_error(a, factor, upper, eps(case.dtype));
+            residuals.push(residual("|a - l lᵀ| / (n |a| eps)", error, case.dtype));
+            residuals.push(holds("triangular", reference::is_triangular(factor, upper)));
+        }
+        Ok(residuals)
+    }
+
+    fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
+        registry::variants(NAME, device, case.dtype)
+    }
+
+    fn run(
+        &self,
+        stream: &Stream,
+        variant: Option<&str>,
+        args: &Args,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        args.check_names(&SPEC)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
+        let [a] = registry::inputs(NAME, inputs)?;
+        let result = cholesky(stream, a, &Cholesky { upper: args.bool("upper", false)? })?;
+        Ok(vec![result.factor, result.info])
+    }
+
+    fn work(&self, case: &Case) -> Work {
+        let (b, n) = (case.dim("b").max(1) as f64, case.dim("n") as f64);
+        Work { flops: b * n * n * n / 3.0, bytes: b * 1.5 * n * n * case.dtype.size() as f64 }
+    }
+}

@@ -1,0 +1,66 @@
+//! Inverses.
+//!
+//! # Math
+//!
+//! ```text
+//! a x = 1
+//! ```
+//!
+//! # Shapes
+//!
+//! | tensor | shape | dtype |
+//! |---|---|---|
+//! | `a` | `[.., n, n]` | f32, f64, f16, bf16 |
+//! | `x` | `[.., n, n]` | that of `a` |
+//! | `info` | `[..]` | i32 |
+//!
+//! `info` is 0, or k where the k-th pivot is the first that is exactly zero: then the matrix is singular and its `x` NaN throughout.
+//!
+//! # Numerics
+//!
+//! [`solve()`](crate::linalg::solve()) for the columns of the identity, so that `|a x - 1| / (n |a| |x| eps)`, LAPACK's ratio, stays under 30,
+//! whatever the condition. To solve a system, solve it: that is faster and more accurate than multiplying by an inverse. Deterministic.
+//!
+//! # Constraints
+//!
+//! As [`solve()`](crate::linalg::solve()).
+//!
+//! # Sources
+//!
+//! LAPACK `GETRI`; Higham, "Accuracy and Stability of Numerical Algorithms", chapter 14, method A.
+//!
+//! # Example
+//!
+//! ```
+//! use tilewright_core::{Stream, Tensor};
+//! use tilewright_kernels::linalg::inverse;
+//!
+//! let a = Tensor::from_vec(vec![0.0f32, 2.0, 4.0, 0.0], [2, 2])?;
+//! let x = inverse(&Stream::cpu(), &a)?.checked()?;
+//! assert_eq!(x.to_vec::<f32>()?, [0.0, 0.25, 0.5, 0.0]);
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+mod cases;
+mod reference;
+
+pub(crate) use cases::KERNEL;
+
+use tilewright_core::{Result, Stream, Tensor};
+
+use super::extents::Extents;
+use super::{Solution, solve};
+
+const NAME: &str = "inverse";
+
+/// The inverse of each matrix of a batch.
+///
+/// # Errors
+/// Those of [`solve()`].
+pub fn inverse(stream: &Stream, a: &Tensor) -> Result<Solution> {
+    let extents = Extents::square(NAME, stream, "a", a)?;
+    let n = extents.n;
+    let identity: Vec<f64> = (0..n * n).map(|e| f64::from(u8::from(e / n == e % n))).collect();
+    let identity = Tensor::from_f64(&identity, a.dtype(), [n, n])?.to(stream)?;
+    solve(stream, a, &identity.broadcast_to(a.shape())?).map_err(|error| error.within(NAME))
+}

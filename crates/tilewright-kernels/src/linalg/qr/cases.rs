@@ -1,0 +1,148 @@
+//! Evidence: LAPACK's ratios, on matrices of all spectra, ranks and scales, tall, wide and square.
+
+use tilewright_core::{
+    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier,
+    Work,
+};
+
+use super::super::ratios::{Matrix, eps, holds, residual};
+use super::super::{DTYPES, registry, samples};
+use super::{NAME, Qr, QrMode, qr, qr_reflectors, reference};
+use crate::arguments::{choose, only_variant};
+
+pub(crate) const KERNEL: &dyn Kernel = &Registered;
+
+struct Registered;
+
+static SPEC: Spec = Spec {
+    name: NAME,
+    family: "linalg",
+    math: "a = q r",
+    inputs: &[Slot::new("a", "[.., m, n]")],
+    outputs: &[Slot::new("r", "[.., k, n]"), Slot::optional("q", "[.., m, k]")],
+    args: &[
+        ArgSpec { name: "mode", default: "reduced", doc: "reduced, complete (q is square) or r (no q)" },
+        ArgSpec { name: "nonnegative", default: "false", doc: "no element of r's diagonal is negative" },
+    ],
+    dtypes: DTYPES,
+};
+
+fn arguments(args: &Args) -> Result<Qr> {
+    Ok(Qr { mode: args.text("mode", "reduced")?.parse()?, nonnegative: args.bool("nonnegative", false)? })
+}
+
+fn cases() -> Vec<Case> {
+    let case = |tier, [b, m, n]: [usize; 3], dtype| Case::new(tier, &[("b", b), ("m", m), ("n", n)], dtype);
+    let (f32, f64) = (DType::F32, DType::F64);
+    let edge = |size| case(Tier::Edge, size, f32);
+    let mut cases = vec![
+        edge([0, 0, 3]),
+        edge([2, 3, 0]).set("mode", "complete"),
+        edge([0, 1, 1]).set("nonnegative", true),
+        edge([9, 7, 3]),
+        edge([9, 7, 3]).set("mode", "complete").set("nonnegative", true),
+        edge([2, 3, 8]).data("transposed").set("mode", "r"),
+        edge([0, 31, 31]).data("geometric").set("nonnegative", true),
+        edge([0, 70, 40]).data("one_small"),
+        edge([0, 40, 50]).data("zero_column").set("mode", "complete"),
+        edge([9, 6, 6]).data("zero"),
+        edge([9, 6, 6]).data("huge"),
+        edge([9, 6, 6]).data("tiny"),
+        case(Tier::Edge, [2, 7, 5], DType::Bf16),
+        case(Tier::Edge, [2, 5, 4], DType::F16).set("nonnegative", true),
+        case(Tier::Edge, [9, 12, 12], f64),
+    ];
+    for dtype in [f32, f64] {
+        for data in ["", "geometric", "one_large", "one_small", "low_rank", "graded", "huge", "tiny"] {
+            for size in [[20, 31, 31], [9, 64, 20], [0, 128, 128], [0, 90, 150]] {
+                let plain = case(Tier::Check, size, dtype);
+                cases.push(if data.is_empty() { plain } else { plain.data(data).set("nonnegative", true) });
+            }
+        }
+        cases.push(case(Tier::Check, [0, 1000, 70], dtype));
+        for size in [
+            [1000, 32, 32],
+            [4096, 32, 32],
+            [1024, 64, 64],
+            [256, 128, 128],
+            [0, 128, 128],
+            [0, 512, 512],
+            [0, 1024, 1024],
+        ] {
+            cases.push(case(Tier::Bench, size, dtype));
+        }
+    }
+    cases
+}
+
+impl Kernel for Registered {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        cases()
+    }
+
+    fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
+        let (m, n) = (case.dim("m"), case.dim("n"));
+        Ok(vec![samples::stack(case, [m, n], |item| samples::general(case, item, m, n))?])
+    }
+
+    fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
+        let (m, n, mode) = (case.dim("m"), case.dim("n"), arguments(&case.args)?.mode);
+        let rows = if mode == QrMode::Complete { m } else { m.min(n) };
+        let batch = &inputs[0].dims()[..inputs[0].rank() - 2];
+        let free = |tail: [usize; 2]| Expected::Free { shape: [batch, &tail].concat(), dtype: case.dtype };
+        let q = if mode == QrMode::R { Expected::Absent } else { free([m, rows]) };
+        Ok(vec![free([rows, n]), q])
+    }
+
+    fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
+        let (args, eps) = (arguments(&case.args)?, eps(case.dtype));
+        let (a, r) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
+        let q = outputs.get(1).map(Matrix::all).transpose()?;
+        let mut residuals = Vec::new();
+        for (item, (a, r)) in a.iter().zip(&r).enumerate() {
+            residuals.push(holds("r is upper trapezoidal", reference::is_upper(r, args.nonnegative)));
+            let Some(q) = q.as_ref().map(|q| &q[item]) else {
+                let error = reference::gram_error(a, r, eps);
+                residuals.push(residual("|aᵀ a - rᵀ r| / (m |a|² eps)", error, case.dtype));
+                continue;
+            };
+            let error = reference::backward_error(a, q, r, eps);
+            residuals.push(residual("|a - q r| / (m |a| eps)", error, case.dtype));
+            residuals.push(residual("|1 - qᵀ q| / (m eps)", reference::orthogonality(q, eps), case.dtype));
+        }
+        Ok(residuals)
+    }
+
+    fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
+        qr_reflectors::check(NAME, device, case.dtype, case.dim("m"))?;
+        registry::variants(NAME, device, case.dtype)
+    }
+
+    fn run(
+        &self,
+        stream: &Stream,
+        variant: Option<&str>,
+        args: &Args,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        args.check_names(&SPEC)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
+        let [a] = registry::inputs(NAME, inputs)?;
+        let factors = qr(stream, a, &arguments(args)?)?;
+        Ok([Some(factors.r), factors.q].into_iter().flatten().collect())
+    }
+
+    fn work(&self, case: &Case) -> Work {
+        let [b, m, n] = ["b", "m", "n"].map(|name| case.dim(name) as f64);
+        let (b, k) = (b.max(1.0), m.min(n));
+        let (r, q) = (
+            4.0 * m * n * k - 2.0 * (m + n) * k * k + 4.0 / 3.0 * k * k * k,
+            2.0 * m * k * k - 2.0 / 3.0 * k * k * k,
+        );
+        Work { flops: b * (r + q), bytes: b * (m * n + k * (m + n)) * case.dtype.size() as f64 }
+    }
+}

@@ -1,0 +1,134 @@
+//! The QR decomposition.
+//!
+//! # Math
+//!
+//! ```text
+//! a = q r        qᵀ q = 1, r upper trapezoidal
+//! ```
+//!
+//! # Shapes
+//!
+//! | tensor | shape | dtype |
+//! |---|---|---|
+//! | `a` | `[.., m, n]` | f32, f64, f16, bf16 |
+//! | `r` | `[.., k, n]`, k = min(m, n); `[.., m, n]` in mode `complete` | that of `a` |
+//! | `q` | `[.., m, k]`; `[.., m, m]` in mode `complete`; absent in mode `r` | that of `a` |
+//!
+//! The reflections themselves, LAPACK's `raw` form, are [`qr_reflectors()`](crate::linalg::qr_reflectors()).
+//!
+//! # Numerics
+//!
+//! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. The diagonal of r
+//! has LAPACK's signs, or none below zero with `nonnegative`; then the decomposition of a matrix of full rank is unique. Judged by LAPACK's
+//! ratios `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN
+//! spreads to what depends on it. Deterministic.
+//!
+//! # Constraints
+//!
+//! As [`qr_reflectors()`](crate::linalg::qr_reflectors()).
+//!
+//! # Sources
+//!
+//! LAPACK `GEQRF`, `ORGQR`, `GEQRFP`; Golub and Van Loan, "Matrix Computations", section 5.2.
+//!
+//! # Example
+//!
+//! ```
+//! use tilewright_core::{Stream, Tensor};
+//! use tilewright_kernels::linalg::{Qr, qr};
+//!
+//! let a = Tensor::from_vec(vec![3.0f64, 4.0], [2, 1])?;
+//! let factors = qr(&Stream::cpu(), &a, &Qr { nonnegative: true, ..Qr::default() })?;
+//! assert!((factors.r.to_vec::<f64>()?[0] - 5.0).abs() < 1e-14);
+//! assert!((factors.q.unwrap().to_vec::<f64>()?[1] - 0.8).abs() < 1e-15);
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+mod cases;
+mod cpu;
+mod gpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cases::KERNEL;
+
+use std::str::FromStr;
+
+use tilewright_core::{Device, Error, Result, Stream, Tensor};
+
+use super::apply_q::{Target, apply};
+use super::convert::{narrowed, widened};
+use super::extents::Extents;
+use super::host::with_real;
+use super::qr_reflectors::{self, wide_reflectors};
+
+const NAME: &str = "qr";
+
+/// What [`qr()`] gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum QrMode {
+    /// q of as many columns as r has rows: min(m, n).
+    #[default]
+    Reduced,
+    /// Square q, and r with rows of zeros where m > n.
+    Complete,
+    /// r alone.
+    R,
+}
+
+impl FromStr for QrMode {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "reduced" => Ok(QrMode::Reduced),
+            "complete" => Ok(QrMode::Complete),
+            "r" => Ok(QrMode::R),
+            other => Err(Error::range(NAME, "mode", "reduced, complete or r", other)),
+        }
+    }
+}
+
+/// The arguments of [`qr()`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Qr {
+    /// What is given. Default: the reduced form.
+    pub mode: QrMode,
+    /// No element of r's diagonal is negative. Default: LAPACK's signs.
+    pub nonnegative: bool,
+}
+
+/// The result of [`qr()`].
+#[derive(Debug, Clone)]
+pub struct QrFactors {
+    /// Orthonormal columns; `None` in mode [`QrMode::R`].
+    pub q: Option<Tensor>,
+    /// Upper trapezoidal.
+    pub r: Tensor,
+}
+
+/// The decomposition of each matrix of a batch.
+///
+/// # Errors
+/// Those of [`qr_reflectors()`](qr_reflectors::qr_reflectors()).
+pub fn qr(stream: &Stream, a: &Tensor, args: &Qr) -> Result<QrFactors> {
+    let extents = Extents::of(NAME, stream, "a", a)?;
+    let (m, n, dtype) = (extents.m, extents.n, a.dtype());
+    qr_reflectors::check(NAME, stream.device(), dtype, m)?;
+    let packed = wide_reflectors(stream, &widened(stream, a)?, &extents)?;
+    let rows = if args.mode == QrMode::Complete { m } else { m.min(n) };
+    let q = match args.mode {
+        QrMode::R => None,
+        _ => Some(apply(stream, &packed.reflectors, &packed.tau, Target::Identity(rows), false, &extents)?),
+    };
+    let shape = extents.shape(&[rows, n]);
+    let (q, r) = match stream.device() {
+        Device::Cpu => with_real!(packed.tau.dtype(), T => {
+            cpu::finish::<T>(&packed.reflectors, q, &extents, &shape, args.nonnegative)?
+        }),
+        _ => gpu::finish(stream, &packed.reflectors, q, &extents, &shape, args.nonnegative)?,
+    };
+    let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
+    Ok(QrFactors { q, r: narrowed(stream, r, dtype)? })
+}

@@ -1,0 +1,74 @@
+//! The portable bodies: a SIMD group a matrix up to 32 rows and columns, a group of threads a matrix beyond.
+
+use std::sync::LazyLock;
+
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Grid, Program};
+
+use super::super::extents::Extents;
+use super::Reflectors;
+use crate::arguments::check_f64;
+
+/// Blocks of reflections, applied by a group of threads.
+pub(in super::super) const HEADER: &str = include_str!("gpu.header.metal");
+
+fn program(definition: Definition) -> Program {
+    let definition = ["m", "n", "items"]
+        .into_iter()
+        .fold(definition.header(HEADER).template("S").input("a"), |definition, name| {
+            definition.scalar(name, DType::U32)
+        });
+    Program::new(definition.output("reflectors").output("tau")).expect("the definition is valid")
+}
+
+static SMALL: LazyLock<Program> =
+    LazyLock::new(|| program(Definition::new("qr_small", include_str!("gpu.metal")).template("N")));
+static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("qr_blocked", include_str!("gpu.blocked.metal"));
+    program(definition.template("NB").template("R"))
+});
+
+/// Threads of a group of the blocked body.
+const GROUP: usize = 256;
+
+/// Columns of a panel, and rows that a thread holds of it, for at most so many rows: 128 registers at most.
+const PANELS: [(usize, usize); 4] = [(16, 1), (16, 2), (16, 4), (8, 16)];
+
+/// Says why a GPU cannot decompose matrices of `m` rows.
+pub(in super::super) fn check(operation: &'static str, device: Device, dtype: DType, m: usize) -> Result<()> {
+    check_f64(operation, device, dtype)?;
+    let most = GROUP * PANELS[PANELS.len() - 1].1;
+    if device != Device::Cpu && m > most {
+        let why = format!("{m} rows; a panel of {most} fits the registers of a group");
+        return Err(Error::unsupported(operation, device, why));
+    }
+    Ok(())
+}
+
+/// The reflections. `a` has elements.
+pub(super) fn qr_reflectors(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Reflectors> {
+    let (m, n, items) = (extents.m, extents.n, extents.batches());
+    let largest = m.max(n);
+    let launch = if largest <= 32 {
+        let launch = SMALL.launch(stream).template("N", largest.next_power_of_two().max(8));
+        // Four matrices a group, so that a multiprocessor's group slots do not bound it.
+        launch.grid(Grid::threads([items * 32, 1, 1]), [128, 1, 1])
+    } else {
+        let (columns, rows) = *PANELS.iter().find(|(_, rows)| m <= GROUP * rows).expect("checked before");
+        // Threadgroup memory for blocks of f64 is there for half as many columns.
+        let columns = if a.dtype() == DType::F64 { 8 } else { columns };
+        let launch = BLOCKED.launch(stream).template("NB", columns).template("R", rows);
+        launch.grid(Grid::groups([items, 1, 1]), [GROUP, 1, 1])
+    };
+    let outputs = launch
+        .template("S", a.dtype())
+        .input("a", a)
+        .scalar("m", m as u32)
+        .scalar("n", n as u32)
+        .scalar("items", items as u32)
+        .output("reflectors", a.dtype(), a.shape())
+        .output("tau", a.dtype(), extents.shape(&[m.min(n)]))
+        .run()?;
+    let [reflectors, tau] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
+    Ok(Reflectors { reflectors, tau })
+}
