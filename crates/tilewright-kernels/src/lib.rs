@@ -40,6 +40,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     mlstm::mlstm_chunkwise::KERNEL,
     mlstm::mlstm_chunkwise_bw::KERNEL,
     mlstm::mlstm_parallel::KERNEL,
+    mlstm::mlstm_parallel_bw::KERNEL,
     mlstm::mlstm_sequence::KERNEL,
     mlstm::mlstm_step::KERNEL,
     reduce::argmax::KERNEL,

@@ -7,12 +7,14 @@
 //! | [`mlstm_chunkwise()`] | a chunk of tokens after another: within a chunk, products of matrices |
 //! | [`mlstm_chunkwise_bw()`] | its gradients, by the initial state too |
 //! | [`mlstm_parallel()`] | all tokens at once, as attention |
+//! | [`mlstm_parallel_bw()`] | its gradients |
 //!
 //! All forms compute one function, which [`Mlstm`] describes, and carry one state, [`MlstmState`].
 
 pub mod mlstm_chunkwise;
 pub mod mlstm_chunkwise_bw;
 pub mod mlstm_parallel;
+pub mod mlstm_parallel_bw;
 pub mod mlstm_sequence;
 pub mod mlstm_step;
 
@@ -30,5 +32,6 @@ pub use mlstm_chunkwise_bw::{
     MlstmBackward, MlstmChunkwiseBw, MlstmGradients, MlstmLoss, mlstm_chunkwise_bw,
 };
 pub use mlstm_parallel::mlstm_parallel;
+pub use mlstm_parallel_bw::mlstm_parallel_bw;
 pub use mlstm_sequence::mlstm_sequence;
 pub use mlstm_step::mlstm_step;

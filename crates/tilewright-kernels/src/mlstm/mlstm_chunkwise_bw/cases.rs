@@ -10,11 +10,14 @@ use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, NAME, mlstm_chunkwise_bw
 use crate::arguments::choose;
 use crate::mlstm::cell::{DTYPES, accumulator, variants};
 use crate::mlstm::mlstm_sequence::reference::Numbers;
-use crate::mlstm::{registry, samples};
+use crate::mlstm::{MlstmInputs, MlstmState, registry, samples};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
+
+pub(in crate::mlstm) const MODE: ArgSpec =
+    ArgSpec { name: "mode", default: "exact", doc: "exact, or norm_invariant: denominators held constant" };
 
 const ARGS: &[ArgSpec] = &[
     registry::INPUT_GATE,
@@ -23,7 +26,7 @@ const ARGS: &[ArgSpec] = &[
     registry::SCALE,
     registry::GATE_CAP,
     registry::CHUNK,
-    ArgSpec { name: "mode", default: "exact", doc: "exact, or norm_invariant: denominators held constant" },
+    MODE,
 ];
 
 static SPEC: Spec = Spec {
@@ -57,17 +60,21 @@ static SPEC: Spec = Spec {
     dtypes: DTYPES,
 };
 
+/// The argument `mode`.
+pub(in crate::mlstm) fn mode(args: &Args) -> Result<MlstmBackward> {
+    match args.text("mode", "exact")? {
+        "exact" => Ok(MlstmBackward::Exact),
+        "norm_invariant" => Ok(MlstmBackward::NormInvariant),
+        other => Err(Error::range(NAME, "mode", "exact or norm_invariant", other)),
+    }
+}
+
 fn args(args: &Args) -> Result<MlstmChunkwiseBw> {
-    let mode = match args.text("mode", "exact")? {
-        "exact" => MlstmBackward::Exact,
-        "norm_invariant" => MlstmBackward::NormInvariant,
-        other => return Err(Error::range(NAME, "mode", "exact or norm_invariant", other)),
-    };
-    Ok(MlstmChunkwiseBw { cell: registry::cell(args)?, chunk: registry::chunk(args)?, mode })
+    Ok(MlstmChunkwiseBw { cell: registry::cell(args)?, chunk: registry::chunk(args)?, mode: mode(args)? })
 }
 
 /// The inputs as the truth takes them.
-pub(super) fn numbers(inputs: &[Tensor]) -> Result<(Numbers, Loss)> {
+pub(in crate::mlstm) fn numbers(inputs: &[Tensor]) -> Result<(Numbers, Loss)> {
     let forward: Vec<Tensor> = inputs[..5].iter().chain(inputs.get(6..9).unwrap_or(&[])).cloned().collect();
     let x = Numbers::new(&forward)?;
     let last = |index: usize, like: &[f64]| match inputs.get(index) {
@@ -178,9 +185,8 @@ impl Kernel for Registered {
             _ => return Err(wrong()),
         };
         choose(NAME, variant, &variants(NAME, stream.device(), q.dtype())?)?;
-        let x = crate::mlstm::MlstmInputs { q, k, v, i, f, o: None };
-        let state =
-            state.map(|[c, n, m]| crate::mlstm::MlstmState { c: c.clone(), n: n.clone(), m: m.clone() });
+        let x = MlstmInputs { q, k, v, i, f, o: None };
+        let state = state.map(|[c, n, m]| MlstmState { c: c.clone(), n: n.clone(), m: m.clone() });
         let loss = MlstmLoss { h: dh, c: last[0], n: last[1] };
         let by = mlstm_chunkwise_bw(stream, &x, state.as_ref(), &loss, &args(given)?)?;
         Ok(vec![by.q, by.k, by.v, by.i, by.f, by.state.c, by.state.n, by.state.m])

@@ -8,13 +8,13 @@ use crate::mlstm::mlstm_sequence::reference::Numbers;
 use crate::mlstm::{InputGate, Mlstm};
 
 /// Gradients of one call, row-major, with error bounds in unit roundoffs: q k v i f c n m.
-pub(super) type Gradients = [Vec<(f64, f64)>; 8];
+pub(in crate::mlstm) type Gradients = [Vec<(f64, f64)>; 8];
 
 /// What the loss says: by h, and by C and n after the last token.
-pub(super) struct Loss {
-    pub(super) h: Vec<f64>,
-    pub(super) c: Vec<f64>,
-    pub(super) n: Vec<f64>,
+pub(in crate::mlstm) struct Loss {
+    pub(in crate::mlstm) h: Vec<f64>,
+    pub(in crate::mlstm) c: Vec<f64>,
+    pub(in crate::mlstm) n: Vec<f64>,
 }
 
 /// A sum with the bound on its error.
@@ -32,7 +32,7 @@ impl Sum {
     fn add(&mut self, a: Sum, b: f64, roundings: f64) {
         self.value += a.value * b;
         self.size += a.size * b.abs();
-        self.error += b.abs() * (a.error + roundings * a.size);
+        self.error += b.abs() * (a.error + roundings * a.size) + FLUSH * (1.0 + a.size + b.abs());
     }
 
     fn plus(&mut self, other: Sum) {
@@ -50,6 +50,8 @@ impl Sum {
     }
 }
 
+/// What is below the smallest normal f32 may become 0, in roundoffs of f32: a product, or either of its factors.
+const FLUSH: f64 = f32::MIN_POSITIVE as f64 * 16777216.0;
 /// Roundings of an exponential (Metal allows 4 ulp) and of the logarithm of a sigmoid; of what is beside them.
 const EXP: f64 = 8.0;
 const LOG: f64 = 24.0;
@@ -84,7 +86,7 @@ impl Weights {
 }
 
 /// All gradients, of a computation in chunks of this length in `sums`.
-pub(super) fn mlstm_chunkwise_bw(
+pub(in crate::mlstm) fn mlstm_chunkwise_bw(
     x: &Numbers,
     loss: &Loss,
     cell: &Mlstm,
