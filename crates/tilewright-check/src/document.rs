@@ -62,7 +62,11 @@ fn table<'p>(rows: &[Row], problems: impl Iterator<Item = &'p str>) -> Result<St
         let (row, median) = ours.and_then(|row| Some((row, row.median()?))).ok_or_else(missing)?;
         let rate = match (row.gflops, row.gbs) {
             (Some(gflops), Some(gbs)) if row.flops > 8.0 * row.bytes && gbs > 0.0 => {
-                format!("{:.1} TFLOP/s", gflops / 1e3)
+                if gflops < 1e3 {
+                    format!("{gflops:.0} GFLOP/s")
+                } else {
+                    format!("{:.1} TFLOP/s", gflops / 1e3)
+                }
             }
             (_, Some(gbs)) => format!("{gbs:.0} GB/s"),
             _ => "–".to_owned(),
