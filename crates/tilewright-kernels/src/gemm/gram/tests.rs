@@ -14,7 +14,7 @@ fn errors_name_the_argument() {
     let a = zeros(DType::F32, &[3, 4]);
     for (result, expected) in [
         (gram(&cpu, &zeros(DType::F32, &[3]), &Gram::default()), "a has shape [3], expected at least 2 axes"),
-        (gram(&cpu, &zeros(DType::U8, &[3, 4]), &Gram::default()), "a has dtype u8, expected one of f64"),
+        (gram(&cpu, &zeros(DType::U8, &[3, 4]), &Gram::default()), "a has dtype u8, expected f64"),
         (gram(&cpu, &a, &out(DType::F64)), "out_dtype is f64, expected one of f32, f16, bf16"),
         (gram(&cpu, &a, &tile), "tile: 512x512x8/8x8: 4096 threads, of at most 1024"),
     ] {

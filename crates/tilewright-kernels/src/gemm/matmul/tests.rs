@@ -37,7 +37,10 @@ fn errors_name_the_argument() {
             "b has shape [3, 5, 4], expected leading axes that broadcast with [2]",
         ),
         (on_cpu(&a, &f64s, None, &plain), "b has dtype f64, expected f32, as a has"),
-        (on_cpu(&ramp(&[3, 5], DType::I32), &b, None, &plain), "a has dtype i32, expected one of f64"),
+        (
+            on_cpu(&ramp(&[3, 5], DType::I32), &b, None, &plain),
+            "a has dtype i32, expected f64, f32, f16, bf16",
+        ),
         (on_cpu(&a, &b, None, &out(DType::I8)), "out_dtype is i8, expected one of f32, f16, bf16"),
         (on_cpu(&f64s, &f64s, None, &out(DType::F32)), "out_dtype is f32, expected f64"),
         (on_cpu(&a, &b, None, &beta), "c: missing, and beta is 0.5"),
