@@ -145,7 +145,12 @@ fn read(path: &Path, verify: bool) -> Result<Index, Stop> {
 }
 
 fn write(index: &Index, path: &Path) -> Result<(), Stop> {
-    Ok(if is_foreign(path) { write_faiss(&index.snapshot(), path)? } else { index.save(path)? })
+    if is_foreign(path) {
+        write_faiss(&index.snapshot(), path)?
+    } else {
+        index.save(path)?
+    }
+    Ok(())
 }
 
 fn progress(bar: ProgressBar, template: &str, message: &'static str) -> ProgressBar {

@@ -1,5 +1,7 @@
 //! The vectors that the family's host loops are written over: `pulp`'s, and AVX-512, which `pulp` leaves out in this workspace.
 
+use std::cmp::Ordering;
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// Lanes of the widest vector.
@@ -14,7 +16,17 @@ pub(super) trait Lanes: Copy {
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::V;
     /// The first [`Self::WIDTH`] numbers.
-    fn load(self, from: &[f32]) -> Self::V;
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> Self::V {
+        let from = &from[..Self::WIDTH];
+        // SAFETY: the slice has as many.
+        unsafe { self.load_at(from.as_ptr()) }
+    }
+    /// [`Self::WIDTH`] numbers from an address on.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn load_at(self, from: *const f32) -> Self::V;
     /// `a - b`
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`, rounded once where the machine can.
@@ -72,8 +84,9 @@ impl<S: Simd> Lanes for Portable<S> {
         self.0.splat_f32s(x)
     }
     #[inline(always)]
-    fn load(self, from: &[f32]) -> S::f32s {
-        bytemuck::pod_read_unaligned(bytemuck::cast_slice(&from[..Self::WIDTH]))
+    unsafe fn load_at(self, from: *const f32) -> S::f32s {
+        // SAFETY: as the caller says; any bits are a vector of floats.
+        unsafe { from.cast::<S::f32s>().read_unaligned() }
     }
     #[inline(always)]
     fn sub(self, a: S::f32s, b: S::f32s) -> S::f32s {
@@ -94,8 +107,7 @@ impl<S: Simd> Lanes for Portable<S> {
         let (v, limit) = (self.array(v), self.array(limit));
         let mut bits = 0;
         for lane in 0..Self::WIDTH {
-            // NaN has no order: it is not above.
-            bits |= u32::from(!(v[lane] > limit[lane])) << lane;
+            bits |= u32::from(v[lane].partial_cmp(&limit[lane]) != Some(Ordering::Greater)) << lane;
         }
         bits
     }
@@ -148,10 +160,10 @@ mod avx512 {
             unsafe { _mm512_set1_ps(x) }
         }
         #[inline(always)]
-        fn load(self, from: &[f32]) -> __m512 {
-            let from: &[f32] = &from[..16];
-            // SAFETY: as above; the slice has 16 elements, and the load needs no alignment.
-            unsafe { _mm512_loadu_ps(from.as_ptr()) }
+        unsafe fn load_at(self, from: *const f32) -> __m512 {
+            // SAFETY: as in `splat`, and as the caller says; the load needs no alignment. With a full mask it is the plain load, without the
+            // checks that debug builds put before that one.
+            unsafe { _mm512_maskz_loadu_ps(u16::MAX, from) }
         }
         #[inline(always)]
         fn sub(self, a: __m512, b: __m512) -> __m512 {

@@ -3,7 +3,7 @@
 //! - [`flat_scan_topk()`]: the `k` nearest of all rows.
 //! - [`ivf_scan_topk()`]: the `k` nearest of the rows of chosen lists.
 //! - [`topk_merge()`]: one result of several.
-//! - [`kmeans()`]: centroids.
+//! - [`kmeans()`]: centroids of the rows.
 //!
 //! A distance is small where two vectors are near, whatever the [`Metric`]. Results are in the order of (distance, id), NaN after all
 //! numbers; where there are fewer rows than asked for, (infinity, -1) fills up.

@@ -21,7 +21,7 @@ use super::Metric;
 use super::best::{Best, Candidate, distance_of, key_of};
 use super::exact;
 use super::lanes::{Lanes, Task, WIDEST, dispatch};
-use super::tile::{self, Pack, VECTORS, dots};
+use super::tile::{self, Pack, VECTORS, dots, unrolled};
 use crate::gemm::number::Number;
 
 /// Bytes of rows that stay in a core's second-level cache while all packs pass by.
@@ -64,7 +64,7 @@ impl Stored for i8 {
     }
 }
 
-/// What is scanned, for what.
+/// What is scanned, for what; `d` is at least 1.
 pub(super) struct Scan<'a, T> {
     pub(super) metric: Metric,
     pub(super) k: usize,
@@ -89,7 +89,7 @@ pub(super) struct Group {
 impl<T: Stored> Scan<'_, T> {
     /// The best `k` of each query, best first: fewer where there are fewer. `members` holds the numbers of queries that the groups name.
     pub(super) fn run(&self, groups: &[Group], members: &[u32]) -> Vec<Vec<Candidate>> {
-        let b = if self.d == 0 { 0 } else { self.queries.len() / self.d };
+        let b = self.queries.len() / self.d;
         let every: Vec<u32> = (0..b as u32).collect();
         let pieces: Vec<(Range<usize>, &[u32], bool)> = groups
             .iter()
@@ -102,7 +102,7 @@ impl<T: Stored> Scan<'_, T> {
             .filter(|(_, queries, _)| !queries.is_empty())
             .collect();
         let work: usize = pieces.iter().map(|(rows, queries, _)| rows.len() * queries.len() * self.d).sum();
-        let squared: Vec<f64> = self.queries.chunks(self.d.max(1)).map(exact::squared_length).collect();
+        let squared: Vec<f64> = self.queries.chunks(self.d).map(exact::squared_length).collect();
         let shared = Shared {
             squared: &squared,
             bounds: &(0..b).map(|_| AtomicU32::new(u32::MAX)).collect::<Vec<_>>(),
@@ -153,7 +153,7 @@ impl<T: Stored> Task for Worker<'_, T> {
             State { scan, shared, best: (0..shared.squared.len()).map(|_| Best::new(scan.k)).collect() };
         let (mut wide, mut scores, mut packs) = (Vec::new(), Scores::default(), Vec::new());
         let mut everything: Option<Vec<Pack>> = None;
-        let chunk = (CHUNK / (4 * d.max(1))).clamp(ROWS, GROUP) / ROWS * ROWS;
+        let chunk = (CHUNK / (4 * d)).clamp(ROWS, GROUP) / ROWS * ROWS;
         while let Some((rows, members, all)) = shared.pieces.get(shared.next.fetch_add(1, Ordering::Relaxed))
         {
             // So few queries that most lanes of a tile would be idle go one by one.
@@ -266,17 +266,17 @@ impl<T: Stored> State<'_, T> {
             let whole = first + ROWS <= rows;
             let block = if whole { &data[first * d..(first + ROWS) * d] } else { &scores.tail };
             let sums = dots::<L, ROWS, N>(lanes, block, d, pack);
-            let limit: [L::V; N] = std::array::from_fn(|n| lanes.load(&limits[n * L::WIDTH..]));
             let mut passed = [[0u32; N]; ROWS];
             let mut any = 0;
-            for r in 0..ROWS {
+            unrolled!(r < ROWS, {
                 let offset = lanes.splat(scores.offsets[first + r]);
                 let factor = lanes.splat(scores.factors[first + r]);
-                for n in 0..N {
-                    passed[r][n] = lanes.not_above(lanes.mul_add(factor, sums[r][n], offset), limit[n]);
+                unrolled!(n < N, {
+                    let limit = lanes.load(&limits[n * L::WIDTH..]);
+                    passed[r][n] = lanes.not_above(lanes.mul_add(factor, sums[r][n], offset), limit);
                     any |= passed[r][n];
-                }
-            }
+                });
+            });
             if any == 0 {
                 continue;
             }
@@ -306,11 +306,10 @@ impl<T: Stored> State<'_, T> {
         let length = self.shared.squared[query].sqrt();
         let mut bound = self.bound(query);
         for (row, x) in data.chunks_exact(d).enumerate() {
-            let passes = match scan.metric {
+            let dropped = match scan.metric {
                 Metric::L2 => {
                     let score = tile::squared_distance(lanes, x, vector);
-                    // NaN has no order, and passes.
-                    !(f64::from(score) > bound * (1.0 + 2.0 * g) + TINY)
+                    is_above(f64::from(score), bound * (1.0 + 2.0 * g) + TINY)
                 }
                 metric => {
                     let (dot, squared) = tile::dot_and_squared_length(lanes, x, vector);
@@ -320,10 +319,10 @@ impl<T: Stored> State<'_, T> {
                         (-f64::from(dot * reciprocal_length(squared)), cosine_slack(g, length, d))
                     };
                     let limit = if metric == Metric::InnerProduct { bound } else { (bound - 1.0) * length };
-                    !(score > limit + off)
+                    is_above(score, limit + off)
                 }
             };
-            if passes && self.admit(query, start + row, x) {
+            if !dropped && self.admit(query, start + row, x) {
                 bound = self.bound(query);
             }
         }
@@ -369,6 +368,12 @@ impl<T: Stored> State<'_, T> {
         shared.fetch_min(bound, Ordering::Relaxed);
         bound != u32::MAX
     }
+}
+
+/// NaN, which has no order, is not.
+#[inline(always)]
+fn is_above(score: f64, limit: f64) -> bool {
+    score > limit
 }
 
 /// The bound of the relative error of a chain of `d` terms and the few steps after it.

@@ -45,6 +45,21 @@ impl Pack {
     }
 }
 
+/// Repeats a block for each number below a constant, written out, so that arrays which only such blocks index are registers.
+macro_rules! unrolled {
+    ($index:ident < $count:expr, $body:block) => {
+        unrolled!(@ $index, $count, $body, 0 1 2 3 4 5 6 7)
+    };
+    (@ $index:ident, $count:expr, $body:block, $($number:literal)*) => {$(
+        if $number < $count {
+            let $index: usize = $number;
+            $body
+        }
+    )*};
+}
+
+pub(super) use unrolled;
+
 /// The dot products of `R` rows of length `d` with every lane of a pack of `N` vectors: chains of `d` fused products.
 #[inline(always)]
 pub(super) fn dots<L: Lanes, const R: usize, const N: usize>(
@@ -54,19 +69,26 @@ pub(super) fn dots<L: Lanes, const R: usize, const N: usize>(
     pack: &Pack,
 ) -> [[L::V; N]; R] {
     let step = N * L::WIDTH;
-    assert!(rows.len() == R * d && pack.elements.len() == step * d, "a tile of whole rows and its pack");
+    assert!(
+        R <= 8 && rows.len() == R * d && pack.elements.len() == step * d,
+        "a tile of whole rows and its pack"
+    );
     let mut sums = [[lanes.splat(0.0); N]; R];
-    for j in 0..d {
-        // SAFETY: `j < d`, and there are `d` steps.
-        let at = unsafe { pack.elements.get_unchecked(j * step..(j + 1) * step) };
-        let vectors: [L::V; N] = std::array::from_fn(|n| lanes.load(&at[n * L::WIDTH..]));
-        for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `r < R` and `j < d`, and there are `R * d` elements.
-            let factor = lanes.splat(unsafe { *rows.get_unchecked(r * d + j) });
-            for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                *sum = lanes.mul_add(factor, vector, *sum);
-            }
-        }
+    let mut vectors = [lanes.splat(0.0); N];
+    let (mut row, mut side) = (rows.as_ptr(), pack.elements.as_ptr());
+    for _ in 0..d {
+        unrolled!(n < N, {
+            // SAFETY: `side` has come to one of the `d` steps, which are `N` vectors long.
+            vectors[n] = unsafe { lanes.load_at(side.wrapping_add(n.wrapping_mul(L::WIDTH))) };
+        });
+        unrolled!(r < R, {
+            // SAFETY: `row` has come to one of the `d` elements of the first of `R` rows.
+            let factor = lanes.splat(unsafe { *row.wrapping_add(r.wrapping_mul(d)) });
+            unrolled!(n < N, {
+                sums[r][n] = lanes.mul_add(factor, vectors[n], sums[r][n]);
+            });
+        });
+        (row, side) = (row.wrapping_add(1), side.wrapping_add(step));
     }
     sums
 }

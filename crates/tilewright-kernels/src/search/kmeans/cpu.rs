@@ -11,7 +11,7 @@ use crate::search::Metric;
 use crate::search::exact;
 use crate::search::lanes::{Lanes, Task, WIDEST, dispatch};
 use crate::search::scan::Stored;
-use crate::search::tile::{self, Pack, dots};
+use crate::search::tile::{self, Pack, dots, unrolled};
 use crate::search::vectors::with_vectors;
 
 /// Stretches of rows that are summed by themselves, at most: work for as many threads.
@@ -272,13 +272,13 @@ fn compare<L: Lanes, const ROWS: usize, const N: usize>(
     marked: &mut [L::V; ROWS],
 ) {
     let sums = dots::<L, ROWS, N>(lanes, rows, d, &rivals.pack);
-    for n in 0..N {
+    unrolled!(n < N, {
         let half = lanes.load(&rivals.halves[n * L::WIDTH..]);
         let number = lanes.load(&rivals.numbers[n * L::WIDTH..]);
-        for r in 0..ROWS {
+        unrolled!(r < ROWS, {
             lanes.keep_less(lanes.sub(half, sums[r][n]), number, &mut least[r], &mut marked[r]);
-        }
-    }
+        });
+    });
 }
 
 /// The number of the least score, the lowest among equals.
