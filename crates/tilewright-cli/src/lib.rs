@@ -12,6 +12,7 @@ mod list;
 mod numpy;
 mod peers;
 mod run;
+mod search;
 mod select;
 mod stop;
 mod table;
@@ -46,6 +47,7 @@ enum Action {
     Launches(launches::Options),
     Document(document::Options),
     Run(run::Options),
+    Search(search::Options),
     Tour(tour::Options),
 }
 
@@ -88,6 +90,7 @@ pub fn run(
         Action::Document(options) => document::document(&options, console),
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
+        Action::Search(options) => search::search(&options, console),
         Action::Tour(options) => tour::tour(kernels, &options, console),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)

@@ -9,6 +9,7 @@ pub mod gram_schmidt;
 pub mod linalg;
 pub mod mlstm;
 pub mod reduce;
+pub mod search;
 
 mod arguments;
 
@@ -50,6 +51,10 @@ pub static KERNELS: &[&dyn Kernel] = &[
     reduce::softmax::KERNEL,
     reduce::sum::KERNEL,
     reduce::top_k::KERNEL,
+    search::flat_scan_topk::KERNEL,
+    search::ivf_scan_topk::KERNEL,
+    search::kmeans::KERNEL,
+    search::topk_merge::KERNEL,
 ];
 
 /// The kernel of this name.
