@@ -3,10 +3,10 @@
 //! Config and weights have the names of Hugging Face's `xLSTMForCausalLM`. All arithmetic on tensors is that of `tilewright-kernels`, on the
 //! device of the [`Stream`](tilewright_core::Stream) that a [`Model`] is made with.
 //!
-//! - [`Config`], [`Model`]: load, save, logits, loss and gradients;
-//! - [`generate()`]: prompts read in chunks, then written on token by token, the state on the device;
-//! - [`train::Trainer`]: AdamW, clipping, warm-up and cosine, accumulation, checkpoints that resume to the bit;
-//! - [`evaluate()`]: perplexity.
+//! - load, save, logits, loss and gradients: [`Config`], [`Model`];
+//! - prompts read in chunks, then written on token by token, the state on the device: [`generate()`];
+//! - AdamW, clipping, warm-up and cosine, accumulation, checkpoints that resume to the bit: [`train::Trainer`];
+//! - perplexity: [`evaluate()`].
 //!
 //! ```
 //! use tilewright_core::{DType, Stream};

@@ -199,7 +199,12 @@ impl Model {
             return Err(Error::shape(NAME, "tokens", "[b, s]", tokens.shape()));
         };
         if b == 0 || s == 0 {
-            return Err(Error::shape(NAME, "tokens", "at least one text of at least one token", tokens.shape()));
+            return Err(Error::shape(
+                NAME,
+                "tokens",
+                "at least one text of at least one token",
+                tokens.shape(),
+            ));
         }
         if let Some(state) = state {
             let batch = state.batch();
