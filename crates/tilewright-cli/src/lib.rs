@@ -9,6 +9,7 @@ mod document;
 mod files;
 mod launches;
 mod list;
+mod lm;
 mod numpy;
 mod peers;
 mod run;
@@ -45,6 +46,7 @@ enum Action {
     Check(check::Options),
     Bench(bench::Options),
     Launches(launches::Options),
+    Lm(lm::Options),
     Document(document::Options),
     Run(run::Options),
     Search(search::Options),
@@ -88,6 +90,7 @@ pub fn run(
         Action::Check(options) => check::check(kernels, &options, console),
         Action::Bench(options) => bench::bench(kernels, &options, console),
         Action::Document(options) => document::document(&options, console),
+        Action::Lm(options) => lm::lm(&options, console),
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
         Action::Search(options) => search::search(&options, console),

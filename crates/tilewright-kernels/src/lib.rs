@@ -4,10 +4,12 @@
 //! and its GPU body (`gpu.rs`, `gpu.metal`). Folder, public function, registry name and command-line name are the same word.
 
 pub mod elementwise;
+pub mod gather;
 pub mod gemm;
 pub mod gram_schmidt;
 pub mod linalg;
 pub mod mlstm;
+pub mod norm;
 pub mod reduce;
 pub mod search;
 
@@ -17,9 +19,15 @@ use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
+    elementwise::adamw::KERNEL,
+    elementwise::axpy::KERNEL,
     elementwise::copy::KERNEL,
+    elementwise::glu::KERNEL,
+    elementwise::glu_bw::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
+    gather::embedding::KERNEL,
+    gather::embedding_bw::KERNEL,
     gemm::gemv::KERNEL,
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
@@ -44,7 +52,13 @@ pub static KERNELS: &[&dyn Kernel] = &[
     mlstm::mlstm_parallel_bw::KERNEL,
     mlstm::mlstm_sequence::KERNEL,
     mlstm::mlstm_step::KERNEL,
+    norm::multi_head_layer_norm::KERNEL,
+    norm::multi_head_layer_norm_bw::KERNEL,
+    norm::rms_norm::KERNEL,
+    norm::rms_norm_bw::KERNEL,
     reduce::argmax::KERNEL,
+    reduce::cross_entropy::KERNEL,
+    reduce::cross_entropy_bw::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,
     reduce::scan::KERNEL,
