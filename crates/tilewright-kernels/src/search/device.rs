@@ -17,6 +17,8 @@ const ITEMS: usize = 16;
 const THREADS: usize = 256;
 /// Groups in all that are worth making for few queries: several for each multiprocessor of the largest chips.
 const GROUPS: usize = 2048;
+/// Rows of a part, at least: 128 for each SIMD group, one after another.
+const ROWS: usize = 1024;
 
 const SELECTION: &str =
     concat!(include_str!("../reduce/order.metal"), include_str!("../reduce/top_k/gpu.header.metal"));
@@ -86,11 +88,10 @@ pub(super) fn scan(
 ) -> Result<(Tensor, Tensor)> {
     check_k(operation, stream.device(), k)?;
     let b = vectors.b;
-    let once = THREADS * ITEMS;
     let (parts, length) = match lists {
         Some(lists) => (lists.probes.dims()[1], 0),
         None => {
-            let parts = vectors.n.div_ceil(once).min(GROUPS.div_ceil(b.max(1))).max(1);
+            let parts = vectors.n.div_ceil(ROWS).min(GROUPS.div_ceil(b.max(1))).max(1);
             (parts, vectors.n.div_ceil(parts))
         }
     };
@@ -104,11 +105,9 @@ pub(super) fn scan(
     let [no_ids, no_bytes, no_probes] =
         [DType::U32, DType::U8, DType::I64].map(|dtype| Tensor::zeros(dtype, [1]));
     let (no_ids, no_bytes, no_probes) = (no_ids?.to(stream)?, no_bytes?.to(stream)?, no_probes?.to(stream)?);
-    let threads = if lists.is_some() {
-        THREADS
-    } else {
-        length.div_ceil(ITEMS).next_multiple_of(32).clamp(32, THREADS)
-    };
+    // A short part takes one round, and four rows a thread: then its SIMD groups wait for memory side by side.
+    let threads =
+        if lists.is_some() { THREADS } else { length.div_ceil(4).next_multiple_of(32).clamp(32, THREADS) };
     let mut found = SCAN
         .launch(stream)
         .template("T", vectors.data.dtype())

@@ -28,25 +28,32 @@ Query query_of(const device T* query, uint d, uint lane) {
     return made;
 }
 
-// All 32 lanes take part and get the same.
+// Rows that are read side by side, so that one's way from memory hides another's.
+constant constexpr uint TOGETHER = 4;
+
+// The distances of rows first, first + 1, ... of the data, those beyond `last` taken for the last one. All 32 lanes take part and get the same.
 template <typename T, int METRIC>
-float distance_of(Query made, const device T* query, const device T* row, uint d, uint lane) {
-    if (METRIC == 2) {
-        const float scale = greatest(row, d, lane);
-        float dot = 0, squared = 0;
-        for (uint j = lane; j < d; j += 32) {
-            const float x = float(row[j]) / scale, q = float(query[j]) / made.scale;
-            dot += q * x;
-            squared += x * x;
-        }
-        return 1 - simd_sum(dot) / (sqrt(made.squared) * sqrt(simd_sum(squared)));
+void distances_of(Query made, const device T* query, const device T* data, uint first, uint last, uint d, uint lane, thread float* distances) {
+    const device T* rows[TOGETHER];
+    float scales[TOGETHER], sums[TOGETHER], squares[TOGETHER];
+    for (uint u = 0; u < TOGETHER; ++u) {
+        rows[u] = data + size_t(min(first + u, last)) * d;
+        scales[u] = METRIC == 2 ? greatest(rows[u], d, lane) : 1;
+        sums[u] = 0;
+        squares[u] = 0;
     }
-    float sum = 0;
     for (uint j = lane; j < d; j += 32) {
-        const float x = float(row[j]), q = float(query[j]);
-        sum += METRIC == 0 ? (x - q) * (x - q) : -(q * x);
+        const float q = METRIC == 2 ? float(query[j]) / made.scale : float(query[j]);
+        for (uint u = 0; u < TOGETHER; ++u) {
+            const float x = METRIC == 2 ? float(rows[u][j]) / scales[u] : float(rows[u][j]);
+            sums[u] += METRIC == 0 ? (x - q) * (x - q) : METRIC == 1 ? -(q * x) : q * x;
+            if (METRIC == 2) squares[u] += x * x;
+        }
     }
-    return simd_sum(sum);
+    for (uint u = 0; u < TOGETHER; ++u) {
+        const float sum = simd_sum(sums[u]);
+        distances[u] = METRIC == 2 ? 1 - sum / (sqrt(made.squared) * sqrt(simd_sum(squares[u]))) : sum;
+    }
 }
 
 // A candidate: the complement of the distance's key above the complement of the id. The larger word is the nearer row, 0 is none, and NaN is

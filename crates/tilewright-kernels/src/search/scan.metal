@@ -32,13 +32,17 @@ for (uint next = begin; first || next < end;) {
             continue;
         }
         const uint from = next + (i - old) * team.lanes + (team.lane - lane);  // the first of this SIMD group's 32 rows
-        for (uint t = 0; t < 32; ++t) {
-            const uint row = from + t;
+        for (uint t = 0; t < 32; t += TOGETHER) {
             // All lanes decide alike: simd_sum needs them together.
-            if (row >= end || row < from) break;
-            if (filtered && ((keep[row / 8] >> (row % 8)) & 1) == 0) continue;
-            const float distance = distance_of<T, METRIC>(made, query, data + size_t(row) * d, d, lane);
-            if (t == lane) mine[i] = candidate_near(distance, labelled ? uint(ids[row]) : row);
+            if (from + t >= end || from + t < from) break;
+            float distances[TOGETHER];
+            distances_of<T, METRIC>(made, query, data, from + t, end - 1, d, lane, distances);
+            for (uint u = 0; u < TOGETHER; ++u) {
+                const uint row = from + t + u;
+                if (t + u != lane || row >= end) continue;
+                if (filtered && ((keep[row / 8] >> (row % 8)) & 1) == 0) continue;
+                mine[i] = candidate_near(distances[u], labelled ? uint(ids[row]) : row);
+            }
         }
     }
     const uint step = (ITEMS - old) * team.lanes;
