@@ -8,6 +8,7 @@ use cudarc::driver::sys;
 use tilewright_core::{Buffer, Device, Result};
 
 use super::context::{check, check_memory};
+use super::foreign::{Owner, retire};
 use super::stream::RawStream;
 
 /// Memory that was allocated on one stream, its home, and may be used on any.
@@ -20,8 +21,17 @@ pub(super) struct CudaBuffer {
     bytes: usize,
     /// One bit per stream slot that has used the memory.
     used: AtomicU64,
-    /// Whether the memory comes from the stream-ordered pool; memory allocated while a stream captures does not.
-    pooled: bool,
+    origin: Origin,
+}
+
+/// Where memory comes from, and so how it goes back.
+enum Origin {
+    /// The stream-ordered pool.
+    Pool,
+    /// The device's allocator: while a stream captures, the pool would belong to the capture.
+    Device,
+    /// Another library; taken when the buffer is dropped.
+    Foreign(Option<Owner>),
 }
 
 impl CudaBuffer {
@@ -40,7 +50,14 @@ impl CudaBuffer {
             };
             check_memory(context.ordinal, bytes, allocated)?;
         }
-        Ok(Self { home: home.clone(), address, bytes, used: AtomicU64::new(home.bit()), pooled })
+        let origin = if pooled { Origin::Pool } else { Origin::Device };
+        Ok(Self { home: home.clone(), address, bytes, used: AtomicU64::new(home.bit()), origin })
+    }
+
+    /// Memory that `owner` keeps, ready for what `home` is asked to do from now on.
+    pub(super) fn foreign(home: &Arc<RawStream>, address: u64, bytes: usize, owner: Owner) -> Self {
+        let (used, origin) = (AtomicU64::new(home.bit()), Origin::Foreign(Some(owner)));
+        Self { home: home.clone(), address, bytes, used, origin }
     }
 
     pub(super) fn address(&self) -> u64 {
@@ -109,20 +126,25 @@ impl Drop for CudaBuffer {
         if self.address == 0 || self.home.context.bind().is_err() {
             return;
         }
+        if let Origin::Foreign(owner) = &mut self.origin {
+            if let Some(owner) = owner.take() {
+                retire(&self.users(), owner);
+            }
+            return;
+        }
         for user in self.users() {
             if !Arc::ptr_eq(&user, &self.home) {
                 // After a device fault every call fails alike; the memory is gone with the context then.
                 let _ = self.home.wait_for(&user);
             }
         }
-        // SAFETY: the address came from the matching allocator, and the free comes after every use in stream order (pooled) or waits for
-        // the device itself (plain).
+        // SAFETY: the address came from the matching allocator, and the free comes after every use in stream order (the pool's) or waits
+        // for the device itself.
         unsafe {
-            if self.pooled {
-                let _ = sys::cuMemFreeAsync(self.address, self.home.raw);
-            } else {
-                let _ = sys::cuMemFree_v2(self.address);
-            }
+            let _ = match self.origin {
+                Origin::Device => sys::cuMemFree_v2(self.address),
+                _ => sys::cuMemFreeAsync(self.address, self.home.raw),
+            };
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod compile;
 mod context;
+mod foreign;
 mod memory;
 mod stream;
 

@@ -71,18 +71,23 @@ impl RawStream {
         }
     }
 
-    fn record(&self) -> Result<CudaEvent> {
+    /// An event that is not recorded yet.
+    pub(super) fn event(&self) -> Result<CudaEvent> {
         self.context.bind()?;
         let mut raw = std::ptr::null_mut();
         // SAFETY: writes one event handle.
         check(self.context.ordinal, "record", unsafe { sys::cuEventCreate(&mut raw, 0) })?;
-        let event = CudaEvent { context: self.context.clone(), raw };
+        Ok(CudaEvent { context: self.context.clone(), raw })
+    }
+
+    pub(super) fn record(&self) -> Result<CudaEvent> {
+        let event = self.event()?;
         // SAFETY: both live.
-        check(self.context.ordinal, "record", unsafe { sys::cuEventRecord(raw, self.raw) })?;
+        check(self.context.ordinal, "record", unsafe { sys::cuEventRecord(event.raw, self.raw) })?;
         Ok(event)
     }
 
-    fn wait_event(&self, event: &CudaEvent) -> Result<()> {
+    pub(super) fn wait_event(&self, event: &CudaEvent) -> Result<()> {
         self.context.bind()?;
         // SAFETY: both live; the driver keeps what it needs of the event.
         check(self.context.ordinal, "wait", unsafe { sys::cuStreamWaitEvent(self.raw, event.raw, 0) })
@@ -118,9 +123,9 @@ impl Drop for RawStream {
     }
 }
 
-struct CudaEvent {
+pub(super) struct CudaEvent {
     context: Arc<Context>,
-    raw: sys::CUevent,
+    pub(super) raw: sys::CUevent,
 }
 
 // SAFETY: a CUevent may be used from any thread.

@@ -1,0 +1,96 @@
+"""The family gemm. Written by `python -m tilewright.stubs`: do not edit."""
+
+from typing import Any, Generic, NamedTuple
+
+from tilewright import Array, Device
+
+def gemv(
+    a: Array,
+    x: Array,
+    *,
+    transpose: bool = False,
+    out_dtype: Any = 'auto',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out = op(a) x
+
+    Inputs:
+        a: [.., m, k]
+        x: [.., k]
+
+    Returns:
+        out: [.., m]
+
+    Arguments:
+        transpose: op(a) is the transpose of a
+        out_dtype: f32, f16, bf16 (f64 for f64); auto: that of a
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16.
+    """
+
+def gram(
+    a: Array,
+    *,
+    of_rows: bool = False,
+    out_dtype: Any = 'auto',
+    tile: str = 'auto',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out = aᵀ a, or a aᵀ
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        out: [.., n, n]
+
+    Arguments:
+        of_rows: a aᵀ, whose shape is [.., m, m], instead of aᵀ a
+        out_dtype: f32, f16, bf16 (f64 for f64); auto: that of a
+        tile: tile of the portable GPU body, such as 64x64x16/4x4
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16.
+    """
+
+def matmul(
+    a: Array,
+    b: Array,
+    c: Array | None = None,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1,
+    beta: float = 0,
+    out_dtype: Any = 'auto',
+    tile: str = 'auto',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out = alpha op(a) op(b) + beta c
+
+    Inputs:
+        a: [.., m, k]
+        b: [.., k, n]
+        c: [.., m, n], may be left out
+
+    Returns:
+        out: [.., m, n]
+
+    Arguments:
+        transpose_a: op(a) is the transpose of a
+        transpose_b: op(b) is the transpose of b
+        alpha: factor of the product; 0 leaves a and b unread
+        beta: factor of c; 0 leaves c unread
+        out_dtype: f32, f16, bf16 (f64 for f64); auto: that of a
+        tile: tile of the portable GPU body, such as 64x64x16/4x4
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16.
+    """

@@ -1,0 +1,168 @@
+"""Kernels as PyTorch operators with gradients: they take part in autograd and `torch.compile`.
+
+    from tilewright.torch import soft_cap, mlstm_chunkwise
+    h, c, n, m = mlstm_chunkwise(q, k, v, i, f, chunk=64)
+    h.square().mean().backward()
+
+The gradients are kernels too (`soft_cap_bw`, `mlstm_chunkwise_bw`).
+"""
+
+import torch
+
+from tilewright import elementwise, mlstm
+
+__all__ = ["mlstm_chunkwise", "soft_cap"]
+
+
+@torch.library.custom_op("tilewright::soft_cap", mutates_args=())
+def _soft_cap(x: torch.Tensor, cap: float) -> torch.Tensor:
+    return elementwise.soft_cap(x.detach(), cap=cap)
+
+
+@torch.library.custom_op("tilewright::soft_cap_bw", mutates_args=())
+def _soft_cap_bw(dy: torch.Tensor, x: torch.Tensor, cap: float) -> torch.Tensor:
+    return elementwise.soft_cap_bw(dy.detach(), x.detach(), cap=cap)
+
+
+# Results are row-major, whatever the strides of x.
+@_soft_cap.register_fake
+def _(x, cap):
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+@_soft_cap_bw.register_fake
+def _(dy, x, cap):
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _keep_soft_cap(ctx, inputs, output):
+    x, ctx.cap = inputs
+    ctx.save_for_backward(x)
+
+
+def _soft_cap_gradient(ctx, dy):
+    (x,) = ctx.saved_tensors
+    return _soft_cap_bw(dy, x, ctx.cap), None
+
+
+_soft_cap.register_autograd(_soft_cap_gradient, setup_context=_keep_soft_cap)
+
+
+def soft_cap(x: torch.Tensor, cap: float = 30.0) -> torch.Tensor:
+    """`cap tanh(x / cap)`, with a gradient."""
+    return _soft_cap(x, float(cap))
+
+
+def _arguments(input_gate, normalize, eps, scale, gate_cap, chunk):
+    """What is None or empty is left to the kernel's defaults."""
+    given = {"input_gate": input_gate, "normalize": normalize, "eps": eps, "scale": scale, "gate_cap": gate_cap, "chunk": chunk}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _detached(*tensors):
+    return [None if tensor is None else tensor.detach() for tensor in tensors]
+
+
+@torch.library.custom_op("tilewright::mlstm_chunkwise", mutates_args=())
+def _mlstm(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    i: torch.Tensor,
+    f: torch.Tensor,
+    c: torch.Tensor | None,
+    n: torch.Tensor | None,
+    m: torch.Tensor | None,
+    input_gate: str | None,
+    normalize: bool | None,
+    eps: float | None,
+    scale: float | None,
+    gate_cap: float | None,
+    chunk: int | None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    arguments = _arguments(input_gate, normalize, eps, scale, gate_cap, chunk)
+    return tuple(mlstm.mlstm_chunkwise(*_detached(q, k, v, i, f, c, n, m), **arguments))
+
+
+@_mlstm.register_fake
+def _(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk):
+    b, nh, s, dqk = q.shape
+    dv = v.shape[-1]
+    return q.new_empty(b, nh, s, dv), i.new_empty(b, nh, dqk, dv), i.new_empty(b, nh, dqk), i.new_empty(b, nh)
+
+
+@torch.library.custom_op("tilewright::mlstm_chunkwise_bw", mutates_args=())
+def _mlstm_bw(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    i: torch.Tensor,
+    f: torch.Tensor,
+    dh: torch.Tensor,
+    c: torch.Tensor,
+    n: torch.Tensor,
+    m: torch.Tensor,
+    dc: torch.Tensor,
+    dn: torch.Tensor,
+    input_gate: str | None,
+    normalize: bool | None,
+    eps: float | None,
+    scale: float | None,
+    gate_cap: float | None,
+    chunk: int | None,
+) -> list[torch.Tensor]:
+    arguments = _arguments(input_gate, normalize, eps, scale, gate_cap, chunk)
+    return list(mlstm.mlstm_chunkwise_bw(*_detached(q, k, v, i, f, dh, c, n, m, dc, dn), **arguments))
+
+
+@_mlstm_bw.register_fake
+def _(q, k, v, i, f, dh, c, n, m, dc, dn, input_gate, normalize, eps, scale, gate_cap, chunk):
+    return [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v, i, f, c, n, m)]
+
+
+def _keep_mlstm(ctx, inputs, output):
+    ctx.save_for_backward(*inputs[:8])
+    ctx.arguments = inputs[8:]
+    # m only scales: the loss is one of c exp(m) and n exp(m), and nothing flows through m itself.
+    ctx.mark_non_differentiable(output[3])
+
+
+def _mlstm_gradient(ctx, dh, dc, dn, _):
+    q, k, v, i, f, *state = ctx.saved_tensors
+    if state[0] is None:
+        (b, nh, _, dqk), dv = q.shape, v.shape[-1]
+        first = [i.new_zeros(b, nh, dqk, dv), i.new_zeros(b, nh, dqk), i.new_zeros(b, nh)]
+    else:
+        first = state
+    gradients = _mlstm_bw(q, k, v, i, f, dh, *first, dc, dn, *ctx.arguments)
+    if state[0] is None:
+        gradients = [*gradients[:5], None, None, None]
+    return *gradients, *[None] * len(ctx.arguments)
+
+
+_mlstm.register_autograd(_mlstm_gradient, setup_context=_keep_mlstm)
+
+
+def mlstm_chunkwise(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    i: torch.Tensor,
+    f: torch.Tensor,
+    state: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None,
+    *,
+    input_gate: str | None = None,
+    normalize: bool | None = None,
+    eps: float | None = None,
+    scale: float | None = None,
+    gate_cap: float | None = None,
+    chunk: int | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The mLSTM over a sequence: h, and the state (c, n, m) after it, with gradients by q, k, v, i, f and the first state.
+
+    Shapes: q, k [b, nh, s, dqk]; v, h [b, nh, s, dv]; i, f [b, nh, s]; c [b, nh, dqk, dv]; n [b, nh, dqk]; m [b, nh]. i, f and the state are
+    f32 beside f16, bf16 and f32. The arguments are those of `tilewright.mlstm.mlstm_chunkwise`; None leaves its default.
+    Nothing flows back through m itself: the loss must be one of h, c exp(m) and n exp(m).
+    """
+    c, n, m = state or (None, None, None)
+    return _mlstm(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk)

@@ -1,0 +1,123 @@
+"""PyTorch: its dtypes, its own arrays back, gradients."""
+
+import gc
+
+import pytest
+
+import tilewright
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: its arrays and operators were not tested")
+
+DTYPES = {
+    "f64": torch.float64,
+    "f32": torch.float32,
+    "f16": torch.float16,
+    "bf16": torch.bfloat16,
+    "f8e4m3": torch.float8_e4m3fn,
+    "f8e5m2": torch.float8_e5m2,
+    "i8": torch.int8,
+    "i16": torch.int16,
+    "i32": torch.int32,
+    "i64": torch.int64,
+    "u8": torch.uint8,
+    "u16": torch.uint16,
+    "u32": torch.uint32,
+    "u64": torch.uint64,
+    "bool": torch.bool,
+}
+
+
+@pytest.mark.parametrize("name", tilewright.DTYPES)
+def test_every_dtype_is_shared_and_comes_back(name):
+    x = torch.tensor([[0, 1, 1], [1, 0, 1]]).to(DTYPES[name])
+    t = tilewright.asarray(x)
+    assert t.dtype == name and t.shape == (2, 3)
+    assert t.tobytes() == bytes(x.view(torch.uint8).flatten().tolist())
+    y = tilewright.elementwise.copy(x)
+    assert y.dtype == x.dtype and y.data_ptr() != x.data_ptr()
+    assert bytes(y.view(torch.uint8).flatten().tolist()) == t.tobytes()
+    assert tilewright.elementwise.copy(torch.zeros(3), dtype=x.dtype).dtype == x.dtype
+
+
+def test_memory_is_shared_and_kept():
+    x = torch.arange(1000.0)
+    t = tilewright.asarray(x.view(10, 100).T)
+    assert t.strides == (1, 100)
+    del x
+    gc.collect()
+    assert t.tolist()[7][3] == 307
+    y = torch.from_dlpack(tilewright.asarray(torch.arange(1000.0)).__dlpack__(copy=True))
+    gc.collect()
+    assert y[999] == 999
+
+
+def test_a_tensor_with_a_gradient_says_what_to_do():
+    with pytest.raises((BufferError, RuntimeError), match="detach"):
+        tilewright.elementwise.soft_cap(torch.zeros(3, requires_grad=True))
+
+
+def test_soft_cap_has_its_gradient():
+    from tilewright.torch import soft_cap
+
+    x = torch.randn(3, 5, dtype=torch.float64).requires_grad_()
+    torch.testing.assert_close(soft_cap(x, 2.0), 2 * torch.tanh(x / 2))
+    assert torch.autograd.gradcheck(lambda x: soft_cap(x, 2.0), x)
+    assert torch.autograd.gradcheck(lambda x: soft_cap(x.T, 2.0), x)
+
+
+def recurrent(q, k, v, i, f, state=None):
+    """The mLSTM step by step, by PyTorch's own operations."""
+    (b, nh, s, dqk), dv = q.shape, v.shape[-1]
+    c, n, m = state or (q.new_zeros(b, nh, dqk, dv), q.new_zeros(b, nh, dqk), q.new_zeros(b, nh))
+    rows = []
+    for t in range(s):
+        forget = torch.nn.functional.logsigmoid(f[..., t])
+        later = torch.maximum(forget + m, i[..., t]).detach()
+        keep, take = torch.exp(forget + m - later), torch.exp(i[..., t] - later)
+        c = keep[..., None, None] * c + take[..., None, None] * k[..., t, :, None] * v[..., t, None, :]
+        n = keep[..., None] * n + take[..., None] * k[..., t, :]
+        m = later
+        query = q[..., t, :] / dqk**0.5
+        floor = torch.maximum((query * n).sum(-1).abs(), torch.exp(-m)) + 1e-6
+        rows.append((query[..., None] * c).sum(-2) / floor[..., None])
+    return torch.stack(rows, -2), c, n, m
+
+
+def sample(s):
+    generator = torch.Generator().manual_seed(3)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=generator).requires_grad_()
+    return draw(1, 2, s, 3), draw(1, 2, s, 3), draw(1, 2, s, 4), draw(1, 2, s), draw(1, 2, s)
+
+
+@pytest.mark.parametrize("with_state", [False, True])
+def test_mlstm_agrees_with_the_recurrence_and_so_do_its_gradients(with_state):
+    from tilewright.torch import mlstm_chunkwise
+
+    inputs = sample(7)
+    generator = torch.Generator().manual_seed(5)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=generator)
+    state = (draw(1, 2, 3, 4).requires_grad_(), draw(1, 2, 3).requires_grad_(), draw(1, 2)) if with_state else None
+    wanted = [*inputs, *(state[:2] if with_state else [])]
+    weights = draw(1, 2, 7, 4), draw(1, 2, 3, 4), draw(1, 2, 3)
+
+    def loss_of(h, c, n, m):
+        scale = torch.exp(m)
+        return (h * weights[0]).sum() + (c * scale[..., None, None] * weights[1]).sum() + (n * scale[..., None] * weights[2]).sum()
+
+    ours, theirs = mlstm_chunkwise(*inputs, state, chunk=3), recurrent(*inputs, state)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+    mine = torch.autograd.grad(loss_of(*ours), wanted)
+    others = torch.autograd.grad(loss_of(*theirs), wanted)
+    for a, b in zip(mine, others, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_the_operators_are_sound_for_torch():
+    from tilewright import torch as ours
+
+    x = torch.randn(4, 3)
+    torch.library.opcheck(ours._soft_cap, (x, 3.0), test_utils=("test_schema", "test_faketensor"))
+    inputs = [each.detach().float() for each in sample(5)]
+    given = (*inputs, None, None, None, None, None, None, None, None, 2)
+    torch.library.opcheck(ours._mlstm, given, test_utils=("test_schema", "test_faketensor"))
