@@ -41,6 +41,7 @@ mod ratios;
 mod registry;
 mod samples;
 mod substitution;
+mod tile;
 
 pub use apply_q::{ApplyQ, apply_q};
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
