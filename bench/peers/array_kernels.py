@@ -76,9 +76,28 @@ def kernels(xp, real):
 
         return only_real(run)
 
+    # Where a library says nothing of each matrix of a batch, the inputs are such that there is nothing to say: info is zeros.
+    def info(a):
+        return xp.zeros(a.shape[:-2], dtype=xp.int32)
+
+    def cholesky(upper=False):
+        return None if upper else only_real(lambda a: (xp.linalg.cholesky(a), info(a)))
+
+    def inverse():
+        return only_real(lambda a: (xp.linalg.inv(a), info(a)))
+
+    def solve():
+        return only_real(lambda a, b: (xp.linalg.solve(a, b), info(a)))
+
+    def qr(mode="reduced", nonnegative=False):
+        if mode == "r" or nonnegative:
+            return None
+        return only_real(lambda a: xp.linalg.qr(a, mode=mode)[::-1])
+
     return {
         maker.__name__: maker
         for maker in (
             copy, soft_cap, soft_cap_bw, matmul, gram, gemv, sum, max, argmax, logsumexp, softmax, scan, top_k,
+            cholesky, inverse, solve, qr,
         )
     }

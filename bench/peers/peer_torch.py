@@ -33,8 +33,23 @@ def make():
     def scan(axis=-1, exclusive=False, reverse=False):
         return None if exclusive or reverse else lambda x: torch.cumsum(x, dim=axis, dtype=x.dtype)
 
+    def real(function):
+        def run(*inputs):
+            return function(*inputs) if inputs[0].dtype in (torch.float32, torch.float64) else None
+
+        return run
+
+    def qr(mode="reduced", nonnegative=False):
+        return None if mode == "r" or nonnegative else real(lambda a: torch.linalg.qr(a, mode=mode)[::-1])
+
     makers = {
         "copy": copy,
+        "cholesky": lambda upper=False: real(lambda a: torch.linalg.cholesky_ex(a, upper=upper)),
+        # It counts exchanges where the kernel counts rows.
+        "lu": lambda: real(torch.linalg.lu_factor_ex),
+        "inverse": lambda: real(torch.linalg.inv_ex),
+        "solve": lambda: real(torch.linalg.solve_ex),
+        "qr": qr,
         "soft_cap": lambda cap=30.0: lambda x: cap * torch.tanh(x / cap),
         "soft_cap_bw": lambda cap=30.0: lambda dy, x: torch.ops.aten.tanh_backward(dy, torch.tanh(x / cap)),
         "matmul": matmul,
