@@ -133,12 +133,14 @@ pub fn qr(stream: &Stream, a: &Tensor, args: &Qr) -> Result<QrFactors> {
     check(stream.device(), dtype, &extents, args.mode)?;
     let wide = widened(stream, a)?;
     let rows = if args.mode == QrMode::Complete { m } else { m.min(n) };
-    if stream.device() != Device::Cpu && args.mode != QrMode::R && !a.is_empty() {
-        if let Some((q, r)) = gpu::qr(stream, &wide, &extents, rows, args.nonnegative)? {
-            return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
-        }
+    let on_gpu = stream.device() != Device::Cpu && !a.is_empty();
+    if on_gpu
+        && args.mode != QrMode::R
+        && let Some((q, r)) = gpu::qr(stream, &wide, &extents, rows, args.nonnegative)?
+    {
+        return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
     }
-    if stream.device() != Device::Cpu && is_tall(&extents, args.mode) && !a.is_empty() {
+    if on_gpu && is_tall(&extents, args.mode) {
         let (q, r) = tall::qr(stream, &wide, &extents, args.mode != QrMode::R, args.nonnegative)?;
         let q = q.map(|q| narrowed(stream, q.reshape(a.shape())?, dtype)).transpose()?;
         let square = Extents { m: n, ..extents };
