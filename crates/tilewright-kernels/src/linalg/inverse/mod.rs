@@ -18,8 +18,9 @@
 //!
 //! # Numerics
 //!
-//! [`solve()`](crate::linalg::solve()) for the columns of the identity, so that `|a x - 1| / (n |a| |x| eps)`, LAPACK's ratio, stays under 30,
-//! whatever the condition; on GPUs up to n = 128 the inverses of both triangles, multiplied. To solve a system, solve it: that is faster and more accurate than multiplying by an inverse. Deterministic.
+//! [`solve()`](crate::linalg::solve()) for the columns of the identity; on GPUs, up to n = 128, the product of both triangles' inverses.
+//! `|a x - 1| / (n |a| |x| eps)`, LAPACK's ratio, stays under 30 whatever the condition. To solve a system, solve it: that is faster and more
+//! accurate than multiplying by an inverse. Deterministic.
 //!
 //! # Constraints
 //!

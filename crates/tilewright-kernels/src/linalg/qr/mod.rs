@@ -20,9 +20,8 @@
 //!
 //! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. The diagonal of r
 //! has LAPACK's signs, but for tall matrices on GPUs; with `nonnegative` it has none below zero, and the decomposition of a matrix of full rank
-//! is unique. Judged by LAPACK's
-//! ratios `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN
-//! spreads to what depends on it. Deterministic.
+//! is unique. Judged by LAPACK's ratios `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the
+//! largest number are right. A NaN spreads to what depends on it. Deterministic.
 //!
 //! # Constraints
 //!
