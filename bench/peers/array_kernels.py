@@ -82,7 +82,7 @@ def kernels(xp, real):
 
         def run(a):
             values, vectors = xp.linalg.eigh(a, UPLO="U" if upper else "L")
-            return values, xp.zeros(a.shape[:-2], dtype="int32"), vectors
+            return values, info(a), vectors
 
         return only_real(run)
 
@@ -92,7 +92,7 @@ def kernels(xp, real):
 
         def run(a):
             u, s, vt = xp.linalg.svd(a, full_matrices=mode == "full")
-            return s, xp.zeros(a.shape[:-2], dtype="int32"), u, vt
+            return s, info(a), u, vt
 
         return only_real(run)
 
@@ -102,10 +102,28 @@ def kernels(xp, real):
     def max_extent(a):
         return a.shape[-1] if a.shape[-1] > a.shape[-2] else a.shape[-2]
 
+    # Where a library says nothing of each matrix of a batch, the inputs are such that there is nothing to say: info is zeros.
+    def info(a):
+        return xp.zeros(a.shape[:-2], dtype=xp.int32)
+
+    def cholesky(upper=False):
+        return None if upper else only_real(lambda a: (xp.linalg.cholesky(a), info(a)))
+
+    def inverse():
+        return only_real(lambda a: (xp.linalg.inv(a), info(a)))
+
+    def solve():
+        return only_real(lambda a, b: (xp.linalg.solve(a, b), info(a)))
+
+    def qr(mode="reduced", nonnegative=False):
+        if mode == "r" or nonnegative:
+            return None
+        return only_real(lambda a: xp.linalg.qr(a, mode=mode)[::-1])
+
     return {
         maker.__name__: maker
         for maker in (
-            copy, soft_cap, soft_cap_bw, matmul, gram, gemv, sum, max, argmax, logsumexp, softmax, scan, top_k, eigh, svd,
-            pinv,
+            copy, soft_cap, soft_cap_bw, matmul, gram, gemv, sum, max, argmax, logsumexp, softmax, scan, top_k,
+            cholesky, inverse, solve, qr, eigh, svd, pinv,
         )
     }

@@ -53,11 +53,26 @@ def make():
 
         return run
 
+    def real(function):
+        def run(*inputs):
+            return function(*inputs) if inputs[0].dtype in (torch.float32, torch.float64) else None
+
+        return run
+
+    def qr(mode="reduced", nonnegative=False):
+        return None if mode == "r" or nonnegative else real(lambda a: torch.linalg.qr(a, mode=mode)[::-1])
+
     makers = {
         "eigh": eigh,
         "svd": svd,
         "pinv": lambda: lambda a: torch.linalg.pinv(a, rtol=max(a.shape[-2:]) * torch.finfo(a.dtype).eps),
         "copy": copy,
+        "cholesky": lambda upper=False: real(lambda a: torch.linalg.cholesky_ex(a, upper=upper)),
+        # It counts exchanges where the kernel counts rows.
+        "lu": lambda: real(torch.linalg.lu_factor_ex),
+        "inverse": lambda: real(torch.linalg.inv_ex),
+        "solve": lambda: real(torch.linalg.solve_ex),
+        "qr": qr,
         "soft_cap": lambda cap=30.0: lambda x: cap * torch.tanh(x / cap),
         "soft_cap_bw": lambda cap=30.0: lambda dy, x: torch.ops.aten.tanh_backward(dy, torch.tanh(x / cap)),
         "matmul": matmul,

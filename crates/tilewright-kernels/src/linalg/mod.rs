@@ -59,6 +59,7 @@ mod registry;
 mod rotations;
 mod samples;
 mod substitution;
+mod tile;
 mod truncate;
 
 pub use apply_q::{ApplyQ, apply_q};

@@ -2,6 +2,7 @@
 // below it a thread each, then the product of those rows with themselves off what is left, in tiles of 64 x 64.
 constexpr uint TILE = 64;
 threadgroup S block[N][N + 1];
+threadgroup vec<S, 4> pairs[2 * N / 4];
 threadgroup S rows_part[TILE][N + 1];
 threadgroup S columns_part[TILE][N + 1];
 threadgroup int failed;
@@ -28,7 +29,7 @@ for (uint k = 0; k < n; k += N) {
         for (int j = 0; j < N; ++j) {
             row[j] = t < width && uint(j) <= t ? l[(k + t) * down + (k + j) * across] : S(t == uint(j));
         }
-        const int pivot = factor_rows<N, S>(row, t);
+        const int pivot = factor_rows<N, S>(row, pairs, t);
         if (t == 0 && failed == 0 && pivot != 0) failed = int(k) + pivot;
 #pragma unroll
         for (int j = 0; j < N; ++j) {

@@ -1,4 +1,4 @@
-//! The portable bodies: a SIMD group a matrix up to n = 32, a group of threads a matrix beyond.
+//! The portable bodies: a SIMD group a matrix up to n = 32, a group of threads a matrix beyond, in registers as long as it fits there.
 
 use std::sync::LazyLock;
 
@@ -6,23 +6,29 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::super::extents::Extents;
+use super::super::tile::Tile;
 
-fn program(name: &'static str, body: &'static str) -> Program {
-    let definition = Definition::new(name, body)
+fn program(definition: Definition) -> Program {
+    let definition = definition
         .header(include_str!("gpu.header.metal"))
-        .template("N")
+        .template("S")
         .input("a")
         .scalar("n", DType::U32)
         .scalar("items", DType::U32)
         .scalar("upper", DType::Bool)
         .output("factor")
         .output("info");
-    Program::new(definition.template("S")).expect("the definition is valid")
+    Program::new(definition).expect("the definition is valid")
 }
 
-static SMALL: LazyLock<Program> = LazyLock::new(|| program("cholesky_small", include_str!("gpu.metal")));
-static BLOCKED: LazyLock<Program> =
-    LazyLock::new(|| program("cholesky_blocked", include_str!("gpu.blocked.metal")));
+static SMALL: LazyLock<Program> =
+    LazyLock::new(|| program(Definition::new("cholesky_small", include_str!("gpu.metal")).template("N")));
+static TILE: LazyLock<Program> = LazyLock::new(|| {
+    program(Definition::new("cholesky_tile", include_str!("gpu.tile.metal")).template("Q").template("W"))
+});
+static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
+    program(Definition::new("cholesky_blocked", include_str!("gpu.blocked.metal")).template("N"))
+});
 
 /// Threads of a group of the small body: four matrices, so that a multiprocessor's group slots do not bound it.
 const SMALL_GROUP: usize = 128;
@@ -35,16 +41,15 @@ pub(super) fn cholesky(
     upper: bool,
 ) -> Result<(Tensor, Tensor)> {
     let (n, items) = (extents.n, extents.batches());
-    // Registers for 8, 16 or 32 rows; the blocked body's blocks have 32.
-    let rows = n.next_power_of_two().clamp(8, 32);
-    let (program, grid, group) = if n <= 32 {
-        (&SMALL, Grid::threads([items * 32, 1, 1]), SMALL_GROUP)
+    let launch = if n <= 32 {
+        let launch = SMALL.launch(stream).template("N", n.next_power_of_two().max(8));
+        launch.grid(Grid::threads([items * 32, 1, 1]), [SMALL_GROUP, 1, 1])
+    } else if let Some(tile) = Tile::of(a.dtype(), n) {
+        tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
-        (&BLOCKED, Grid::groups([items, 1, 1]), 256)
+        BLOCKED.launch(stream).template("N", 32usize).grid(Grid::groups([items, 1, 1]), [256, 1, 1])
     };
-    let outputs = program
-        .launch(stream)
-        .template("N", rows)
+    let outputs = launch
         .template("S", a.dtype())
         .input("a", a)
         .scalar("n", n as u32)
@@ -52,7 +57,6 @@ pub(super) fn cholesky(
         .scalar("upper", upper)
         .output("factor", a.dtype(), a.shape())
         .output("info", DType::I32, &extents.batch[..])
-        .grid(grid, [group, 1, 1])
         .run()?;
     let [factor, info] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
     Ok((factor, info))

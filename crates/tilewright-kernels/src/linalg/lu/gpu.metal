@@ -1,49 +1,34 @@
-// A SIMD group a matrix: lane i holds row i of it, and `place` says where that row stands by now. No row moves until the end.
+// A SIMD group a matrix: lane i holds row i of it. Columns are read and written whole, a lane each, and transposed.
+threadgroup S tiles[4 * N * (N + 1)];
+threadgroup vec<S, 4> pairs[4 * 2 * N / 4];
 const uint item = thread_position_in_grid.x / 32;
 const uint lane = thread_index_in_simdgroup;
+const uint simd = simdgroup_index_in_threadgroup;
 if (item >= items) return;
-const device S* from = a + ulong(item) * m * n + lane * n;
+threadgroup S* tile = tiles + simd * (N * (N + 1));
+const device S* from = a + ulong(item) * m * n + lane;
+device S* to = lu + ulong(item) * m * n + lane;
+#pragma unroll
+for (int i = 0; i < N; ++i) {
+    if (lane < uint(N)) tile[i * (N + 1) + lane] = lane < n && uint(i) < m ? from[i * n] : S(0);
+}
+// The rows are there before lanes take theirs.
+simdgroup_barrier(mem_flags::mem_threadgroup);
 S row[N];
 #pragma unroll
-for (int j = 0; j < N; ++j) row[j] = lane < m && uint(j) < n ? from[j] : S(0);
+for (int j = 0; j < N; ++j) row[j] = lane < uint(N) ? tile[lane * (N + 1) + j] : S(0);
 
-const uint NOWHERE = 64;
 uint place = lane < m ? lane : NOWHERE;
-int failed = 0;
-#pragma unroll
-for (int k = 0; k < N; ++k) {
-    if (uint(k) < min(m, n)) {
-        // The largest of the rows that are left; of equal ones the first. Where all are NaN, the row that stands there.
-        const S size = row[k] < S(0) ? -row[k] : row[k];
-        S best = place != NOWHERE && place >= uint(k) && size >= S(0) ? size : S(-1);
-#pragma unroll
-        for (ushort distance = 16; distance > 0; distance /= 2) {
-            const S other = simd_shuffle_xor(best, distance);
-            best = other > best ? other : best;
-        }
-        const bool leads = place != NOWHERE && place >= uint(k) && (size == best || (best < S(0) && place == uint(k)));
-        const uint chosen = simd_min(leads ? place : NOWHERE);
-        const ushort holder = ushort(simd_min(place == chosen ? lane : 32u));
-        place = place == chosen ? uint(k) : place == uint(k) ? chosen : place;
-        const S pivot = simd_shuffle(row[k], holder);
-        if (failed == 0 && pivot == S(0)) failed = k + 1;
-        const bool below = place > uint(k) && place != NOWHERE;
-        // Below a zero pivot there are only zeros.
-        const S factor = pivot == S(0) ? S(0) : row[k] / pivot;
-        row[k] = below ? factor : row[k];
-#pragma unroll
-        for (int j = k + 1; j < N; ++j) {
-            const S other = simd_shuffle(row[j], holder);
-            row[j] = below ? row[j] - factor * other : row[j];
-        }
-    }
-}
+const int failed = eliminate_rows<N, S>(row, place, min(m, n), pairs + simd * (2 * N / 4));
 if (lane < m) {
-    device S* to = lu + ulong(item) * m * n + place * n;
 #pragma unroll
-    for (int j = 0; j < N; ++j) {
-        if (uint(j) < n) to[j] = row[j];
-    }
+    for (int j = 0; j < N; ++j) tile[place * (N + 1) + j] = row[j];
     permutation[ulong(item) * m + place] = int(lane);
+}
+// The rows are at their places before they are written out.
+simdgroup_barrier(mem_flags::mem_threadgroup);
+#pragma unroll
+for (int i = 0; i < N; ++i) {
+    if (lane < n && uint(i) < m) to[i * n] = tile[i * (N + 1) + lane];
 }
 if (lane == 0) info[item] = failed;

@@ -1,4 +1,5 @@
-//! The portable bodies: a SIMD group a matrix up to 32 rows and columns, a group of threads a matrix beyond.
+//! The portable bodies: a SIMD group a matrix up to 32 rows and columns, a group of threads a matrix beyond, in registers as long as it
+//! fits there.
 
 use std::sync::LazyLock;
 
@@ -6,22 +7,30 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::super::extents::Extents;
+use super::super::tile::Tile;
 use super::LuFactors;
 use crate::arguments::check_f64;
 
+/// Elimination in registers.
+pub(in super::super) const HEADER: &str = include_str!("gpu.header.metal");
+
 fn program(definition: Definition) -> Program {
+    let definition = definition.header(HEADER).template("S").input("a");
     let definition = ["m", "n", "items"]
         .into_iter()
-        .fold(definition.template("S").input("a"), |definition, name| definition.scalar(name, DType::U32));
+        .fold(definition, |definition, name| definition.scalar(name, DType::U32));
     let definition = definition.output("lu").output("permutation").output("info");
     Program::new(definition).expect("the definition is valid")
 }
 
 static SMALL: LazyLock<Program> =
     LazyLock::new(|| program(Definition::new("lu_small", include_str!("gpu.metal")).template("N")));
+static TILE: LazyLock<Program> = LazyLock::new(|| {
+    program(Definition::new("lu_tile", include_str!("gpu.tile.metal")).template("Q").template("W"))
+});
 static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("lu_blocked", include_str!("gpu.blocked.metal"));
-    program(definition.header(include_str!("gpu.header.metal")).template("NB").template("R"))
+    program(definition.template("NB").template("R"))
 });
 
 /// Threads of a group of the blocked body.
@@ -49,6 +58,8 @@ pub(super) fn lu(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<LuFac
         let launch = SMALL.launch(stream).template("N", largest.next_power_of_two().max(8));
         // Four matrices a group, so that a multiprocessor's group slots do not bound it.
         launch.grid(Grid::threads([items * 32, 1, 1]), [128, 1, 1])
+    } else if let Some(tile) = Tile::of(a.dtype(), largest) {
+        tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
         let (columns, rows) = *PANELS.iter().find(|(_, rows)| m <= GROUP * rows).expect("checked before");
         let launch = BLOCKED.launch(stream).template("NB", columns).template("R", rows);

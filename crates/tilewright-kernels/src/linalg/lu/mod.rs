@@ -55,7 +55,7 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
-pub(super) use gpu::check;
+pub(super) use gpu::{HEADER as GPU_HEADER, check};
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 

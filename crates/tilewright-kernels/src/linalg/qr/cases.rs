@@ -5,9 +5,10 @@ use tilewright_core::{
     Work,
 };
 
+use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, Qr, QrMode, qr, qr_reflectors, reference};
+use super::{NAME, Qr, QrMode, check, qr, reference};
 use crate::arguments::{choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -45,6 +46,10 @@ fn cases() -> Vec<Case> {
         edge([0, 31, 31]).data("geometric").set("nonnegative", true),
         edge([0, 70, 40]).data("one_small"),
         edge([0, 40, 50]).data("zero_column").set("mode", "complete"),
+        // Tall enough for pieces, of which the last is short of rows, and for pieces of what they leave.
+        edge([2, 259, 5]).data("low_rank"),
+        edge([0, 1100, 17]).data("geometric").set("nonnegative", true),
+        edge([0, 140, 2]).data("zero").set("mode", "r"),
         edge([9, 6, 6]).data("zero"),
         edge([9, 6, 6]).data("huge"),
         edge([9, 6, 6]).data("tiny"),
@@ -60,6 +65,9 @@ fn cases() -> Vec<Case> {
             }
         }
         cases.push(case(Tier::Check, [0, 1000, 70], dtype));
+        for data in ["one_small", "graded", "huge", "tiny"] {
+            cases.push(case(Tier::Check, [2, 1500, 32], dtype).data(data));
+        }
         for size in [
             [1000, 32, 32],
             [4096, 32, 32],
@@ -68,6 +76,8 @@ fn cases() -> Vec<Case> {
             [0, 128, 128],
             [0, 512, 512],
             [0, 1024, 1024],
+            [0, 100_000, 32],
+            [0, 1_000_000, 32],
         ] {
             cases.push(case(Tier::Bench, size, dtype));
         }
@@ -118,7 +128,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        qr_reflectors::check(NAME, device, case.dtype, case.dim("m"))?;
+        let extents = Extents { batch: Vec::new(), m: case.dim("m"), n: case.dim("n") };
+        check(device, case.dtype, &extents, arguments(&case.args)?.mode)?;
         registry::variants(NAME, device, case.dtype)
     }
 

@@ -1,4 +1,4 @@
-//! The portable body: r out of the reflections' matrix, and the signs.
+//! The portable bodies: both factors at once of matrices that fit registers; of others r out of the reflections' matrix, and the signs.
 
 use std::sync::LazyLock;
 
@@ -6,6 +6,57 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::super::extents::Extents;
+use super::super::qr_reflectors::GPU_COLUMNS;
+use super::super::tile::Tile;
+
+fn whole(definition: Definition) -> Program {
+    let definition = definition.header(GPU_COLUMNS).template("S").input("a");
+    let definition = ["m", "n", "rows", "items"]
+        .into_iter()
+        .fold(definition, |definition, name| definition.scalar(name, DType::U32));
+    Program::new(definition.scalar("nonnegative", DType::Bool).output("q").output("r"))
+        .expect("the definition is valid")
+}
+
+static SMALL: LazyLock<Program> =
+    LazyLock::new(|| whole(Definition::new("qr_whole_small", include_str!("gpu.small.metal")).template("N")));
+static TILE: LazyLock<Program> = LazyLock::new(|| {
+    whole(Definition::new("qr_whole_tile", include_str!("gpu.tile.metal")).template("Q").template("W"))
+});
+
+/// q and r, which has so many rows, or `None` if the matrices do not fit registers. `a` has elements.
+pub(super) fn qr(
+    stream: &Stream,
+    a: &Tensor,
+    extents: &Extents,
+    rows: usize,
+    nonnegative: bool,
+) -> Result<Option<(Tensor, Tensor)>> {
+    let (m, n, items) = (extents.m, extents.n, extents.batches());
+    let largest = m.max(n);
+    let launch = if largest <= 32 {
+        let launch = SMALL.launch(stream).template("N", largest.next_power_of_two().max(8));
+        // Four matrices a group, so that a multiprocessor's group slots do not bound it.
+        launch.grid(Grid::threads([items * 32, 1, 1]), [128, 1, 1])
+    } else if let Some(tile) = Tile::of(a.dtype(), largest) {
+        tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
+    } else {
+        return Ok(None);
+    };
+    let outputs = launch
+        .template("S", a.dtype())
+        .input("a", a)
+        .scalar("m", m as u32)
+        .scalar("n", n as u32)
+        .scalar("rows", rows as u32)
+        .scalar("items", items as u32)
+        .scalar("nonnegative", nonnegative)
+        .output("q", a.dtype(), extents.shape(&[m, rows]))
+        .output("r", a.dtype(), extents.shape(&[rows, n]))
+        .run()?;
+    let [q, r] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
+    Ok(Some((q, r)))
+}
 
 static FINISH: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("qr_finish", include_str!("gpu.metal")).template("S").template("Q");

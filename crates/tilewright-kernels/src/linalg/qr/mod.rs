@@ -19,17 +19,19 @@
 //! # Numerics
 //!
 //! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. The diagonal of r
-//! has LAPACK's signs, or none below zero with `nonnegative`; then the decomposition of a matrix of full rank is unique. Judged by LAPACK's
-//! ratios `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN
-//! spreads to what depends on it. Deterministic.
+//! has LAPACK's signs, but for tall matrices on GPUs; with `nonnegative` it has none below zero, and the decomposition of a matrix of full rank
+//! is unique. Judged by LAPACK's ratios `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the
+//! largest number are right. A NaN spreads to what depends on it. Deterministic.
 //!
 //! # Constraints
 //!
-//! As [`qr_reflectors()`](crate::linalg::qr_reflectors()).
+//! As [`qr_reflectors()`](crate::linalg::qr_reflectors()). On GPUs matrices of up to 128 rows and columns lie in registers throughout, and those
+//! of up to 32 columns and more than 128 rows, of any number, are taken apart by a tree of pieces of rows.
 //!
 //! # Sources
 //!
-//! LAPACK `GEQRF`, `ORGQR`, `GEQRFP`; Golub and Van Loan, "Matrix Computations", section 5.2.
+//! LAPACK `GEQRF`, `ORGQR`, `GEQRFP`; Golub and Van Loan, "Matrix Computations", section 5.2; Demmel, Grigori, Hoemmen, Langou,
+//! "Communication-optimal parallel and sequential QR and LU factorizations" (2012).
 //!
 //! # Example
 //!
@@ -48,6 +50,7 @@ mod cases;
 mod cpu;
 mod gpu;
 mod reference;
+mod tall;
 #[cfg(test)]
 mod tests;
 
@@ -55,7 +58,7 @@ pub(crate) use cases::KERNEL;
 
 use std::str::FromStr;
 
-use tilewright_core::{Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 use super::apply_q::{Target, apply};
 use super::convert::{narrowed, widened};
@@ -108,6 +111,17 @@ pub struct QrFactors {
     pub r: Tensor,
 }
 
+/// Whether a GPU takes matrices apart by their rows.
+fn is_tall(extents: &Extents, mode: QrMode) -> bool {
+    (1..=tall::COLUMNS).contains(&extents.n) && extents.m > 128 && mode != QrMode::Complete
+}
+
+/// Says why a device cannot decompose such matrices.
+fn check(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
+    let m = if is_tall(extents, mode) { extents.n } else { extents.m };
+    qr_reflectors::check(NAME, device, dtype, m)
+}
+
 /// The decomposition of each matrix of a batch.
 ///
 /// # Errors
@@ -115,9 +129,25 @@ pub struct QrFactors {
 pub fn qr(stream: &Stream, a: &Tensor, args: &Qr) -> Result<QrFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
     let (m, n, dtype) = (extents.m, extents.n, a.dtype());
-    qr_reflectors::check(NAME, stream.device(), dtype, m)?;
-    let packed = wide_reflectors(stream, &widened(stream, a)?, &extents)?;
+    check(stream.device(), dtype, &extents, args.mode)?;
+    let wide = widened(stream, a)?;
     let rows = if args.mode == QrMode::Complete { m } else { m.min(n) };
+    let on_gpu = stream.device() != Device::Cpu && !a.is_empty();
+    if on_gpu
+        && args.mode != QrMode::R
+        && let Some((q, r)) = gpu::qr(stream, &wide, &extents, rows, args.nonnegative)?
+    {
+        return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
+    }
+    if on_gpu && is_tall(&extents, args.mode) {
+        let (q, r) = tall::qr(stream, &wide, &extents, args.mode != QrMode::R, args.nonnegative)?;
+        let q = q.map(|q| narrowed(stream, q.reshape(a.shape())?, dtype)).transpose()?;
+        let square = Extents { m: n, ..extents };
+        let shape = square.shape(&[n, n]);
+        let (_, r) = gpu::finish(stream, &r, None, &square, &shape, args.nonnegative)?;
+        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+    }
+    let packed = wide_reflectors(stream, &wide, &extents)?;
     let q = match args.mode {
         QrMode::R => None,
         _ => Some(apply(stream, &packed.reflectors, &packed.tau, Target::Identity(rows), false, &extents)?),

@@ -51,8 +51,8 @@ mod gpu;
 mod reference;
 
 pub(crate) use cases::KERNEL;
-pub(super) use gpu::HEADER as GPU_HEADER;
 pub(super) use gpu::check;
+pub(super) use gpu::{COLUMNS as GPU_COLUMNS, HEADER as GPU_HEADER};
 pub(super) use reference::product;
 
 use tilewright_core::{Device, Result, Stream, Tensor};

@@ -83,3 +83,15 @@ pub fn solve(stream: &Stream, a: &Tensor, b: &Tensor) -> Result<Solution> {
     };
     Ok(Solution { x: narrowed(stream, x, a.dtype())?.reshape(b.shape())?, info })
 }
+
+/// The inverses, where a GPU has a way of its own to them.
+pub(super) fn inverse_at_once(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Option<Solution>> {
+    if stream.device() == Device::Cpu || a.is_empty() {
+        return Ok(None);
+    }
+    lu::check(NAME, stream.device(), a.dtype(), extents.n)?;
+    let Some(Solution { x, info }) = gpu::in_registers(stream, &widened(stream, a)?, None, extents)? else {
+        return Ok(None);
+    };
+    Ok(Some(Solution { x: narrowed(stream, x, a.dtype())?, info }))
+}

@@ -1,0 +1,34 @@
+//! Matrices that a group of threads holds whole, in its registers.
+
+use tilewright_core::DType;
+use tilewright_gpu::Launch;
+
+/// How such a matrix is laid out: rows go round the SIMD groups, columns round the lanes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tile {
+    /// Columns, in 32.
+    blocks: usize,
+    /// SIMD groups.
+    simds: usize,
+}
+
+impl Tile {
+    /// For matrices of so many rows and columns at most, if they fit. A thread has 64 numbers of 32 bits at most.
+    pub(super) fn of(dtype: DType, largest: usize) -> Option<Self> {
+        match (dtype, largest.div_ceil(32)) {
+            (_, ..=2) => Some(Tile { blocks: 2, simds: 4 }),
+            (DType::F64, _) => None,
+            (_, blocks @ 3..=4) => Some(Tile { blocks, simds: 8 }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn threads(self) -> usize {
+        32 * self.simds
+    }
+
+    /// The launch with its templates `Q` and `W`.
+    pub(super) fn set<'a>(self, launch: Launch<'a>) -> Launch<'a> {
+        launch.template("Q", self.blocks).template("W", self.simds)
+    }
+}
