@@ -51,7 +51,11 @@ fn in_place_is_the_functional_step_bit_for_bit(stream: &Stream) {
     let case =
         Case::new(Tier::Edge, &[("b", 2), ("nh", 1), ("dqk", 5), ("dv", 36)], DType::F32).data("state");
     let tensors = samples::inputs(&registry::sequence_of(&case)).unwrap();
-    let on = |index: usize| tensors[index].to(stream).unwrap();
+    // Copies, on the CPU too.
+    let on = |index: usize| {
+        let values = tensors[index].to_vec::<f32>().unwrap();
+        Tensor::from_vec(values, tensors[index].shape()).unwrap().to(stream).unwrap()
+    };
     let [q, k, v, i, f] = [0, 1, 2, 3, 4].map(|index| on(index).select(2, 0).unwrap());
     let x = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
     let mut kept = MlstmState { c: on(5), n: on(6), m: on(7) };
