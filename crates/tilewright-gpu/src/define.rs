@@ -41,6 +41,7 @@ pub struct Definition {
     pub(crate) math: MathMode,
     pub(crate) any_strides: bool,
     pub(crate) mlx_inputs: bool,
+    pub(crate) cuda_only: bool,
     pub(crate) verbose: bool,
 }
 
@@ -68,6 +69,7 @@ impl Definition {
             math: MathMode::Precise,
             any_strides: false,
             mlx_inputs: false,
+            cuda_only: false,
             verbose: false,
         }
     }
@@ -146,6 +148,13 @@ impl Definition {
     /// input of fewer than 8 elements lies in the `constant` address space.
     pub fn mlx_inputs(mut self) -> Self {
         self.mlx_inputs = true;
+        self
+    }
+
+    /// Header and body are CUDA C++, taken as they are, behind the headers of the dialect: for what Metal cannot say, such as a chip's own
+    /// instructions. Parameters are the same; every other device refuses the program.
+    pub fn cuda_only(mut self) -> Self {
+        self.cuda_only = true;
         self
     }
 

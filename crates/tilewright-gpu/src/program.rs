@@ -8,7 +8,7 @@ use tilewright_core::{DType, Device, Error, Kind, Result, Shape, Stream, Tensor}
 use crate::backend::{self, Backend, Pipeline};
 use crate::define::{Definition, Scalar, Template};
 use crate::grid::{Extent, Grid};
-use crate::signature::{InputClass, Param, Signature, Specialisation, render};
+use crate::signature::{InputClass, Param, Signature, Specialisation, Unit, render};
 
 /// A checked [`Definition`], compiled on demand: once per device, template values and dtypes, never per shape.
 ///
@@ -74,6 +74,21 @@ impl Program {
 
     /// The source that `device`'s compiler would get for these template values and dtypes (inputs, in-place, outputs, in order).
     pub fn source(&self, device: Device, templates: &[Template], dtypes: &[DType]) -> Result<String> {
+        Ok(self.unit(device, templates, dtypes)?.source)
+    }
+
+    /// Compiles the source for a CUDA architecture such as `sm_90`, without a device; what is wrong with it is the compiler's report.
+    /// Templates and dtypes as [`source`](Self::source) takes them.
+    ///
+    /// # Errors
+    /// Unsupported where NVRTC is not installed.
+    #[cfg(not(target_vendor = "apple"))]
+    pub fn compile_for(&self, architecture: &str, templates: &[Template], dtypes: &[DType]) -> Result<()> {
+        let unit = self.unit(Device::Cuda(0), templates, dtypes)?;
+        backend::cuda::trial(&self.0.definition, &unit, architecture)
+    }
+
+    fn unit(&self, device: Device, templates: &[Template], dtypes: &[DType]) -> Result<Unit> {
         let definition = &self.0.definition;
         let counts = [definition.inputs.len(), definition.in_place.len(), definition.outputs.len()];
         let complete =
@@ -93,7 +108,7 @@ impl Program {
             outputs: outputs.to_vec(),
         };
         let signature = Signature::new(definition, &special);
-        Ok(render(definition, &special, &signature)?.source)
+        render(definition, &special, &signature)
     }
 }
 

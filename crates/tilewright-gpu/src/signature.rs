@@ -200,6 +200,10 @@ pub(crate) fn render(
     signature: &Signature,
 ) -> Result<Unit> {
     let unit = match special.device {
+        Device::Metal(_) | Device::Emulated if definition.cuda_only => {
+            let why = "its body is CUDA C++";
+            return Err(Error::unsupported(definition.name.to_string(), special.device, why));
+        }
         Device::Metal(_) => metal(definition, special, signature),
         Device::Cuda(_) => hosted(definition, special, signature, Target::Cuda)?,
         Device::Emulated => hosted(definition, special, signature, Target::Emulated)?,
@@ -315,10 +319,13 @@ fn hosted(
         let why = format!("{part} line {}: {}: {}", refusal.line, refusal.construct, refusal.why);
         Error::unsupported(name.to_string(), special.device, why)
     };
-    let header = tokens::translate(&definition.header, target, Place::Header)
-        .map_err(|refusal| refused("header", refusal))?;
-    let body = tokens::translate(&definition.body, target, Place::Body)
-        .map_err(|refusal| refused("body", refusal))?;
+    let translate = |text: &str, place| match definition.cuda_only {
+        true => Ok(tokens::Translated { text: text.to_owned(), contract_off: false }),
+        false => tokens::translate(text, target, place),
+    };
+    let header =
+        translate(&definition.header, Place::Header).map_err(|refusal| refused("header", refusal))?;
+    let body = translate(&definition.body, Place::Body).map_err(|refusal| refused("body", refusal))?;
     let function = match target {
         Target::Cuda => "static __device__ __forceinline__ void",
         Target::Emulated => "void",
@@ -552,6 +559,20 @@ mod tests {
         let signature = Signature::new(&definition, &special);
         let source = render(&definition, &special, &signature).unwrap().source;
         assert!(source.contains("device float* z [[buffer(4)]]) {\n"), "{source}");
+    }
+
+    #[test]
+    fn cuda_bodies_are_taken_as_they_are_and_by_cuda_alone() {
+        let definition = definition("asm(\"\" : : \"d\"(0.5)); y[0] = x[0];").cuda_only();
+        let render = |device| {
+            let special = special(device, (DType::F32, InputClass::Device));
+            render(&definition, &special, &Signature::new(&definition, &special))
+        };
+        let source = render(Device::Cuda(0)).unwrap().source;
+        assert!(source.contains("asm(\"\" : : \"d\"(0.5)); y[0] = x[0];"), "{source}");
+        for device in [Device::Metal(0), Device::Emulated] {
+            assert!(render(device).unwrap_err().is_unsupported());
+        }
     }
 
     #[test]

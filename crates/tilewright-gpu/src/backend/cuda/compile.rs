@@ -67,15 +67,7 @@ impl CudaStream {
             let why = "no CUDA compiler: libnvrtc was not found";
             return Err(Error::unsupported(name, Device::Cuda(context.ordinal), why));
         }
-        let mut flags = vec![
-            format!("--gpu-architecture={}", caps.architecture),
-            "--std=c++17".to_owned(),
-            "--device-as-default-execution-space".to_owned(),
-            format!("--fmad={}", !unit.contract_off),
-        ];
-        if definition.math == MathMode::Fast {
-            flags.push("--use_fast_math".to_owned());
-        }
+        let flags = flags(definition, unit, &caps.architecture);
         let mut parts =
             vec!["cuda".to_owned(), unit.source.clone(), unit.entry.clone(), caps.compiler.clone()];
         parts.extend(options(definition, unit));
@@ -87,8 +79,35 @@ impl CudaStream {
     }
 }
 
+fn flags(definition: &Definition, unit: &Unit, architecture: &str) -> Vec<String> {
+    let mut flags = vec![
+        format!("--gpu-architecture={architecture}"),
+        "--std=c++17".to_owned(),
+        "--device-as-default-execution-space".to_owned(),
+        format!("--fmad={}", !unit.contract_off),
+    ];
+    if definition.math == MathMode::Fast {
+        flags.push("--use_fast_math".to_owned());
+    }
+    flags
+}
+
+/// Compiles for an architecture and keeps nothing.
+pub(crate) fn trial(definition: &Definition, unit: &Unit, architecture: &str) -> Result<()> {
+    if !nvrtc_present() {
+        let why = "no CUDA compiler: libnvrtc was not found";
+        return Err(Error::unsupported(definition.name.to_string(), Device::Cuda(0), why));
+    }
+    cubin(&definition.name, unit, &flags(definition, unit, architecture)).map(drop)
+}
+
 /// Compiles to `path`.
 fn build(name: &str, unit: &Unit, flags: &[String], path: &Path) -> Result<()> {
+    let cubin = cubin(name, unit, flags)?;
+    std::fs::write(path, cubin).map_err(|why| Error::file(name.to_owned(), path, why))
+}
+
+fn cubin(name: &str, unit: &Unit, flags: &[String]) -> Result<Vec<u8>> {
     let fail = |log: String| Error::new(name.to_owned(), Kind::Compile { log });
     let text = |text: &str| CString::new(text).map_err(|_| fail("the source holds a null byte".to_owned()));
     let (source, label) = (text(&unit.source)?, text(&format!("{name}.cu"))?);
@@ -116,7 +135,7 @@ fn build(name: &str, unit: &Unit, flags: &[String], path: &Path) -> Result<()> {
         sys::nvrtcGetCUBIN(program.0, cubin.as_mut_ptr().cast());
         cubin
     };
-    std::fs::write(path, cubin).map_err(|why| Error::file(name.to_owned(), path, why))
+    Ok(cubin)
 }
 
 struct Source(sys::nvrtcProgram);

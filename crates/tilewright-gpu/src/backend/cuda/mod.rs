@@ -10,5 +10,6 @@ mod memory;
 mod stream;
 
 pub use compile::CudaPipeline;
+pub(crate) use compile::trial;
 pub(crate) use context::{caps, count};
 pub use stream::{CudaGraph, CudaStream};

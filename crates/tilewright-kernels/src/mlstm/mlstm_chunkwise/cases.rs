@@ -5,9 +5,8 @@ use tilewright_core::{
 };
 
 use super::reference;
-use super::{MlstmChunkwise, NAME, mlstm_chunkwise};
-use crate::arguments::choose;
-use crate::mlstm::cell::{DTYPES, accumulator, variants};
+use super::{MlstmChunkwise, NAME, run, support};
+use crate::mlstm::cell::{DTYPES, accumulator};
 use crate::mlstm::mlstm_sequence::cases::edges;
 use crate::mlstm::mlstm_sequence::reference::{Numbers, Truth};
 use crate::mlstm::{registry, samples};
@@ -42,7 +41,7 @@ fn args(args: &Args) -> Result<MlstmChunkwise> {
 fn truth(case: &Case, inputs: &[Tensor]) -> Result<Truth> {
     let (args, sums) = (args(&case.args)?, accumulator(case.dtype));
     let chunk = args.chunk.unwrap_or(registry::LONGEST_CHUNK);
-    Ok(reference::mlstm_chunkwise(&Numbers::new(inputs)?, &args.cell, chunk, sums))
+    Ok(reference::mlstm_chunkwise(&Numbers::new(inputs)?, &args.cell, chunk, case.dtype, sums))
 }
 
 impl Kernel for Registered {
@@ -70,7 +69,20 @@ impl Kernel for Registered {
         {
             cases.push(check([2, 3, 333, 40, 72], DType::F32).set("chunk", chunk).data(data));
             cases.push(check([1, 2, 333, 64, 128], DType::Bf16).set("chunk", chunk).data(data));
+            // The device's own chunks: every shape of the matrix units' tiles, parts of them, and segments where sequences are few.
+            for sizes in
+                [[1, 2, 333, 128, 256], [1, 2, 1030, 64, 128], [1, 1, 200, 256, 512], [1, 3, 600, 40, 72]]
+            {
+                cases.push(check(sizes, DType::Bf16).data(data));
+            }
         }
+        cases.extend([
+            check([2, 2, 300, 128, 256], DType::Bf16),
+            check([2, 2, 300, 128, 256], DType::Bf16).set("normalize", false).data("state"),
+            check([2, 2, 700, 128, 256], DType::Bf16).set("input_gate", "sigmoid").data("state"),
+            check([2, 2, 300, 136, 8], DType::Bf16).set("scale", -0.7).set("gate_cap", 15).data("wide"),
+            check([1, 2, 700, 72, 264], DType::Bf16).data("masked"),
+        ]);
         cases.extend([
             check([1, 2, 1000, 64, 128], DType::F16).data("gated"),
             check([1, 2, 1000, 16, 32], DType::F64).data("gated"),
@@ -99,7 +111,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        variants(NAME, device, case.dtype)
+        support(device, &registry::sizes(case), case.dtype, registry::chunk(&case.args)?)
     }
 
     fn run(
@@ -111,8 +123,7 @@ impl Kernel for Registered {
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
         let (x, state) = registry::inputs(NAME, inputs)?;
-        choose(NAME, variant, &variants(NAME, stream.device(), x.q.dtype())?)?;
-        let (h, state) = mlstm_chunkwise(stream, &x, state.as_ref(), &args(given)?)?;
+        let (h, state) = run(stream, variant, &x, state.as_ref(), &args(given)?)?;
         Ok(vec![h, state.c, state.n, state.m])
     }
 

@@ -1,5 +1,6 @@
 // All weights of one sequence, as `mod.rs` writes them: c[head, t], mu[head, t + 1] with mu[head, 0] = m_0, both twofold, and m[head, t].
-// A group takes a block of tokens, one a thread: a running sum of log sigma(f), then a running maximum; both go on from block to block.
+// A group takes a block of tokens, a run of 4 a thread: a running sum of log sigma(f), then a running maximum; both go on from block to block.
+constexpr uint RUN = 4;
 const uint t = thread_position_in_threadgroup.x, lane = t % 32, simd = t / 32;
 const uint threads = threads_per_threadgroup.x, simds = threads / 32;
 const ulong head = threadgroup_position_in_grid.x;
@@ -14,42 +15,59 @@ float2 sum = float2(0.0f, 0.0f);
 float2 peak = float2(resume ? m_first[head] : 0.0f, 0.0f);
 if (t == 0) mu_row[0] = peak;
 
-for (uint first = 0; first < s; first += threads) {
-    const uint token = first + t;
-    const bool there = token < s;
-    // What is below takes everything away in f32, and -inf would leave nothing to subtract.
-    float2 total = float2(there ? max(log_forget(cell, f_row[token]), -16384.0f) : 0.0f, 0.0f);
-    for (ushort distance = 1; distance < 32; distance *= 2) {
-        const float2 before = float2(simd_shuffle_up(total.x, distance), simd_shuffle_up(total.y, distance));
-        if (lane >= distance) total = twofold_sum(before, total);
+for (uint first = 0; first < s; first += threads * RUN) {
+    const uint token = first + t * RUN;
+    // The run's own running sums.
+    float2 total[RUN];
+    for (uint r = 0; r < RUN; ++r) {
+        // What is below takes everything away in f32, and -inf would leave nothing to subtract.
+        const float forget = token + r < s ? max(log_forget(cell, f_row[token + r]), -16384.0f) : 0.0f;
+        total[r] = r == 0 ? float2(forget, 0.0f) : twofold_sum(total[r - 1], float2(forget, 0.0f));
     }
-    if (lane == 31) sums[simd] = total;
+    // What precedes it in the SIMD group.
+    float2 through = total[RUN - 1];
+    for (ushort distance = 1; distance < 32; distance *= 2) {
+        const float2 before = float2(simd_shuffle_up(through.x, distance), simd_shuffle_up(through.y, distance));
+        if (lane >= distance) through = twofold_sum(before, through);
+    }
+    if (lane == 31) sums[simd] = through;
+    float2 preceding = float2(simd_shuffle_up(through.x, ushort(1)), simd_shuffle_up(through.y, ushort(1)));
+    if (lane == 0) preceding = float2(0.0f, 0.0f);
     threadgroup_barrier(mem_flags::mem_threadgroup);  // all SIMD groups' sums are there
-    float2 preceding = sum;
+    float2 of_groups = sum;
     for (uint other = 0; other < simds; ++other) {
-        if (other < simd) preceding = twofold_sum(preceding, sums[other]);
+        if (other < simd) of_groups = twofold_sum(of_groups, sums[other]);
         sum = twofold_sum(sum, sums[other]);
     }
-    total = twofold_sum(preceding, total);
-    const float2 own = there ? twofold_sum(float2(log_input(cell, i_row[token]), 0.0f), -total) : float2(-INFINITY, 0.0f);
-    float2 largest = own;
-    for (ushort distance = 1; distance < 32; distance *= 2) {
-        const float2 before = float2(simd_shuffle_up(largest.x, distance), simd_shuffle_up(largest.y, distance));
-        if (lane >= distance) largest = twofold_max(before, largest);
+    preceding = twofold_sum(of_groups, preceding);
+
+    float2 own[RUN], largest[RUN];
+    for (uint r = 0; r < RUN; ++r) {
+        total[r] = twofold_sum(preceding, total[r]);
+        own[r] = float2(-INFINITY, 0.0f);
+        if (token + r < s) own[r] = twofold_sum(float2(log_input(cell, i_row[token + r]), 0.0f), -total[r]);
+        largest[r] = r == 0 ? own[r] : twofold_max(largest[r - 1], own[r]);
     }
-    if (lane == 31) peaks[simd] = largest;
+    through = largest[RUN - 1];
+    for (ushort distance = 1; distance < 32; distance *= 2) {
+        const float2 before = float2(simd_shuffle_up(through.x, distance), simd_shuffle_up(through.y, distance));
+        if (lane >= distance) through = twofold_max(before, through);
+    }
+    if (lane == 31) peaks[simd] = through;
+    float2 highest = float2(simd_shuffle_up(through.x, ushort(1)), simd_shuffle_up(through.y, ushort(1)));
+    if (lane == 0) highest = peak;
     threadgroup_barrier(mem_flags::mem_threadgroup);  // all SIMD groups' maxima are there, and their sums have been read
-    float2 highest = peak;
+    highest = twofold_max(highest, peak);
     for (uint other = 0; other < simds; ++other) {
         if (other < simd) highest = twofold_max(highest, peaks[other]);
         peak = twofold_max(peak, peaks[other]);
     }
-    // A sigmoid gate has no stabiliser: m = total + mu is 0.
-    largest = cell.sigmoid ? -total : twofold_max(highest, largest);
-    if (there) {
-        c_row[token] = own;
-        mu_row[token + 1] = largest;
-        m[head * s + token] = cell.sigmoid ? 0.0f : twofold_difference(total, -largest);
+    for (uint r = 0; r < RUN && token + r < s; ++r) {
+        // A sigmoid gate has no stabiliser: m = total + mu is 0.
+        const float2 reached = cell.sigmoid ? -total[r] : twofold_max(highest, largest[r]);
+        c_row[token + r] = own[r];
+        mu_row[token + r + 1] = reached;
+        m[head * s + token + r] = cell.sigmoid ? 0.0f : twofold_difference(total[r], -reached);
     }
     // The next block's maxima are written after its first barrier, which every thread reaches only when it has read these.
 }

@@ -17,7 +17,8 @@ pub(in crate::mlstm) const TWOFOLD: &str = include_str!("twofold.header.metal");
 /// Tokens, rows of C and columns of C and h that a group of 256 threads has, 4 x 4 elements a thread.
 const TILE: usize = 64;
 const THREADS: usize = 256;
-/// Tokens that the scan takes at a time.
+/// Tokens that a thread of the scan takes at a time, and threads of it at most.
+const RUN: usize = 4;
 const SCAN: usize = 512;
 
 /// A program of this family: a body under the family's headers, with the scalars of a cell.
@@ -193,7 +194,7 @@ impl Call<'_> {
             .output("mu", DType::F32, [heads, s + 1, 2])
             .output("m", DType::F32, [heads, s])
             .output("m_last", DType::F32, self.sizes.m())
-            .grid(Grid::groups([heads, 1, 1]), [s.next_multiple_of(32).clamp(32, SCAN), 1, 1])
+            .grid(Grid::groups([heads, 1, 1]), [s.div_ceil(RUN).next_multiple_of(32).clamp(32, SCAN), 1, 1])
             .run()?;
         let [c, mu, m, m_last] = outputs.try_into().expect("four outputs are declared");
         Ok(Weights { c, mu, m, m_last })

@@ -32,8 +32,16 @@
 //! is padded. m is the very m of the recurrence, so the result depends on the chunk length through rounding only. Deterministic. The tolerance is that of
 //! [`mlstm_sequence`](super::mlstm_sequence()), with a chunk more of additions.
 //!
+//! The factors of products of matrices may be rounded to bf16 where the data are bf16, as matrix units take them: a key with its weight, as it enters C and n;
+//! a score, beside its value; C, beside a query. Products, sums and the denominators' terms stay f32. Each contribution k vᵀ therefore passes through at most
+//! two more roundings of 2^-8: one on entering the state, one on being read. A chunk length that is given selects the body that rounds none of them.
+//!
 //! # Constraints
 //! Any extents, 0 included; any chunk length from 1. On a GPU f64 is refused, and f = -inf counts as -16384.
+//!
+//! - `portable`: every GPU, every dtype and chunk length.
+//! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, dqk at most 256. Its chunks have 64 tokens, and C never leaves the chip
+//!   between them; where sequences are too few to fill the device, each is cut into segments.
 //!
 //! # Sources
 //! Beck et al., Tiled Flash Linear Attention, arXiv 2503.14376, section 3 and appendix: the chunkwise form. Beck et al., xLSTM, arXiv 2405.04517: the cell.
@@ -61,6 +69,7 @@
 
 pub(super) mod cases;
 pub(super) mod cpu;
+mod cuda;
 pub(super) mod gpu;
 mod reference;
 #[cfg(test)]
@@ -68,11 +77,12 @@ mod tests;
 
 pub(crate) use cases::KERNEL;
 
-use tilewright_core::{Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::cell::{check, variants};
+use super::cell::{Sizes, check, variants};
 use super::registry::LONGEST_CHUNK;
 use super::{Mlstm, MlstmInputs, MlstmState};
+use crate::arguments::{choose, only_variant};
 
 const NAME: &str = "mlstm_chunkwise";
 
@@ -81,7 +91,7 @@ const NAME: &str = "mlstm_chunkwise";
 pub struct MlstmChunkwise {
     /// What is computed.
     pub cell: Mlstm,
-    /// Tokens per chunk, at least 1; `None`: what suits the device. It changes the speed, and the result by rounding only.
+    /// Tokens per chunk, at least 1; `None`: what suits the device. It changes the speed and the variant, and the result by rounding only.
     pub chunk: Option<usize>,
 }
 
@@ -111,14 +121,39 @@ pub fn mlstm_chunkwise(
     state: Option<&MlstmState>,
     args: &MlstmChunkwise,
 ) -> Result<(Tensor, MlstmState)> {
+    run(stream, None, x, state, args)
+}
+
+/// The variants for inputs of these sizes and this dtype, the default first, or why there is none.
+fn support(device: Device, sizes: &Sizes, dtype: DType, chunk: Option<usize>) -> Result<Vec<&'static str>> {
+    let mut known = variants(NAME, device, dtype)?;
+    // A chunk length is a wish for the body that takes any.
+    if chunk.is_none() && cuda::takes(device, sizes, dtype) {
+        known.insert(0, cuda::VARIANT);
+    }
+    Ok(known)
+}
+
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    args: &MlstmChunkwise,
+) -> Result<(Tensor, MlstmState)> {
     let sizes = check(NAME, stream, x, state, &args.cell)?;
-    variants(NAME, stream.device(), x.q.dtype())?;
-    let chunk = args.chunk(NAME, stream.device())?;
-    match stream.device() {
-        Device::Cpu => cpu::mlstm_chunkwise(&sizes, x, state, &args.cell, chunk),
-        _ => {
-            let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
-            gpu::mlstm_chunkwise(&call, x, state)
-        }
+    let device = stream.device();
+    let known = support(device, &sizes, x.q.dtype(), args.chunk)?;
+    // The body that takes any view, where it matters.
+    let wish = variant.or_else(|| cuda::misaligned(x, state).map(|_| only_variant(device)));
+    let variant = choose(NAME, wish, &known)?;
+    let chunk = args.chunk(NAME, device)?;
+    if device == Device::Cpu {
+        return cpu::mlstm_chunkwise(&sizes, x, state, &args.cell, chunk);
+    }
+    let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
+    match variant {
+        cuda::VARIANT => cuda::mlstm_chunkwise(&call, x, state),
+        _ => gpu::mlstm_chunkwise(&call, x, state),
     }
 }

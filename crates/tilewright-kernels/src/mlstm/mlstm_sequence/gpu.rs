@@ -31,21 +31,41 @@ pub(in crate::mlstm) fn give_cell<'a>(launch: Launch<'a>, cell: &Mlstm, dqk: usi
         .scalar("scale", cell.scale(dqk) as f32)
 }
 
-static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-    let definition = Definition::new("mlstm_sequence", include_str!("gpu.metal"))
-        .header([HEADER, include_str!("gpu.header.metal")].concat())
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| program(false));
+static IN_PLACE: LazyLock<Program> = LazyLock::new(|| program(true));
+
+/// In place, C is read where it is written: a group loads all its elements before it stores one.
+fn program(in_place: bool) -> Program {
+    let (name, same) = match in_place {
+        true => ("mlstm_sequence_in_place", "#define c_first c_last\n"),
+        false => ("mlstm_sequence", ""),
+    };
+    let definition = Definition::new(name, include_str!("gpu.metal"))
+        .header([HEADER, include_str!("gpu.header.metal"), same].concat())
         .template("T")
         .template("W")
-        .template("ROWS");
-    let definition = ["q", "k", "v", "i", "f", "o", "c_first", "n_first", "m_first"]
-        .into_iter()
-        .fold(definition, Definition::input);
+        .template("ROWS")
+        .template("ONE");
+    let definition =
+        ["q", "k", "v", "i", "f", "o", "n_first", "m_first"].into_iter().fold(definition, Definition::input);
     let definition =
         ["s", "dqk", "dv", "tiles"].into_iter().fold(definition, |all, name| all.scalar(name, DType::U32));
     let definition = with_cell(definition).scalar("resume", DType::Bool).scalar("gated", DType::Bool);
-    let outputs = ["h", "c_last", "n_last", "m_last"];
+    let definition = match in_place {
+        true => definition.in_place("c_last"),
+        false => definition.input("c_first").output("c_last"),
+    };
+    let outputs = ["h", "n_last", "m_last"];
     Program::new(outputs.into_iter().fold(definition, Definition::output)).expect("the definition is valid")
-});
+}
+
+/// The state before the first token.
+enum Start<'a> {
+    Zeros,
+    Kept(&'a MlstmState),
+    /// C is overwritten.
+    Given(&'a mut MlstmState),
+}
 
 /// Rows of C in one thread's registers: 8 of 4 columns leave room for 512 threads a group on every device, and 16 still do.
 const ROWS: usize = 8;
@@ -62,6 +82,34 @@ pub(super) fn mlstm_sequence(
     state: Option<&MlstmState>,
     cell: &Mlstm,
 ) -> Result<(Tensor, MlstmState)> {
+    let [c, h, n, m] = run(stream, sizes, x, state.map_or(Start::Zeros, Start::Kept), cell)?
+        .try_into()
+        .expect("four outputs are declared");
+    Ok((h, MlstmState { c, n, m }))
+}
+
+/// h; the state becomes that after the last token, C where it lies.
+pub(in crate::mlstm) fn mlstm_sequence_in_place(
+    stream: &Stream,
+    sizes: &Sizes,
+    x: &MlstmInputs<'_>,
+    state: &mut MlstmState,
+    cell: &Mlstm,
+) -> Result<Tensor> {
+    let [h, n, m] =
+        run(stream, sizes, x, Start::Given(state), cell)?.try_into().expect("three outputs are declared");
+    (state.n, state.m) = (n, m);
+    Ok(h)
+}
+
+/// C, unless it was given, then h, n and m.
+fn run<'l>(
+    stream: &'l Stream,
+    sizes: &Sizes,
+    x: &MlstmInputs<'l>,
+    start: Start<'l>,
+    cell: &Mlstm,
+) -> Result<Vec<Tensor>> {
     let (operation, device) = (super::NAME, stream.device());
     let Sizes { s, dqk, dv, .. } = *sizes;
     if dqk > SLICES * MORE_ROWS {
@@ -76,40 +124,50 @@ pub(super) fn mlstm_sequence(
     let threads = (ACROSS * dqk.div_ceil(rows)).next_multiple_of(32).max(32);
     // Device memory starts on a multiple of 32 bytes, a view anywhere.
     let aligned = |tensor: &Tensor| !tensor.is_contiguous() || tensor.layout().offset().is_multiple_of(4);
-    let vectors = dv.is_multiple_of(4) && aligned(x.v) && state.is_none_or(|state| aligned(&state.c));
+    let (program, aligned_state) = match &start {
+        Start::Zeros => (&*PROGRAM, true),
+        Start::Kept(state) => (&*PROGRAM, aligned(&state.c)),
+        Start::Given(state) => (&*IN_PLACE, aligned(&state.c)),
+    };
+    let vectors = dv.is_multiple_of(4) && aligned(x.v) && aligned_state;
     let width = if vectors { 4 } else { 1 };
     let tiles = dv.div_ceil(ACROSS * width).max(1);
     let too_long = || Error::unsupported(operation, device, "an extent of 2^32 or more");
     let extent = |value: usize| u32::try_from(value).map_err(|_| too_long());
-    // Where there is none, anything of its dtype stands in its place, unread.
-    let state_or = |of: fn(&MlstmState) -> &Tensor| state.map_or(x.i, of);
-    let launch = PROGRAM
+    let launch = program
         .launch(stream)
         .template("T", x.q.dtype())
         .template("W", width)
         .template("ROWS", rows)
+        .template("ONE", s == 1)
         .input("q", x.q)
         .input("k", x.k)
         .input("v", x.v)
         .input("i", x.i)
         .input("f", x.f)
+        // Where there is none, something of its dtype stands in its place, unread.
         .input("o", x.o.unwrap_or(x.v))
-        .input("c_first", state_or(|state| &state.c))
-        .input("n_first", state_or(|state| &state.n))
-        .input("m_first", state_or(|state| &state.m))
         .scalar("s", extent(s)?)
         .scalar("dqk", extent(dqk)?)
         .scalar("dv", extent(dv)?)
         .scalar("tiles", extent(tiles)?)
-        .scalar("resume", state.is_some())
+        .scalar("resume", !matches!(start, Start::Zeros))
         .scalar("gated", x.o.is_some());
-    let outputs = give_cell(launch, cell, dqk)
+    let fresh = |launch: Launch<'l>, [c, n, m]: [&'l Tensor; 3]| {
+        let launch = launch.input("c_first", c).input("n_first", n).input("m_first", m);
+        launch.output("c_last", DType::F32, sizes.c())
+    };
+    let launch = match start {
+        Start::Zeros => fresh(launch, [x.i; 3]),
+        Start::Kept(MlstmState { c, n, m }) => fresh(launch, [c, n, m]),
+        Start::Given(MlstmState { c, n, m }) => {
+            launch.in_place("c_last", c).input("n_first", &*n).input("m_first", &*m)
+        }
+    };
+    give_cell(launch, cell, dqk)
         .output("h", x.q.dtype(), sizes.values())
-        .output("c_last", DType::F32, sizes.c())
         .output("n_last", DType::F32, sizes.n())
         .output("m_last", DType::F32, sizes.m())
         .grid(Grid::groups([sizes.heads() * tiles, 1, 1]), [threads, 1, 1])
-        .run()?;
-    let [h, c, n, m] = outputs.try_into().expect("four outputs are declared");
-    Ok((h, MlstmState { c, n, m }))
+        .run()
 }

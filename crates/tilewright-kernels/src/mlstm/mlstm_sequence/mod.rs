@@ -61,7 +61,7 @@ mod tests;
 
 pub(crate) use cases::KERNEL;
 
-use tilewright_core::{Device, Result, Stream, Tensor};
+use tilewright_core::{Device, Error, Result, Stream, Tensor};
 
 use super::cell::{check, variants};
 use super::{Mlstm, MlstmInputs, MlstmState};
@@ -84,4 +84,25 @@ pub fn mlstm_sequence(
         Device::Cpu => cpu::mlstm_sequence(&sizes, x, state, cell),
         _ => gpu::mlstm_sequence(stream, &sizes, x, state, cell),
     }
+}
+
+/// h; the state becomes that after the last token, and on a GPU C stays where it lies.
+pub(super) fn mlstm_sequence_in_place(
+    stream: &Stream,
+    x: &MlstmInputs<'_>,
+    state: &mut MlstmState,
+    cell: &Mlstm,
+) -> Result<Tensor> {
+    let sizes = check(NAME, stream, x, Some(state), cell)?;
+    variants(NAME, stream.device(), x.q.dtype())?;
+    if !state.c.is_contiguous() || !state.c.is_exclusive() {
+        let why = "is written, so it must be row-major and share its memory with no other tensor";
+        return Err(Error::layout(NAME, "c", why));
+    }
+    if stream.device() != Device::Cpu {
+        return gpu::mlstm_sequence_in_place(stream, &sizes, x, state, cell);
+    }
+    let (h, next) = cpu::mlstm_sequence(&sizes, x, Some(state), cell)?;
+    *state = next;
+    Ok(h)
 }

@@ -93,13 +93,13 @@ impl Sum {
     }
 
     /// keep self + take product, where what is below the smallest normal number may have become 0.
-    fn after(self, token: &Token, product: f64, flush: f64) -> Self {
+    fn after(self, token: &Token, product: f64, factor: f64, flush: f64) -> Self {
         let size = token.keep * self.size;
         let depth =
             if token.keep > 0.0 { token.keep * (self.depth + token.drop.abs() * self.size) } else { 0.0 };
         let kept = EXPONENT * (depth + token.m.abs() * size) + (token.log_f_error + EXP + PRODUCTS) * size;
         let taken = (token.take * product).abs();
-        let fresh = if taken > 0.0 { taken * (token.log_i_error + EXP + PRODUCTS) } else { 0.0 };
+        let fresh = if taken > 0.0 { taken * (token.log_i_error + EXP + PRODUCTS + factor) } else { 0.0 };
         Sum {
             value: token.keep * self.value + token.take * product,
             size: size + taken,
@@ -109,9 +109,21 @@ impl Sum {
     }
 }
 
-/// All outputs. `order` is how many more additions a sum over tokens may pass through than there are tokens: the chunk length, where
-/// chunks are summed as products of matrices. `sums` is the type that is judged.
+/// All outputs, of a form whose products take their factors in full.
 pub(in crate::mlstm) fn mlstm_sequence(x: &Numbers, cell: &Mlstm, order: f64, sums: DType) -> Truth {
+    rounded_factors(x, cell, order, 0.0, sums)
+}
+
+/// All outputs. `order` is how many more additions a sum over tokens may pass through than there are tokens: the chunk length, where
+/// chunks are summed as products of matrices. `factor` is what rounding a factor of such a product to the type of the data costs, in roundoffs of the sums:
+/// a key with its weight, as it enters the state, and what stands beside a query's values, be it a score or C. `sums` is the type that is judged.
+pub(in crate::mlstm) fn rounded_factors(
+    x: &Numbers,
+    cell: &Mlstm,
+    order: f64,
+    factor: f64,
+    sums: DType,
+) -> Truth {
     let smallest = if sums == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
     let flush = smallest / sums.unit_roundoff();
     let (s, dqk, dv) = (x.s, x.dqk, x.dv);
@@ -150,15 +162,15 @@ pub(in crate::mlstm) fn mlstm_sequence(x: &Numbers, cell: &Mlstm, order: f64, su
             m = next;
             for a in 0..dqk {
                 for b in 0..dv {
-                    c[a * dv + b] = c[a * dv + b].after(&token, k[a] * v[b], flush);
+                    c[a * dv + b] = c[a * dv + b].after(&token, k[a] * v[b], factor, flush);
                 }
-                n[a] = n[a].after(&token, k[a], flush);
+                n[a] = n[a].after(&token, k[a], factor, flush);
             }
             let roundings = dqk as f64 + order + PRODUCTS;
             let z = read(scale, q, |a| n[a], roundings);
             let (denominator, error) = denominator(cell, z, m, m_error, sums.unit_roundoff(), smallest);
             for b in 0..dv {
-                let sum = read(scale, q, |a| c[a * dv + b], roundings);
+                let sum = read(scale, q, |a| c[a * dv + b], roundings + factor);
                 let h = sum.value / denominator;
                 let h_error = sum.error / denominator
                     + h.abs() * (error / denominator + EXP + PRODUCTS)

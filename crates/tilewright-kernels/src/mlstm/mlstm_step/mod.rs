@@ -54,6 +54,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Error, Result, Stream, Tensor};
 
+use super::mlstm_sequence::mlstm_sequence_in_place;
 use super::{Mlstm, MlstmInputs, MlstmState, mlstm_sequence};
 
 const NAME: &str = "mlstm_step";
@@ -68,6 +69,25 @@ pub fn mlstm_step(
     state: &MlstmState,
     cell: &Mlstm,
 ) -> Result<(Tensor, MlstmState)> {
+    let (h, next) = with_token(x, |token| mlstm_sequence(stream, token, Some(state), cell))?;
+    Ok((without_axis(h)?, next))
+}
+
+/// h. The `state` becomes that after the token; on a GPU its C is overwritten where it lies, so that no second one is needed.
+///
+/// # Errors
+/// As [`mlstm_step()`]; and a C that is not row-major, or shares its memory with another tensor. The state is then as it was.
+pub fn mlstm_step_in_place(
+    stream: &Stream,
+    x: &MlstmInputs<'_>,
+    state: &mut MlstmState,
+    cell: &Mlstm,
+) -> Result<Tensor> {
+    without_axis(with_token(x, |token| mlstm_sequence_in_place(stream, token, state, cell))?)
+}
+
+/// Runs the sequence of one token.
+fn with_token<T>(x: &MlstmInputs<'_>, run: impl FnOnce(&MlstmInputs<'_>) -> Result<T>) -> Result<T> {
     let one = |argument: &'static str, shape: &'static str, tensor: &Tensor| {
         if tensor.rank() != shape.split(',').count() {
             return Err(Error::shape(NAME, argument, shape, tensor.shape()));
@@ -77,8 +97,10 @@ pub fn mlstm_step(
     let (q, k) = (one("q", "[b, nh, dqk]", x.q)?, one("k", "[b, nh, dqk]", x.k)?);
     let (v, o) = (one("v", "[b, nh, dv]", x.v)?, x.o.map(|o| one("o", "[b, nh, dv]", o)).transpose()?);
     let (i, f) = (one("i", "[b, nh]", x.i)?, one("f", "[b, nh]", x.f)?);
-    let token = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: o.as_ref() };
-    let (h, state) = mlstm_sequence(stream, &token, Some(state), cell).map_err(|error| error.within(NAME))?;
+    run(&MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: o.as_ref() }).map_err(|error| error.within(NAME))
+}
+
+fn without_axis(h: Tensor) -> Result<Tensor> {
     let &[b, nh, _, dv] = h.dims() else { unreachable!("h is as v") };
-    Ok((h.reshape([b, nh, dv])?, state))
+    h.reshape([b, nh, dv])
 }

@@ -1,7 +1,7 @@
-use tilewright_core::{DType, Stream, Tensor};
+use tilewright_core::{Case, DType, Device, Stream, Tensor, Tier};
 
-use super::mlstm_step;
-use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+use super::{mlstm_step, mlstm_step_in_place};
+use crate::mlstm::{Mlstm, MlstmInputs, MlstmState, registry, samples};
 
 fn zeros(dtype: DType, shape: &[usize]) -> Tensor {
     Tensor::zeros(dtype, shape).unwrap()
@@ -43,5 +43,45 @@ fn wrong_arguments_are_named() {
         (error(&x, state, &Mlstm { gate_cap: Some(0.0), ..cell }), "gate_cap is 0"),
     ] {
         assert!(error.contains(part), "{error}");
+    }
+}
+
+/// Three tokens of a sequence, whose state is also on the stream.
+fn in_place_is_the_functional_step_bit_for_bit(stream: &Stream) {
+    let case =
+        Case::new(Tier::Edge, &[("b", 2), ("nh", 1), ("dqk", 5), ("dv", 36)], DType::F32).data("state");
+    let tensors = samples::inputs(&registry::sequence_of(&case)).unwrap();
+    // Copies, on the CPU too.
+    let on = |index: usize| {
+        let values = tensors[index].to_vec::<f32>().unwrap();
+        Tensor::from_vec(values, tensors[index].shape()).unwrap().to(stream).unwrap()
+    };
+    let [q, k, v, i, f] = [0, 1, 2, 3, 4].map(|index| on(index).select(2, 0).unwrap());
+    let x = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
+    let mut kept = MlstmState { c: on(5), n: on(6), m: on(7) };
+    let mut given = MlstmState { c: on(5), n: on(6), m: on(7) };
+    let cell = Mlstm::default();
+    for _ in 0..3 {
+        let (h, next) = mlstm_step(stream, &x, &kept, &cell).unwrap();
+        let in_place = mlstm_step_in_place(stream, &x, &mut given, &cell).unwrap();
+        assert_eq!(in_place.to_bytes().unwrap(), h.to_bytes().unwrap());
+        kept = next;
+    }
+    for (given, kept) in [(&given.c, &kept.c), (&given.n, &kept.n), (&given.m, &kept.m)] {
+        assert_eq!(given.to_bytes().unwrap(), kept.to_bytes().unwrap());
+    }
+    let shared = given.c.clone();
+    let error = mlstm_step_in_place(stream, &x, &mut given, &cell).unwrap_err().to_string();
+    assert!(error.contains("mlstm_step: c is written"), "{error}");
+    assert_eq!(shared.to_bytes().unwrap(), kept.c.to_bytes().unwrap());
+}
+
+#[test]
+fn in_place_is_the_functional_step() {
+    in_place_is_the_functional_step_bit_for_bit(&Stream::cpu());
+    for device in [Device::Emulated, Device::Cuda(0), Device::Metal(0)] {
+        if let Ok(stream) = tilewright_gpu::stream(device) {
+            in_place_is_the_functional_step_bit_for_bit(&stream);
+        }
     }
 }

@@ -1,0 +1,30 @@
+// One group for 128 MT values of a sequence, or of a segment of it: without READ the state that the segment adds, otherwise what its queries read.
+const unsigned slice = threadgroup_position_in_grid.x % slices, segment = threadgroup_position_in_grid.x / slices % segments;
+const long head = threadgroup_position_in_grid.x / (slices * segments), part = head * segments + segment;
+const long first = long(segment) * span, row = head * s + first;
+const bool ends = READ && segment + 1 == segments;
+
+// In shared memory, since registers are for C.
+__shared__ Sequence sequence;
+if (threadIdx.x == 0) {
+    sequence.q = (const unsigned short*)q + row * dk;
+    sequence.k = (const unsigned short*)k + row * dk;
+    sequence.v = (const unsigned short*)v + row * dv;
+    sequence.o = (const unsigned short*)o + row * dv;
+    sequence.c = (const float2*)c + row;
+    sequence.mu = (const float2*)mu + row + head;
+    sequence.m = m + row;
+    sequence.c_first = resume ? c_first + part * dk * dv : nullptr;
+    sequence.n_first = resume ? n_first + part * dk : nullptr;
+    sequence.h = (unsigned short*)h + row * dv;
+    sequence.c_last = !READ ? c_last + part * dk * dv : ends ? c_last + head * dk * dv : nullptr;
+    sequence.n_last = !READ ? n_last + part * dk : n_last + head * dk;
+    sequence.tokens = int(min(long(span), long(s) - first));
+    sequence.dk = int(dk);
+    sequence.dv = int(dv);
+    sequence.left = int(slice * (128 * MT));
+    sequence.scale = scale;
+}
+__syncthreads();
+const Cell cell = {sigmoid_gate, normalize, eps, cap};
+walk<DK, MT, READ, GATED>(sequence, cell, memory);
