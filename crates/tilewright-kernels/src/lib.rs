@@ -9,6 +9,7 @@ pub mod gram_schmidt;
 pub mod linalg;
 pub mod mlstm;
 pub mod reduce;
+pub mod sample;
 
 mod arguments;
 
@@ -50,6 +51,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     reduce::softmax::KERNEL,
     reduce::sum::KERNEL,
     reduce::top_k::KERNEL,
+    sample::penalize::KERNEL,
+    sample::sample::KERNEL,
 ];
 
 /// The kernel of this name.
