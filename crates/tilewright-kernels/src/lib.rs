@@ -8,6 +8,7 @@ pub mod gemm;
 pub mod gram_schmidt;
 pub mod linalg;
 pub mod mlstm;
+pub mod pack;
 pub mod reduce;
 pub mod sample;
 
@@ -44,6 +45,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     mlstm::mlstm_parallel_bw::KERNEL,
     mlstm::mlstm_sequence::KERNEL,
     mlstm::mlstm_step::KERNEL,
+    pack::dequantize::KERNEL,
+    pack::quantize::KERNEL,
     reduce::argmax::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,
