@@ -3,6 +3,7 @@
 //! A kernel's folder holds its contract (`mod.rs`), its truth (`reference.rs`), its evidence (`cases.rs`), its native path (`cpu.rs`)
 //! and its GPU body (`gpu.rs`, `gpu.metal`). Folder, public function, registry name and command-line name are the same word.
 
+pub mod cache;
 pub mod elementwise;
 pub mod gemm;
 pub mod gram_schmidt;
@@ -18,6 +19,8 @@ use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
+    cache::kv_append::KERNEL,
+    cache::kv_gather::KERNEL,
     elementwise::copy::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
