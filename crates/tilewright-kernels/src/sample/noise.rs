@@ -1,12 +1,14 @@
 //! The arithmetic that decides a draw, as `noise.header.metal` has it: f32 with each rounding in its place, and integers.
 
+use std::f32::consts::{LN_2, LOG2_E};
+
 /// Tokens whose sums are taken in one order.
 pub(super) const TILE: usize = 1024;
 /// Weights relative to the likeliest token's are counted in units of 2^-40.
 pub(super) const UNITS: f32 = 1_099_511_627_776.0;
 
 /// The scale of weights at temperature 1, and the distance at which they end there.
-pub(super) const COLD: f32 = std::f32::consts::LOG2_E;
+pub(super) const COLD: f32 = LOG2_E;
 pub(super) const COOLEST: f32 = -69.0;
 
 /// The key of minus infinity, which is no candidate.
@@ -43,8 +45,8 @@ pub(super) fn power_of(d: f32, scale: f32, limit: f32) -> (f32, f32) {
     let f = d.mul_add(scale, -(shifted - SHIFT));
     let square = f * f;
     let even = square.mul_add(0.000_154_526_37, 0.009_618_084);
-    let even = square.mul_add(square.mul_add(even, 0.240_226_51), 1.0);
-    let odd = square.mul_add(square.mul_add(0.001_339_077_6, 0.055_503_573), 0.693_147_2);
+    let even = square.mul_add(square.mul_add(even, 0.240_226_5), 1.0);
+    let odd = square.mul_add(square.mul_add(0.001_339_077_6, 0.055_503_573), LN_2);
     let exponent = shifted.to_bits() << 23;
     let weight = f32::from_bits(f.mul_add(odd, even).to_bits().wrapping_add(exponent));
     let inverse = f32::from_bits((-f).mul_add(odd, even).to_bits().wrapping_sub(exponent));
@@ -99,7 +101,7 @@ pub(super) fn less_than_exponential(bits: u32) -> f32 {
 pub(super) fn exponential_of(bits: u32) -> f32 {
     if bits < 1 << 30 {
         let u = (bits as f32).mul_add(GRAIN, GRAIN / 2.0);
-        let p = [0.133_553_07, 0.307_740_84, 0.358_984_92, 0.480_965_44, 0.721_346_68, 1.442_695];
+        let p = [0.133_553_07, 0.307_740_84, 0.358_984_92, 0.480_965_44, 0.721_346_7, LOG2_E];
         return u * p.into_iter().fold(0.476_263_07f32, |p, next| u.mul_add(p, next));
     }
     let v = (!bits as f32).mul_add(GRAIN, GRAIN / 2.0);
@@ -111,12 +113,12 @@ pub(super) fn exponential_of(bits: u32) -> f32 {
         0.172_056_87,
         -0.178_908_72,
         0.205_043_5,
-        -0.240_467_21,
-        0.288_576_19,
+        -0.240_467_2,
+        0.288_576_2,
         -0.360_674_14,
         0.480_897_9,
-        -0.721_347_51,
-        1.442_695,
+        -0.721_347_5,
+        LOG2_E,
     ];
     let p = p.into_iter().fold(0.097_033_77f32, |p, next| r.mul_add(p, next));
     (-r).mul_add(p, -(e as f32))

@@ -30,7 +30,11 @@ fn rows<T: Element>(inputs: &Inputs, widen: impl Fn(&[T], &mut [f32]) + Sync) ->
     let (rows, n) = (inputs.rows, inputs.n);
     let known = known(inputs)?;
     let penalties = inputs.penalties.to_vec::<f32>()?;
-    if let Some(bad) = penalties.chunks_exact(3).map(|row| row[0]).find(|repetition| !(*repetition > 0.0)) {
+    if let Some(bad) = penalties
+        .chunks_exact(3)
+        .map(|row| row[0])
+        .find(|&repetition| repetition <= 0.0 || repetition.is_nan())
+    {
         return Err(Error::range(NAME, "penalties", "repetition above 0", bad));
     }
     let mask = inputs.mask.map(Tensor::to_vec::<u32>).transpose()?;

@@ -17,6 +17,16 @@ use crate::sample::parameters::{Row, WORDS};
 const COLUMNS: usize = 128;
 /// Groups of a tile: 4 columns each.
 const GROUPS: usize = 32;
+/// The columns' numbers, in memory because a checked counter would keep the loop from becoming SIMD.
+const NUMBERS: [u32; COLUMNS] = {
+    let mut numbers = [0; COLUMNS];
+    let mut at = 0;
+    while at < COLUMNS {
+        numbers[at] = at as u32;
+        at += 1;
+    }
+    numbers
+};
 /// Tiles that a thread takes at a time.
 const TOGETHER: usize = 8;
 
@@ -214,10 +224,10 @@ fn race(
     let mut columns = [0.0f32; COLUMNS];
     for (line, (hurdles, z)) in hurdles.chunks_exact_mut(COLUMNS).zip(z.chunks_exact(COLUMNS)).enumerate() {
         let first = first.wrapping_add((line * COLUMNS) as u32);
-        for (column, ((hurdle, &z), sum)) in hurdles.iter_mut().zip(z).zip(&mut columns).enumerate() {
+        for (((hurdle, &z), sum), column) in hurdles.iter_mut().zip(z).zip(&mut columns).zip(&NUMBERS) {
             let (weight, inverse) = power_of(z - largest, scale, limit);
             *sum += weight;
-            let height = less_than_exponential(bits_of(keys, first.wrapping_add(column as u32))) * inverse;
+            let height = less_than_exponential(bits_of(keys, first.wrapping_add(*column))) * inverse;
             *hurdle = if z > f32::NEG_INFINITY { height } else { f32::INFINITY };
         }
     }

@@ -4,6 +4,9 @@ constant constexpr uint LISTED = 1024;  // tokens that a list holds
 constant constexpr uint PAIRED = 512;   // up to so many, each candidate is compared with every other
 constant constexpr uint PIVOTS = 7;     // that a search tries in one pass
 
+// Functions with several callers and loops inside: a compiler that inlines them all takes ten times as long.
+#define NOT_INLINED __attribute__((noinline))
+
 struct Shared {
     uint keys[LISTED];
     uint tokens[LISTED];
@@ -24,7 +27,7 @@ inline ulong from_lane(ulong value, ushort mask) {
 struct Team {
     uint lane, lanes, turn;
 
-    void sums(thread ulong* values, uint count, threadgroup Shared& shared) {
+    NOT_INLINED void sums(thread ulong* values, uint count, threadgroup Shared& shared) {
         turn ^= 1;
         for (uint i = 0; i < count; ++i) {
             ulong sum = values[i];
@@ -41,7 +44,7 @@ struct Team {
         sums(&value, 1, shared);
         return value;
     }
-    ulong least(ulong value, threadgroup Shared& shared) {
+    NOT_INLINED ulong least(ulong value, threadgroup Shared& shared) {
         turn ^= 1;
         for (ushort mask = 16; mask > 0; mask /= 2) {
             const ulong other = from_lane(value, mask);
@@ -102,7 +105,7 @@ inline ulong measure_of(Kept kept, uint what, uint key) { return what == COUNT ?
 
 // The largest score that candidates of at least `need` together reach. All together have at least `need`, which is not 0.
 template <typename C>
-uint threshold(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, uint what, ulong need, float centre) {
+NOT_INLINED uint threshold(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, uint what, ulong need, float centre) {
     if (candidates.count <= PAIRED) {
         threadgroup_barrier(mem_flags::mem_threadgroup);  // the last threshold's masses were read
         for (uint i = team.lane; i < candidates.count; i += team.lanes) {
@@ -154,7 +157,7 @@ uint threshold(thread Team& team, threadgroup Shared& shared, C candidates, Kept
 
 // The sum over the kept candidates.
 template <typename C>
-ulong together(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, uint what) {
+NOT_INLINED ulong together(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, uint what) {
     ulong sum = 0;
     for (uint i = team.lane; i < candidates.count; i += team.lanes) {
         const uint key = candidates.key(i);
@@ -174,7 +177,7 @@ constant constexpr uint TEMPERATURE = 1, TOP_N_SIGMA = 2, TOP_K = 3, TYPICAL_P =
 
 // Applies the filters in the row's order. False where the candidates are too few to tell.
 template <typename C, typename W>
-bool filter(thread Team& team, threadgroup Shared& shared, C candidates, W whole, thread Kept& kept, Row row, ulong warm) {
+NOT_INLINED bool filter(thread Team& team, threadgroup Shared& shared, C candidates, W whole, thread Kept& kept, Row row, ulong warm) {
     for (uint order = row.order; order > 0; order >>= 4) {
         const uint stage = order & 15;
         if (stage == TEMPERATURE) {
@@ -268,7 +271,7 @@ bool filter(thread Team& team, threadgroup Shared& shared, C candidates, W whole
 
 // The kept token that wins the race, or the first of the largest ones. `mass`: that of the kept, at the last scale.
 template <typename C>
-uint draw(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, Row row, thread ulong& mass) {
+NOT_INLINED uint draw(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, Row row, thread ulong& mass) {
     kept.scale = row.scale;
     kept.limit = row.limit;
     ulong best = ~0ul;
