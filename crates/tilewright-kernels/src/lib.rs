@@ -3,6 +3,7 @@
 //! A kernel's folder holds its contract (`mod.rs`), its truth (`reference.rs`), its evidence (`cases.rs`), its native path (`cpu.rs`)
 //! and its GPU body (`gpu.rs`, `gpu.metal`). Folder, public function, registry name and command-line name are the same word.
 
+pub mod cache;
 pub mod elementwise;
 pub mod gather;
 pub mod gemm;
@@ -10,7 +11,9 @@ pub mod gram_schmidt;
 pub mod linalg;
 pub mod mlstm;
 pub mod norm;
+pub mod pack;
 pub mod reduce;
+pub mod sample;
 pub mod search;
 
 mod arguments;
@@ -19,6 +22,8 @@ use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
+    cache::kv_append::KERNEL,
+    cache::kv_gather::KERNEL,
     elementwise::adamw::KERNEL,
     elementwise::axpy::KERNEL,
     elementwise::copy::KERNEL,
@@ -64,6 +69,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     norm::multi_head_layer_norm_bw::KERNEL,
     norm::rms_norm::KERNEL,
     norm::rms_norm_bw::KERNEL,
+    pack::dequantize::KERNEL,
+    pack::quantize::KERNEL,
     reduce::argmax::KERNEL,
     reduce::cross_entropy::KERNEL,
     reduce::cross_entropy_bw::KERNEL,
@@ -73,6 +80,8 @@ pub static KERNELS: &[&dyn Kernel] = &[
     reduce::softmax::KERNEL,
     reduce::sum::KERNEL,
     reduce::top_k::KERNEL,
+    sample::penalize::KERNEL,
+    sample::sample::KERNEL,
     search::flat_scan_topk::KERNEL,
     search::ivf_scan_topk::KERNEL,
     search::kmeans::KERNEL,

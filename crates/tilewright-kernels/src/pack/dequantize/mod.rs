@@ -1,0 +1,103 @@
+//! Floats from integers of 8 or 4 bits and the scales of their blocks.
+//!
+//! # Math
+//! out = value * scale, with the scale of the value's block.
+//!
+//! # Shapes
+//! | tensor | shape | layout | dtype |
+//! |---|---|---|---|
+//! | values | `[.., n]` of 8 bits, `[.., ceil(n / 2)]` of 4 | any strides | i8 of 8 bits, u8 of 4 (see [`quantize`](super::quantize())) |
+//! | scales | `[.., ceil(n / block)]` | any strides | f32 |
+//! | out | `[.., n]` | row-major | f32, f16, bf16 |
+//!
+//! # Numerics
+//! The product in f32, rounded once, then to the dtype of `out`: the same bytes on every device, but that a NaN may have another form. Half a byte
+//! holds -8 to 7, though `quantize` writes no -8.
+//!
+//! # Constraints
+//! As [`quantize`](super::quantize()). `n` says whether the last half byte of a row counts.
+//!
+//! # Sources
+//! As [`quantize`](super::quantize()).
+//!
+//! # Example
+//! ```
+//! use tilewright_core::{DType, Stream, Tensor};
+//! use tilewright_kernels::pack::{Dequantize, dequantize};
+//!
+//! let (values, scales) = (Tensor::from_vec(vec![64i8, -127], [1, 2])?, Tensor::from_vec(vec![0.5f32], [1, 1])?);
+//! let out = dequantize(&Stream::cpu(), &values, &scales, &Dequantize { n: 2, ..Dequantize::default() })?;
+//! assert_eq!(out.to_vec::<f32>()?, [32.0, -63.5]);
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+mod cases;
+mod cpu;
+mod gpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+
+pub(crate) use cases::KERNEL;
+
+use super::quantize::extents;
+use crate::arguments::{check_dtype, check_tensor};
+
+const NAME: &str = "dequantize";
+const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16];
+
+/// Arguments of [`dequantize`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dequantize {
+    /// 8 or 4. Default 8.
+    pub bits: usize,
+    /// Neighbours that share a scale, as they were quantised; 0 for the whole row. Default 32.
+    pub block: usize,
+    /// Elements of a row. Default 0.
+    pub n: usize,
+    /// The dtype of the result. Default f32.
+    pub dtype: DType,
+}
+
+impl Default for Dequantize {
+    fn default() -> Self {
+        Self { bits: 8, block: 32, n: 0, dtype: DType::F32 }
+    }
+}
+
+struct Plan {
+    rows: usize,
+    n: usize,
+    width: usize,
+    block: usize,
+    blocks: usize,
+    nibbles: bool,
+    dtype: DType,
+    out: Vec<usize>,
+}
+
+/// The floats of `values` and `scales`. Fails on a dtype, shape or argument that does not fit.
+pub fn dequantize(stream: &Stream, values: &Tensor, scales: &Tensor, args: &Dequantize) -> Result<Tensor> {
+    let [width, block, blocks] = extents(NAME, args.n, args.bits, args.block)?;
+    let nibbles = args.bits == 4;
+    check_tensor(NAME, "values", stream, values, &[if nibbles { DType::U8 } else { DType::I8 }])?;
+    check_tensor(NAME, "scales", stream, scales, &[DType::F32])?;
+    check_dtype(NAME, "dtype", args.dtype, DTYPES)?;
+    let outer = match values.dims().split_last() {
+        Some((&last, outer)) if last == width => outer,
+        _ => return Err(Error::shape(NAME, "values", format!("[.., {width}]"), values.shape())),
+    };
+    let expected = [outer, &[blocks]].concat();
+    if scales.dims() != expected {
+        return Err(Error::shape(NAME, "scales", format!("{expected:?}"), scales.shape()));
+    }
+    let out = [outer, &[args.n]].concat();
+    let rows = outer.iter().product();
+    let plan = Plan { rows, n: args.n, width, block, blocks, nibbles, dtype: args.dtype, out };
+    match stream.device() {
+        Device::Cpu => cpu::dequantize(values, scales, &plan),
+        _ => gpu::dequantize(stream, values, scales, &plan),
+    }
+}

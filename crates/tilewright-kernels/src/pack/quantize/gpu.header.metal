@@ -1,0 +1,42 @@
+// Quads of a block's elements; what lies beyond its end is 0.
+template <typename T, bool VECTORS>
+float4 quad_of(const device T* source, uint quad, uint count) {
+    if (VECTORS) return float4(((const device vec<T, 4>*)source)[quad]);
+    float4 four = float4(0.0f);
+    for (uint i = 0; i < 4; ++i) {
+        if (4 * quad + i < count) four[i] = float(source[4 * quad + i]);
+    }
+    return four;
+}
+
+// Bits of magnitudes ascend with them, and NaN's are above infinity's.
+inline uint magnitude_of(float4 x) {
+    const uint4 bits = as_type<uint4>(x) & 0x7fffffffu;
+    return max(max(bits.x, bits.y), max(bits.z, bits.w));
+}
+
+// A factor of 0 makes NaN and infinities NaN, and those 0.
+inline int rounded(float x, float factor) {
+    const float product = x * factor;
+    return product != product ? 0 : int(rint(product));
+}
+
+template <typename V, bool NIBBLES, bool VECTORS>
+void store(device V* target, uint quad, uint count, float4 x, float factor) {
+    const int4 q = int4(rounded(x.x, factor), rounded(x.y, factor), rounded(x.z, factor), rounded(x.w, factor));
+    if (NIBBLES) {
+        const uint low = uint(q.x & 15) | uint(q.y & 15) << 4, high = uint(q.z & 15) | uint(q.w & 15) << 4;
+        if (VECTORS) {
+            ((device ushort*)target)[quad] = ushort(low | high << 8);
+        } else {
+            target[2 * quad] = V(low);
+            if (4 * quad + 2 < count) target[2 * quad + 1] = V(high);
+        }
+    } else if (VECTORS) {
+        ((device uint*)target)[quad] = uint(q.x & 255) | uint(q.y & 255) << 8 | uint(q.z & 255) << 16 | uint(q.w & 255) << 24;
+    } else {
+        for (uint i = 0; i < 4; ++i) {
+            if (4 * quad + i < count) target[4 * quad + i] = V(q[i]);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Inputs of the family's cases.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tilewright_core::{Case, Result, Tensor};
+
+/// Floats `[m, n]`: uniform in -4..4, or by `data`
+///
+/// | data | |
+/// |---|---|
+/// | special | one block in four holds a NaN, one an infinity; one row in three is 0 |
+/// | wide | magnitudes from 1e-38 to 1e38, another for each 16 neighbours |
+/// | halves | multiples of 1/2 up to 127: quotients fall between two integers |
+pub(super) fn floats(case: &Case) -> Result<Tensor> {
+    let mut random = ChaCha8Rng::seed_from_u64(case.seed);
+    let (m, n) = (case.dim("m"), case.dim("n"));
+    let mut values = Vec::with_capacity(m * n);
+    for row in 0..m {
+        let mut magnitude = 1.0;
+        for column in 0..n {
+            if column % 16 == 0 {
+                magnitude = 10f64.powi(random.random_range(-38..=38));
+            }
+            let bits: u32 = random.random();
+            let uniform = f64::from(bits as i32) / f64::from(1u32 << 29);
+            values.push(match case.data {
+                "special" if row % 3 == 2 => 0.0,
+                "special" if column % 64 == 17 => [f64::NAN, f64::INFINITY, 1.0, -1.0][column / 64 % 4],
+                "wide" => uniform * magnitude / 4.0,
+                "halves" if column % 32 == 5 => 127.0,
+                "halves" => f64::from(bits as i32 % 255) / 2.0,
+                _ => uniform,
+            });
+        }
+    }
+    Tensor::from_f64(&values, case.dtype, [m, n])
+}

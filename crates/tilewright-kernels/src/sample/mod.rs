@@ -1,0 +1,20 @@
+//! Drawing tokens from logits.
+//!
+//! [`sample()`] · [`Parameters`] · [`penalize()`]
+//!
+//! A draw is a race: each token gets an exponential deviate from a hash of the row's seed, its position and the token, divided by the
+//! token's weight, and the least wins. A token's luck therefore depends on nothing but these three numbers, and all arithmetic that decides is
+//! defined to the bit: a row draws the same token on every device, in every batch, with any number of threads.
+
+mod noise;
+mod parameters;
+pub mod penalize;
+#[expect(
+    clippy::module_inception,
+    reason = "the family is named after its main kernel, as kernels are after their functions"
+)]
+pub mod sample;
+
+pub use parameters::{Order, Parameters, Sampling, Stage};
+pub use penalize::{Penalize, penalize};
+pub use sample::{Logprobs, Sample, Sampled, sample};

@@ -1,0 +1,108 @@
+// What a tile of a row adds to it. One SIMD group a tile; a lane has the tokens 128 j + 4 lane + c of its tile, which are also a group of
+// tokens whose largest key is kept.
+const uint lane = thread_index_in_simdgroup;
+const uint tile = threadgroup_position_in_grid.x * (threads_per_threadgroup.x / 32) + simdgroup_index_in_threadgroup;
+const uint row = threadgroup_position_in_grid.y;
+if (tile >= tiles) return;
+const device T* logits = x + size_t(row) * n + size_t(tile) * TILE;
+const uint count = min(TILE, n - tile * TILE);
+
+float z[32];  // in registers, so every loop over it is unrolled
+#pragma unroll
+for (uint j = 0; j < 8; ++j) {
+    const uint first = 128 * j + 4 * lane;
+    if (VECTORS && first + 4 <= count) {
+        const vec<T, 4> four = ((const device vec<T, 4>*)logits)[first / 4];
+        z[4 * j] = float(four.x);
+        z[4 * j + 1] = float(four.y);
+        z[4 * j + 2] = float(four.z);
+        z[4 * j + 3] = float(four.w);
+    } else {
+#pragma unroll
+        for (uint c = 0; c < 4; ++c) z[4 * j + c] = first + c < count ? float(logits[first + c]) : -INFINITY;
+    }
+}
+float best = -INFINITY;
+bool wrong = false;
+#pragma unroll
+for (uint i = 0; i < 32; ++i) {
+    wrong = wrong || z[i] != z[i];
+    best = z[i] > best ? z[i] : best;
+}
+const uint mine = wrong ? 0xffffffffu : key_of(best);
+groups[(size_t(row) * tiles + tile) * 32 + lane] = mine;
+const uint top = simd_max(mine);
+const size_t at = size_t(row) * tiles + tile;
+if (lane == 0) {
+    // What this tile has none of.
+    tops[at] = top;
+    sums[2 * at] = sums[2 * at + 1] = 0.0f;
+    times[at] = INFINITY;
+    winners[at] = 0xffffffffu;
+}
+if (top == 0 || top >= 0xff800000u) return;  // nothing to draw, or a row that will be refused
+
+const float largest = value_of(top);
+const Row settings = row_of(parameters + size_t(row) * WORDS, step);
+const float log2e = 1.442695f, coolest = -69.0f;
+float cold[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+if (settings.has(COLD_TOTAL)) {
+#pragma unroll
+    for (uint i = 0; i < 32; ++i) cold[i % 4] = cold[i % 4] + power_of(z[i] - largest, log2e, coolest).weight;
+} else {
+    // For log-probabilities alone: nothing is decided by it.
+#pragma unroll
+    for (uint i = 0; i < 32; ++i) cold[i % 4] += fast::exp2((z[i] - largest) * log2e);
+}
+float sum = (cold[0] + cold[1]) + (cold[2] + cold[3]);
+for (ushort mask = 16; mask > 0; mask /= 2) sum = sum + simd_shuffle_xor(sum, mask);
+if (lane == 0) sums[2 * at] = sum;
+
+if (settings.has(WARM_TOTAL)) {
+    float warm[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll
+    for (uint i = 0; i < 32; ++i) warm[i % 4] = warm[i % 4] + power_of(z[i] - largest, settings.scale, settings.limit).weight;
+    sum = (warm[0] + warm[1]) + (warm[2] + warm[3]);
+    for (ushort mask = 16; mask > 0; mask /= 2) sum = sum + simd_shuffle_xor(sum, mask);
+}
+if (lane == 0) sums[2 * at + 1] = sum;
+if (settings.flags & (GREEDY | FILTERED)) return;
+
+// The race: exponential deviate over weight, the least wins. Most tokens lose to a bound that is cheaper than their deviate.
+const uint offset = tile * TILE + 4 * lane;
+float low = INFINITY, hurdle[32];
+uint first_token = 0;
+float first_inverse = 0.0f;
+#pragma unroll
+for (uint i = 0; i < 32; ++i) {
+    const uint token = offset + 128 * (i / 4) + i % 4;
+    const float inverse = power_of(z[i] - largest, settings.scale, settings.limit).inverse;
+    hurdle[i] = less_than_exponential(bits_of(settings.keys, token)) * inverse;
+    if (z[i] > -INFINITY && hurdle[i] < low) {
+        low = hurdle[i];
+        first_token = token;
+        first_inverse = inverse;
+    }
+}
+const float found = low < INFINITY ? exponential_of(bits_of(settings.keys, first_token)) * first_inverse : INFINITY;
+const float bound = simd_min(found);
+float won = found;
+uint winner = low < INFINITY ? first_token : 0xffffffffu;
+#pragma unroll
+for (uint i = 0; i < 32; ++i) {
+    if (hurdle[i] <= bound && z[i] > -INFINITY) {
+        const uint token = offset + 128 * (i / 4) + i % 4;
+        const float inverse = power_of(z[i] - largest, settings.scale, settings.limit).inverse;
+        const float time = exponential_of(bits_of(settings.keys, token)) * inverse;
+        if (time < won || (time == won && token < winner)) {
+            won = time;
+            winner = token;
+        }
+    }
+}
+const float least = simd_min(won);
+const uint token = simd_min(won == least ? winner : 0xffffffffu);
+if (lane == 0) {
+    times[at] = least;
+    winners[at] = token;
+}
