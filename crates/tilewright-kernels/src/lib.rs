@@ -4,6 +4,7 @@
 //! and its GPU body (`gpu.rs`, `gpu.metal`). Folder, public function, registry name and command-line name are the same word.
 
 pub mod cache;
+pub mod conv;
 pub mod elementwise;
 pub mod gather;
 pub mod gemm;
@@ -24,6 +25,8 @@ use tilewright_core::Kernel;
 pub static KERNELS: &[&dyn Kernel] = &[
     cache::kv_append::KERNEL,
     cache::kv_gather::KERNEL,
+    conv::causal_conv::KERNEL,
+    conv::causal_conv_bw::KERNEL,
     elementwise::adamw::KERNEL,
     elementwise::axpy::KERNEL,
     elementwise::copy::KERNEL,

@@ -1,0 +1,79 @@
+//! The portable bodies: dx as the forward form; the gradients of weights and bias by blocks of tokens, a thread for each channel.
+
+use std::sync::LazyLock;
+
+use tilewright_core::{DType, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Grid, Program};
+
+use super::{CausalConvGradients, NAME};
+use crate::conv::block;
+use crate::conv::causal_conv::{CausalConvInputs, Extents, definition, launch};
+
+const THREADS: usize = 256;
+
+static BY_X: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new(NAME, include_str!("gpu.metal")).template("T").template("W");
+    let definition = definition.input("dy").input("weight").scalar("s", DType::U32).scalar("d", DType::U32);
+    Program::new(definition.output("dx")).expect("the definition is valid")
+});
+
+static PARTIAL: LazyLock<Program> = LazyLock::new(|| {
+    let definition = definition("causal_conv_bw_partial", include_str!("partial.metal")).input("dy");
+    Program::new(definition.scalar("block", DType::U32).output("parts")).expect("the definition is valid")
+});
+
+static COMBINE: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("causal_conv_bw_combine", include_str!("combine.metal"));
+    let definition = definition.template("T").template("W").input("parts");
+    let definition = definition.scalar("blocks", DType::U32).scalar("d", DType::U32);
+    Program::new(definition.output("dweight").output("dbias")).expect("the definition is valid")
+});
+
+pub(super) fn causal_conv_bw(
+    stream: &Stream,
+    e: &Extents,
+    dy: &Tensor,
+    inputs: &CausalConvInputs<'_>,
+) -> Result<CausalConvGradients> {
+    let (dtype, tokens) = (dy.dtype(), e.b * e.s);
+    if dy.is_empty() {
+        let zeros = |shape: &[usize]| Tensor::zeros(dtype, shape)?.to(stream);
+        return Ok(CausalConvGradients {
+            x: zeros(dy.dims())?,
+            weight: zeros(&[e.d, e.w])?,
+            bias: zeros(&[e.d])?,
+        });
+    }
+    let x = BY_X
+        .launch(stream)
+        .template("T", dtype)
+        .template("W", e.w)
+        .input("dy", dy)
+        .input("weight", inputs.weight)
+        .scalar("s", e.s as u32)
+        .scalar("d", e.d as u32)
+        .output("dx", dtype, dy.shape())
+        .grid(Grid::groups([tokens, 1, 1]), [e.d.next_multiple_of(32).min(THREADS), 1, 1])
+        .run_one()?;
+    let (block, columns) = (block(tokens), e.d.div_ceil(THREADS));
+    let blocks = tokens.div_ceil(block);
+    let parts = launch(&PARTIAL, stream, e, inputs)
+        .input("dy", dy)
+        .scalar("block", block as u32)
+        .output("parts", DType::F32, [blocks, e.w + 1, e.d])
+        .grid(Grid::groups([columns, blocks, 1]), [THREADS, 1, 1])
+        .run_one()?;
+    let made = COMBINE
+        .launch(stream)
+        .template("T", dtype)
+        .template("W", e.w)
+        .input("parts", &parts)
+        .scalar("blocks", blocks as u32)
+        .scalar("d", e.d as u32)
+        .output("dweight", dtype, [e.d, e.w])
+        .output("dbias", dtype, [e.d])
+        .grid(Grid::groups([columns, 1, 1]), [THREADS, 1, 1])
+        .run()?;
+    let [weight, bias] = made.try_into().expect("two outputs are declared");
+    Ok(CausalConvGradients { x, weight, bias })
+}
