@@ -129,7 +129,7 @@ fn every_search_sees_some_moment_whole() {
                     ids.sort_unstable();
                     // Batches of ten come at once, in order.
                     assert!(
-                        ids.len() % 10 == 0
+                        ids.len().is_multiple_of(10)
                             && ids.len() >= most
                             && ids.iter().copied().eq(0..ids.len() as i64)
                     );
