@@ -124,6 +124,21 @@ def make():
 
         return draw
 
+    def flat_scan_topk(k=1, metric="l2"):
+        # In bands of rows, so that no matrix of all distances is needed; |q|^2 is added to what was selected.
+        def run(queries, data, band=1 << 18):
+            values, ids = [], []
+            for start in range(0, len(data), band):
+                rows = data[start:start + band]
+                scores = torch.addmm((rows * rows).sum(1), queries, rows.T, alpha=-2)
+                best = torch.topk(scores, min(k, len(rows)), dim=1, largest=False)
+                values.append(best.values)
+                ids.append(best.indices + start)
+            best = torch.topk(torch.cat(values, 1), k, dim=1, largest=False)
+            return best.values + (queries * queries).sum(1, keepdim=True), torch.cat(ids, 1).gather(1, best.indices)
+
+        return run if metric == "l2" and k >= 1 else None
+
     makers = {
         "sample": sample,
         "eigh": eigh,
@@ -147,6 +162,7 @@ def make():
         "logsumexp": lambda axis=-1: lambda x: torch.logsumexp(x, dim=axis),
         "softmax": lambda axis=-1: lambda x: torch.softmax(x, dim=axis),
         "scan": scan,
+        "flat_scan_topk": flat_scan_topk,
         "top_k": lambda k=1, axis=-1, largest=True, index="u32": lambda x: torch.topk(x, k, dim=axis, largest=largest),
     }
 

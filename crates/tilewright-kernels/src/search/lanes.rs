@@ -33,6 +33,8 @@ pub(super) trait Lanes: Copy {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The lanes as an array, zeros after them.
     fn array(self, v: Self::V) -> [f32; WIDEST];
+    /// The sum of the lanes.
+    fn sum(self, v: Self::V) -> f32;
     /// One bit for each lane where `v > limit` does not hold, NaN included; lane 0 is bit 0.
     fn not_above(self, v: Self::V, limit: Self::V) -> u32;
     /// Where `v < least`, `v` and `mark` take the places of `least` and `marked`.
@@ -101,6 +103,10 @@ impl<S: Simd> Lanes for Portable<S> {
         let mut array = [0.0; WIDEST];
         array[..Self::WIDTH].copy_from_slice(bytemuck::cast_slice(bytemuck::bytes_of(&v)));
         array
+    }
+    #[inline(always)]
+    fn sum(self, v: S::f32s) -> f32 {
+        self.0.reduce_sum_f32s(v)
     }
     #[inline(always)]
     fn not_above(self, v: S::f32s, limit: S::f32s) -> u32 {
@@ -181,6 +187,11 @@ mod avx512 {
             // SAFETY: as in `splat`; the array has room for 16.
             unsafe { _mm512_storeu_ps(array.as_mut_ptr(), v) };
             array
+        }
+        #[inline(always)]
+        fn sum(self, v: __m512) -> f32 {
+            // SAFETY: as in `splat`.
+            unsafe { _mm512_reduce_add_ps(v) }
         }
         #[inline(always)]
         fn not_above(self, v: __m512, limit: __m512) -> u32 {

@@ -93,20 +93,6 @@ pub(super) fn dots<L: Lanes, const R: usize, const N: usize>(
     sums
 }
 
-/// The sum of the lanes, by halves.
-#[inline(always)]
-pub(super) fn total<L: Lanes>(lanes: L, v: L::V) -> f32 {
-    let mut array = lanes.array(v);
-    let mut half = WIDEST / 2;
-    while half > 0 {
-        for lane in 0..half {
-            array[lane] += array[lane + half];
-        }
-        half /= 2;
-    }
-    array[0]
-}
-
 /// The elements from the last whole vector on, in a vector with zeros after them.
 #[inline(always)]
 fn rest<L: Lanes>(lanes: L, row: &[f32]) -> L::V {
@@ -133,7 +119,7 @@ pub(super) fn squared_length<L: Lanes>(lanes: L, row: &[f32]) -> f32 {
     }
     let one = lanes.splat(1.0);
     let pairs = [lanes.mul_add(sums[0], one, sums[1]), lanes.mul_add(sums[2], one, sums[3])];
-    total(lanes, lanes.mul_add(pairs[0], one, pairs[1]))
+    lanes.sum(lanes.mul_add(pairs[0], one, pairs[1]))
 }
 
 /// The squared distance of two rows, by differences.
@@ -160,7 +146,7 @@ pub(super) fn squared_distance<L: Lanes>(lanes: L, row: &[f32], query: &[f32]) -
     }
     let one = lanes.splat(1.0);
     let pairs = [lanes.mul_add(sums[0], one, sums[1]), lanes.mul_add(sums[2], one, sums[3])];
-    total(lanes, lanes.mul_add(pairs[0], one, pairs[1]))
+    lanes.sum(lanes.mul_add(pairs[0], one, pairs[1]))
 }
 
 /// The dot product of two rows, and the squared length of the first.
@@ -178,6 +164,6 @@ pub(super) fn dot_and_squared_length<L: Lanes>(lanes: L, row: &[f32], query: &[f
         lengths[part % 2] = lanes.mul_add(x, x, lengths[part % 2]);
     }
     let one = lanes.splat(1.0);
-    let sum = |parts: [L::V; 2]| total(lanes, lanes.mul_add(parts[0], one, parts[1]));
+    let sum = |parts: [L::V; 2]| lanes.sum(lanes.mul_add(parts[0], one, parts[1]));
     (sum(dots), sum(lengths))
 }
