@@ -76,9 +76,36 @@ def kernels(xp, real):
 
         return only_real(run)
 
+    def eigh(upper=False, descending=False, values_only=False):
+        if descending or values_only:
+            return None
+
+        def run(a):
+            values, vectors = xp.linalg.eigh(a, UPLO="U" if upper else "L")
+            return values, xp.zeros(a.shape[:-2], dtype="int32"), vectors
+
+        return only_real(run)
+
+    def svd(mode="reduced"):
+        if mode == "values":
+            return None
+
+        def run(a):
+            u, s, vt = xp.linalg.svd(a, full_matrices=mode == "full")
+            return s, xp.zeros(a.shape[:-2], dtype="int32"), u, vt
+
+        return only_real(run)
+
+    def pinv():
+        return only_real(lambda a: xp.linalg.pinv(a, rcond=max_extent(a) * xp.finfo(a.dtype).eps))
+
+    def max_extent(a):
+        return a.shape[-1] if a.shape[-1] > a.shape[-2] else a.shape[-2]
+
     return {
         maker.__name__: maker
         for maker in (
-            copy, soft_cap, soft_cap_bw, matmul, gram, gemv, sum, max, argmax, logsumexp, softmax, scan, top_k,
+            copy, soft_cap, soft_cap_bw, matmul, gram, gemv, sum, max, argmax, logsumexp, softmax, scan, top_k, eigh, svd,
+            pinv,
         )
     }

@@ -33,7 +33,30 @@ def make():
     def scan(axis=-1, exclusive=False, reverse=False):
         return None if exclusive or reverse else lambda x: torch.cumsum(x, dim=axis, dtype=x.dtype)
 
+    def eigh(upper=False, descending=False, values_only=False):
+        if descending or values_only:
+            return None
+
+        def run(a):
+            values, vectors = torch.linalg.eigh(a, UPLO="U" if upper else "L")
+            return values, torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device), vectors
+
+        return run
+
+    def svd(mode="reduced"):
+        if mode == "values":
+            return None
+
+        def run(a):
+            u, s, vt = torch.linalg.svd(a, full_matrices=mode == "full")
+            return s, torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device), u, vt
+
+        return run
+
     makers = {
+        "eigh": eigh,
+        "svd": svd,
+        "pinv": lambda: lambda a: torch.linalg.pinv(a, rtol=max(a.shape[-2:]) * torch.finfo(a.dtype).eps),
         "copy": copy,
         "soft_cap": lambda cap=30.0: lambda x: cap * torch.tanh(x / cap),
         "soft_cap_bw": lambda cap=30.0: lambda dy, x: torch.ops.aten.tanh_backward(dy, torch.tanh(x / cap)),

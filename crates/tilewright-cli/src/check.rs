@@ -10,7 +10,7 @@ use tilewright_check::{Fate, Trial, Worst};
 use tilewright_core::{Case, Device, Kernel, Stream, Tier};
 use tilewright_gpu::{EmulatorMode, EmulatorOptions, emulator_options, set_emulator_options};
 
-use crate::select::{self, Chosen, Depth};
+use crate::select::{self, Chosen, Depth, Part};
 use crate::stop::Stop;
 use crate::{Console, table};
 
@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// On the emulator, also look for data races and for reads of memory that nothing wrote.
     #[arg(long)]
     races: bool,
+    /// Only the K-th of every N kernels, for N runs side by side.
+    #[arg(long, value_name = "K/N")]
+    part: Option<Part>,
 }
 
 /// What was found about one kernel on one device.
@@ -98,7 +101,10 @@ impl Mutation {
 
 pub(crate) fn check(kernels: &[&dyn Kernel], options: &Options, console: &mut Console) -> Result<(), Stop> {
     let streams = select::streams(&options.device)?;
-    let chosen = select::cases(kernels, &options.filters, |tier| options.tier.covers(tier))?;
+    let mut chosen = select::cases(kernels, &options.filters, |tier| options.tier.covers(tier))?;
+    if let Some(part) = options.part {
+        chosen = part.of(chosen);
+    }
     let total: usize = chosen.iter().map(|chosen| chosen.cases.len()).sum();
     let progress = ProgressBar::new(total as u64 * options.seeds);
     progress.set_style(

@@ -9,9 +9,11 @@ mod document;
 mod files;
 mod launches;
 mod list;
+mod lm;
 mod numpy;
 mod peers;
 mod run;
+mod search;
 mod select;
 mod stop;
 mod table;
@@ -44,8 +46,10 @@ enum Action {
     Check(check::Options),
     Bench(bench::Options),
     Launches(launches::Options),
+    Lm(lm::Options),
     Document(document::Options),
     Run(run::Options),
+    Search(search::Options),
     Tour(tour::Options),
 }
 
@@ -86,8 +90,10 @@ pub fn run(
         Action::Check(options) => check::check(kernels, &options, console),
         Action::Bench(options) => bench::bench(kernels, &options, console),
         Action::Document(options) => document::document(&options, console),
+        Action::Lm(options) => lm::lm(&options, console),
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
+        Action::Search(options) => search::search(&options, console),
         Action::Tour(options) => tour::tour(kernels, &options, console),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)

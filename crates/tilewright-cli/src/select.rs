@@ -1,5 +1,7 @@
 //! Which kernels, cases and devices a command is about.
 
+use std::str::FromStr;
+
 use clap::ValueEnum;
 use tilewright_core::{Case, Device, Kernel, Stream, Tier};
 
@@ -24,6 +26,34 @@ impl Depth {
             Depth::Bench => Tier::Bench,
         };
         tier <= deepest
+    }
+}
+
+/// One of several parts that together are the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Which one, from 0.
+    number: usize,
+    /// How many there are.
+    of: usize,
+}
+
+impl Part {
+    /// Every N-th, so that neighbours, which are alike in cost, are shared out.
+    pub(crate) fn of<T>(self, whole: Vec<T>) -> Vec<T> {
+        whole.into_iter().skip(self.number).step_by(self.of).collect()
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+        match numbers {
+            Some((k, n)) if (1..=n).contains(&k) => Ok(Part { number: k - 1, of: n }),
+            _ => Err("expected K/N with 1 <= K <= N, such as 1/2".to_owned()),
+        }
     }
 }
 
@@ -95,4 +125,23 @@ pub(crate) fn streams(named: &[Device]) -> Result<Vec<Stream>, Stop> {
 pub(crate) fn stream(device: Device) -> Result<Stream, Stop> {
     tilewright_gpu::stream(device)
         .map_err(|error| Stop::Usage(format!("--device {device} cannot be used: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_make_the_whole_and_nonsense_is_refused() {
+        let whole: Vec<u32> = (0..11).collect();
+        let part = |text: &str| text.parse::<Part>().unwrap().of(whole.clone());
+        assert_eq!(part("1/1"), whole);
+        assert_eq!(part("2/3"), [1, 4, 7, 10]);
+        let mut all = [part("1/3"), part("2/3"), part("3/3")].concat();
+        all.sort_unstable();
+        assert_eq!(all, whole);
+        for wrong in ["", "1", "0/2", "3/2", "1/0", "a/b", "-1/2"] {
+            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -4,11 +4,14 @@
 //! and its GPU body (`gpu.rs`, `gpu.metal`). Folder, public function, registry name and command-line name are the same word.
 
 pub mod elementwise;
+pub mod gather;
 pub mod gemm;
 pub mod gram_schmidt;
 pub mod linalg;
 pub mod mlstm;
+pub mod norm;
 pub mod reduce;
+pub mod search;
 
 mod arguments;
 
@@ -16,9 +19,15 @@ use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
+    elementwise::adamw::KERNEL,
+    elementwise::axpy::KERNEL,
     elementwise::copy::KERNEL,
+    elementwise::glu::KERNEL,
+    elementwise::glu_bw::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
+    gather::embedding::KERNEL,
+    gather::embedding_bw::KERNEL,
     gemm::gemv::KERNEL,
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
@@ -29,13 +38,21 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::apply_q::KERNEL,
     linalg::cholesky::KERNEL,
     linalg::cholesky_solve::KERNEL,
+    linalg::cond::KERNEL,
     linalg::det::KERNEL,
+    linalg::eigh::KERNEL,
     linalg::inverse::KERNEL,
+    linalg::lstsq::KERNEL,
     linalg::lu::KERNEL,
+    linalg::matrix_rank::KERNEL,
+    linalg::norm::KERNEL,
+    linalg::orthogonalize::KERNEL,
+    linalg::pinv::KERNEL,
     linalg::qr::KERNEL,
     linalg::qr_reflectors::KERNEL,
     linalg::slogdet::KERNEL,
     linalg::solve::KERNEL,
+    linalg::svd::KERNEL,
     linalg::triangular_solve::KERNEL,
     mlstm::mlstm_chunkwise::KERNEL,
     mlstm::mlstm_chunkwise_bw::KERNEL,
@@ -43,13 +60,23 @@ pub static KERNELS: &[&dyn Kernel] = &[
     mlstm::mlstm_parallel_bw::KERNEL,
     mlstm::mlstm_sequence::KERNEL,
     mlstm::mlstm_step::KERNEL,
+    norm::multi_head_layer_norm::KERNEL,
+    norm::multi_head_layer_norm_bw::KERNEL,
+    norm::rms_norm::KERNEL,
+    norm::rms_norm_bw::KERNEL,
     reduce::argmax::KERNEL,
+    reduce::cross_entropy::KERNEL,
+    reduce::cross_entropy_bw::KERNEL,
     reduce::logsumexp::KERNEL,
     reduce::max::KERNEL,
     reduce::scan::KERNEL,
     reduce::softmax::KERNEL,
     reduce::sum::KERNEL,
     reduce::top_k::KERNEL,
+    search::flat_scan_topk::KERNEL,
+    search::ivf_scan_topk::KERNEL,
+    search::kmeans::KERNEL,
+    search::topk_merge::KERNEL,
 ];
 
 /// The kernel of this name.

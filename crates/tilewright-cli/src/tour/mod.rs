@@ -1,5 +1,6 @@
-//! `tilewright tour`: the main job on real text, with what ran where, how fast and how exactly.
+//! `tilewright tour`: the main jobs on real text, with what ran where, how fast and how exactly.
 
+mod learn;
 mod meter;
 mod print;
 mod progress;
@@ -17,6 +18,8 @@ use serde::Serialize;
 use tilewright_check::{Peaks, Yardsticks};
 use tilewright_core::{Device, Kernel, Stream};
 
+pub(crate) use read::joined;
+
 use crate::stop::Stop;
 use crate::{Console, select};
 use meter::{Measured, Meter};
@@ -25,7 +28,8 @@ use terms::{Row, Vocabulary};
 use truth::Accuracy;
 
 /// Search a text by meaning: TF-IDF, truncated SVD by subspace iteration, exact nearest neighbours; and say what ran where, how
-/// long, at what share of the machine's peak, and how far from the f64 truth.
+/// long, at what share of the machine's peak, and how far from the f64 truth. Then train a small language model on the text for some seconds, and
+/// let it write.
 #[derive(Args)]
 pub(crate) struct Options {
     /// A text file, or a folder of them [default: this repository].
@@ -42,6 +46,9 @@ pub(crate) struct Options {
     /// Passages to find [default: 5, or as many as there are].
     #[arg(long)]
     neighbours: Option<usize>,
+    /// Seconds that the language model learns; 0 leaves it out.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, allow_negative_numbers = true)]
+    learn: f64,
 }
 
 /// What a device is given at most.
@@ -86,6 +93,8 @@ struct Document {
     steps: Vec<Measured>,
     peaks: Peaks,
     accuracy: Accuracy,
+    /// What the language model came to; absent where it was left out.
+    model: Option<learn::Learned>,
     /// What a reader of the numbers has to know.
     notes: Vec<String>,
     /// All of it, the peaks and the truth included.
@@ -124,6 +133,9 @@ struct Hit {
 
 pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Console) -> Result<(), Stop> {
     let start = Instant::now();
+    if !(0.0..=3600.0).contains(&options.learn) {
+        return Err(Stop::Usage(format!("--learn {}: expected 0 to 3600 seconds", options.learn)));
+    }
     let stream = open(options.device)?;
     let limits = Limits::of(stream.device());
     let mut meter = Meter::new(&stream, limits.repeats);
@@ -204,6 +216,8 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
     let peaks = Peaks::measure(&stream, Yardsticks { copy: named("copy"), product: named("matmul") })?;
     bar.finish_and_clear();
 
+    let model = learn::learn(&stream, &path, options.learn, &mut notes)?;
+
     let hit = |neighbour: &search::Neighbour| {
         let passage = &text.passages[neighbour.passage];
         let file = text.files[passage.file].clone();
@@ -227,6 +241,7 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         steps: meter.report(&peaks),
         peaks,
         accuracy,
+        model,
         notes,
         seconds: start.elapsed().as_secs_f64(),
     };

@@ -76,6 +76,23 @@ pub(super) fn print(document: &Document, console: &mut Console) -> Result<(), St
         document.hits.len(),
         accuracy.scores
     )?;
+    if let Some(model) = &document.model {
+        writeln!(
+            out,
+            "\nan xLSTM of {} weights learned for {:.1} s: {} steps, {:.0} bytes/s, loss {:.2} to {:.2} nats a byte; then it wrote at {:.0} bytes/s:",
+            model.parameters,
+            model.seconds,
+            model.steps,
+            model.learned_per_second,
+            model.first_loss,
+            model.last_loss,
+            model.written_per_second
+        )?;
+        for line in format!("{}{}", model.prompt, model.written).lines() {
+            writeln!(out, "   | {line}")?;
+        }
+        writeln!(out)?;
+    }
     for note in &document.notes {
         writeln!(out, "note: {note}")?;
     }

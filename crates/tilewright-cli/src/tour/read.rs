@@ -95,6 +95,34 @@ pub(super) fn read(path: &Path) -> Result<Text, Stop> {
     Ok(text)
 }
 
+/// A file, or all text files under a folder, in the order of their names, one after another. Errors name `argument`.
+pub(crate) fn joined(argument: &str, path: &Path) -> Result<String, Stop> {
+    let wrong = |why: &dyn std::fmt::Display| Stop::Usage(format!("{argument} {}: {why}", path.display()));
+    let about = std::fs::metadata(path).map_err(|why| wrong(&why))?;
+    let mut all = String::new();
+    if about.is_file() {
+        if about.len() > TEXT_BYTES as u64 {
+            return Err(wrong(&format!("more than {} MiB of text", TEXT_BYTES >> 20)));
+        }
+        all = std::fs::read_to_string(path).map_err(|why| wrong(&why))?;
+    } else if about.is_dir() {
+        for file in files(path).map_err(|why| wrong(&why))? {
+            let Ok(content) = content(&file) else { continue };
+            all += &content;
+            all.push('\n');
+            if all.len() > TEXT_BYTES {
+                return Err(wrong(&format!(
+                    "more than {} MiB of text; name a smaller folder",
+                    TEXT_BYTES >> 20
+                )));
+            }
+        }
+    } else {
+        return Err(wrong(&"neither a file nor a folder"));
+    }
+    if all.is_empty() { Err(wrong(&"holds no text")) } else { Ok(all) }
+}
+
 /// The text files under a folder, sorted. Hidden ones, `target` and symbolic links are left out: without links there is no
 /// loop, and nothing outside of the folder.
 fn files(root: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -1,8 +1,8 @@
 //! The passages nearest to a query, among the latent vectors.
 
 use tilewright_core::Tensor;
-use tilewright_kernels::gemm::{Gemv, Matmul, gemv, matmul};
-use tilewright_kernels::reduce::top_k::{TopK, top_k};
+use tilewright_kernels::gemm::{Matmul, matmul};
+use tilewright_search::{Index, Metric, Query, Recipe};
 
 use crate::stop::Stop;
 
@@ -43,17 +43,17 @@ pub(super) fn search(meter: &mut Meter, svd: &Svd, query: &Row, neighbours: usiz
         let rows = |tensor: &Tensor| tensor.to_vec::<f32>().map(|values| of_unit_length(values, rank));
         Ok((rows(&svd.latent)?, rows(&folded)?))
     })?;
-    let on_device = Tensor::from_slice(&unit, [passages, rank])?.to(&stream)?;
-    let direction_on_device = Tensor::from_slice(&direction, [rank])?.to(&stream)?;
-    let scores = meter.once("scores", "gemv", &problem(&[("m", passages), ("k", rank)]), |stream| {
-        gemv(stream, &on_device, &direction_on_device, &Gemv::default())
+    let index = meter.host("index", "add to a flat index", || {
+        let index = Index::new(Recipe::Flat, rank, Metric::InnerProduct)?;
+        index.add(&Tensor::from_slice(&unit, [passages, rank])?, None)?;
+        Ok(index.snapshot().on(&stream)?)
     })?;
-    let selection = problem(&[("n", passages)]).set("k", neighbours as i64);
-    let (values, positions) = meter.once("neighbours", "top_k", &selection, |stream| {
-        top_k(stream, &scores, &TopK { k: neighbours, ..TopK::default() })
-    })?;
-    let neighbour = |(&score, &position): (&f32, &u32)| Neighbour { passage: position as usize, score };
-    let neighbours = values.to_vec()?.iter().zip(&positions.to_vec()?).map(neighbour).collect();
+    let query = Tensor::from_slice(&direction, [1, rank])?;
+    let scan = problem(&[("b", 1), ("n", passages), ("d", rank)]).set("k", neighbours as i64);
+    let wanted = Query { k: neighbours, ..Query::default() };
+    let nearest = meter.once("neighbours", "flat_scan_topk", &scan, |_| index.search(&query, &wanted))?;
+    let neighbour = |(id, distance): (i64, f32)| Neighbour { passage: id as usize, score: -distance };
+    let neighbours = nearest.of(0).map(neighbour).collect();
     Ok(Found { neighbours, passages: unit, query: direction })
 }
 

@@ -1,14 +1,24 @@
-//! One output element per input element: moves, conversions, activations.
+//! One output element per input element: moves, conversions, activations, steps of optimizers.
 
+pub mod adamw;
+pub mod axpy;
 pub mod copy;
+pub mod glu;
+pub mod glu_bw;
 pub mod soft_cap;
 pub mod soft_cap_bw;
 
+mod evidence;
 mod exponential;
 mod formats;
 mod gpu;
+mod leaves;
 
+pub use adamw::{AdamW, adamw};
+pub use axpy::{Axpy, axpy};
 pub use copy::{CopyTo, copy, copy_into};
+pub use glu::{Activation, Glu, glu};
+pub use glu_bw::glu_bw;
 pub use soft_cap::{SoftCap, soft_cap};
 pub use soft_cap_bw::soft_cap_bw;
 

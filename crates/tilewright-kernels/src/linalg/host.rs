@@ -1,9 +1,9 @@
 //! Matrices on the host: where they lie, and how their work is divided among threads.
 
-use std::ops::{Add, AddAssign, Div, DivAssign, Mul, Neg, RangeInclusive, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, RangeInclusive, Sub, SubAssign};
 
 use faer::traits::RealField;
-use faer::{MatMut, MatRef, Par};
+use faer::{Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use tilewright_core::{Element, Layout, Result, Tensor};
 
@@ -23,6 +23,7 @@ pub(super) trait Real:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
+    + MulAssign
     + DivAssign
 {
     const ZERO: Self;
@@ -30,6 +31,12 @@ pub(super) trait Real:
     const NAN: Self;
     /// Sums of squares that neither overflowed nor lost anything that matters to underflow.
     const SAFE_SQUARES: RangeInclusive<Self>;
+    /// The distance from 1 to the next number.
+    const EPSILON: Self;
+    /// The square of a norm below which a vector is one of zeros: beside numbers of size 1 it is less than a rounding of a rounding.
+    const NOTHING: Self;
+    fn from_count(count: usize) -> Self;
+    fn power(self, exponent: f64) -> Self;
     fn root(self) -> Self;
     fn magnitude(self) -> Self;
     fn finite(self) -> bool;
@@ -38,12 +45,16 @@ pub(super) trait Real:
 }
 
 macro_rules! real {
-    ($($real:ident, $safe:expr);*) => {$(
+    ($($real:ident, $safe:expr, $nothing:expr);*) => {$(
         impl Real for $real {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NAN: Self = $real::NAN;
             const SAFE_SQUARES: RangeInclusive<Self> = $safe;
+            const EPSILON: Self = $real::EPSILON;
+            const NOTHING: Self = $nothing;
+            fn from_count(count: usize) -> Self { count as $real }
+            fn power(self, exponent: f64) -> Self { self.powf(exponent as $real) }
             #[inline(always)]
             fn root(self) -> Self { self.sqrt() }
             #[inline(always)]
@@ -56,7 +67,7 @@ macro_rules! real {
     )*};
 }
 
-real!(f32, 1e-24..=1e36; f64, 1e-270..=1e300);
+real!(f32, 1e-24..=1e36, 1e-30; f64, 1e-270..=1e300, 1e-60);
 
 /// Runs `$body` with `$T` as the type of a working dtype.
 macro_rules! with_real {
@@ -133,4 +144,24 @@ pub(super) fn copy<T: Real>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
             }
         }
     }
+}
+
+/// The largest absolute value; NaN or infinite where there is one that is.
+pub(super) fn largest_of<T: Real>(a: MatRef<'_, T>) -> T {
+    let columns = (0..a.ncols()).flat_map(|j| a.col(j).iter());
+    columns.fold(T::ZERO, |largest, x| {
+        let x = x.magnitude();
+        if x > largest || x.partial_cmp(&x).is_none() { x } else { largest }
+    })
+}
+
+/// A column-major copy over its largest element, which is finite, and that; or over 1 where it is 0.
+pub(super) fn scaled<T: Real>(a: MatRef<'_, T>, largest: T) -> (Mat<T>, T) {
+    let size = if largest == T::ZERO { T::ONE } else { largest };
+    let mut copied = Mat::zeros(a.nrows(), a.ncols());
+    copy(a, copied.as_mut());
+    for j in 0..copied.ncols() {
+        copied.col_mut(j).iter_mut().for_each(|x| *x /= size);
+    }
+    (copied, size)
 }

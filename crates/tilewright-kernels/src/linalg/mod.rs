@@ -5,12 +5,20 @@
 //! | [`apply_q()`] | the product of Householder's reflections with a matrix |
 //! | [`cholesky()`] | `a = l lᵀ` of a symmetric positive definite matrix |
 //! | [`cholesky_solve()`] | `a x = b` with that factor |
+//! | [`cond()`] | the condition number |
 //! | [`det()`], [`slogdet()`] | determinants |
+//! | [`eigh()`] | `a q = q diag(values)` of a symmetric matrix |
 //! | [`inverse()`] | `a x = 1` |
+//! | [`lstsq()`] | the x that makes `|b - a x|` least |
 //! | [`lu()`] | `a[p] = l u` with partial pivoting |
+//! | [`matrix_rank()`] | how many singular values are not zeros |
+//! | [`norm()`] | norms of vectors and matrices |
+//! | [`orthogonalize()`] | the orthogonal factor by products alone, as in Muon |
+//! | [`pinv()`] | Moore and Penrose's pseudoinverse |
 //! | [`qr()`] | `a = q r` |
 //! | [`qr_reflectors()`] | `a = h_1 .. h_k r`, not multiplied out |
 //! | [`solve()`] | `a x = b` |
+//! | [`svd()`] | `a = u diag(s) vᵀ` |
 //! | [`triangular_solve()`] | `op(a) x = b` or `x op(a) = b` with a triangular matrix |
 //!
 //! A batch never fails as a whole: `info` is LAPACK's, one number for each matrix. 0 is success; k > 0 names the pivot that failed, counted
@@ -21,13 +29,21 @@
 pub mod apply_q;
 pub mod cholesky;
 pub mod cholesky_solve;
+pub mod cond;
 pub mod det;
+pub mod eigh;
 pub mod inverse;
+pub mod lstsq;
 pub mod lu;
+pub mod matrix_rank;
+pub mod norm;
+pub mod orthogonalize;
+pub mod pinv;
 pub mod qr;
 pub mod qr_reflectors;
 pub mod slogdet;
 pub mod solve;
+pub mod svd;
 pub mod triangular_solve;
 
 mod convert;
@@ -36,22 +52,33 @@ mod elimination;
 mod extents;
 mod host;
 mod householder;
+mod jacobi;
 mod lanes;
 mod ratios;
 mod registry;
+mod rotations;
 mod samples;
 mod substitution;
+mod truncate;
 
 pub use apply_q::{ApplyQ, apply_q};
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
 pub use cholesky_solve::{CholeskySolve, cholesky_solve};
+pub use cond::{Cond, cond};
 pub use det::det;
+pub use eigh::{Eigen, Eigh, eigh};
 pub use inverse::inverse;
+pub use lstsq::{LeastSquares, Lstsq, LstsqMethod, lstsq};
 pub use lu::{LuFactors, lu};
+pub use matrix_rank::{MatrixRank, matrix_rank};
+pub use norm::{Norm, Order, norm};
+pub use orthogonalize::{NewtonSchulz, Orthogonalize, orthogonalize};
+pub use pinv::{Pinv, pinv};
 pub use qr::{Qr, QrFactors, QrMode, qr};
 pub use qr_reflectors::{Reflectors, qr_reflectors};
 pub use slogdet::{LogDeterminant, slogdet};
 pub use solve::solve;
+pub use svd::{Svd, SvdFactors, SvdMode, svd};
 pub use triangular_solve::{TriangularSolve, triangular_solve};
 
 use tilewright_core::{DType, Error, Kind, Result, Tensor};
@@ -65,6 +92,13 @@ fn check_info(operation: &'static str, info: &Tensor, what: &str) -> Result<()> 
     let Some((item, pivot)) = failed else { return Ok(()) };
     let what = format!("matrix {item} is {what}");
     Err(Error::new(operation, Kind::Numerical { what, index: pivot as usize - 1 }))
+}
+
+/// The first matrix of a batch that iterations did not decompose, as an error. Waits for the device.
+fn check_converged(operation: &'static str, info: &Tensor) -> Result<()> {
+    let Some(item) = info.to_vec::<i32>()?.into_iter().position(|info| info != 0) else { return Ok(()) };
+    let what = "a matrix holds a NaN or an infinity, or does not converge,".to_owned();
+    Err(Error::new(operation, Kind::Numerical { what, index: item }))
 }
 
 /// The solutions of a batch of systems.

@@ -91,3 +91,9 @@ pub(super) fn residual(name: &'static str, ratio: f64, dtype: DType) -> Residual
 pub(super) fn holds(name: &'static str, truth: bool) -> Residual {
     Residual { name, ratio: if truth { 0.0 } else { 2.0 }, limit: 1.0 }
 }
+
+/// The items of a batch that are judged: all, or of a large one 64 that lie evenly in it.
+pub(super) fn judged(batch: usize) -> impl Iterator<Item = usize> {
+    let count = batch.min(64);
+    (0..count).map(move |item| item * batch / count)
+}

@@ -79,6 +79,7 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
         match case.data {
             "identity" => f64::from(u8::from(i == j)),
             "zero" => 0.0,
+            "diagonal" => f64::from(u8::from(i == j)) * x,
             "zero_column" if j == n / 3 => 0.0,
             "hilbert" => 1.0 / (i + j + 1) as f64,
             // Kahan's: upper triangular, its smallest singular value far below its smallest diagonal element.
@@ -119,6 +120,43 @@ pub(super) fn positive(case: &Case, item: u64, n: usize) -> Vec<f64> {
             "zero" => 0.0,
             "indefinite" if i == j && i == failing(n) => -1.0,
             "nan" if i == j && i == failing(n) => f64::NAN,
+            _ => x * scale,
+        }
+    };
+    (0..n * n).map(value).collect()
+}
+
+/// Symmetric, n x n, of the kind that the case's data name.
+pub(super) fn symmetric(case: &Case, item: u64, n: usize) -> Vec<f64> {
+    let part = 8 * item;
+    let condition = 0.1 / case.dtype.unit_roundoff();
+    // Eigenvalues of both signs, and with `opposite` each with its negative: the singular values cannot tell them apart.
+    let s = match case.data {
+        "opposite" => Some((0..n).map(|l| (l / 2 + 1) as f64 / n as f64).collect()),
+        name => spectrum(name, n, condition),
+    };
+    let random = uniform(case, part, n * n);
+    let q = s.as_ref().map(|_| orthonormal(case, part + 1, n, n));
+    let scale = scale(case, n);
+    let upper = case.args.bool("upper", false).unwrap_or(false);
+    let value = |e: usize| {
+        let (i, j) = ((e / n).max(e % n), (e / n).min(e % n));
+        if let (Some(s), Some(q)) = (&s, &q) {
+            let sign = |l| if l % 2 == 0 { 1.0 } else { -1.0 };
+            return (0..n).map(|l| q[i * n + l] * sign(l) * s[l] * q[j * n + l]).sum();
+        }
+        let x = random[i * n + j];
+        match case.data {
+            "identity" => f64::from(u8::from(i == j)),
+            "zero" => 0.0,
+            "hilbert" => 1.0 / (i + j + 1) as f64,
+            // Wilkinson's: pairs of eigenvalues that agree to many digits.
+            "wilkinson" if i == j => (i as f64 - (n - 1) as f64 / 2.0).abs(),
+            "wilkinson" => f64::from(u8::from(i == j + 1)),
+            "graded" => x * 0.5f64.powi((i % 12 + j % 12) as i32),
+            "nan" if i == n / 2 && j == n / 3 => f64::NAN,
+            // The triangle that nobody may read.
+            "one_triangle" if e / n != e % n && (e / n < e % n) != upper => f64::NAN,
             _ => x * scale,
         }
     };

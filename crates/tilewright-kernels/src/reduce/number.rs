@@ -7,10 +7,10 @@ use half::slice::HalfFloatSliceExt;
 use tilewright_core::{Element, bf16, f16};
 
 /// Elements that a loop takes at a time: what a 16-bit float's stage holds.
-pub(super) const LEAF: usize = 1024;
+pub(crate) const LEAF: usize = 1024;
 
 /// An element type with the type that accumulates it.
-pub(super) trait Number: Element {
+pub(crate) trait Number: Element {
     /// f32 for f32 and shorter floats, otherwise the type itself.
     type Sum: Accumulator;
 
@@ -162,4 +162,5 @@ macro_rules! bound {
     }};
 }
 
-pub(super) use {bound, with_float, with_number};
+pub(super) use with_number;
+pub(crate) use {bound, with_float};

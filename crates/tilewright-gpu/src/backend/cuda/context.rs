@@ -122,10 +122,17 @@ impl Context {
         Ok(context)
     }
 
-    /// Makes the context current in this thread. Cheap, and asked anew each time since other libraries change it.
+    /// Makes the context current in this thread. Asked anew each time since other libraries change it; asking is cheaper than setting.
     pub(super) fn bind(&self) -> Result<()> {
-        // SAFETY: the context is retained for the life of the process.
-        check(self.ordinal, "bind", unsafe { sys::cuCtxSetCurrent(self.raw) })
+        let mut current = std::ptr::null_mut();
+        // SAFETY: writes one handle; the context is retained for the life of the process.
+        let result = unsafe {
+            match sys::cuCtxGetCurrent(&mut current) {
+                CUresult::CUDA_SUCCESS if current == self.raw => return Ok(()),
+                _ => sys::cuCtxSetCurrent(self.raw),
+            }
+        };
+        check(self.ordinal, "bind", result)
     }
 }
 

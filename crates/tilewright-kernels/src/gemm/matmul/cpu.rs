@@ -1,9 +1,10 @@
 //! The product on the host.
 //!
 //! f32 and f64 go to `faer`, whose strides take any view. Narrower floats, and outputs of another dtype than the operands, pass through f32
-//! in blocks, so that no operand is ever converted as a whole. In both, work is handed to threads only where it is large: for a product
-//! below about 160³ the hand-over costs more than a second thread brings.
+//! in blocks, so that no operand is ever converted as a whole. In both, a large product is cut into one piece of the output a thread, and a
+//! small one stays on one thread: below about 128³ the hand-over costs more than a second thread brings.
 
+use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -13,11 +14,10 @@ use tilewright_core::{DType, Element, Layout, Result, Stream, Tensor};
 use super::super::product::Product;
 use super::pack;
 
-/// Multiply-adds from which on a second thread pays: 94 GFLOP/s by one and 81 by two at 160³, 94 and 129 at 192³ (Zen 4, 2 cores).
-pub(super) const PARALLEL: usize = 170 * 170 * 170;
-/// Multiply-adds from which on there are two tasks a thread, so that none waits long for one that the system held up: 2048³ takes 133 ms
-/// and not 138 (medians of 40 on a virtual machine of 2 Zen 3 cores).
-const SHARED_OUT: usize = 1500 * 1500 * 1500;
+/// Multiply-adds from which on a second thread pays: 110 GFLOP/s by one and 66 by two at 96³, 98 and 109 at 128³ (Zen 4, 2 cores).
+pub(super) const PARALLEL: usize = 128 * 128 * 128;
+/// Rows or columns that pieces of an output are multiples of: no kernel of `faer` is larger, so that only the last piece has a ragged edge.
+const EDGE: usize = 48;
 
 pub(in super::super) fn product(stream: &Stream, product: Product) -> Result<Tensor> {
     let mut out = Tensor::empty(stream, product.out, &product.shape)?;
@@ -65,24 +65,24 @@ impl<'a, T: Element> Matrices<'a, T> {
     }
 }
 
+/// How many threads share a product of so many multiply-adds.
+pub(super) fn tasks(work: usize) -> usize {
+    (2 * work / PARALLEL).clamp(1, rayon::current_num_threads())
+}
+
 /// Runs `each` on every matrix of the output, and says how many threads it may use itself.
 pub(super) fn for_each_batch<T: Send>(
     product: &Product,
     out: &mut [T],
-    each: impl Fn(usize, &mut [T], Par) + Sync,
+    each: impl Fn(usize, &mut [T], usize) + Sync,
 ) {
     let work = product.m * product.n * product.k;
     let one_by_one = product.batches() == 1 || work >= 8 * PARALLEL;
     let chunks = out.chunks_mut(product.m * product.n).enumerate();
     if one_by_one {
-        let par = match work {
-            0..PARALLEL => Par::Seq,
-            PARALLEL..SHARED_OUT => Par::rayon(0),
-            _ => Par::rayon(2 * rayon::current_num_threads()),
-        };
-        chunks.for_each(|(batch, out)| each(batch, out, par));
+        chunks.for_each(|(batch, out)| each(batch, out, tasks(work)));
     } else if work.saturating_mul(product.batches()) < PARALLEL {
-        chunks.for_each(|(batch, out)| each(batch, out, Par::Seq));
+        chunks.for_each(|(batch, out)| each(batch, out, 1));
     } else {
         // Several small matrices make one task, for the same reason that a small product makes one.
         let together =
@@ -90,10 +90,72 @@ pub(super) fn for_each_batch<T: Send>(
         let size = product.m * product.n * together;
         out.par_chunks_mut(size).enumerate().for_each(|(task, out)| {
             for (index, out) in out.chunks_mut(product.m * product.n).enumerate() {
-                each(task * together + index, out, Par::Seq);
+                each(task * together + index, out, 1);
             }
         });
     }
+}
+
+/// `out = alpha a b`, or that added to it, in so many pieces of the output, each by one thread of its own. A piece packs for itself what it
+/// needs of both operands; that costs less than the threads of one product of `faer` wait for one another: 203 GFLOP/s and not 189 at
+/// 1024³, 206 and 198 at 2048³ (f32, Zen 4, 2 cores).
+pub(super) fn shared<T: RealField>(
+    out: MatMut<'_, T>,
+    accumulate: Accum,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    alpha: T,
+    tasks: usize,
+) {
+    let (m, n) = (out.nrows(), out.ncols());
+    if tasks < 2 || m.max(n) <= EDGE {
+        return matmul(out, accumulate, a, b, alpha, Par::Seq);
+    }
+    let first = tasks / 2;
+    let half = |extent: usize| (extent * first / tasks).next_multiple_of(EDGE).min(extent);
+    let (one, other) = if m >= n {
+        let (top, bottom) = out.split_at_row_mut(half(m));
+        let (above, below) = a.split_at_row(half(m));
+        ((top, above, b), (bottom, below, b))
+    } else {
+        let (left, right) = out.split_at_col_mut(half(n));
+        let (before, behind) = b.split_at_col(half(n));
+        ((left, a, before), (right, a, behind))
+    };
+    let (alpha, same) = (&alpha, &alpha);
+    rayon::join(
+        move || shared(one.0, accumulate, one.1, one.2, alpha.clone(), first),
+        move || shared(other.0, accumulate, other.1, other.2, same.clone(), tasks - first),
+    );
+}
+
+/// The lower triangle of [`shared`]'s product; above it nothing is written. The square below the diagonal blocks is as much work as both.
+fn shared_lower<T: RealField>(
+    out: MatMut<'_, T>,
+    accumulate: Accum,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    alpha: T,
+    tasks: usize,
+) {
+    let n = out.ncols();
+    if tasks < 2 || n <= 2 * EDGE {
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        return triangular::matmul(out, lower, accumulate, a, full, b, full, alpha, Par::Seq);
+    }
+    let half = (n / 2).next_multiple_of(EDGE);
+    let (first, _, square, last) = out.split_at_mut(half, half);
+    let ((above, below), (left, right)) = (a.split_at_row(half), b.split_at_col(half));
+    let (alpha, same) = (&alpha, &alpha);
+    rayon::join(
+        move || shared(square, accumulate, below, left, alpha.clone(), tasks / 2),
+        move || {
+            rayon::join(
+                || shared_lower(first, accumulate, above, left, same.clone(), tasks.div_ceil(4)),
+                || shared_lower(last, accumulate, below, right, same.clone(), tasks.div_ceil(4)),
+            )
+        },
+    );
 }
 
 /// The output before the product is added: `beta c`, or zeros.
@@ -114,7 +176,7 @@ fn native<T: RealField + Element + std::ops::Mul<Output = T> + std::ops::AddAssi
     let c = product.c.as_ref().map(Matrices::<T>::new).transpose()?;
     let (alpha, beta) = (T::from_f64(product.alpha), T::from_f64(product.beta));
     let (m, n) = (product.m, product.n);
-    for_each_batch(product, out, |batch, out, par| {
+    for_each_batch(product, out, |batch, out, tasks| {
         let c = c.as_ref().map(|c| c.at(batch));
         if c.is_some() || product.is_only_c() {
             start(c.as_ref(), beta, out, n);
@@ -126,11 +188,10 @@ fn native<T: RealField + Element + std::ops::Mul<Output = T> + std::ops::AddAssi
         let target = MatMut::from_row_major_slice_mut(out, m, n);
         let (a, b) = (a.at(batch), b.at(batch));
         if product.symmetric {
-            let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-            triangular::matmul(target, lower, accumulate, a, full, b, full, alpha, par);
+            shared_lower(target, accumulate, a, b, alpha, tasks);
             mirror(out, n);
         } else {
-            faer::linalg::matmul::matmul(target, accumulate, a, b, alpha, par);
+            shared(target, accumulate, a, b, alpha, tasks);
         }
     });
     Ok(())

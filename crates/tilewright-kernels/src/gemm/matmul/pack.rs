@@ -3,14 +3,13 @@
 //! The output is cut into bands of rows, which threads share. A band goes from left to right in square blocks, and a block through the
 //! sum in steps of [`DEPTH`]: the two pieces of the operands are widened into f32, multiplied by `faer`, and the finished block is rounded.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 use tilewright_core::{DType, Result, Tensor, bf16, f16};
 
 use super::super::number::{Number, Rounded};
 use super::super::product::Product;
-use super::cpu::{Matrices, PARALLEL, mirror};
+use super::cpu::{Matrices, PARALLEL, mirror, shared, tasks};
 
 /// Terms of the sum per step: with it, the pieces of both operands stay in a core's share of the last-level cache.
 const DEPTH: usize = 512;
@@ -68,20 +67,18 @@ fn run<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>>(
     let work = m * n * product.k.max(1);
     if work.saturating_mul(product.batches()) < PARALLEL {
         let mut scratch = Scratch::default();
-        bands
-            .into_iter()
-            .for_each(|(batch, top, rows)| operands.band(&mut scratch, batch, top, rows, Par::Seq));
+        bands.into_iter().for_each(|(batch, top, rows)| operands.band(&mut scratch, batch, top, rows, 1));
     } else if let [_] = bands.as_slice() {
         let mut scratch = Scratch::default();
-        let par = Par::rayon(0);
-        bands.into_iter().for_each(|(batch, top, rows)| operands.band(&mut scratch, batch, top, rows, par));
+        let tasks = tasks(work);
+        bands.into_iter().for_each(|(batch, top, rows)| operands.band(&mut scratch, batch, top, rows, tasks));
     } else {
         // Small matrices share a task, since handing one over costs as much as computing it.
         let together = (PARALLEL / work).clamp(1, bands.len().div_ceil(2 * rayon::current_num_threads()));
         bands.into_par_iter().with_min_len(together).for_each_init(
             Scratch::default,
             |scratch, (batch, top, rows)| {
-                operands.band(scratch, batch, top, rows, Par::Seq);
+                operands.band(scratch, batch, top, rows, 1);
             },
         );
     }
@@ -101,7 +98,7 @@ struct Operands<'a, T, O> {
 
 impl<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>> Operands<'_, T, O> {
     /// Computes the rows from `top` on of one matrix of the output.
-    fn band(&self, scratch: &mut Scratch, batch: usize, top: usize, out: &mut [O], par: Par) {
+    fn band(&self, scratch: &mut Scratch, batch: usize, top: usize, out: &mut [O], tasks: usize) {
         let (n, k) = (self.product.n, if self.product.is_only_c() { 0 } else { self.product.k });
         let rows = out.len() / n;
         for left in (0..n).step_by(self.edge) {
@@ -117,7 +114,7 @@ impl<T: Number<Sum = f32>, O: Number<Sum = f32> + Rounded<f32>> Operands<'_, T, 
                 let a = widened(a, &self.a, batch, (top, first), (rows, terms));
                 let b = widened(b, &self.b, batch, (first, left), (terms, columns));
                 let target = MatMut::from_row_major_slice_mut(sums, rows, columns);
-                matmul(target, Accum::Add, a, b, 1.0, par);
+                shared(target, Accum::Add, a, b, 1.0, tasks);
             }
             for (i, sums) in sums.chunks_mut(columns).enumerate() {
                 self.finish(sums, row, batch, (top + i, left));

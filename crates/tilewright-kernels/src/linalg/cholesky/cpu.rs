@@ -95,7 +95,7 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
 
 /// The lower factor, row-major, in place; beyond the diagonal nothing is read or written.
 #[inline(always)]
-fn factor<S: Simd, T: Lane>(n: usize, l: &mut [Lanes<S, T>]) {
+pub(in super::super) fn factor<S: Simd, T: Lane>(n: usize, l: &mut [Lanes<S, T>]) {
     // Rows that are computed together, so that each element of the row above is loaded once for all of them.
     const ROWS: usize = 4;
     for j in 0..n {

@@ -1,0 +1,142 @@
+//! `tilewright lm generate`.
+
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+use tilewright_lm::{Generation, Greedy, Sampler, Sampling, bytes, generate as written};
+
+use super::Where;
+use crate::Console;
+use crate::stop::Stop;
+
+/// Let a model write on.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: Where,
+    /// What it writes on, for a model of bytes. May be given several times: the texts are written side by side.
+    #[arg(long, conflicts_with = "prompt_ids", required_unless_present = "prompt_ids")]
+    prompt: Vec<String>,
+    /// The same as numbers of tokens, such as 5,17,3, for a model of any vocabulary.
+    #[arg(long, value_name = "ID,ID,..")]
+    prompt_ids: Vec<String>,
+    /// New tokens at most.
+    #[arg(long, default_value_t = 256)]
+    tokens: usize,
+    /// Logits are divided by it; 0 takes the likeliest token each time.
+    #[arg(long, default_value_t = 0.8)]
+    temperature: f64,
+    /// Only so many of the likeliest tokens are drawn from; 0 leaves none out.
+    #[arg(long, default_value_t = 0)]
+    top_k: usize,
+    /// Only the fewest tokens of this much probability are drawn from.
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f64,
+    /// The same seed draws the same text.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Serialize)]
+struct Document {
+    device: String,
+    dtype: &'static str,
+    texts: Vec<Text>,
+    seconds: f64,
+    tokens_per_second: f64,
+}
+
+#[derive(Serialize)]
+struct Text {
+    tokens: Vec<u32>,
+    /// Of a model of bytes.
+    text: Option<String>,
+}
+
+pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), Stop> {
+    let sampler = |text: usize| -> Result<Box<dyn Sampler>, Stop> {
+        if options.temperature == 0.0 {
+            return Ok(Box::new(Greedy));
+        }
+        let (top_k, top_p) = (options.top_k, options.top_p);
+        Ok(Box::new(Sampling::new(options.temperature, top_k, top_p, options.seed, text as u64)?))
+    };
+    // Before a large model is read: a wrong argument must not cost minutes.
+    let ids = options.prompt_ids.iter().map(|ids| ids_of(ids)).collect::<Result<Vec<_>, _>>()?;
+    let count = ids.len().max(options.prompt.len());
+    let samplers = (0..count).map(|text| sampler(text).map(Some)).collect::<Result<Vec<_>, _>>()?;
+    let samplers = std::cell::RefCell::new(samplers);
+    let (stream, model) = options.place.load()?;
+    let of_bytes = model.is_of_bytes();
+    if !of_bytes && ids.is_empty() {
+        let vocabulary = model.config().vocab_size;
+        let why = format!("the model has {vocabulary} tokens; give --prompt-ids, or a model of bytes (256)");
+        return Err(Stop::Usage(format!("--prompt: {why}")));
+    }
+    let prompts = if ids.is_empty() { options.prompt.iter().map(bytes::encode).collect() } else { ids };
+    let alone = prompts.len() == 1 && !console.json;
+    if alone && of_bytes {
+        write!(console.out, "{}", bytes::decode(&prompts[0])?)?;
+    }
+    let start = Instant::now();
+    let mut unwritten = None;
+    let texts = written(
+        &model,
+        &prompts,
+        &Generation { tokens: options.tokens, ..Generation::default() },
+        |text| samplers.borrow_mut()[text].take().expect("each text asks once"),
+        |_, token| {
+            if !alone {
+                return true;
+            }
+            // A letter of several bytes is whole once its last has been written.
+            let written = match u8::try_from(token).ok().filter(|_| of_bytes) {
+                Some(byte) => console.out.write_all(&[byte]),
+                None => write!(console.out, "{token} "),
+            };
+            let written = written.and_then(|()| console.out.flush());
+            unwritten = written.err();
+            unwritten.is_none()
+        },
+    )?;
+    if let Some(why) = unwritten {
+        return Err(why.into());
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let count: usize = texts.iter().map(Vec::len).sum();
+    let text = |tokens: Vec<u32>| {
+        let text = if of_bytes { Some(bytes::decode(&tokens)?) } else { None };
+        Ok::<_, Stop>(Text { tokens, text })
+    };
+    let document = Document {
+        device: stream.device().to_string(),
+        dtype: model.dtype().name(),
+        texts: texts.into_iter().map(text).collect::<Result<_, _>>()?,
+        seconds,
+        tokens_per_second: count as f64 / seconds,
+    };
+    if console.json {
+        return console.json(&document);
+    }
+    if alone {
+        writeln!(console.out)?;
+    } else {
+        for (place, Text { tokens, text }) in document.texts.iter().enumerate() {
+            let shown = text.clone().unwrap_or_else(|| format!("{tokens:?}"));
+            writeln!(console.out, "{}. {shown}\n", place + 1)?;
+        }
+    }
+    eprintln!(
+        "{count} tokens in {seconds:.2} s on {}: {:.1} tokens/s",
+        document.device, document.tokens_per_second
+    );
+    Ok(())
+}
+
+fn ids_of(text: &str) -> Result<Vec<u32>, Stop> {
+    let ids = text.split(',').map(|id| id.trim().parse::<u32>()).collect::<Result<Vec<_>, _>>();
+    ids.map_err(|why| {
+        Stop::Usage(format!("--prompt-ids {text:?}: {why}; expected numbers with commas between"))
+    })
+}

@@ -1,0 +1,357 @@
+//! `tilewright search`: indexes in files.
+
+mod vectors;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args as Arguments, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tilewright_core::{Error, Tensor};
+use tilewright_search::{Found, Index, Metric, Query, Recipe, read_faiss, write_faiss};
+
+use crate::files::{self, Format};
+use crate::stop::Stop;
+use crate::{Console, table};
+
+/// Vectors that are added between two steps of the progress bar.
+const STEP: usize = 1 << 16;
+
+/// Build, fill, query and measure vector indexes.
+///
+/// Vectors come as .npy, .npz, .safetensors or .fvecs; an index file that is called .faiss is one of faiss's own.
+#[derive(Arguments)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Train an index on vectors, add them, and write it to a file.
+    Build {
+        /// The index file to write.
+        index: PathBuf,
+        /// The vectors to add.
+        #[arg(long, value_name = "FILE")]
+        input: String,
+        /// What the index is made of: Flat, or IVF<lists>,Flat.
+        #[arg(long, default_value = "Flat")]
+        recipe: Recipe,
+        /// What a distance is: l2, ip or cosine.
+        #[arg(long, default_value = "l2")]
+        metric: Metric,
+        /// The vectors to train on, instead of those to add.
+        #[arg(long, value_name = "FILE")]
+        train: Option<String>,
+        /// The vectors' ids, instead of 0, 1, ...
+        #[arg(long, value_name = "FILE")]
+        ids: Option<String>,
+    },
+    /// Add vectors to an index file.
+    Add {
+        /// The index file.
+        index: PathBuf,
+        /// The vectors to add.
+        #[arg(long, value_name = "FILE")]
+        input: String,
+        /// The vectors' ids, instead of those after the greatest.
+        #[arg(long, value_name = "FILE")]
+        ids: Option<String>,
+    },
+    /// Find the nearest neighbours of queries.
+    Query {
+        /// The index file.
+        index: PathBuf,
+        /// The queries.
+        #[arg(long, value_name = "FILE")]
+        input: String,
+        /// How many neighbours.
+        #[arg(short, default_value_t = 10)]
+        k: usize,
+        /// How many lists to look into.
+        #[arg(long, default_value_t = 8)]
+        nprobe: usize,
+        /// The .npz or .safetensors file for distances and ids; without it the first queries' are printed.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Measure recall against the exact neighbours, and speed.
+    Eval {
+        /// The index file.
+        index: PathBuf,
+        /// The queries.
+        #[arg(long, value_name = "FILE")]
+        input: String,
+        /// How many neighbours.
+        #[arg(short, default_value_t = 10)]
+        k: usize,
+        /// Numbers of lists to look into; without them 1, 2, 4, ... up to all.
+        #[arg(long, value_delimiter = ',')]
+        nprobe: Vec<usize>,
+    },
+    /// What an index file holds.
+    Info {
+        /// The index file.
+        index: PathBuf,
+        /// Compare every byte with its checksum too.
+        #[arg(long)]
+        verify: bool,
+    },
+}
+
+pub(crate) fn search(options: &Options, console: &mut Console) -> Result<(), Stop> {
+    match &options.action {
+        Action::Build { index, input, recipe, metric, train, ids } => {
+            let vectors = vectors::read(input)?;
+            let made = Index::new(*recipe, vectors.dims()[1], *metric)?;
+            let training = train.as_deref().map(vectors::read).transpose()?;
+            let spinner = progress(ProgressBar::new_spinner(), "{msg} {spinner} {elapsed}", "training");
+            let start = Instant::now();
+            made.train(training.as_ref().unwrap_or(&vectors))?;
+            spinner.finish_and_clear();
+            let trained = start.elapsed();
+            fill(&made, &vectors, ids.as_deref())?;
+            write(&made, index)?;
+            told(console, &made, index, trained, start.elapsed())
+        }
+        Action::Add { index, input, ids } => {
+            let (made, start) = (read(index, true)?, Instant::now());
+            fill(&made, &vectors::read(input)?, ids.as_deref())?;
+            write(&made, index)?;
+            told(console, &made, index, Duration::ZERO, start.elapsed())
+        }
+        Action::Query { index, input, k, nprobe, output } => {
+            query(&read(index, false)?, &vectors::read(input)?, *k, *nprobe, output.as_deref(), console)
+        }
+        Action::Eval { index, input, k, nprobe } => {
+            eval(&read(index, false)?, &vectors::read(input)?, *k, nprobe, console)
+        }
+        Action::Info { index, verify } => info(&read(index, *verify)?, console),
+    }
+}
+
+fn is_foreign(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "faiss")
+}
+
+fn read(path: &Path, verify: bool) -> Result<Index, Stop> {
+    Ok(match (is_foreign(path), verify) {
+        (true, _) => read_faiss(path)?,
+        (false, true) => Index::load_verified(path)?,
+        (false, false) => Index::load(path)?,
+    })
+}
+
+fn write(index: &Index, path: &Path) -> Result<(), Stop> {
+    if is_foreign(path) {
+        write_faiss(&index.snapshot(), path)?
+    } else {
+        index.save(path)?
+    }
+    Ok(())
+}
+
+fn progress(bar: ProgressBar, template: &str, message: &'static str) -> ProgressBar {
+    bar.set_style(ProgressStyle::with_template(template).expect("a fixed template"));
+    bar.set_message(message);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Adds all vectors, a step at a time.
+fn fill(index: &Index, vectors: &Tensor, ids: Option<&str>) -> Result<(), Stop> {
+    let n = vectors.dims()[0];
+    let ids = ids.map(vectors::ids).transpose()?;
+    if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != n) {
+        return Err(Stop::Usage(format!("--ids holds {} ids for {n} vectors", ids.len())));
+    }
+    let bar = progress(ProgressBar::new(n as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "adding");
+    for start in (0..n).step_by(STEP) {
+        let rows = start..n.min(start + STEP);
+        index.add(&vectors.slice(0, rows.clone())?, ids.as_ref().map(|ids| &ids[rows.clone()]))?;
+        bar.inc(rows.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn told(
+    console: &mut Console,
+    index: &Index,
+    path: &Path,
+    trained: Duration,
+    all: Duration,
+) -> Result<(), Stop> {
+    #[derive(Serialize)]
+    struct Document {
+        vectors: usize,
+        train_seconds: f64,
+        seconds: f64,
+        file: PathBuf,
+    }
+    let vectors = index.snapshot().len();
+    if console.json {
+        let (train_seconds, seconds) = (trained.as_secs_f64(), all.as_secs_f64());
+        return console.json(&Document { vectors, train_seconds, seconds, file: path.to_owned() });
+    }
+    let (trained, all, file) = (trained.as_secs_f64(), all.as_secs_f64(), path.display());
+    Ok(writeln!(console.out, "{vectors} vectors in {file}; {all:.2} s, {trained:.2} s of it training")?)
+}
+
+fn query(
+    index: &Index,
+    queries: &Tensor,
+    k: usize,
+    nprobe: usize,
+    output: Option<&Path>,
+    console: &mut Console,
+) -> Result<(), Stop> {
+    // Before any work: a misspelt ending must not cost the result.
+    let format = output.map(Format::of).transpose()?;
+    if format == Some(Format::Npy) {
+        return Err(Stop::Usage(
+            "--output: two arrays do not fit an .npy file: take .npz or .safetensors".into(),
+        ));
+    }
+    let found = index.search(queries, &Query { k, nprobe, ..Query::default() })?;
+    let b = queries.dims()[0];
+    if let (Some(path), Some(format)) = (output, format) {
+        let distances = Tensor::from_slice(&found.distances, [b, k])?;
+        let ids = Tensor::from_slice(&found.ids, [b, k])?;
+        files::write(path, format, &[("distances", distances), ("ids", ids)])?;
+        return Ok(writeln!(console.out, "{b} queries; written to {}", path.display())?);
+    }
+    #[derive(Serialize)]
+    struct Neighbours {
+        query: usize,
+        ids: Vec<i64>,
+        distances: Vec<f32>,
+    }
+    let of_query = |query: usize| {
+        let (ids, distances) = found.of(query).unzip();
+        Neighbours { query, ids, distances }
+    };
+    let shown: Vec<Neighbours> = (0..b.min(if console.json { b } else { 20 })).map(of_query).collect();
+    if console.json {
+        return console.json(&shown);
+    }
+    for Neighbours { query, ids, distances } in &shown {
+        let pairs: Vec<String> =
+            ids.iter().zip(distances).map(|(id, distance)| format!("{id} ({distance:.4})")).collect();
+        writeln!(console.out, "{query}: {}", pairs.join(" "))?;
+    }
+    if b > shown.len() {
+        writeln!(console.out, "... and {} queries more: take --output", b - shown.len())?;
+    }
+    Ok(())
+}
+
+/// The part of the exact neighbours that were found.
+fn recall(found: &Found, exact: &Found, queries: usize) -> f64 {
+    let (mut hits, mut all) = (0usize, 0usize);
+    for query in 0..queries {
+        let truth: Vec<i64> = exact.of(query).map(|(id, _)| id).collect();
+        hits += found.of(query).filter(|(id, _)| truth.contains(id)).count();
+        all += truth.len();
+    }
+    if all == 0 { 1.0 } else { hits as f64 / all as f64 }
+}
+
+fn eval(
+    index: &Index,
+    queries: &Tensor,
+    k: usize,
+    nprobes: &[usize],
+    console: &mut Console,
+) -> Result<(), Stop> {
+    #[derive(Serialize)]
+    struct Point {
+        nprobe: usize,
+        recall: f64,
+        queries_per_second: f64,
+    }
+    let (snapshot, b) = (index.snapshot(), queries.dims()[0]);
+    if b == 0 {
+        return Err(Stop::Usage("--input holds no queries".into()));
+    }
+    let nlist = snapshot.recipe().nlist();
+    let mut nprobes = nprobes.to_vec();
+    if nprobes.is_empty() {
+        nprobes =
+            std::iter::successors(Some(1), |nprobe| (nprobe * 2 < nlist).then_some(nprobe * 2)).collect();
+        nprobes.push(nlist);
+        nprobes.dedup();
+    }
+    if let Some(wrong) = nprobes.iter().find(|&&nprobe| nprobe == 0 || nprobe > nlist) {
+        return Err(Error::range("search", "nprobe", format!("1..={nlist}"), wrong).into());
+    }
+    // With every list looked into, a search is exact.
+    let exact = snapshot.search(queries, &Query { k, nprobe: nlist, ..Query::default() })?;
+    let bar =
+        progress(ProgressBar::new(nprobes.len() as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "measuring");
+    let mut points = Vec::with_capacity(nprobes.len());
+    for nprobe in nprobes {
+        let query = Query { k, nprobe, ..Query::default() };
+        let found = snapshot.search(queries, &query)?;
+        let mut seconds = Vec::new();
+        let start = Instant::now();
+        while seconds.len() < 3 || seconds.len() < 20 && start.elapsed() < Duration::from_millis(500) {
+            let start = Instant::now();
+            snapshot.search(queries, &query)?;
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        seconds.sort_by(f64::total_cmp);
+        let queries_per_second = b as f64 / seconds[seconds.len() / 2];
+        points.push(Point { nprobe, recall: recall(&found, &exact, b), queries_per_second });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if console.json {
+        return console.json(&points);
+    }
+    let row = |point: &Point| {
+        [point.nprobe.to_string(), format!("{:.4}", point.recall), format!("{:.0}", point.queries_per_second)]
+    };
+    let rows: Vec<[String; 3]> = points.iter().map(row).collect();
+    Ok(table::write(&mut *console.out, ["nprobe", &format!("recall@{k}"), "queries/s"], &rows)?)
+}
+
+fn info(index: &Index, console: &mut Console) -> Result<(), Stop> {
+    #[derive(Serialize)]
+    struct Document {
+        recipe: String,
+        metric: String,
+        dimension: usize,
+        vectors: usize,
+        lists: usize,
+        empty_lists: usize,
+        longest_list: usize,
+        imbalance: f64,
+        bytes: usize,
+    }
+    let (snapshot, statistics) = (index.snapshot(), index.statistics()?);
+    let document = Document {
+        recipe: snapshot.recipe().to_string(),
+        metric: snapshot.metric().to_string(),
+        dimension: snapshot.dimension(),
+        vectors: statistics.vectors,
+        lists: statistics.lists,
+        empty_lists: statistics.empty_lists,
+        longest_list: statistics.longest_list,
+        imbalance: statistics.imbalance,
+        bytes: statistics.bytes,
+    };
+    if console.json {
+        return console.json(&document);
+    }
+    let Document { recipe, metric, dimension, vectors, lists, empty_lists, longest_list, imbalance, bytes } =
+        document;
+    writeln!(console.out, "{recipe}, {metric}: {vectors} vectors of length {dimension}, {bytes} bytes")?;
+    writeln!(
+        console.out,
+        "{lists} lists, {empty_lists} empty, the longest has {longest_list}; imbalance {imbalance:.2}"
+    )?;
+    Ok(())
+}

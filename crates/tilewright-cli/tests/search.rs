@@ -1,0 +1,91 @@
+//! `tilewright search`, from files to files.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tilewright_core::{Tensor, read_safetensors, write_safetensors};
+
+fn tilewright(arguments: &[&str]) -> (u8, String) {
+    let mut out = Vec::new();
+    let code =
+        tilewright_cli::run(&[], std::iter::once("tilewright").chain(arguments.iter().copied()), &mut out);
+    (code, String::from_utf8(out).unwrap())
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let (code, out) = tilewright(&[arguments, &["--json"]].concat());
+    assert_eq!(code, 0, "{out}");
+    serde_json::from_str(&out).unwrap_or_else(|why| panic!("{why}: {out}"))
+}
+
+/// Vectors on a circle, one after another.
+fn circle(rows: usize) -> Vec<f32> {
+    (0..rows).flat_map(|row| [(row as f32 * 0.1).cos(), (row as f32 * 0.1).sin()]).collect()
+}
+
+fn fvecs(path: &Path, vectors: &[f32], d: usize) {
+    let bytes = vectors.chunks(d).flat_map(|vector| {
+        let length = (d as i32).to_le_bytes();
+        length.into_iter().chain(vector.iter().flat_map(|x| x.to_le_bytes()))
+    });
+    std::fs::write(path, bytes.collect::<Vec<u8>>()).unwrap();
+}
+
+#[test]
+fn an_index_is_built_filled_queried_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (index, faiss, early, late, out) =
+        (at("i"), at("i.faiss"), at("a.fvecs"), at("b.safetensors"), at("o.npz"));
+    fvecs(early.as_ref(), &circle(40), 2);
+    let all = circle(60);
+    let tensor = Tensor::from_slice(&all[80..], [20, 2]).unwrap();
+    write_safetensors(&late, [("vectors", &tensor)]).unwrap();
+    for path in [&index, &faiss] {
+        let built = json(&["search", "build", path, "--input", &early, "--recipe", "IVF4,Flat"]);
+        assert_eq!(built["vectors"], 40);
+        assert_eq!(json(&["search", "add", path, "--input", &late])["vectors"], 60);
+        let info = json(&["search", "info", path, "--verify"]);
+        assert_eq!((&info["recipe"], &info["vectors"]), (&"IVF4,Flat".into(), &60.into()));
+        let found = json(&["search", "query", path, "--input", &late, "-k", "3", "--nprobe", "4"]);
+        assert_eq!(found.as_array().unwrap().len(), 20);
+        // The neighbours of a point of the circle are itself and those beside it.
+        assert_eq!(found[5]["ids"][0], 45);
+        let mut beside = [found[5]["ids"][1].as_i64().unwrap(), found[5]["ids"][2].as_i64().unwrap()];
+        beside.sort_unstable();
+        assert_eq!(beside, [44, 46]);
+        let points = json(&["search", "eval", path, "--input", &early, "-k", "5"]);
+        assert_eq!(points[2]["nprobe"], 4);
+        assert_eq!(points[2]["recall"], 1.0);
+        assert!(
+            points[0]["recall"].as_f64().unwrap() < 1.0
+                && points[0]["queries_per_second"].as_f64().unwrap() > 0.0
+        );
+    }
+    assert_eq!(tilewright(&["search", "query", &index, "--input", &early, "--output", &out]).0, 0);
+    assert!(Path::new(&out).is_file());
+    let tensors = at("o.safetensors");
+    assert_eq!(tilewright(&["search", "query", &index, "--input", &early, "--output", &tensors]).0, 0);
+    assert_eq!(read_safetensors(&tensors).unwrap()["ids"].dims(), [40, 10]);
+}
+
+#[test]
+fn what_cannot_be_done_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (index, vectors, cut, out) = (at("i"), at("a.fvecs"), at("cut.fvecs"), at("o.npy"));
+    fvecs(vectors.as_ref(), &circle(10), 2);
+    std::fs::write(&cut, &std::fs::read(&vectors).unwrap()[..25]).unwrap();
+    assert_eq!(tilewright(&["search", "build", &index, "--input", &vectors]).0, 0);
+    for arguments in [
+        &["search", "build", &index, "--input", &vectors, "--recipe", "HNSW"][..],
+        &["search", "build", &index, "--input", &vectors, "--recipe", "IVF11,Flat"],
+        &["search", "build", &index, "--input", &cut],
+        &["search", "query", &vectors, "--input", &vectors],
+        &["search", "query", &index, "--input", &vectors, "--output", &out],
+        &["search", "eval", &index, "--input", &vectors, "--nprobe", "2"],
+        &["search", "info", &at("absent")],
+    ] {
+        assert_eq!(tilewright(arguments).0, 2, "{arguments:?}");
+    }
+}

@@ -1,0 +1,159 @@
+//! On the host: small matrices of a batch side by side in vector lanes, others one by one in faer.
+
+use faer::diag::DiagMut;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{Mat, MatMut, MatRef, Par};
+use pulp::Simd;
+use tilewright_core::{DType, Result, Stream, Tensor};
+
+use super::super::cholesky::factor;
+use super::super::extents::Extents;
+use super::super::host::{Matrices, Real, copy, for_each, largest_of, scaled};
+use super::super::lanes::{self, Lanes, Work};
+use super::super::rotations::{largest, orthogonalize};
+use super::{Eigen, Eigh};
+
+/// The eigenvalues and eigenvectors. `a` has elements.
+pub(super) fn eigh<T: Real>(a: &Tensor, extents: &Extents, args: &Eigh) -> Result<Eigen> {
+    let (n, batches) = (extents.n, extents.batches());
+    let a = Matrices::<T>::new(a)?;
+    let empty = |dtype, shape: Vec<usize>| Tensor::empty(&Stream::cpu(), dtype, shape);
+    let mut values = empty(T::DTYPE, extents.shape(&[n]))?;
+    let mut vectors = (!args.values_only).then(|| empty(T::DTYPE, extents.shape(&[n, n]))).transpose()?;
+    let mut info = empty(DType::I32, extents.batch.clone())?;
+    let elements = match vectors.as_mut() {
+        Some(vectors) => vectors.as_slice_mut::<T>()?,
+        None => &mut [],
+    };
+    let mut each_vectors = elements.chunks_mut(n * n);
+    let outputs = values.as_slice_mut::<T>()?.chunks_mut(n).zip(info.as_slice_mut::<i32>()?);
+    let items: Vec<_> = outputs
+        .enumerate()
+        .map(|(item, (values, info))| Item {
+            a: if args.upper { a.at(item).transpose() } else { a.at(item) },
+            values,
+            vectors: each_vectors.next().unwrap_or_default(),
+            info,
+        })
+        .collect();
+    let each = Each { descending: args.descending };
+    if lanes::fit::<T>(batches, n) {
+        lanes::for_each::<T, _>(&each, items);
+    } else {
+        for_each(items, n, |item, par| each.one(item, par));
+    }
+    Ok(Eigen { values, vectors, info })
+}
+
+struct Item<'a, T> {
+    /// Its lower triangle is read.
+    a: MatRef<'a, T>,
+    values: &'a mut [T],
+    /// n x n row-major, or nothing.
+    vectors: &'a mut [T],
+    info: &'a mut i32,
+}
+
+impl<T: Real> Item<'_, T> {
+    fn fail(self) {
+        self.values.fill(T::NAN);
+        self.vectors.fill(T::NAN);
+        *self.info = 1;
+    }
+}
+
+struct Each {
+    descending: bool,
+}
+
+impl Each {
+    fn one<T: Real>(&self, item: Item<'_, T>, par: Par) {
+        let n = item.a.nrows();
+        let lower = |i: usize, j: usize| if i >= j { item.a[(i, j)] } else { T::ZERO };
+        let a = Mat::from_fn(n, n, lower);
+        let size = largest_of(a.as_ref());
+        if !size.finite() {
+            return item.fail();
+        }
+        let (a, size) = scaled(a.as_ref(), size);
+        let compute =
+            if item.vectors.is_empty() { ComputeEigenvectors::No } else { ComputeEigenvectors::Yes };
+        let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<T>(n, compute, par, Default::default()));
+        let stack = MemStack::new(&mut memory);
+        let mut q = (!item.vectors.is_empty()).then(|| Mat::<T>::zeros(n, n));
+        let values = DiagMut::from_slice_mut(&mut *item.values);
+        let q_mut = q.as_mut().map(|q| q.as_mut());
+        if self_adjoint_evd(a.as_ref(), values, q_mut, par, stack, Default::default()).is_err() {
+            return item.fail();
+        }
+        item.values.iter_mut().for_each(|x| *x *= size);
+        if self.descending {
+            item.values.reverse();
+        }
+        if let Some(q) = q {
+            let q = if self.descending { q.as_ref().reverse_cols() } else { q.as_ref() };
+            copy(q, MatMut::from_row_major_slice_mut(item.vectors, n, n));
+        }
+        *item.info = 0;
+    }
+}
+
+impl<T: Real> Work<Item<'_, T>> for Each {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
+        let n = items[0].a.nrows();
+        let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
+        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
+        let mut a = lanes::load(simd, &matrices);
+        for i in 0..n {
+            (i + 1..n).for_each(|j| a[i * n + j] = a[j * n + i]);
+        }
+        let size = largest(simd, &a);
+        let over = size.where_equal(zero, one, size);
+        a.iter_mut().for_each(|x| *x = *x / over);
+        // |a|² <= |a a|, in Frobenius' norm, which is closer to |a| than that of a. The products are of the negative.
+        let mut square = zero;
+        for i in 0..n {
+            let row = &a[i * n..(i + 1) * n];
+            for j in 0..=i {
+                let other = &a[j * n..(j + 1) * n];
+                let product = row.iter().zip(other).fold(zero, |sum, (&x, &y)| sum.minus_product(x, y));
+                let twice = if i == j { product } else { product + product };
+                square = square.minus_product(zero - twice, product);
+            }
+        }
+        let bound = square.root().root();
+        let shift = bound * Lanes::splat(simd, T::ONE + T::ONE / T::from_count(8));
+        let shift = bound.where_equal(zero, one, shift);
+        (0..n).for_each(|i| a[i * n + i] = a[i * n + i] + shift);
+        factor(n, &mut a);
+        // The columns of the lower triangle.
+        let mut g: Vec<_> =
+            (0..n * n).map(|e| if e / n <= e % n { a[e % n * n + e / n] } else { zero }).collect();
+        let (squares, converged) = orthogonalize(simd, n, &mut g, None);
+        for (lane, item) in items.into_iter().enumerate() {
+            let size = over.each()[lane];
+            if !size.finite() || converged.each()[lane] == T::ZERO {
+                item.fail();
+                continue;
+            }
+            let square = |j: usize| -> T { squares[j].each()[lane] };
+            let mut order: Vec<usize> = (0..n).collect();
+            order.sort_by(|&i, &j| square(i).partial_cmp(&square(j)).expect("lengths are numbers"));
+            if self.descending {
+                order.reverse();
+            }
+            for (place, &j) in order.iter().enumerate() {
+                item.values[place] = (square(j) - shift.each()[lane]) * size;
+                if !item.vectors.is_empty() {
+                    let length = square(j).root();
+                    for i in 0..n {
+                        item.vectors[i * n + place] = g[j * n + i].each()[lane] / length;
+                    }
+                }
+            }
+            *item.info = 0;
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Eigenvalues and eigenvectors of symmetric matrices.
+//!
+//! # Math
+//!
+//! ```text
+//! a q = q diag(values)        a = aᵀ, qᵀ q = 1
+//! ```
+//!
+//! # Shapes
+//!
+//! | tensor | shape | dtype |
+//! |---|---|---|
+//! | `a` | `[.., n, n]`: one triangle is read, the lower one unless `upper` | f32, f64, f16, bf16 |
+//! | `values` | `[.., n]`: ascending, unless `descending` | that of `a` |
+//! | `info` | `[..]` | i32 |
+//! | `vectors` | `[.., n, n]`: as columns, in the order of the values; absent with `values_only` | that of `a` |
+//!
+//! `info` is 0, or 1 where a matrix holds a NaN or an infinity or does not converge; its results are NaN throughout.
+//!
+//! # Numerics
+//!
+//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. Small matrices are made positive
+//! definite by a shift of 1.125 times the root of `|a²|` in Frobenius' norm, which bounds every eigenvalue; columns of their Cholesky factor are
+//! turned in pairs until all are orthogonal to rounding: then they are eigenvectors, and the squares of their lengths less the shift eigenvalues.
+//! Each value is off by a small multiple of `n eps |a|` at most; small ones have no relative accuracy of their own. Judged by LAPACK's ratios
+//! `|a - q l qᵀ| / (n |a| eps)` and `|1 - qᵀ q| / (n eps)`, under 30, and by the values themselves. The sign of a vector is not determined.
+//! Deterministic.
+//!
+//! # Constraints
+//!
+//! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
+//! - Metal, emulated: no f64. One group of threads a matrix, made for batches: n up to 1024; up to 128 the columns stay in registers.
+//!
+//! # Sources
+//!
+//! LAPACK `SYEV`, `GESVJ`; Veselić and Hari, "A note on a one-sided Jacobi algorithm" (1989), for the turns of a Cholesky factor. On the CPU large
+//! matrices run in `faer` (MIT).
+//!
+//! # Example
+//!
+//! ```
+//! use tilewright_core::{Stream, Tensor};
+//! use tilewright_kernels::linalg::{Eigh, eigh};
+//!
+//! let a = Tensor::from_vec(vec![2.0f64, 1.0, 1.0, 2.0], [2, 2])?;
+//! let found = eigh(&Stream::cpu(), &a, &Eigh::default())?.checked()?;
+//! let values = found.values.to_vec::<f64>()?;
+//! assert!((values[0] - 1.0).abs() < 1e-14 && (values[1] - 3.0).abs() < 1e-14);
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+mod cases;
+mod cpu;
+mod gpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cases::KERNEL;
+pub(super) use reference::{eigenvalues, value_error};
+
+use tilewright_core::{DType, Device, Result, Stream, Tensor};
+
+use super::convert::{narrowed, widened};
+use super::extents::Extents;
+use super::host::with_real;
+use super::{check_converged, jacobi};
+use crate::arguments::check_f64;
+
+const NAME: &str = "eigh";
+
+/// The arguments of [`eigh()`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Eigh {
+    /// The upper triangle is read. Default: the lower one.
+    pub upper: bool,
+    /// The largest value comes first. Default: the smallest one.
+    pub descending: bool,
+    /// No vectors are given.
+    pub values_only: bool,
+}
+
+/// The result of [`eigh()`].
+#[derive(Debug, Clone)]
+pub struct Eigen {
+    /// `[.., n]`
+    pub values: Tensor,
+    /// `[.., n, n]`: column i belongs to value i. `None` with [`Eigh::values_only`].
+    pub vectors: Option<Tensor>,
+    /// `[..]`, i32: 0, or 1 where a matrix has no result.
+    pub info: Tensor,
+}
+
+impl Eigen {
+    /// The same, or an error that names the first matrix without a result. Waits for the device.
+    pub fn checked(self) -> Result<Self> {
+        check_converged(NAME, &self.info)?;
+        Ok(self)
+    }
+}
+
+/// The eigenvalues, and eigenvectors, of each matrix of a batch.
+///
+/// # Errors
+/// `a` not of square matrices, of another dtype than listed, or on another device than the stream; what the device cannot do, see the
+/// constraints. A matrix without a result is no error of the batch: see `info`.
+pub fn eigh(stream: &Stream, a: &Tensor, args: &Eigh) -> Result<Eigen> {
+    let extents = Extents::square(NAME, stream, "a", a)?;
+    check(NAME, stream.device(), a.dtype(), extents.n)?;
+    if a.is_empty() {
+        let empty = |shape: Vec<usize>| Tensor::empty(stream, a.dtype(), shape);
+        let vectors = (!args.values_only).then(|| empty(a.dims().to_vec())).transpose()?;
+        let info = Tensor::zeros(DType::I32, &extents.batch[..])?.to(stream)?;
+        return Ok(Eigen { values: empty(extents.shape(&[extents.n]))?, vectors, info });
+    }
+    let wide = widened(stream, a)?;
+    let Eigen { values, vectors, info } = match stream.device() {
+        Device::Cpu => with_real!(wide.dtype(), T => cpu::eigh::<T>(&wide, &extents, args)?),
+        _ => gpu::eigh(stream, &wide, &extents, args)?,
+    };
+    let vectors = vectors.map(|vectors| narrowed(stream, vectors, a.dtype())).transpose()?;
+    Ok(Eigen { values: narrowed(stream, values, a.dtype())?, vectors, info })
+}
+
+/// Says why a device cannot decompose n x n matrices.
+pub(super) fn check(operation: &'static str, device: Device, dtype: DType, n: usize) -> Result<()> {
+    check_f64(operation, device, dtype)?;
+    jacobi::check(operation, device, n)
+}

@@ -1,0 +1,171 @@
+//! On the host: small matrices of a batch side by side in vector lanes, others one by one in faer.
+
+use faer::diag::DiagMut;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::svd::{ComputeSvdVectors, svd as factor, svd_scratch};
+use faer::{Mat, MatMut, MatRef, Par};
+use pulp::Simd;
+use tilewright_core::{DType, Result, Stream, Tensor};
+
+use super::super::extents::Extents;
+use super::super::host::{Matrices, Real, for_each, largest_of, scaled};
+use super::super::householder::{apply_lanes, reflect_lanes};
+use super::super::lanes::{self, Lanes, Work};
+use super::super::rotations::{complete, largest, orthogonalize};
+use super::{SvdFactors, SvdMode};
+
+/// The factors. `a` has elements, and n <= m.
+pub(super) fn svd<T: Real>(a: &Tensor, extents: &Extents, mode: SvdMode) -> Result<SvdFactors> {
+    let (m, n, batches) = (extents.m, extents.n, extents.batches());
+    let (p, vectors) = (if mode == SvdMode::Full { m } else { n }, mode != SvdMode::Values);
+    let a = Matrices::<T>::new(a)?;
+    let empty = |dtype, shape: Vec<usize>| Tensor::empty(&Stream::cpu(), dtype, shape);
+    let mut u = vectors.then(|| empty(T::DTYPE, extents.shape(&[m, p]))).transpose()?;
+    let mut vt = vectors.then(|| empty(T::DTYPE, extents.shape(&[n, n]))).transpose()?;
+    let mut s = empty(T::DTYPE, extents.shape(&[n]))?;
+    let mut info = empty(DType::I32, extents.batch.clone())?;
+    let mut each_u = pieces::<T>(u.as_mut(), m * p)?;
+    let mut each_vt = pieces::<T>(vt.as_mut(), n * n)?;
+    let outputs = s.as_slice_mut::<T>()?.chunks_mut(n).zip(info.as_slice_mut::<i32>()?);
+    let items: Vec<_> = outputs
+        .enumerate()
+        .map(|(item, (s, info))| Item {
+            a: a.at(item),
+            u: each_u.next().unwrap_or_default(),
+            vt: each_vt.next().unwrap_or_default(),
+            s,
+            info,
+        })
+        .collect();
+    if lanes::fit::<T>(batches, m) {
+        lanes::for_each::<T, _>(&Factor { p, vectors }, items);
+    } else {
+        for_each(items, m, |item, par| one(item, p, par));
+    }
+    drop((each_u, each_vt));
+    Ok(SvdFactors { u, s, vt, info })
+}
+
+/// Each matrix of a tensor; nothing, again and again, of one that is not there.
+fn pieces<T: Real>(tensor: Option<&mut Tensor>, size: usize) -> Result<impl Iterator<Item = &mut [T]>> {
+    let elements = match tensor {
+        Some(tensor) => tensor.as_slice_mut::<T>()?,
+        None => &mut [],
+    };
+    Ok(elements.chunks_mut(size))
+}
+
+struct Item<'a, T> {
+    a: MatRef<'a, T>,
+    /// m x p row-major, or nothing; as `vt`, n x n.
+    u: &'a mut [T],
+    vt: &'a mut [T],
+    s: &'a mut [T],
+    info: &'a mut i32,
+}
+
+impl<T: Real> Item<'_, T> {
+    fn fail(self) {
+        self.u.fill(T::NAN);
+        self.vt.fill(T::NAN);
+        self.s.fill(T::NAN);
+        *self.info = 1;
+    }
+}
+
+fn one<T: Real>(item: Item<'_, T>, p: usize, par: Par) {
+    let (m, n) = item.a.shape();
+    let size = largest_of(item.a);
+    if !size.finite() {
+        return item.fail();
+    }
+    let (a, size) = scaled(item.a, size);
+    let compute = match (item.u.is_empty(), p == n) {
+        (true, _) => ComputeSvdVectors::No,
+        (_, true) => ComputeSvdVectors::Thin,
+        _ => ComputeSvdVectors::Full,
+    };
+    let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, compute, compute, par, Default::default()));
+    let stack = MemStack::new(&mut memory);
+    let mut u = (!item.u.is_empty()).then(|| Mat::<T>::zeros(m, p));
+    // The rows of vt are the columns of v.
+    let v = (!item.vt.is_empty()).then(|| MatMut::from_column_major_slice_mut(&mut *item.vt, n, n));
+    let s = DiagMut::from_slice_mut(&mut *item.s);
+    let done = factor(a.as_ref(), s, u.as_mut().map(|u| u.as_mut()), v, par, stack, Default::default());
+    if done.is_err() {
+        return item.fail();
+    }
+    item.s.iter_mut().for_each(|s| *s *= size);
+    if let Some(u) = u {
+        super::super::host::copy(u.as_ref(), MatMut::from_row_major_slice_mut(item.u, m, p));
+    }
+    *item.info = 0;
+}
+
+/// Matrices side by side.
+struct Factor {
+    p: usize,
+    vectors: bool,
+}
+
+impl<T: Real> Work<Item<'_, T>> for Factor {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
+        let ((m, n), p) = (items[0].a.shape(), self.p);
+        let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
+        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
+        let mut a = lanes::load(simd, &matrices);
+        let size = largest(simd, &a);
+        let over = size.where_equal(zero, one, size);
+        a.iter_mut().for_each(|x| *x = *x / over);
+        let mut tau = vec![zero; n];
+        reflect_lanes(simd, [m, n], &mut a, &mut tau);
+        // The rows of r are the columns of its transpose.
+        let mut g: Vec<_> = (0..n * n).map(|e| if e / n <= e % n { a[e] } else { zero }).collect();
+        let identity = |rows: usize| move |e: usize| if e / rows == e % rows { one } else { zero };
+        let mut v: Vec<_> = if self.vectors { (0..n * n).map(identity(n)).collect() } else { Vec::new() };
+        let (squares, converged) = orthogonalize(simd, n, &mut g, self.vectors.then_some(&mut v[..]));
+        let mut u: Vec<_> = if self.vectors { (0..m * p).map(identity(p)).collect() } else { Vec::new() };
+        if self.vectors {
+            for j in 0..n {
+                (0..n).for_each(|i| u[i * p + j] = v[j * n + i]);
+            }
+            for k in (0..n).rev() {
+                let below: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
+                apply_lanes(simd, &below, tau[k], k, p, 0, &mut u);
+            }
+        }
+        for (lane, item) in items.into_iter().enumerate() {
+            let size = size.each()[lane];
+            if !size.finite() || converged.each()[lane] == T::ZERO {
+                item.fail();
+                continue;
+            }
+            let square = |j: usize| {
+                let square: T = squares[j].each()[lane];
+                if square > T::NOTHING { square } else { T::ZERO }
+            };
+            let mut order: Vec<usize> = (0..n).collect();
+            order.sort_by(|&i, &j| square(j).partial_cmp(&square(i)).expect("lengths are numbers"));
+            for (place, &j) in order.iter().enumerate() {
+                let length = square(j).root();
+                item.s[place] = length * size;
+                if self.vectors {
+                    (0..m).for_each(|i| item.u[i * p + place] = u[i * p + j].each()[lane]);
+                    for i in 0..n {
+                        item.vt[place * n + i] =
+                            if length > T::ZERO { g[j * n + i].each()[lane] / length } else { T::ZERO };
+                    }
+                }
+            }
+            if self.vectors {
+                for i in 0..m {
+                    (n..p).for_each(|j| item.u[i * p + j] = u[i * p + j].each()[lane]);
+                }
+                let known = (0..n).filter(|&j| square(j) > T::ZERO).count();
+                complete(item.vt, n, known);
+            }
+            *item.info = 0;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The singular value decomposition.
+//!
+//! # Math
+//!
+//! ```text
+//! a = u diag(s) vᵀ        uᵀ u = 1, vᵀ v = 1, s_1 >= s_2 >= .. >= 0
+//! ```
+//!
+//! # Shapes
+//!
+//! | tensor | shape | dtype |
+//! |---|---|---|
+//! | `a` | `[.., m, n]` | f32, f64, f16, bf16 |
+//! | `s` | `[.., k]`, k = min(m, n) | that of `a` |
+//! | `info` | `[..]` | i32 |
+//! | `u` | `[.., m, k]`; `[.., m, m]` in mode `full`; absent in mode `values` | that of `a` |
+//! | `vt` | `[.., k, n]`; `[.., n, n]` in mode `full`; absent in mode `values` | that of `a` |
+//!
+//! `info` is 0, or 1 where a matrix holds a NaN or an infinity or does not converge; its results are NaN throughout.
+//!
+//! # Numerics
+//!
+//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. `a = q r` first; then columns
+//! of rᵀ are turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so
+//! orthogonal whatever the rank; rows of vt that belong to zeros complete the basis. A singular value under 1e-15 of the largest element (1e-30
+//! in f64) is 0. Each is off by a small multiple of `n eps |a|` at most. Judged by LAPACK's ratios `|a - u s vᵀ| / (max(m, n) |a| eps)`,
+//! `|1 - uᵀ u| / (m eps)`, `|1 - v vᵀ| / (n eps)` under 30, and by the values themselves. The sign of a pair of vectors is not determined.
+//! Deterministic.
+//!
+//! # Constraints
+//!
+//! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise faer, with threads from 512 on.
+//! - Metal, emulated: no f64. One group of threads a matrix, made for batches: the larger of m and n at most 4096, the smaller at most 1024;
+//!   up to 128 the columns stay in registers.
+//!
+//! # Sources
+//!
+//! LAPACK `GESVJ`; de Rijk, "A one-sided Jacobi algorithm for computing the singular value decomposition on a vector computer" (1989); Drmač and
+//! Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), for the triangular factor. On the CPU large matrices run in `faer` (MIT).
+//!
+//! # Example
+//!
+//! ```
+//! use tilewright_core::{Stream, Tensor};
+//! use tilewright_kernels::linalg::{Svd, svd};
+//!
+//! let a = Tensor::from_vec(vec![0.0f32, 3.0, 4.0, 0.0], [2, 2])?;
+//! let factors = svd(&Stream::cpu(), &a, &Svd::default())?.checked()?;
+//! assert_eq!(factors.s.to_vec::<f32>()?, [4.0, 3.0]);
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+mod cases;
+mod cpu;
+mod gpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cases::KERNEL;
+pub(super) use reference::singular_values;
+
+use std::str::FromStr;
+
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+
+use super::convert::{narrowed, widened};
+use super::extents::Extents;
+use super::host::with_real;
+use super::{check_converged, jacobi, qr_reflectors};
+
+const NAME: &str = "svd";
+
+/// What [`svd()`] gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SvdMode {
+    /// As many vectors on either side as there are values: min(m, n).
+    #[default]
+    Reduced,
+    /// Square u and vt.
+    Full,
+    /// The values alone.
+    Values,
+}
+
+impl FromStr for SvdMode {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "reduced" => Ok(SvdMode::Reduced),
+            "full" => Ok(SvdMode::Full),
+            "values" => Ok(SvdMode::Values),
+            other => Err(Error::range(NAME, "mode", "reduced, full or values", other)),
+        }
+    }
+}
+
+/// The arguments of [`svd()`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Svd {
+    /// What is given. Default: the reduced form.
+    pub mode: SvdMode,
+}
+
+/// The result of [`svd()`].
+#[derive(Debug, Clone)]
+pub struct SvdFactors {
+    /// The left singular vectors, as columns; `None` in mode [`SvdMode::Values`].
+    pub u: Option<Tensor>,
+    /// The singular values, descending.
+    pub s: Tensor,
+    /// The right singular vectors, as rows; `None` in mode [`SvdMode::Values`].
+    pub vt: Option<Tensor>,
+    /// `[..]`, i32: 0, or 1 where a matrix has no result.
+    pub info: Tensor,
+}
+
+impl SvdFactors {
+    /// The same, or an error that names the first matrix without a result. Waits for the device.
+    pub fn checked(self) -> Result<Self> {
+        check_converged(NAME, &self.info)?;
+        Ok(self)
+    }
+}
+
+/// The decomposition of each matrix of a batch.
+///
+/// # Errors
+/// `a` of fewer than 2 axes, of another dtype than listed, or on another device than the stream; what the device cannot do, see the
+/// constraints. A matrix without a result is no error of the batch: see `info`.
+pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
+    let extents = Extents::of(NAME, stream, "a", a)?;
+    check(NAME, stream.device(), a.dtype(), extents.m, extents.n)?;
+    if extents.m < extents.n {
+        // The factors of the transpose, the other way round.
+        let SvdFactors { u, s, vt, info } = svd(stream, &a.transpose()?, args)?;
+        let turned = |factor: Option<Tensor>| factor.map(|factor| factor.transpose()).transpose();
+        return Ok(SvdFactors { u: turned(vt)?, s, vt: turned(u)?, info });
+    }
+    if a.is_empty() {
+        return empty(stream, a.dtype(), &extents, args.mode);
+    }
+    let wide = widened(stream, a)?;
+    let SvdFactors { u, s, vt, info } = match stream.device() {
+        Device::Cpu => with_real!(wide.dtype(), T => cpu::svd::<T>(&wide, &extents, args.mode)?),
+        _ => gpu::svd(stream, &wide, &extents, args.mode)?,
+    };
+    let narrow =
+        |factor: Option<Tensor>| factor.map(|factor| narrowed(stream, factor, a.dtype())).transpose();
+    Ok(SvdFactors { u: narrow(u)?, s: narrowed(stream, s, a.dtype())?, vt: narrow(vt)?, info })
+}
+
+/// Says why a device cannot decompose m x n matrices.
+pub(super) fn check(operation: &'static str, device: Device, dtype: DType, m: usize, n: usize) -> Result<()> {
+    qr_reflectors::check(operation, device, dtype, m.max(n))?;
+    jacobi::check(operation, device, m.min(n))
+}
+
+/// Of matrices without elements, m >= n.
+fn empty(stream: &Stream, dtype: DType, extents: &Extents, mode: SvdMode) -> Result<SvdFactors> {
+    let (m, n) = (extents.m, extents.n);
+    let columns = if mode == SvdMode::Full { m } else { n };
+    let vectors = mode != SvdMode::Values;
+    let identity = |rows: usize, columns: usize| {
+        let one = |e: usize| f64::from(u8::from(e / columns == e % columns));
+        let values: Vec<f64> =
+            (0..extents.batches() * rows * columns).map(|e| one(e % (rows * columns))).collect();
+        Tensor::from_f64(&values, dtype, extents.shape(&[rows, columns]))?.to(stream)
+    };
+    Ok(SvdFactors {
+        u: vectors.then(|| identity(m, columns)).transpose()?,
+        s: Tensor::empty(stream, dtype, extents.shape(&[n]))?,
+        vt: vectors.then(|| identity(n, n)).transpose()?,
+        info: Tensor::zeros(DType::I32, &extents.batch[..])?.to(stream)?,
+    })
+}

@@ -1,0 +1,173 @@
+//! The native path: each row in the type that accumulates, sums in lanes, rows on all threads.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use tilewright_core::{Result, Stream, Tensor};
+
+use super::NormGradients;
+use super::rows::{Rows, block};
+use crate::reduce::exp::Real;
+use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
+
+/// Partial sums kept side by side.
+const LANES: usize = 32;
+/// Elements below which a thread more costs more than it gives.
+const TASK: usize = 1 << 14;
+
+pub(super) fn forward(rows: &Rows<'_>) -> Result<Tensor> {
+    with_float!(rows.x.dtype(), T => forward_of::<T>(rows))
+}
+
+pub(super) fn backward(rows: &Rows<'_>, dy: &Tensor) -> Result<NormGradients> {
+    with_float!(rows.x.dtype(), T => backward_of::<T>(rows, dy))
+}
+
+fn forward_of<T: Number<Sum: Real>>(rows: &Rows<'_>) -> Result<Tensor> {
+    let mut out = Tensor::empty(&Stream::cpu(), T::DTYPE, rows.x.shape())?;
+    if out.is_empty() {
+        return Ok(out);
+    }
+    let (x, weight) = (rows.x.to_host()?, whole::<T>(rows.weight)?);
+    let width = rows.width();
+    let task = (TASK / width).max(1) * width;
+    let (x, y) = (x.as_slice::<T>()?.par_chunks(task), out.as_slice_mut::<T>()?.par_chunks_mut(task));
+    x.zip(y).for_each(|(x, y)| {
+        let (mut row, mut result) = (vec![T::Sum::ZERO; rows.n], vec![T::Sum::ZERO; rows.n]);
+        let heads = weight.chunks_exact(rows.n).cycle();
+        for ((x, y), weight) in x.chunks_exact(rows.n).zip(y.chunks_exact_mut(rows.n)).zip(heads) {
+            widen(x, &mut row);
+            Arch::new().dispatch(Run(|| {
+                let _ = normalise(&mut row, rows.centred, rows.eps);
+                for ((y, &x), &weight) in result.iter_mut().zip(&row).zip(weight) {
+                    *y = x * weight;
+                }
+            }));
+            narrow(&result, y);
+        }
+    });
+    Ok(out)
+}
+
+fn backward_of<T: Number<Sum: Real>>(rows: &Rows<'_>, dy: &Tensor) -> Result<NormGradients> {
+    let mut dx = Tensor::empty(&Stream::cpu(), T::DTYPE, rows.x.shape())?;
+    let (x, dy, weight) = (rows.x.to_host()?, dy.to_host()?, whole::<T>(rows.weight)?);
+    let (n, width) = (rows.n, rows.width());
+    let mut total = vec![T::Sum::ZERO; width];
+    if !dx.is_empty() {
+        let block = block(rows.tokens) * width;
+        let (x, dy) = (x.as_slice::<T>()?.par_chunks(block), dy.as_slice::<T>()?.par_chunks(block));
+        let parts = x.zip(dy).zip(dx.as_slice_mut::<T>()?.par_chunks_mut(block)).map(|((x, dy), dx)| {
+            let mut by_weight = vec![T::Sum::ZERO; width];
+            let [mut row, mut given, mut result] = [(); 3].map(|()| vec![T::Sum::ZERO; n]);
+            let places = x.chunks_exact(n).zip(dy.chunks_exact(n)).zip(dx.chunks_exact_mut(n));
+            for (index, ((x, dy), dx)) in places.enumerate() {
+                let head = index % rows.heads * n..(index % rows.heads + 1) * n;
+                widen(x, &mut row);
+                widen(dy, &mut given);
+                let of_head = (&weight[head.clone()], &mut by_weight[head]);
+                Arch::new().dispatch(Run(|| gradient(&mut row, &mut given, of_head, &mut result, rows)));
+                narrow(&result, dx);
+            }
+            by_weight
+        });
+        // In the order of the blocks, whatever thread had them.
+        for part in parts.collect::<Vec<_>>() {
+            for (total, part) in total.iter_mut().zip(part) {
+                *total = total.plus(part);
+            }
+        }
+    }
+    let mut weight = Tensor::empty(&Stream::cpu(), T::DTYPE, rows.weight.shape())?;
+    narrow(&total, weight.as_slice_mut::<T>()?);
+    Ok(NormGradients { x: dx, weight })
+}
+
+/// One row: its gradient into `dx`, its share of the weights' gradient added. `row` and `dy` are used up.
+#[inline(always)]
+fn gradient<S: Real>(
+    row: &mut [S],
+    dy: &mut [S],
+    (weight, by_weight): (&[S], &mut [S]),
+    dx: &mut [S],
+    rows: &Rows<'_>,
+) {
+    let scale = normalise(row, rows.centred, rows.eps);
+    for ((sum, dy), (&x, &weight)) in by_weight.iter_mut().zip(dy.iter_mut()).zip(row.iter().zip(weight)) {
+        *sum = sum.plus(*dy * x);
+        *dy = *dy * weight;
+    }
+    let count = S::from_f64(row.len() as f64);
+    let mean = if rows.centred { sum_of(dy, dy, |dy, _| dy) / count } else { S::ZERO };
+    let along = sum_of(dy, row, |dy, x| dy * x) / count;
+    for ((dx, &dy), &x) in dx.iter_mut().zip(dy.iter()).zip(row.iter()) {
+        *dx = dy.minus(mean).minus(x * along) * scale;
+    }
+}
+
+/// Makes of a row (x - mean) r, and gives r = (mean square + eps)^-1/2.
+#[inline(always)]
+fn normalise<S: Real>(row: &mut [S], centred: bool, eps: f64) -> S {
+    let count = S::from_f64(row.len() as f64);
+    if centred {
+        let mean = sum_of(row, row, |x, _| x) / count;
+        row.iter_mut().for_each(|x| *x = x.minus(mean));
+    }
+    let square = sum_of(row, row, |x, _| x * x) / count;
+    let scale = S::from_f64(1.0 / (square.to_f64() + eps).sqrt());
+    row.iter_mut().for_each(|x| *x = *x * scale);
+    scale
+}
+
+#[inline(always)]
+fn sum_of<S: Real>(a: &[S], b: &[S], term: impl Fn(S, S) -> S) -> S {
+    let mut lanes = [S::ZERO; LANES];
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane = lane.plus(term(a, b));
+        }
+    }
+    for (lane, (&a, &b)) in lanes.iter_mut().zip(a_tail.iter().zip(b_tail)) {
+        *lane = lane.plus(term(a, b));
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = lanes[lane].plus(lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+fn widen<T: Number>(source: &[T], target: &mut [T::Sum]) {
+    let mut stage = [T::Sum::ZERO; LEAF];
+    for (source, target) in source.chunks(LEAF).zip(target.chunks_mut(LEAF)) {
+        target.copy_from_slice(T::load(source, &mut stage));
+    }
+}
+
+fn narrow<T: Number>(source: &[T::Sum], target: &mut [T]) {
+    for (source, target) in source.chunks(LEAF).zip(target.chunks_mut(LEAF)) {
+        T::store(target, |target| target.copy_from_slice(source));
+    }
+}
+
+/// All elements in the type that accumulates.
+fn whole<T: Number>(tensor: &Tensor) -> Result<Vec<T::Sum>> {
+    let mut all = vec![T::Sum::ZERO; tensor.elements()];
+    widen(tensor.to_host()?.as_slice::<T>()?, &mut all);
+    Ok(all)
+}
+
+/// A loop, compiled for the vector units that the machine has.
+struct Run<F>(F);
+
+impl<F: FnOnce()> WithSimd for Run<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        (self.0)()
+    }
+}

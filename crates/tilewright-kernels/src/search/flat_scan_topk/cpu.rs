@@ -1,0 +1,28 @@
+//! Native path: one group of all rows for all queries; many queries in blocks, so that few rows make work for all threads too.
+
+use rayon::prelude::*;
+use tilewright_core::{Result, Tensor};
+
+use super::FlatScanTopk;
+use crate::search::scan::{Group, Scan};
+use crate::search::vectors::{Vectors, results, with_vectors};
+
+/// Queries of a block: their packs take a small part of the last-level cache, and the rows are read again for each block only.
+const BLOCK: usize = 1024;
+
+pub(super) fn flat_scan_topk(vectors: &Vectors, args: &FlatScanTopk) -> Result<(Tensor, Tensor)> {
+    if args.k == 0 || vectors.b == 0 {
+        return results(&[], vectors.b, args.k);
+    }
+    let (queries, ids) = (vectors.host_queries()?, vectors.host_ids()?);
+    let found = with_vectors!(vectors.data.dtype(), T => {
+        let (data, keep) = (vectors.data.as_slice::<T>()?, vectors.host_keep()?);
+        let of_block = |queries: &[f32]| {
+            let (metric, k, d) = (args.metric, args.k, vectors.d);
+            let scan = Scan { metric, k, d, queries, data, ids: ids.as_deref(), keep };
+            scan.run(&[Group { rows: 0..vectors.n, queries: None }], &[])
+        };
+        queries.par_chunks(BLOCK * vectors.d).flat_map_iter(of_block).collect::<Vec<_>>()
+    });
+    results(&found, vectors.b, args.k)
+}

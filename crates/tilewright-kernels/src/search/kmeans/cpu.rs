@@ -1,0 +1,295 @@
+//! Native path: a tile of rows meets all centroids in registers, and its labels send its rows to their sums while they are in the cache.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use tilewright_core::{Error, Kind, Result, Tensor};
+
+use super::start::{draw, restarts};
+use super::{Kmeans, NAME, Start};
+use crate::search::Metric;
+use crate::search::exact;
+use crate::search::lanes::{Lanes, Task, WIDEST, dispatch};
+use crate::search::scan::Stored;
+use crate::search::tile::{self, Pack, dots, unrolled};
+use crate::search::vectors::with_vectors;
+
+/// Stretches of rows that are summed by themselves, at most: work for as many threads.
+const STRETCHES: usize = 64;
+/// Rows that are widened at a time.
+const CHUNK: usize = 256;
+
+pub(super) fn kmeans(x: &Tensor, initial: Option<&Tensor>, args: &Kmeans) -> Result<(Tensor, Tensor)> {
+    let &[n, d] = x.dims() else { unreachable!("checked to be a matrix") };
+    let (centroids, labels) = with_vectors!(x.dtype(), T => {
+        let x = x.as_slice::<T>()?;
+        let initial = match (initial, args.start) {
+            (Some(initial), _) => initial.as_slice::<f32>()?.to_vec(),
+            (None, Start::Random) => gathered(x, d, draw(n, args.k, args.seed)),
+            (None, Start::PlusPlus) => plus_plus(x, d, args),
+        };
+        lloyd(x, d, initial, args.iterations)?
+    });
+    Ok((Tensor::from_vec(centroids, [args.k, d])?, Tensor::from_vec(labels, [n])?))
+}
+
+fn row<T: Stored>(x: &[T], d: usize, at: usize, into: &mut Vec<f32>) {
+    let mut wide = Vec::new();
+    into.extend_from_slice(T::widened(&x[at * d..(at + 1) * d], &mut wide));
+}
+
+fn gathered<T: Stored>(x: &[T], d: usize, rows: Vec<u32>) -> Vec<f32> {
+    let mut centroids = Vec::with_capacity(rows.len() * d);
+    rows.into_iter().for_each(|at| row(x, d, at as usize, &mut centroids));
+    centroids
+}
+
+fn plus_plus<T: Stored>(x: &[T], d: usize, args: &Kmeans) -> Vec<f32> {
+    let n = x.len() / d;
+    let mut random = ChaCha8Rng::seed_from_u64(args.seed);
+    let mut centroids = Vec::with_capacity(args.k * d);
+    row(x, d, random.random_range(0..n), &mut centroids);
+    let mut nearest = vec![f32::INFINITY; n];
+    while centroids.len() < args.k * d {
+        let last = &centroids[centroids.len() - d..];
+        let sums: Vec<f64> = x
+            .par_chunks(CHUNK * d)
+            .zip(nearest.par_chunks_mut(CHUNK))
+            .map(|(x, nearest)| dispatch(Nearer { x, d, centroid: last, nearest }))
+            .collect();
+        let total: f64 = sums.iter().sum();
+        let at = if total > 0.0 && total.is_finite() {
+            let mut left = random.random_range(0.0..total);
+            let chunk = sums.iter().position(|sum| {
+                left -= sum;
+                left < 0.0
+            });
+            let chunk = chunk.unwrap_or(sums.len() - 1);
+            left += sums[chunk];
+            let stretch = &nearest[chunk * CHUNK..n.min((chunk + 1) * CHUNK)];
+            let inside = stretch.iter().position(|&distance| {
+                left -= f64::from(distance);
+                left < 0.0
+            });
+            // Rounding may leave a little over: then the last row that has any weight.
+            let last = stretch.iter().rposition(|&distance| distance > 0.0).unwrap_or(0);
+            chunk * CHUNK + inside.unwrap_or(last)
+        } else {
+            // Every row lies on a centroid, or no distance is a number: any row is as good, and Lloyd's iteration names what is wrong.
+            random.random_range(0..n)
+        };
+        row(x, d, at, &mut centroids);
+    }
+    centroids
+}
+
+/// Lowers the rows' distances to that from one more centroid, and sums them.
+struct Nearer<'a, T> {
+    x: &'a [T],
+    d: usize,
+    centroid: &'a [f32],
+    nearest: &'a mut [f32],
+}
+
+impl<T: Stored> Task for Nearer<'_, T> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<L: Lanes, const ROWS: usize>(self, lanes: L) -> f64 {
+        let mut wide = Vec::new();
+        let rows = T::widened(self.x, &mut wide);
+        let mut sum = 0.0;
+        for (row, nearest) in rows.chunks_exact(self.d).zip(self.nearest) {
+            *nearest = nearest.min(tile::squared_distance(lanes, row, self.centroid));
+            sum += f64::from(*nearest);
+        }
+        sum
+    }
+}
+
+fn lloyd<T: Stored>(
+    x: &[T],
+    d: usize,
+    mut centroids: Vec<f32>,
+    iterations: usize,
+) -> Result<(Vec<f32>, Vec<i64>)> {
+    let (n, k) = (x.len() / d, centroids.len() / d);
+    // So that sums are a small part of the work and memory; by n and k alone, so that every machine sums alike.
+    let stretch = n.div_ceil(STRETCHES.min(n.div_ceil(2 * k)).max(1)).max(1);
+    let mut labels = vec![0i64; n];
+    for _ in 0..iterations {
+        let every: Vec<u32> = (0..k as u32).collect();
+        let assigned: Vec<Sums> = x
+            .par_chunks(stretch * d)
+            .zip(labels.par_chunks_mut(stretch))
+            .map(|(x, labels)| dispatch(Assign { x, d, centroids: &centroids, every: &every, labels }))
+            .collect();
+        let all = assigned.into_iter().reduce(Sums::plus).expect("at least one row");
+        if let Some(c) = all.sums.iter().position(|sum| !sum.is_finite()) {
+            return Err(not_finite(x, d, c / d));
+        }
+        let restarts = if all.counts.contains(&0) {
+            restarts(&all.counts, &distances(x, d, &centroids, &labels))
+        } else {
+            vec![-1; k]
+        };
+        for (c, centroid) in centroids.chunks_mut(d).enumerate() {
+            let count = f64::from(all.counts[c]);
+            if restarts[c] >= 0 {
+                let mut fresh = Vec::with_capacity(d);
+                row(x, d, restarts[c] as usize, &mut fresh);
+                centroid.copy_from_slice(&fresh);
+            } else if count > 0.0 {
+                let sums = &all.sums[c * d..(c + 1) * d];
+                centroid.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum / count) as f32);
+            }
+        }
+    }
+    Ok((centroids, labels))
+}
+
+/// Names the first row that is not finite; the centroid of `initial`, where there is none.
+fn not_finite<T: Stored>(x: &[T], d: usize, centroid: usize) -> Error {
+    let mut wide = Vec::new();
+    let row = x.chunks(d).position(|row| T::widened(row, &mut wide).iter().any(|x| !x.is_finite()));
+    let (what, index) =
+        row.map_or(("the sum of a centroid is not finite", centroid), |row| ("x is not finite", row));
+    Error::new(NAME, Kind::Numerical { what: what.to_owned(), index })
+}
+
+/// The rows' distances from their own centroids.
+fn distances<T: Stored>(x: &[T], d: usize, centroids: &[f32], labels: &[i64]) -> Vec<f32> {
+    x.par_chunks(CHUNK * d)
+        .zip(labels.par_chunks(CHUNK))
+        .flat_map_iter(|(x, labels)| {
+            let mut wide = Vec::new();
+            let rows = T::widened(x, &mut wide).chunks(d);
+            let own = |(row, &label): (&[f32], &i64)| {
+                exact::distance(Metric::L2, &centroids[label as usize * d..][..d], 0.0, row)
+            };
+            rows.zip(labels).map(own).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What the rows of a stretch add to each centroid.
+struct Sums {
+    /// `[k, d]`
+    sums: Vec<f64>,
+    /// `[k]`
+    counts: Vec<u32>,
+}
+
+impl Sums {
+    fn plus(mut self, other: Sums) -> Sums {
+        self.sums.iter_mut().zip(other.sums).for_each(|(sum, other)| *sum += other);
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, other)| *count += other);
+        self
+    }
+}
+
+/// Labels a stretch of rows and sums them by label.
+struct Assign<'a, T> {
+    x: &'a [T],
+    d: usize,
+    centroids: &'a [f32],
+    every: &'a [u32],
+    labels: &'a mut [i64],
+}
+
+/// Some centroids side by side, and what their products become scores with.
+struct Rivals {
+    pack: Pack,
+    /// |c|²/2; infinity in lanes without a centroid.
+    halves: Vec<f32>,
+    /// Their numbers.
+    numbers: Vec<f32>,
+}
+
+impl<T: Stored> Task for Assign<'_, T> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn run<L: Lanes, const ROWS: usize>(self, lanes: L) -> Sums {
+        let d = self.d;
+        let rivals: Vec<Rivals> = Pack::all(L::WIDTH, self.centroids, d, self.every)
+            .into_iter()
+            .map(|pack| {
+                let squared = |&c: &u32| tile::squared_length(lanes, &self.centroids[c as usize * d..][..d]);
+                let mut halves: Vec<f32> = pack.members.iter().map(|c| 0.5 * squared(c)).collect();
+                let mut numbers: Vec<f32> = pack.members.iter().map(|&c| c as f32).collect();
+                halves.resize(pack.vectors * L::WIDTH, f32::INFINITY);
+                numbers.resize(pack.vectors * L::WIDTH, 0.0);
+                Rivals { pack, halves, numbers }
+            })
+            .collect();
+        let k = self.every.len();
+        let mut all = Sums { sums: vec![0.0; k * d], counts: vec![0; k] };
+        let (mut wide, mut tail) = (Vec::new(), Vec::new());
+        let chunk = CHUNK / ROWS * ROWS;
+        for (x, labels) in self.x.chunks(chunk * d).zip(self.labels.chunks_mut(chunk)) {
+            let data = T::widened(x, &mut wide);
+            for (rows, labels) in data.chunks(ROWS * d).zip(labels.chunks_mut(ROWS)) {
+                let block = if labels.len() == ROWS {
+                    rows
+                } else {
+                    tail.clear();
+                    tail.extend_from_slice(rows);
+                    tail.resize(ROWS * d, 0.0);
+                    &tail
+                };
+                let mut least = [lanes.splat(f32::INFINITY); ROWS];
+                let mut marked = [lanes.splat(0.0); ROWS];
+                for rivals in &rivals {
+                    match rivals.pack.vectors {
+                        1 => compare::<L, ROWS, 1>(lanes, block, d, rivals, &mut least, &mut marked),
+                        2 => compare::<L, ROWS, 2>(lanes, block, d, rivals, &mut least, &mut marked),
+                        _ => compare::<L, ROWS, 3>(lanes, block, d, rivals, &mut least, &mut marked),
+                    }
+                }
+                for ((row, label), (least, marked)) in
+                    rows.chunks_exact(d).zip(labels).zip(least.into_iter().zip(marked))
+                {
+                    let c = winner::<L>(lanes.array(least), lanes.array(marked));
+                    *label = c as i64;
+                    all.counts[c] += 1;
+                    let sums = &mut all.sums[c * d..(c + 1) * d];
+                    sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+                }
+            }
+        }
+        all
+    }
+}
+
+#[inline(always)]
+fn compare<L: Lanes, const ROWS: usize, const N: usize>(
+    lanes: L,
+    rows: &[f32],
+    d: usize,
+    rivals: &Rivals,
+    least: &mut [L::V; ROWS],
+    marked: &mut [L::V; ROWS],
+) {
+    let sums = dots::<L, ROWS, N>(lanes, rows, d, &rivals.pack);
+    unrolled!(n < N, {
+        let half = lanes.load(&rivals.halves[n * L::WIDTH..]);
+        let number = lanes.load(&rivals.numbers[n * L::WIDTH..]);
+        unrolled!(r < ROWS, {
+            lanes.keep_less(lanes.sub(half, sums[r][n]), number, &mut least[r], &mut marked[r]);
+        });
+    });
+}
+
+/// The number of the least score, the lowest among equals.
+#[inline(always)]
+fn winner<L: Lanes>(least: [f32; WIDEST], marked: [f32; WIDEST]) -> usize {
+    let mut best = (least[0], marked[0]);
+    for lane in 1..L::WIDTH {
+        let other = (least[lane], marked[lane]);
+        if other.0 < best.0 || other.0 == best.0 && other.1 < best.1 {
+            best = other;
+        }
+    }
+    best.1 as usize
+}

@@ -1,0 +1,143 @@
+//! K-means: `k` centroids of the rows, by Lloyd's iteration.
+//!
+//! # Math
+//! Repeat: label(i) = the c with the least |x_i - centroid_c|², the lowest one among equals; centroid_c = the mean of the rows with label c. A centroid without
+//! rows starts anew: the j-th of them at the row that is j-th farthest from its own centroid (by distance, then number), or stays where no row is off its own.
+//!
+//! # Shapes
+//! | tensor | shape | layout | dtype |
+//! |---|---|---|---|
+//! | x | `[n, d]`, n >= k, d >= 1 | any strides; row-major is read in place | f32; f16, bf16, i8 (CPU) |
+//! | initial (optional) | `[k, d]` | any strides | f32 |
+//! | centroids | `[k, d]` | row-major | f32 |
+//! | labels | `[n]` | row-major | i64 |
+//!
+//! `labels` are those that the last update averaged: one assignment older than `centroids`.
+//!
+//! # Numerics
+//! Labels come from |c|²/2 - x·c in f32, off by at most g (|x||c| + |c|²/2), g = (d + 8) u / (1 - (d + 8) u): two centroids whose distances differ by less than twice
+//! that may change places (on a GPU: from differences, off by g times the distance). Sums are in f64 on the CPU and in f32 on a GPU. Deterministic: how rows are
+//! summed depends on n and k alone, and draws on the seed. A row that is not finite is an error on the CPU; on a GPU it makes centroids that are not.
+//!
+//! # Constraints
+//! 1 <= k <= n, at least one iteration. `plusplus` on the CPU only: each draw waits for a sum over all rows.
+//!
+//! # Sources
+//! Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (2007).
+//!
+//! # Example
+//! ```
+//! use tilewright_core::{Stream, Tensor};
+//! use tilewright_kernels::search::{Kmeans, kmeans};
+//!
+//! let x = Tensor::from_vec(vec![0.0f32, 1.0, 10.0, 12.0], [4, 1])?;
+//! let initial = Tensor::from_vec(vec![0.0f32, 9.0], [2, 1])?;
+//! let (centroids, labels) = kmeans(&Stream::cpu(), &x, Some(&initial), &Kmeans { k: 2, ..Kmeans::default() })?;
+//! assert_eq!(centroids.to_vec::<f32>()?, [0.5, 11.0]);
+//! assert_eq!(labels.to_vec::<i64>()?, [0, 0, 1, 1]);
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+mod cases;
+mod cpu;
+mod gpu;
+mod reference;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::str::FromStr;
+
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+
+pub(crate) use cases::KERNEL;
+
+use super::vectors::DTYPES;
+use crate::arguments::check_tensor;
+
+const NAME: &str = "kmeans";
+
+/// Where the centroids start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// At different rows, each as likely as any other.
+    #[default]
+    Random,
+    /// At rows that are drawn one after another, each as likely as its squared distance from those before it.
+    PlusPlus,
+}
+
+impl FromStr for Start {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "random" => Ok(Start::Random),
+            "plusplus" => Ok(Start::PlusPlus),
+            _ => Err(Error::range(NAME, "start", "random or plusplus", format!("{text:?}"))),
+        }
+    }
+}
+
+/// Arguments of [`kmeans`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kmeans {
+    /// How many centroids. Default 1.
+    pub k: usize,
+    /// How many updates. Default 10.
+    pub iterations: usize,
+    /// Where they start, without `initial`. Default at random rows.
+    pub start: Start,
+    /// Seeds the draws. Default 1.
+    pub seed: u64,
+}
+
+impl Default for Kmeans {
+    fn default() -> Self {
+        Self { k: 1, iterations: 10, start: Start::Random, seed: 1 }
+    }
+}
+
+/// `k` centroids of the rows of `x`, and the rows' labels. Fails on shapes, dtypes, devices and counts that do not fit, and on the CPU on a row that is not
+/// finite, which it names.
+pub fn kmeans(
+    stream: &Stream,
+    x: &Tensor,
+    initial: Option<&Tensor>,
+    args: &Kmeans,
+) -> Result<(Tensor, Tensor)> {
+    check_tensor(NAME, "x", stream, x, DTYPES)?;
+    check_rows(stream.device(), x.dtype())?;
+    let &[n, d] = x.dims() else {
+        return Err(Error::shape(NAME, "x", "[n, d]", x.shape()));
+    };
+    if d == 0 || n >= u32::MAX as usize {
+        return Err(Error::shape(NAME, "x", "[n, d] with d >= 1 and fewer than 2^32 - 1 rows", x.shape()));
+    }
+    if args.k == 0 || args.k > n {
+        return Err(Error::range(NAME, "k", format!("1..={n}, the number of rows"), args.k));
+    }
+    if args.iterations == 0 {
+        return Err(Error::range(NAME, "iterations", "at least 1", 0));
+    }
+    if let Some(initial) = initial {
+        check_tensor(NAME, "initial", stream, initial, &[DType::F32])?;
+        if initial.dims() != [args.k, d] {
+            return Err(Error::shape(NAME, "initial", format!("[{}, {d}]", args.k), initial.shape()));
+        }
+    }
+    let (x, initial) = (x.to(stream)?, initial.map(|initial| initial.to(stream)).transpose()?);
+    match stream.device() {
+        Device::Cpu => cpu::kmeans(&x, initial.as_ref(), args),
+        _ => gpu::kmeans(stream, &x, initial.as_ref(), args),
+    }
+}
+
+fn check_rows(device: Device, dtype: DType) -> Result<()> {
+    if device == Device::Cpu || dtype == DType::F32 {
+        return Ok(());
+    }
+    let why =
+        format!("a GPU compares rows with centroids of their own dtype, and centroids are f32, not {dtype}");
+    Err(Error::unsupported(NAME, device, why))
+}

@@ -1,0 +1,45 @@
+//! The truth: Lloyd's iteration in f64.
+
+/// Centroids, the sums of the absolute terms of each element, and the labels that made them.
+pub(super) struct Clusters {
+    pub(super) centroids: Vec<Vec<f64>>,
+    pub(super) magnitudes: Vec<Vec<f64>>,
+    pub(super) labels: Vec<i64>,
+}
+
+pub(super) fn lloyd(x: &[Vec<f64>], initial: &[Vec<f64>], iterations: usize) -> Clusters {
+    let mut centroids = initial.to_vec();
+    let mut magnitudes = vec![vec![0.0; initial[0].len()]; initial.len()];
+    let mut labels = vec![0i64; x.len()];
+    for _ in 0..iterations {
+        let mut own = vec![0.0; x.len()];
+        for (row, x) in x.iter().enumerate() {
+            let distance = |c: &[f64]| x.iter().zip(c).map(|(x, c)| (x - c) * (x - c)).sum::<f64>();
+            let distances: Vec<f64> = centroids.iter().map(|c| distance(c)).collect();
+            let label =
+                (0..distances.len()).fold(0, |best, c| if distances[c] < distances[best] { c } else { best });
+            (labels[row], own[row]) = (label as i64, distances[label]);
+        }
+        let mut farthest: Vec<usize> = (0..x.len()).filter(|&row| own[row] > 0.0).collect();
+        farthest.sort_by(|&a, &b| own[b].total_cmp(&own[a]).then(a.cmp(&b)));
+        let mut farthest = farthest.into_iter();
+        for c in 0..centroids.len() {
+            let members: Vec<&Vec<f64>> =
+                x.iter().zip(&labels).filter(|(_, label)| **label == c as i64).map(|(x, _)| x).collect();
+            let count = members.len() as f64;
+            for j in 0..centroids[c].len() {
+                if !members.is_empty() {
+                    centroids[c][j] = members.iter().map(|x| x[j]).sum::<f64>() / count;
+                    magnitudes[c][j] = members.iter().map(|x| x[j].abs()).sum::<f64>() / count;
+                }
+            }
+            if members.is_empty()
+                && let Some(row) = farthest.next()
+            {
+                centroids[c].clone_from(&x[row]);
+                magnitudes[c].fill(0.0);
+            }
+        }
+    }
+    Clusters { centroids, magnitudes, labels }
+}

@@ -1,0 +1,69 @@
+use tilewright_core::{DType, Stream, Tensor};
+
+use super::{Kmeans, Start, kmeans};
+use crate::search::{FlatScanTopk, flat_scan_topk};
+
+fn waves(n: usize, d: usize) -> Tensor {
+    Tensor::from_vec((0..n * d).map(|i| (i as f32 * 0.37).sin() + (i % 7) as f32).collect(), [n, d]).unwrap()
+}
+
+/// The sum of the squared distances of the rows from their nearest centroids.
+fn objective(x: &Tensor, centroids: &Tensor) -> f64 {
+    let cpu = Stream::cpu();
+    let (distances, _) = flat_scan_topk(&cpu, x, centroids, None, None, &FlatScanTopk::default()).unwrap();
+    distances.to_f64_vec().unwrap().iter().sum()
+}
+
+#[test]
+fn the_objective_falls_and_a_seed_repeats() {
+    let (cpu, x) = (Stream::cpu(), waves(900, 19));
+    for start in [Start::Random, Start::PlusPlus] {
+        let run = |iterations, seed| {
+            let args = Kmeans { k: 40, iterations, start, seed };
+            kmeans(&cpu, &x, None, &args).unwrap().0
+        };
+        let falling: Vec<f64> = (1..8).map(|iterations| objective(&x, &run(iterations, 3))).collect();
+        assert!(falling.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-6)), "{start:?}: {falling:?}");
+        assert_eq!(run(5, 3).to_bytes().unwrap(), run(5, 3).to_bytes().unwrap());
+        assert_ne!(run(5, 3).to_bytes().unwrap(), run(5, 4).to_bytes().unwrap());
+    }
+}
+
+#[test]
+fn as_many_centroids_as_different_rows_are_those_rows() {
+    let (cpu, x) = (Stream::cpu(), waves(30, 4));
+    for start in [Start::Random, Start::PlusPlus] {
+        let args = Kmeans { k: 30, start, ..Kmeans::default() };
+        let (centroids, labels) = kmeans(&cpu, &x, None, &args).unwrap();
+        assert_eq!(objective(&x, &centroids), 0.0);
+        let mut labels = labels.to_vec::<i64>().unwrap();
+        labels.sort_unstable();
+        assert!(labels.into_iter().eq(0..30));
+    }
+    // More centroids than different rows: those that are left over stay.
+    let same = Tensor::from_vec(vec![1.5f32; 20], [10, 2]).unwrap();
+    let args = Kmeans { k: 4, start: Start::PlusPlus, ..Kmeans::default() };
+    assert_eq!(kmeans(&cpu, &same, None, &args).unwrap().0.to_vec::<f32>().unwrap(), vec![1.5; 8]);
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let cpu = Stream::cpu();
+    let mut values = waves(12, 3).to_vec::<f32>().unwrap();
+    values[3 * 7 + 1] = f32::NAN;
+    let holed = Tensor::from_vec(values, [12, 3]).unwrap();
+    let initial = Tensor::zeros(DType::F32, [2, 4]).unwrap();
+    let call = |x: &Tensor, initial: Option<&Tensor>, args: Kmeans| {
+        kmeans(&cpu, x, initial, &args).unwrap_err().to_string()
+    };
+    let two = Kmeans { k: 2, ..Kmeans::default() };
+    for (error, part) in [
+        (call(&waves(3, 2), None, Kmeans { k: 4, ..two }), "k is 4, expected 1..=3"),
+        (call(&waves(3, 2), None, Kmeans { k: 0, ..two }), "k is 0"),
+        (call(&waves(3, 2), None, Kmeans { iterations: 0, ..two }), "iterations is 0"),
+        (call(&waves(3, 3), Some(&initial), two), "initial has shape [2, 4], expected [2, 3]"),
+        (call(&holed, None, two), "x is not finite at 7"),
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Generation: prompts are read in chunks, then each text is written on token by token. The state stays on the device.
+
+use tilewright_core::{DType, Error, Result};
+use tilewright_kernels::elementwise::{CopyTo, copy};
+
+use crate::{Model, Sampler};
+
+const NAME: &str = "generate";
+
+/// How texts are written on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// New tokens for each text at most. Default 256.
+    pub tokens: usize,
+    /// Tokens of a prompt that are read at a time at most: it bounds the memory. Default 4096.
+    pub prefill: usize,
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Generation { tokens: 256, prefill: 4096 }
+    }
+}
+
+/// Writes each prompt on, and gives what was written.
+///
+/// `sampler` makes the sampler of each text; `stream(text, token)` sees each token at once, and ends its text by `false`. A token that the config
+/// says ends a text ends it, and is kept.
+///
+/// Prompts may have different lengths: all are read together as far as the shortest goes, in chunks, then step by step, each text taking its
+/// own prompt's next token as long as there is one. What a text becomes does not depend on the others but by rounding.
+///
+/// # Errors
+/// No prompt, or one without tokens; a token that the vocabulary lacks; logits that are NaN.
+pub fn generate(
+    model: &Model,
+    prompts: &[Vec<u32>],
+    options: &Generation,
+    sampler: impl Fn(usize) -> Box<dyn Sampler>,
+    mut stream: impl FnMut(usize, u32) -> bool,
+) -> Result<Vec<Vec<u32>>> {
+    let Some(shortest) = prompts.iter().map(Vec::len).min().filter(|&shortest| shortest > 0) else {
+        return Err(Error::range(NAME, "prompts", "at least one, each of at least 1 token", "fewer"));
+    };
+    if options.prefill == 0 {
+        return Err(Error::range(NAME, "prefill", "at least 1", 0));
+    }
+    let mut samplers: Vec<_> = (0..prompts.len()).map(sampler).collect();
+    let mut written = vec![Vec::new(); prompts.len()];
+    let mut open = vec![options.tokens > 0; prompts.len()];
+    if options.tokens == 0 {
+        return Ok(written);
+    }
+    let vocabulary = model.config().vocab_size;
+    let (mut state, mut read, mut logits) = (None, 0, None);
+    while read < shortest {
+        let end = shortest.min(read + options.prefill);
+        let rows: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt[read..end]).collect();
+        let (next, after) = model.next(&model.tokens(&rows)?, state.as_ref())?;
+        (state, logits, read) = (Some(after), Some(next), end);
+    }
+    loop {
+        let next = logits.take().expect("a prompt has tokens");
+        let next = match next.dtype() {
+            DType::F32 => next,
+            _ => copy(model.stream(), &next, &CopyTo { dtype: Some(DType::F32) })?,
+        };
+        let all = next.to_vec::<f32>()?;
+        let mut tokens = Vec::with_capacity(prompts.len());
+        for (text, row) in all.chunks_exact(vocabulary).enumerate() {
+            if let Some(&token) = prompts[text].get(read) {
+                tokens.push([token]);
+                continue;
+            }
+            if !open[text] {
+                // Its row is computed with the others, and counts for nothing.
+                tokens.push([0]);
+                continue;
+            }
+            if let Some(token) = row.iter().position(|logit| logit.is_nan()) {
+                return Err(Error::new(
+                    NAME,
+                    tilewright_core::Kind::Numerical { what: "NaN among the logits".into(), index: token },
+                ));
+            }
+            let token = samplers[text].choose(row);
+            written[text].push(token);
+            open[text] =
+                stream(text, token) && !model.config().ends(token) && written[text].len() < options.tokens;
+            tokens.push([token]);
+        }
+        if !open.contains(&true) {
+            return Ok(written);
+        }
+        let (next, after) = model.next(&model.tokens(&tokens)?, state.as_ref())?;
+        (state, logits, read) = (Some(after), Some(next), read + 1);
+    }
+}

@@ -1,0 +1,38 @@
+//! The xLSTM language model: blocks of an mLSTM and a SwiGLU network, as in xLSTM-7B.
+//!
+//! Config and weights have the names of Hugging Face's `xLSTMForCausalLM`. All arithmetic on tensors is that of `tilewright-kernels`, on the
+//! device of the [`Stream`](tilewright_core::Stream) that a [`Model`] is made with.
+//!
+//! - load, save, logits, loss and gradients: [`Config`], [`Model`];
+//! - prompts read in chunks, then written on token by token, the state on the device: [`generate()`];
+//! - AdamW, clipping, warm-up and cosine, accumulation, checkpoints that resume to the bit: [`train::Trainer`];
+//! - perplexity: [`evaluate()`].
+//!
+//! ```
+//! use tilewright_core::{DType, Stream};
+//! use tilewright_lm::{Config, Generation, Greedy, Model, bytes, generate};
+//!
+//! let config = Config { hidden_size: 64, num_hidden_layers: 1, num_heads: 2, ..Config::bytes() };
+//! let model = Model::random(config, &Stream::cpu(), DType::F32, 1)?;
+//! let options = Generation { tokens: 5, ..Generation::default() };
+//! let written = generate(&model, &[bytes::encode("To be")], &options, |_| Box::new(Greedy), |_, _| true)?;
+//! assert_eq!(written[0].len(), 5);
+//! # Ok::<(), tilewright_core::Error>(())
+//! ```
+
+pub mod bytes;
+pub mod train;
+
+mod config;
+mod evaluate;
+mod generate;
+mod model;
+mod sample;
+mod weights;
+
+pub use config::{Config, TokenIds};
+pub use evaluate::{Evaluation, evaluate};
+pub use generate::{Generation, generate};
+pub use model::{Model, State};
+pub use sample::{Greedy, Sampler, Sampling};
+pub use weights::{BlockWeights, Weights};

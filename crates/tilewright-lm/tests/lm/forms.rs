@@ -1,0 +1,126 @@
+//! Texts read in one go, in pieces, by steps, alone and in batches are the same texts.
+
+use tilewright_core::{DType, Stream, Tensor};
+use tilewright_lm::{Generation, Greedy, Sampling, State, evaluate, generate};
+
+use crate::tiny::{self, distance};
+
+#[test]
+fn pieces_and_steps_give_the_logits_of_one_shot() {
+    // In f64 what is left is rounding of 1e-16; in f32 of 1e-7, through two blocks.
+    for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
+        let model = tiny::model(&Stream::cpu(), dtype);
+        let texts = tiny::texts(3, 75, 2);
+        let (whole, last) = model.logits(&model.tokens(&texts).unwrap(), None).unwrap();
+        let mut state: Option<State> = None;
+        let mut from = 0;
+        for length in [1, 40, 1, 33] {
+            let rows: Vec<&[u32]> = texts.iter().map(|text| &text[from..from + length]).collect();
+            let (piece, after) = model.logits(&model.tokens(&rows).unwrap(), state.as_ref()).unwrap();
+            assert!(distance(&piece, &whole.slice(1, from..from + length).unwrap()) < tolerance);
+            let (next, _) = model.next(&model.tokens(&rows).unwrap(), state.as_ref()).unwrap();
+            assert!(distance(&next, &piece.select(1, length - 1).unwrap()) < tolerance);
+            (state, from) = (Some(after), from + length);
+        }
+        // C and n are relative to exp(m), and m is the recurrence's own: they can be compared as they are.
+        let (by_pieces, at_once) = (state.unwrap().tensors(), last.tensors());
+        for (name, tensor) in &at_once {
+            assert!(distance(tensor, &by_pieces[name]) < 10.0 * tolerance, "{name}");
+        }
+        let restored = State::from_tensors(&Stream::cpu(), &at_once).unwrap();
+        assert_eq!((restored.batch(), restored.tensors().len()), (3, 6));
+    }
+}
+
+#[test]
+fn logits_stay_below_their_cap() {
+    let model = tiny::model(&Stream::cpu(), DType::F32);
+    let (logits, _) = model.logits(&model.tokens(&tiny::texts(1, 20, 8)).unwrap(), None).unwrap();
+    assert!(logits.to_vec::<f32>().unwrap().iter().all(|logit| logit.abs() < 30.0));
+}
+
+#[test]
+fn a_batch_of_prompts_of_different_lengths_is_each_alone() {
+    let model = tiny::model(&Stream::cpu(), DType::F32);
+    let texts = tiny::texts(3, 30, 4);
+    let prompts = vec![texts[0][..7].to_vec(), texts[1][..30].to_vec(), texts[2][..12].to_vec()];
+    let options = Generation { tokens: 15, prefill: 3 };
+    let sampled = |text: usize| -> Box<dyn tilewright_lm::Sampler> {
+        Box::new(Sampling::new(0.9, 0, 0.95, 42, text as u64).unwrap())
+    };
+    let together = generate(&model, &prompts, &options, sampled, |_, _| true).unwrap();
+    for (text, prompt) in prompts.iter().enumerate() {
+        let alone =
+            generate(&model, std::slice::from_ref(prompt), &options, |_| sampled(text), |_, _| true).unwrap();
+        assert_eq!(alone[0], together[text], "text {text}");
+        assert_eq!(alone[0].len(), 15);
+    }
+}
+
+#[test]
+fn streams_see_every_token_and_may_stop() {
+    let model = tiny::model(&Stream::cpu(), DType::F32);
+    let mut seen = Vec::new();
+    let prompts = tiny::texts(2, 5, 4);
+    let written = generate(
+        &model,
+        &prompts,
+        &Generation::default(),
+        |_| Box::new(Greedy),
+        |text, token| {
+            seen.push((text, token));
+            seen.iter().filter(|(other, _)| *other == text).count() < 3 + text
+        },
+    );
+    let written = written.unwrap();
+    assert_eq!((written[0].len(), written[1].len(), seen.len()), (3, 4, 7));
+    let of_first: Vec<u32> = seen.iter().filter(|(text, _)| *text == 0).map(|(_, token)| *token).collect();
+    assert_eq!(of_first, written[0]);
+}
+
+#[test]
+fn evaluation_is_the_mean_over_all_windows() {
+    let model = tiny::model(&Stream::cpu(), DType::F64);
+    let text = tiny::texts(1, 24, 9).remove(0);
+    let found = evaluate(&model, &text, 10, 2).unwrap();
+    let mut sum = 0.0;
+    for window in [&text[0..11], &text[10..21], &text[20..24]] {
+        let targets: Vec<i64> = window[1..].iter().map(|&token| i64::from(token)).collect();
+        let tokens = model.tokens(&[&window[..window.len() - 1]]).unwrap();
+        sum += model.loss(&tokens, &model.targets(&[targets]).unwrap()).unwrap().0;
+    }
+    assert!((found.loss - sum / 23.0).abs() < 1e-12 && found.tokens == 23, "{found:?}");
+    assert!((found.perplexity() - (sum / 23.0).exp()).abs() < 1e-9);
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let model = tiny::model(&Stream::cpu(), DType::F32);
+    let generated = |prompts: &[Vec<u32>]| {
+        generate(&model, prompts, &Generation::default(), |_| Box::new(Greedy), |_, _| true)
+            .unwrap_err()
+            .to_string()
+    };
+    let tokens = model.tokens(&[[1u32, 2]]).unwrap();
+    let (_, of_two) = model.logits(&model.tokens(&[[1u32], [2]]).unwrap(), None).unwrap();
+    let (_, mut wrong) =
+        model.logits(&tokens, None).map(|(logits, state)| (logits, state.tensors())).unwrap();
+    wrong.insert("layers.1.c".into(), Tensor::zeros(DType::F32, [1, 2, 2, 5]).unwrap());
+    let wrong = State::from_tensors(&Stream::cpu(), &wrong).unwrap();
+    for (error, part) in [
+        (generated(&[]), "prompts is fewer, expected at least one"),
+        (generated(&[vec![1], vec![]]), "prompts is fewer"),
+        (generated(&[vec![11]]), "token is 11, expected 0..11"),
+        (
+            model.tokens(&[vec![1u32, 2], vec![1]]).unwrap_err().to_string(),
+            "length of a row of tokens is 1, expected 2",
+        ),
+        (model.targets(&[[11i64]]).unwrap_err().to_string(), "target is 11, expected below 11"),
+        (model.logits(&tokens, Some(&of_two)).unwrap_err().to_string(), "state is of 2"),
+        (model.logits(&tokens, Some(&wrong)).unwrap_err().to_string(), "c has shape [1, 2, 2, 5]"),
+        (model.logits(&tokens.reshape([2]).unwrap(), None).unwrap_err().to_string(), "tokens has shape [2]"),
+        (evaluate(&model, &[1], 4, 1).unwrap_err().to_string(), "tokens is 1, expected at least 2"),
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The model, judged.
+
+mod devices;
+mod files;
+mod forms;
+mod gradients;
+mod hugging_face;
+mod tiny;
+mod training;

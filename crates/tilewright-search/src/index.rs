@@ -1,0 +1,286 @@
+//! Indexes that change while they are searched.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use rand::SeedableRng;
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
+use tilewright_core::{Error, Result, Stream, Tensor};
+use tilewright_kernels::search::{Kmeans, Metric, kmeans};
+
+use crate::recipe::Recipe;
+use crate::segment::{Part, Segment, joined};
+use crate::snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
+use crate::{file, snapshot};
+
+/// Vectors for each centroid that training looks at, at most: more move centroids less than the next run's draw does.
+const ENOUGH: usize = 256;
+/// Iterations of training.
+const ITERATIONS: usize = 10;
+
+/// Vectors by id. Shared between threads as it is: every method takes `&self`.
+///
+/// A search runs on the [`Snapshot`] of the moment it began, and waits for nobody; changes wait for each other, and are seen whole or not at all.
+pub struct Index {
+    now: RwLock<Snapshot>,
+    /// Held by whoever makes the next snapshot.
+    writing: Mutex<()>,
+}
+
+impl Index {
+    /// An empty index over vectors of length `d`.
+    pub fn new(recipe: Recipe, d: usize, metric: Metric) -> Result<Self> {
+        if d == 0 {
+            return Err(Error::range("index", "d", "at least 1", 0));
+        }
+        Ok(Self::from(Snapshot { recipe, metric, d, centroids: None, parts: Arc::default(), device: None }))
+    }
+
+    /// The index as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Finds the centroids of an index with lists, from a sample of at most 256 vectors for each. An index that has vectors keeps its centroids: that is an
+    /// error, and so are fewer vectors than lists. A flat index learns nothing.
+    pub fn train(&self, vectors: &Tensor) -> Result<()> {
+        let (_writing, mut next) = self.change();
+        next.check("vectors", vectors)?;
+        let Recipe::IvfFlat { nlist } = next.recipe else { return Ok(()) };
+        if !next.is_empty() {
+            return Err(Error::layout("train", "index", "holds vectors in the lists of its centroids"));
+        }
+        let (n, d) = (vectors.dims()[0], next.d);
+        let enough = nlist.saturating_mul(ENOUGH);
+        let vectors = if n > enough {
+            let all = vectors.to_host()?;
+            let all = all.as_slice::<f32>()?;
+            let mut chosen = sample(&mut ChaCha8Rng::seed_from_u64(1), n, enough).into_vec();
+            chosen.sort_unstable();
+            let mut some = Vec::with_capacity(enough * d);
+            chosen.into_iter().for_each(|row| some.extend_from_slice(&all[row * d..(row + 1) * d]));
+            Tensor::from_vec(some, [enough, d])?
+        } else {
+            vectors.to_host()?
+        };
+        let args = Kmeans { k: nlist, iterations: ITERATIONS, ..Kmeans::default() };
+        let (centroids, _) =
+            kmeans(&Stream::cpu(), &vectors, None, &args).map_err(|error| error.within("train"))?;
+        next.centroids = Some(centroids);
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Takes the centroids `[nlist, d]` as they are, instead of training.
+    pub fn set_centroids(&self, centroids: &Tensor) -> Result<()> {
+        let (_writing, mut next) = self.change();
+        next.check("centroids", centroids)?;
+        let nlist = next.recipe.nlist();
+        if next.recipe == Recipe::Flat || centroids.dims()[0] != nlist || !next.is_empty() {
+            let expected = format!("one for each of {nlist} lists of an empty index with lists");
+            return Err(Error::shape("set_centroids", "centroids", expected, centroids.shape()));
+        }
+        next.centroids = Some(centroids.to_host()?);
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Adds vectors `[n, d]` under their ids, or under the numbers from the first that is beyond all ids on. Gives the ids. Fails, and adds nothing, on an id
+    /// that is negative, there already, or given twice.
+    pub fn add(&self, vectors: &Tensor, ids: Option<&[i64]>) -> Result<Vec<i64>> {
+        let (_writing, next) = self.change();
+        let (next, ids) = added(next, vectors, ids)?;
+        self.publish(next);
+        Ok(ids)
+    }
+
+    /// Removes the vectors of these ids. Gives how many of them there were.
+    pub fn remove(&self, ids: &[i64]) -> Result<usize> {
+        let (_writing, mut next) = self.change();
+        let removed = removed(&mut next, ids)?;
+        self.publish(next);
+        Ok(removed)
+    }
+
+    /// Gives ids new vectors, whether they were there or not; no search sees them missing.
+    pub fn update(&self, vectors: &Tensor, ids: &[i64]) -> Result<()> {
+        let (_writing, mut next) = self.change();
+        removed(&mut next, ids)?;
+        let (next, _) = added(next, vectors, Some(ids))?;
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Takes in the vectors of another index with the same recipe, length, metric and centroids. Fails, and takes nothing, on an id that both have.
+    pub fn merge(&self, other: &Snapshot) -> Result<()> {
+        let (_writing, mut next) = self.change();
+        let centroids = |of: &Snapshot| of.centroids.as_ref().map(Tensor::to_bytes).transpose();
+        let same = next.recipe == other.recipe && next.metric == other.metric && next.d == other.d;
+        if !same || centroids(&next)? != centroids(other)? {
+            return Err(Error::layout(
+                "merge",
+                "other",
+                "has another recipe, metric, length or other centroids",
+            ));
+        }
+        let mut parts = next.parts.to_vec();
+        for part in other.parts.iter() {
+            for (row, &id) in part.segment.ids.as_slice::<i64>()?.iter().enumerate() {
+                if part.has(row) && next.contains(id)? {
+                    return Err(Error::range("merge", "other", "ids that this index does not hold", id));
+                }
+            }
+            parts.push(part.clone());
+        }
+        next.parts = Arc::new(settled(parts, next.recipe.nlist(), next.d)?);
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Makes one part of all, without what has been removed.
+    pub fn compact(&self) -> Result<()> {
+        let (_writing, mut next) = self.change();
+        next.parts = Arc::new(vec![joined(&next.parts, next.recipe.nlist(), next.d)?]);
+        self.publish(next);
+        Ok(())
+    }
+
+    /// [`Snapshot::search`] of this moment.
+    pub fn search(&self, queries: &Tensor, query: &Query) -> Result<Found> {
+        self.snapshot().search(queries, query)
+    }
+
+    /// [`Snapshot::range_search`] of this moment.
+    pub fn range_search(
+        &self,
+        queries: &Tensor,
+        radius: f32,
+        nprobe: usize,
+        filter: Option<Filter>,
+    ) -> Result<InRange> {
+        self.snapshot().range_search(queries, radius, nprobe, filter)
+    }
+
+    /// [`Snapshot::reconstruct`] of this moment.
+    pub fn reconstruct(&self, id: i64) -> Result<Vec<f32>> {
+        self.snapshot().reconstruct(id)
+    }
+
+    /// [`Snapshot::statistics`] of this moment.
+    pub fn statistics(&self) -> Result<Statistics> {
+        self.snapshot().statistics()
+    }
+
+    /// Writes the index as it is now to a file: under another name first, which then takes the place of `path` at once. Whoever has the old file open keeps it.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        file::save(&self.snapshot(), path.as_ref())
+    }
+
+    /// Opens a file. Vectors stay where they are and are read when a search comes by; the checksum of the description is looked at, that of the
+    /// vectors only by [`Index::load_verified`]. The file must not be changed in place while the index is in use; [`Index::save`] never does.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        file::load(path.as_ref(), false).map(Self::from)
+    }
+
+    /// Opens a file and compares every byte with its checksum.
+    pub fn load_verified(path: impl AsRef<Path>) -> Result<Self> {
+        file::load(path.as_ref(), true).map(Self::from)
+    }
+
+    /// The right to publish the next snapshot, and what it starts from.
+    fn change(&self) -> (MutexGuard<'_, ()>, Snapshot) {
+        // What a writer that panicked leaves behind is the snapshot before it: whole.
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.snapshot();
+        (writing, now)
+    }
+
+    fn publish(&self, next: Snapshot) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+}
+
+impl From<Snapshot> for Index {
+    /// An index that goes on from a snapshot, on the CPU.
+    fn from(snapshot: Snapshot) -> Self {
+        let snapshot = Snapshot { device: None, ..snapshot };
+        Self { now: RwLock::new(snapshot), writing: Mutex::new(()) }
+    }
+}
+
+fn added(mut next: Snapshot, vectors: &Tensor, ids: Option<&[i64]>) -> Result<(Snapshot, Vec<i64>)> {
+    next.check("vectors", vectors)?;
+    let vectors = vectors.to_host()?;
+    let n = vectors.dims()[0];
+    let ids = match ids {
+        Some(ids) => {
+            if ids.len() != n {
+                return Err(Error::shape("add", "ids", format!("[{n}]"), format!("[{}]", ids.len())));
+            }
+            let mut seen = HashSet::with_capacity(n);
+            for &id in ids {
+                if !(0..i64::MAX).contains(&id) || !seen.insert(id) || next.contains(id)? {
+                    let expected = "ids from 0 on that are not there yet, each once";
+                    return Err(Error::range("add", "ids", expected, id));
+                }
+            }
+            ids.to_vec()
+        }
+        None => {
+            let mut first = 0;
+            for part in next.parts.iter() {
+                first =
+                    part.segment.ids.as_slice::<i64>()?.iter().fold(first, |first, &id| first.max(id + 1));
+            }
+            (first..first + n as i64).collect()
+        }
+    };
+    let labels = next.labels(&vectors)?;
+    let segment = Segment::sorted(vectors.as_slice()?, &ids, &labels, next.recipe.nlist(), next.d)?;
+    let mut parts = next.parts.to_vec();
+    parts.push(Part::new(segment));
+    next.parts = Arc::new(settled(parts, next.recipe.nlist(), next.d)?);
+    Ok((next, ids))
+}
+
+fn removed(next: &mut snapshot::Snapshot, ids: &[i64]) -> Result<usize> {
+    let unique: HashSet<i64> = ids.iter().copied().collect();
+    let (mut parts, mut count) = (next.parts.to_vec(), 0);
+    for part in &mut parts {
+        let mut rows = Vec::new();
+        for &id in &unique {
+            rows.extend(part.find(id)?);
+        }
+        if !rows.is_empty() {
+            count += rows.len();
+            *part = part.without(&rows);
+        }
+    }
+    next.parts = Arc::new(settled(parts, next.recipe.nlist(), next.d)?);
+    Ok(count)
+}
+
+/// Joins the last parts until each is less than half of the one before it, so that a search meets few parts and a vector is copied seldom: both of
+/// the order of the logarithm of their number. A part that is mostly removed is written anew.
+fn settled(mut parts: Vec<Part>, nlist: usize, d: usize) -> Result<Vec<Part>> {
+    for part in &mut parts {
+        if 2 * part.alive < part.segment.len() {
+            *part = joined(std::slice::from_ref(part), nlist, d)?;
+        }
+    }
+    parts.retain(|part| part.alive > 0);
+    let mut keep = parts.len();
+    let mut size = 0;
+    while keep > 0 && (keep == parts.len() || 2 * size >= parts[keep - 1].alive) {
+        keep -= 1;
+        size += parts[keep].alive;
+    }
+    if parts.len() - keep > 1 {
+        let one = joined(&parts[keep..], nlist, d)?;
+        parts.truncate(keep);
+        parts.push(one);
+    }
+    Ok(parts)
+}

@@ -1,0 +1,354 @@
+//! An index at one moment: what searches run on.
+
+use std::sync::Arc;
+
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_kernels::search::{
+    FlatScanTopk, IvfScanTopk, Metric, TopkMerge, flat_scan_topk, ivf_scan_topk, topk_merge,
+};
+
+use crate::Recipe;
+use crate::segment::Part;
+
+/// Which ids may be found.
+pub type Filter<'a> = &'a (dyn Fn(i64) -> bool + Sync);
+
+/// What a search asks for.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// How many neighbours. Default 10.
+    pub k: usize,
+    /// How many lists are looked into, at most all. Default 1. A flat index has one list.
+    pub nprobe: usize,
+    /// Which ids may be found. Default all.
+    pub filter: Option<Filter<'a>>,
+}
+
+impl Default for Query<'_> {
+    fn default() -> Self {
+        Self { k: 10, nprobe: 1, filter: None }
+    }
+}
+
+/// The neighbours of each query, nearest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Neighbours for each query.
+    pub k: usize,
+    /// `[b, k]`; infinity where there are fewer
+    pub distances: Vec<f32>,
+    /// `[b, k]`; -1 where there are fewer
+    pub ids: Vec<i64>,
+}
+
+impl Found {
+    /// The ids of one query, without what fills up.
+    pub fn of(&self, query: usize) -> impl Iterator<Item = (i64, f32)> + '_ {
+        let own = query * self.k..(query + 1) * self.k;
+        let pairs = self.ids[own.clone()].iter().copied().zip(self.distances[own].iter().copied());
+        pairs.filter(|&(id, _)| id >= 0)
+    }
+}
+
+/// The neighbours within a radius: those of query `i` are `ids[offsets[i]..offsets[i + 1]]`, nearest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InRange {
+    /// `[b + 1]`
+    pub offsets: Vec<usize>,
+    /// Their distances.
+    pub distances: Vec<f32>,
+    /// Their ids.
+    pub ids: Vec<i64>,
+}
+
+/// What an index holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statistics {
+    /// Vectors that are there.
+    pub vectors: usize,
+    /// Vectors that were removed and still take room.
+    pub removed: usize,
+    /// Stretches of vectors that came together.
+    pub parts: usize,
+    /// Lists.
+    pub lists: usize,
+    /// Lists without a vector.
+    pub empty_lists: usize,
+    /// Vectors of the longest list.
+    pub longest_list: usize,
+    /// How much more work uneven lists make than even ones: `nlist sum n_l² / (sum n_l)²`, 1 at best.
+    pub imbalance: f64,
+    /// Bytes of vectors, ids and centroids.
+    pub bytes: usize,
+}
+
+/// An index at one moment. Cheap to clone; nothing changes it.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) recipe: Recipe,
+    pub(crate) metric: Metric,
+    pub(crate) d: usize,
+    /// `[nlist, d]`, f32, once trained
+    pub(crate) centroids: Option<Tensor>,
+    pub(crate) parts: Arc<Vec<Part>>,
+    /// Where searches run, if not on the CPU.
+    pub(crate) device: Option<Arc<Resident>>,
+}
+
+/// What searches read, on a device.
+pub(crate) struct Resident {
+    stream: Stream,
+    centroids: Option<Tensor>,
+    /// Data, ids (u32) and offsets of each part.
+    parts: Vec<[Tensor; 3]>,
+}
+
+impl Snapshot {
+    /// The same snapshot with its vectors on the stream's device, where its searches run from now on; results come to the host. Fails where an
+    /// id needs more than 32 bits, which a GPU's candidates do not have.
+    pub fn on(&self, stream: &Stream) -> Result<Self> {
+        if stream.device() == Device::Cpu {
+            return Ok(Self { device: None, ..self.clone() });
+        }
+        let part = |part: &Part| -> Result<[Tensor; 3]> {
+            let segment = &part.segment;
+            let ids: Option<Vec<u32>> = segment
+                .ids
+                .as_slice::<i64>()?
+                .iter()
+                .map(|&id| u32::try_from(id).ok().filter(|&id| id < u32::MAX))
+                .collect();
+            let why = "an id is 2^32 - 1 or greater, and a GPU's candidates have 32 bits for it";
+            let ids = ids.ok_or_else(|| Error::unsupported("search", stream.device(), why))?;
+            let ids = Tensor::from_vec(ids, [segment.len()])?.to(stream)?;
+            Ok([segment.data.to(stream)?, ids, segment.offsets.to(stream)?])
+        };
+        let parts = self.parts.iter().map(part).collect::<Result<Vec<_>>>()?;
+        let centroids = self.centroids.as_ref().map(|centroids| centroids.to(stream)).transpose()?;
+        let resident = Resident { stream: stream.clone(), centroids, parts };
+        Ok(Self { device: Some(Arc::new(resident)), ..self.clone() })
+    }
+
+    fn stream(&self) -> Stream {
+        self.device.as_ref().map_or_else(Stream::cpu, |device| device.stream.clone())
+    }
+
+    /// Vectors that are there.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.alive).sum()
+    }
+
+    /// Whether there is no vector.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The length of the vectors.
+    pub fn dimension(&self) -> usize {
+        self.d
+    }
+
+    /// What a distance is.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// What the index is made of.
+    pub fn recipe(&self) -> Recipe {
+        self.recipe
+    }
+
+    /// The centroids `[nlist, d]`, once trained; a flat index has none.
+    pub fn centroids(&self) -> Option<&Tensor> {
+        self.centroids.as_ref()
+    }
+
+    /// The nearest neighbours of each of the queries `[b, d]`, which are f32. Fails on queries of another shape or dtype, and before training.
+    pub fn search(&self, queries: &Tensor, query: &Query) -> Result<Found> {
+        self.check("queries", queries)?;
+        let (b, queries) = (queries.dims()[0], &queries.to(&self.stream())?);
+        let probes = self.probes(queries, query.nprobe)?;
+        let mut results = Vec::with_capacity(self.parts.len());
+        for number in 0..self.parts.len() {
+            let (distances, ids) = self.of_part(number, queries, probes.as_ref(), query)?;
+            results.push((distances.to_host()?, ids.to_host()?));
+        }
+        let (distances, ids) = match results.len() {
+            0 => (vec![f32::INFINITY; b * query.k], vec![-1; b * query.k]),
+            1 => (results[0].0.to_vec()?, results[0].1.to_vec()?),
+            parts => {
+                let (mut distances, mut ids) = (Vec::new(), Vec::new());
+                for (own_distances, own_ids) in &results {
+                    distances.extend_from_slice(own_distances.as_slice::<f32>()?);
+                    ids.extend_from_slice(own_ids.as_slice::<i64>()?);
+                }
+                let shape = [parts, b, query.k];
+                let (distances, ids) = (Tensor::from_vec(distances, shape)?, Tensor::from_vec(ids, shape)?);
+                let merged = topk_merge(&Stream::cpu(), &distances, &ids, &TopkMerge { k: query.k })?;
+                (merged.0.to_vec()?, merged.1.to_vec()?)
+            }
+        };
+        Ok(Found { k: query.k, distances, ids })
+    }
+
+    fn of_part(
+        &self,
+        number: usize,
+        queries: &Tensor,
+        probes: Option<&Tensor>,
+        query: &Query,
+    ) -> Result<(Tensor, Tensor)> {
+        let (stream, part, k, metric) = (self.stream(), &self.parts[number], query.k, self.metric);
+        let [data, ids, offsets] = match &self.device {
+            Some(device) => device.parts[number].each_ref(),
+            None => [&part.segment.data, &part.segment.ids, &part.segment.offsets],
+        };
+        let keep = self.kept(part, query.filter)?.map(|keep| keep.to(&stream)).transpose()?;
+        let keep = keep.as_ref();
+        match probes {
+            None => flat_scan_topk(&stream, queries, data, Some(ids), keep, &FlatScanTopk { k, metric }),
+            Some(probes) => {
+                let args = IvfScanTopk { k, metric };
+                ivf_scan_topk(&stream, queries, data, offsets, probes, Some(ids), keep, &args)
+            }
+        }
+    }
+
+    /// The bits of the rows that are there and may be found; `None` for all.
+    fn kept(&self, part: &Part, filter: Option<Filter>) -> Result<Option<Tensor>> {
+        let Some(filter) = filter else {
+            let bytes = part.keep.as_ref().map(|keep| Tensor::from_slice(keep, [keep.len()]));
+            return bytes.transpose();
+        };
+        let ids = part.segment.ids.as_slice::<i64>()?;
+        let mut bits = vec![0u8; ids.len().div_ceil(8)];
+        for (row, &id) in ids.iter().enumerate().filter(|&(row, _)| part.has(row)) {
+            bits[row / 8] |= u8::from(filter(id)) << (row % 8);
+        }
+        let bytes = bits.len();
+        Tensor::from_vec(bits, [bytes]).map(Some)
+    }
+
+    /// The lists to look into, nearest first; `None` where there is but one.
+    fn probes(&self, queries: &Tensor, nprobe: usize) -> Result<Option<Tensor>> {
+        let Recipe::IvfFlat { nlist } = self.recipe else { return Ok(None) };
+        if nprobe == 0 {
+            return Err(Error::range("search", "nprobe", "at least 1", 0));
+        }
+        let args = FlatScanTopk { k: nprobe.min(nlist), metric: self.metric };
+        let own = self.trained("search")?;
+        let centroids = self.device.as_ref().and_then(|device| device.centroids.as_ref()).unwrap_or(own);
+        Ok(Some(flat_scan_topk(&self.stream(), queries, centroids, None, None, &args)?.1))
+    }
+
+    /// The list that each vector belongs in.
+    pub(crate) fn labels(&self, vectors: &Tensor) -> Result<Vec<u32>> {
+        if self.recipe == Recipe::Flat {
+            return Ok(vec![0; vectors.dims()[0]]);
+        }
+        let args = FlatScanTopk { k: 1, metric: self.metric };
+        let (_, lists) = flat_scan_topk(&Stream::cpu(), vectors, self.trained("add")?, None, None, &args)?;
+        // Centroids have no other numbers, and there is at least one.
+        Ok(lists.as_slice::<i64>()?.iter().map(|&list| list as u32).collect())
+    }
+
+    /// The centroids, on the host.
+    fn trained(&self, operation: &'static str) -> Result<&Tensor> {
+        let why = || Error::layout(operation, "index", format!("{} has to be trained first", self.recipe));
+        self.centroids.as_ref().ok_or_else(why)
+    }
+
+    /// All neighbours of each query whose distance is below `radius`, in the lists that `nprobe` reaches.
+    pub fn range_search(
+        &self,
+        queries: &Tensor,
+        radius: f32,
+        nprobe: usize,
+        filter: Option<Filter>,
+    ) -> Result<InRange> {
+        const FIRST: usize = 64;
+        self.check("queries", queries)?;
+        let b = queries.dims()[0];
+        let mut found: Vec<Vec<(i64, f32)>> = vec![Vec::new(); b];
+        let (mut open, mut k) = ((0..b).collect::<Vec<_>>(), FIRST);
+        // The k nearest hold all within the radius as soon as one of them is not, or there are fewer than k.
+        while !open.is_empty() {
+            let mut rows = Vec::with_capacity(open.len() * self.d);
+            let all = queries.to_vec::<f32>()?;
+            open.iter().for_each(|&query| rows.extend_from_slice(&all[query * self.d..(query + 1) * self.d]));
+            let some = Tensor::from_vec(rows, [open.len(), self.d])?;
+            let nearest = self.search(&some, &Query { k, nprobe, filter })?;
+            let mut still = Vec::new();
+            for (place, &query) in open.iter().enumerate() {
+                let inside: Vec<_> =
+                    nearest.of(place).take_while(|&(_, distance)| distance < radius).collect();
+                if inside.len() == k { still.push(query) } else { found[query] = inside }
+            }
+            (open, k) = (still, k.saturating_mul(4).min(self.len() + 1).max(k + 1));
+        }
+        let mut offsets = vec![0];
+        offsets.extend(found.iter().scan(0, |end, own| {
+            *end += own.len();
+            Some(*end)
+        }));
+        let (ids, distances) = found.into_iter().flatten().unzip();
+        Ok(InRange { offsets, distances, ids })
+    }
+
+    /// The vector of an id. Fails where there is none.
+    pub fn reconstruct(&self, id: i64) -> Result<Vec<f32>> {
+        for part in self.parts.iter() {
+            if let Some(row) = part.find(id)? {
+                return Ok(part.segment.data.as_slice::<f32>()?[row * self.d..(row + 1) * self.d].to_vec());
+            }
+        }
+        Err(Error::range("reconstruct", "id", "one that the index holds", id))
+    }
+
+    /// Whether the index holds an id.
+    pub fn contains(&self, id: i64) -> Result<bool> {
+        for part in self.parts.iter() {
+            if part.find(id)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What the index holds.
+    pub fn statistics(&self) -> Result<Statistics> {
+        let nlist = self.recipe.nlist();
+        let (mut lists, mut removed, mut bytes) = (vec![0usize; nlist], 0, 0);
+        for part in self.parts.iter() {
+            let offsets = part.segment.offsets.as_slice::<u32>()?;
+            for (list, bounds) in offsets.windows(2).enumerate() {
+                lists[list] += (bounds[0]..bounds[1]).filter(|&row| part.has(row as usize)).count();
+            }
+            removed += part.segment.len() - part.alive;
+            bytes += part.segment.data.bytes() + part.segment.ids.bytes() + part.segment.offsets.bytes();
+        }
+        let vectors = self.len();
+        let squares: f64 = lists.iter().map(|&length| (length as f64).powi(2)).sum();
+        Ok(Statistics {
+            vectors,
+            removed,
+            parts: self.parts.len(),
+            lists: nlist,
+            empty_lists: lists.iter().filter(|&&length| length == 0).count(),
+            longest_list: lists.iter().copied().max().unwrap_or(0),
+            imbalance: if vectors == 0 { 1.0 } else { nlist as f64 * squares / (vectors as f64).powi(2) },
+            bytes: bytes + self.centroids.as_ref().map_or(0, Tensor::bytes),
+        })
+    }
+
+    /// Refuses what is not `[rows, d]` of f32.
+    pub(crate) fn check(&self, argument: &'static str, vectors: &Tensor) -> Result<()> {
+        if vectors.dtype() != DType::F32 {
+            return Err(Error::dtype("index", argument, "f32", vectors.dtype()));
+        }
+        if vectors.rank() != 2 || vectors.dims()[1] != self.d {
+            return Err(Error::shape("index", argument, format!("[rows, {}]", self.d), vectors.shape()));
+        }
+        Ok(())
+    }
+}

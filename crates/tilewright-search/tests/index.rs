@@ -1,0 +1,268 @@
+//! Indexes against an exact scan in f64, while they change, and in files.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tilewright_core::Tensor;
+use tilewright_search::{Index, Metric, Query, Recipe, read_faiss, write_faiss};
+
+/// Vectors without structure, but the same every time.
+fn vectors(n: usize, d: usize, seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    Tensor::from_vec((0..n * d).map(|_| next()).collect(), [n, d]).unwrap()
+}
+
+/// The first `k` of these vectors by (distance as f32 shows it, id).
+fn truth(all: &BTreeMap<i64, Vec<f32>>, query: &[f32], k: usize) -> Vec<i64> {
+    let distance = |x: &[f32]| -> f64 {
+        x.iter().zip(query).map(|(&x, &q)| (f64::from(x) - f64::from(q)).powi(2)).sum()
+    };
+    let mut order: Vec<(f32, i64)> = all.iter().map(|(&id, x)| (distance(x) as f32, id)).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    order.into_iter().take(k).map(|(_, id)| id).collect()
+}
+
+fn check(index: &Index, all: &BTreeMap<i64, Vec<f32>>, queries: &Tensor, k: usize) {
+    let nprobe = index.snapshot().recipe().nlist();
+    let found = index.search(queries, &Query { k, nprobe, ..Query::default() }).unwrap();
+    for (query, vector) in queries.to_vec::<f32>().unwrap().chunks(queries.dims()[1]).enumerate() {
+        let ids: Vec<i64> = found.of(query).map(|(id, _)| id).collect();
+        assert_eq!(ids, truth(all, vector, k), "query {query}");
+    }
+    assert_eq!(index.snapshot().len(), all.len());
+}
+
+fn keep(all: &mut BTreeMap<i64, Vec<f32>>, ids: &[i64], vectors: &Tensor) {
+    let d = vectors.dims()[1];
+    for (&id, x) in ids.iter().zip(vectors.to_vec::<f32>().unwrap().chunks(d)) {
+        all.insert(id, x.to_vec());
+    }
+}
+
+#[test]
+fn what_is_added_removed_and_changed_is_what_is_found() {
+    for recipe in ["Flat", "IVF7,Flat"] {
+        let (d, queries) = (13, vectors(9, 13, 99));
+        let index = Index::new(recipe.parse().unwrap(), d, Metric::L2).unwrap();
+        index.train(&vectors(300, d, 1)).unwrap();
+        let mut all = BTreeMap::new();
+        check(&index, &all, &queries, 4);
+        for batch in 0..12 {
+            let new = vectors(1 + batch * 17 % 40, d, batch as u64 + 2);
+            let ids = if batch % 3 == 2 {
+                let ids: Vec<i64> =
+                    (0..new.dims()[0] as i64).map(|row| 100_000 * batch as i64 + row * 7).collect();
+                index.add(&new, Some(&ids)).unwrap()
+            } else {
+                index.add(&new, None).unwrap()
+            };
+            keep(&mut all, &ids, &new);
+            // Of one index's every batch a few go, and one comes back elsewhere.
+            let gone: Vec<i64> = all.keys().copied().step_by(5 + batch).collect();
+            assert_eq!(index.remove(&gone).unwrap(), gone.len());
+            assert_eq!(index.remove(&gone).unwrap(), 0);
+            gone.iter().for_each(|id| drop(all.remove(id)));
+            if let Some(&id) = all.keys().next() {
+                let other = vectors(1, d, 1000 + batch as u64);
+                index.update(&other, &[id]).unwrap();
+                keep(&mut all, &[id], &other);
+                assert_eq!(index.reconstruct(id).unwrap(), all[&id]);
+            }
+            check(&index, &all, &queries, 4);
+        }
+        check(&index, &all, &queries, all.len() + 3);
+        let statistics = index.statistics().unwrap();
+        assert!(statistics.vectors == all.len() && statistics.parts < 9, "{statistics:?}");
+        index.compact().unwrap();
+        assert_eq!(index.statistics().unwrap().removed, 0);
+        check(&index, &all, &queries, 30);
+    }
+}
+
+#[test]
+fn filters_and_radii_are_exact() {
+    let (d, data, queries) = (8, vectors(500, 8, 1), vectors(6, 8, 2));
+    let index = Index::new("IVF5,Flat".parse().unwrap(), d, Metric::L2).unwrap();
+    index.train(&data).unwrap();
+    let ids = index.add(&data, None).unwrap();
+    let mut odd = BTreeMap::new();
+    keep(&mut odd, &ids, &data);
+    let filter = |id: i64| id % 2 == 1;
+    odd.retain(|&id, _| filter(id));
+    let found = index.search(&queries, &Query { k: 20, nprobe: 5, filter: Some(&filter) }).unwrap();
+    let within = index.range_search(&queries, 2.0, 5, Some(&filter)).unwrap();
+    for (query, vector) in queries.to_vec::<f32>().unwrap().chunks(d).enumerate() {
+        assert_eq!(found.of(query).map(|(id, _)| id).collect::<Vec<_>>(), truth(&odd, vector, 20));
+        let range = within.offsets[query]..within.offsets[query + 1];
+        let near = |x: &&i64| -> bool {
+            let distance: f64 =
+                odd[*x].iter().zip(vector).map(|(&x, &q)| (f64::from(x) - f64::from(q)).powi(2)).sum();
+            (distance as f32) < 2.0
+        };
+        let expected: Vec<i64> = truth(&odd, vector, 500).iter().filter(near).copied().collect();
+        assert!(!expected.is_empty());
+        assert_eq!(&within.ids[range.clone()], expected);
+        assert!(within.distances[range].is_sorted());
+    }
+    assert!(index.range_search(&queries, 0.0, 5, None).unwrap().ids.is_empty());
+}
+
+#[test]
+fn every_search_sees_some_moment_whole() {
+    let d = 6;
+    let index = Index::new(Recipe::Flat, d, Metric::L2).unwrap();
+    let done = AtomicBool::new(false);
+    let zero = Tensor::from_vec(vec![0.0f32; d], [1, d]).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut most = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let found = index.search(&zero, &Query { k: 2000, ..Query::default() }).unwrap();
+                    let mut ids: Vec<i64> = found.of(0).map(|(id, _)| id).collect();
+                    ids.sort_unstable();
+                    // Batches of ten come at once, in order.
+                    assert!(
+                        ids.len() % 10 == 0
+                            && ids.len() >= most
+                            && ids.iter().copied().eq(0..ids.len() as i64)
+                    );
+                    most = ids.len();
+                }
+            });
+        }
+        for batch in 0..100 {
+            index.add(&vectors(10, d, batch + 1), None).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(index.snapshot().len(), 1000);
+}
+
+#[test]
+fn a_file_holds_what_was_saved_and_nothing_half() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, queries) = (folder.path().join("index"), vectors(5, 9, 3));
+    for recipe in ["Flat", "IVF4,Flat"] {
+        let index = Index::new(recipe.parse().unwrap(), 9, Metric::Cosine).unwrap();
+        index.save(&path).unwrap();
+        assert!(Index::load_verified(&path).unwrap().snapshot().is_empty());
+        index.train(&vectors(100, 9, 1)).unwrap();
+        index.add(&vectors(100, 9, 1), None).unwrap();
+        index.add(&vectors(30, 9, 2), None).unwrap();
+        index.remove(&[3, 104]).unwrap();
+        let query = Query { k: 15, nprobe: 2, ..Query::default() };
+        let before = index.search(&queries, &query).unwrap();
+        index.save(&path).unwrap();
+        let loaded = Index::load_verified(&path).unwrap();
+        assert_eq!(loaded.search(&queries, &query).unwrap(), before);
+        // A save over the open file, and more in memory on top of what is mapped.
+        index.add(&vectors(1, 9, 8), None).unwrap();
+        index.save(&path).unwrap();
+        loaded.add(&vectors(1, 9, 8), None).unwrap();
+        let more = index.search(&queries, &query).unwrap();
+        assert_eq!(loaded.search(&queries, &query).unwrap(), more);
+        assert_eq!(Index::load(&path).unwrap().search(&queries, &query).unwrap(), more);
+    }
+    // What a kill leaves behind in the middle of a save is a file of another name.
+    std::fs::write(folder.path().join("index.1.0.part"), b"TWSEARCH").unwrap();
+    assert_eq!(Index::load_verified(&path).unwrap().snapshot().len(), 129);
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, foreign) = (folder.path().join("index"), folder.path().join("index.faiss"));
+    let index = Index::new("IVF3,Flat".parse().unwrap(), 5, Metric::L2).unwrap();
+    index.train(&vectors(40, 5, 1)).unwrap();
+    index.add(&vectors(40, 5, 1), None).unwrap();
+    index.save(&path).unwrap();
+    write_faiss(&index.snapshot(), &foreign).unwrap();
+    let (good, good_foreign) = (std::fs::read(&path).unwrap(), std::fs::read(&foreign).unwrap());
+    for end in (0..good.len()).step_by(7) {
+        std::fs::write(&path, &good[..end]).unwrap();
+        assert!(Index::load(&path).is_err(), "cut at {end}");
+    }
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x41;
+        std::fs::write(&path, &bad).unwrap();
+        let loaded = Index::load_verified(&path);
+        // What lies between the sections is the only thing without a checksum.
+        assert!(loaded.is_err() || good[at] == 0, "byte {at}");
+    }
+    for end in 0..good_foreign.len() {
+        std::fs::write(&foreign, &good_foreign[..end]).unwrap();
+        assert!(read_faiss(&foreign).is_err(), "cut at {end}");
+    }
+    for at in 0..good_foreign.len() {
+        let mut bad = good_foreign.clone();
+        bad[at] = 0xff;
+        std::fs::write(&foreign, &bad).unwrap();
+        // Any answer but a panic: most bytes are vectors.
+        let _ = read_faiss(&foreign).map(|index| index.statistics());
+    }
+}
+
+#[test]
+fn faiss_files_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, queries) = (folder.path().join("index.faiss"), vectors(5, 9, 3));
+    for (recipe, metric) in
+        [("Flat", Metric::L2), ("IVF4,Flat", Metric::L2), ("IVF4,Flat", Metric::InnerProduct)]
+    {
+        for own_ids in [false, true] {
+            let index = Index::new(recipe.parse().unwrap(), 9, metric).unwrap();
+            index.train(&vectors(100, 9, 1)).unwrap();
+            let ids: Vec<i64> = (0..100).map(|row| row * 31 % 1009).collect();
+            index.add(&vectors(100, 9, 1), own_ids.then_some(&ids)).unwrap();
+            write_faiss(&index.snapshot(), &path).unwrap();
+            let query = Query { k: 12, nprobe: 2, ..Query::default() };
+            let back = read_faiss(&path).unwrap();
+            assert_eq!(back.search(&queries, &query).unwrap(), index.search(&queries, &query).unwrap());
+        }
+    }
+    let cosine = Index::new(Recipe::Flat, 9, Metric::Cosine).unwrap();
+    assert!(write_faiss(&cosine.snapshot(), &path).unwrap_err().to_string().contains("cosine"));
+}
+
+#[test]
+fn indexes_merge_and_wrong_arguments_are_named() {
+    let (d, data) = (4, vectors(60, 4, 1));
+    let new = || Index::new("IVF3,Flat".parse().unwrap(), d, Metric::L2).unwrap();
+    let (left, right) = (new(), new());
+    let early = left.add(&data, None).unwrap_err().to_string();
+    assert!(early.contains("IVF3,Flat has to be trained first"), "{early}");
+    left.train(&data).unwrap();
+    right.set_centroids(left.snapshot().centroids().unwrap()).unwrap();
+    left.add(&data, None).unwrap();
+    right.add(&data, Some(&(100..160).collect::<Vec<_>>())).unwrap();
+    left.merge(&right.snapshot()).unwrap();
+    let mut all = BTreeMap::new();
+    keep(&mut all, &(0..60).chain(100..160).collect::<Vec<_>>(), &{
+        let twice = data.to_vec::<f32>().unwrap().repeat(2);
+        Tensor::from_vec(twice, [120, d]).unwrap()
+    });
+    check(&left, &all, &vectors(3, d, 9), 50);
+    for (error, part) in [
+        (left.merge(&right.snapshot()).unwrap_err(), "other is 1"),
+        (left.train(&data).unwrap_err(), "holds vectors"),
+        (left.add(&vectors(2, 4, 5), Some(&[500, 500])).unwrap_err(), "ids is 500, expected ids from 0 on"),
+        (left.add(&vectors(1, 4, 5), Some(&[7])).unwrap_err(), "ids is 7"),
+        (left.add(&vectors(1, 4, 5), Some(&[-1])).unwrap_err(), "ids is -1"),
+        (left.add(&vectors(2, 4, 5), Some(&[900])).unwrap_err(), "ids has shape [1], expected [2]"),
+        (left.add(&vectors(2, 5, 5), None).unwrap_err(), "vectors has shape [2, 5], expected [rows, 4]"),
+        (left.reconstruct(99).unwrap_err(), "id is 99"),
+        (left.search(&data, &Query { nprobe: 0, ..Query::default() }).unwrap_err(), "nprobe is 0"),
+        (Index::new(Recipe::Flat, 0, Metric::L2).map(drop).unwrap_err(), "d is 0"),
+    ] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    assert_eq!(left.snapshot().len(), 120);
+}
