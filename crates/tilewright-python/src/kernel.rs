@@ -1,5 +1,6 @@
 //! Registered kernels as callables.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pyo3::IntoPyObjectExt;
@@ -29,7 +30,7 @@ pub(crate) fn kernels(py: Python<'_>, result: &Bound<'_, PyAny>) -> PyResult<Vec
     let each = |&kernel: &&'static dyn tilewright_core::Kernel| {
         let spec = kernel.spec();
         let result = if spec.outputs.len() > 1 {
-            let fields = PyTuple::new(py, spec.outputs.iter().map(|slot| slot.name))?;
+            let fields = PyTuple::new(py, spec.outputs.iter().map(|slot| identifier(slot.name)))?;
             Some(result.call1((spec.name, spec.family, fields))?.unbind())
         } else {
             None
@@ -40,10 +41,18 @@ pub(crate) fn kernels(py: Python<'_>, result: &Bound<'_, PyAny>) -> PyResult<Vec
 }
 
 /// Name, shape and whether it may be absent.
-type Slot = (&'static str, &'static str, bool);
+type Slot = (Cow<'static, str>, &'static str, bool);
+
+/// A slot's name as an identifier: `m'`, what follows m, is `m_next`.
+fn identifier(name: &'static str) -> Cow<'static, str> {
+    match name.strip_suffix('\'') {
+        Some(before) => format!("{before}_next").into(),
+        None => name.into(),
+    }
+}
 
 fn slots(slots: &'static [tilewright_core::Slot]) -> Vec<Slot> {
-    slots.iter().map(|slot| (slot.name, slot.shape, slot.optional)).collect()
+    slots.iter().map(|slot| (identifier(slot.name), slot.shape, slot.optional)).collect()
 }
 
 #[pymethods]
@@ -207,7 +216,7 @@ impl Kernel {
             Call { inputs: Vec::with_capacity(given.len()), args: Args::new(), device: None, variant: None };
         for (key, value) in keywords {
             let key = key.cast::<PyString>()?.to_str()?;
-            if let Some(position) = spec.inputs.iter().position(|slot| slot.name == key) {
+            if let Some(position) = spec.inputs.iter().position(|slot| identifier(slot.name) == key) {
                 if given[position].is_some() {
                     return Err(PyTypeError::new_err(format!("{}: {key} is given twice", spec.name)));
                 }

@@ -199,6 +199,12 @@ impl Tensor {
             .ok_or_else(|| PyTypeError::new_err("a tensor without axes has no length"))
     }
 
+    /// Pickles as its bytes; what is loaded lies on the CPU.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Pickled<'py>)> {
+        let make = py.import("tilewright")?.getattr("frombuffer")?;
+        Ok((make, (self.tobytes(py)?, self.dtype(), self.inner.dims().to_vec())))
+    }
+
     fn __repr__(&self) -> String {
         let (dtype, shape, device) = (self.inner.dtype(), self.inner.shape(), self.inner.device());
         format!("tilewright.Tensor({dtype} {shape} on {device})")
@@ -313,6 +319,9 @@ impl Tensor {
         drop(unsafe { Box::from_raw((*view).internal.cast::<Vec<ffi::Py_ssize_t>>()) });
     }
 }
+
+/// The arguments of `frombuffer`.
+type Pickled<'py> = (Bound<'py, PyBytes>, &'static str, Vec<usize>);
 
 fn numbers<'py, T: IntoPyObjectExt<'py>>(
     py: Python<'py>,

@@ -3,6 +3,7 @@
 import array
 import ctypes
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -279,5 +280,8 @@ def test_tensors_say_what_they_are():
     assert len(t) == 2
     assert t.to("cpu") is t
     assert t.device == tilewright.Device("cpu")
+    for tensor in (t, tilewright.frombuffer(b"abcdef", "bf16", (3, 1)), tilewright.asarray(np.arange(6).reshape(2, 3).T)):
+        loaded = pickle.loads(pickle.dumps(tensor))
+        assert (loaded.dtype, loaded.shape, loaded.tobytes()) == (tensor.dtype, tensor.shape, tensor.tobytes())
     with pytest.raises(TypeError, match="no length"):
         len(tilewright.asarray(np.float32(1)))

@@ -1,7 +1,7 @@
 """Compute kernels that tensor frameworks leave out, on the arrays that you have.
 
     import numpy, tilewright
-    q, r = tilewright.linalg.qr(numpy.random.rand(100, 20))[::-1]
+    r, q = tilewright.linalg.qr(numpy.random.rand(100, 20))
 
 Functions lie in a submodule per family (`tilewright.linalg`, `tilewright.reduce`, ...); `tilewright.kernels` has them all. They take arrays of
 NumPy, PyTorch, JAX, CuPy, anything else with DLPack or the buffer protocol, and `tilewright.Tensor`, without a copy where the layout can be

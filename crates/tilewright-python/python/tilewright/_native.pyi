@@ -77,6 +77,8 @@ class Tensor:
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers, from any device."""
     def __len__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as its bytes; what is loaded lies on the CPU."""
     def __dlpack_device__(self) -> tuple[int, int]: ...
     def __dlpack__(
         self,

@@ -3,6 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from tilewright import elementwise as elementwise, gemm as gemm, gram_schmidt as gram_schmidt, linalg as linalg, mlstm as mlstm, reduce as reduce
+from tilewright import elementwise as elementwise, gather as gather, gemm as gemm, gram_schmidt as gram_schmidt, linalg as linalg, mlstm as mlstm, norm as norm, reduce as reduce, search as search
 
 ALL: Final[dict[str, Callable[..., Any]]]

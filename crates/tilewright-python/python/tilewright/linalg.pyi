@@ -84,6 +84,29 @@ def cholesky_solve(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def cond(
+    a: Array,
+    *,
+    order: int | str = 2,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """cond = |a| |a⁻¹|
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        cond: [..]
+
+    Arguments:
+        order: 2, -2, 1, -1, inf, -inf, fro or nuc
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 def det(
     a: Array,
     *,
@@ -99,6 +122,40 @@ def det(
         det: [..]
 
     Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class EighResult(NamedTuple, Generic[Array]):
+    values: Array
+    info: Array
+    vectors: Array | None
+
+def eigh(
+    a: Array,
+    *,
+    upper: bool = False,
+    descending: bool = False,
+    values_only: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> EighResult[Array]:
+    """a q = q diag(values), a = aᵀ
+
+    Inputs:
+        a: [.., n, n]
+
+    Returns:
+        values: [.., n]
+        info: [..]
+        vectors: [.., n, n], None where the call does not ask for it
+
+    Arguments:
+        upper: the upper triangle is read, not the lower one
+        descending: the largest value comes first
+        values_only: no vectors are given
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -131,6 +188,42 @@ def inverse(
     Dtypes: f32, f64, f16, bf16.
     """
 
+class LstsqResult(NamedTuple, Generic[Array]):
+    x: Array
+    rank: Array
+    residuals: Array | None
+    s: Array | None
+
+def lstsq(
+    a: Array,
+    b: Array,
+    *,
+    method: str = 'svd',
+    rcond: str = 'max(m, n) eps',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> LstsqResult[Array]:
+    """x = argmin |b - a x|, the shortest
+
+    Inputs:
+        a: [.., m, n]
+        b: [.., m, p]
+
+    Returns:
+        x: [.., n, p]
+        rank: [..]
+        residuals: [.., p], None where the call does not ask for it
+        s: [.., k], None where the call does not ask for it
+
+    Arguments:
+        method: svd, or qr for m >= n and full rank
+        rcond: singular values of at most so much times the largest count as zeros
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class LuResult(NamedTuple, Generic[Array]):
     lu: Array
     permutation: Array
@@ -153,6 +246,104 @@ def lu(
         info: [..]
 
     Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def matrix_rank(
+    a: Array,
+    *,
+    rcond: float | str = 'max(m, n) eps',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """rank = count(s > rcond s_1)
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        rank: [..]
+
+    Arguments:
+        rcond: singular values of at most so much times the largest count as zeros
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def norm(
+    a: Array,
+    *,
+    order: float | str = 'default',
+    axes: int | str = 'all',
+    keepdims: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """(sum |x_i|^p)^(1/p), and the norms of matrices
+
+    Inputs:
+        a: [..]
+
+    Returns:
+        norm: [..]
+
+    Arguments:
+        order: a number, inf, -inf, fro or nuc; default: 2 or fro
+        axes: one axis or two, as -1 or -2,-1
+        keepdims: the axes stay, with 1 element each
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def orthogonalize(
+    a: Array,
+    *,
+    method: str = 'muon',
+    steps: int = 5,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """x = (c1 + c3 x xᵀ + c5 (x xᵀ)²) x, again and again
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        x: [.., m, n]
+
+    Arguments:
+        method: whose coefficients: muon or polar_express
+        steps: how many steps
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def pinv(
+    a: Array,
+    *,
+    rcond: float | str = 'max(m, n) eps',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """p = v diag(1 / s) uᵀ
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        p: [.., n, m]
+
+    Arguments:
+        rcond: singular values of at most so much times the largest count as zeros
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -263,6 +454,38 @@ def solve(
         info: [..]
 
     Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class SvdResult(NamedTuple, Generic[Array]):
+    s: Array
+    info: Array
+    u: Array | None
+    vt: Array | None
+
+def svd(
+    a: Array,
+    *,
+    mode: str = 'reduced',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> SvdResult[Array]:
+    """a = u diag(s) vᵀ
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        s: [.., k]
+        info: [..]
+        u: [.., m, k], None where the call does not ask for it
+        vt: [.., k, n], None where the call does not ask for it
+
+    Arguments:
+        mode: reduced, full (u and vt are square) or values (neither)
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 

@@ -29,6 +29,54 @@ def argmax(
     Dtypes: f32, f16, bf16, f64, i32, i64, u32.
     """
 
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """loss = log(sum over j of exp(logits[.., j])) - logits[.., target], 0 where target < 0
+
+    Inputs:
+        logits: [.., n]
+        target: [..]
+
+    Returns:
+        loss: [..]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f16, bf16, f64.
+    """
+
+def cross_entropy_bw(
+    dloss: Array,
+    logits: Array,
+    target: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """dlogits[.., j] = dloss (softmax(logits)[.., j] - [j = target]), 0 where target < 0
+
+    Inputs:
+        dloss: [..]
+        logits: [.., n]
+        target: [..]
+
+    Returns:
+        dlogits: [.., n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f16, bf16, f64.
+    """
+
 def logsumexp(
     x: Array,
     *,
