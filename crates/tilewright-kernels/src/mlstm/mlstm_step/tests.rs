@@ -72,7 +72,7 @@ fn in_place_is_the_functional_step_bit_for_bit(stream: &Stream) {
     }
     let shared = given.c.clone();
     let error = mlstm_step_in_place(stream, &x, &mut given, &cell).unwrap_err().to_string();
-    assert!(error.contains("mlstm_step: c is written"), "{error}");
+    assert!(error.contains("mlstm_step: c: is written"), "{error}");
     assert_eq!(shared.to_bytes().unwrap(), kept.c.to_bytes().unwrap());
 }
 
