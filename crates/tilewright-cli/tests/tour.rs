@@ -86,9 +86,15 @@ fn one_file_is_enough_and_tells_it_in_words() {
     let output = tour(&folder.path().join("baking/0.md"), &["--device", "cpu", "--query", "flour"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for expected in
-        ["0.md:", "flour", "subspace_step", "orthonormalize", "flat_scan_topk", "GFLOP/s", "neighbours 5 of 5"]
-    {
+    for expected in [
+        "0.md:",
+        "flour",
+        "subspace_step",
+        "orthonormalize",
+        "flat_scan_topk",
+        "GFLOP/s",
+        "neighbours 5 of 5",
+    ] {
         assert!(said.contains(expected), "{expected} is missing in {said}");
     }
 }
