@@ -125,6 +125,8 @@ for (uint sweep = 0; sweep < limit && right_numbers && !converged; ++sweep) {
     converged = group_largest<SIMDS>(S(any ? 1 : 0), sums, t) == S(0);
 }
 
+// The sums that told so were read before they change.
+threadgroup_barrier(mem_flags::mem_threadgroup);
 if (!converged) {
     if (t == 0) info[item] = 1;
     for (uint e = t; e < n; e += SIMDS * 32) spectrum[ulong(item) * n + e] = S(NAN);

@@ -58,6 +58,8 @@ fn cases() -> Vec<Case> {
         edge([0, 5, 5]).data("tiny").set("mode", "values"),
         edge([0, 18, 13]).data("geometric"),
         edge([0, 34, 34]).data("diagonal"),
+        // Beyond what the registers of a group hold; few turns, as the emulator takes its time.
+        edge([0, 129, 129]).data("diagonal"),
         case(Tier::Edge, [2, 7, 5], DType::Bf16),
         case(Tier::Edge, [2, 5, 4], DType::F16),
         case(Tier::Edge, [9, 12, 12], f64).data("geometric"),
@@ -149,7 +151,7 @@ impl Kernel for Registered {
                 continue;
             }
             residuals.push(holds("descending and not below zero", reference::is_ordered(s)));
-            if m + n <= TRUTH && item < 8 {
+            if m + n <= TRUTH && item < 2 {
                 let error = value_error(s, &reference::singular_values(a), eps);
                 residuals.push(residual("|s - truth| / (k |a| eps)", error, case.dtype));
             }
