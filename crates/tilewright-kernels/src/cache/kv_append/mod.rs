@@ -1,7 +1,7 @@
 //! Writes new keys and values into the slots of a paged cache, in place.
 //!
 //! # Math
-//! k_cache[s / block, s mod block] = k[t], v_cache alike, for the slot s = slots[t] of each token t; a negative slot is none.
+//! `k_cache[s / block, s mod block] = k[t]`, v_cache alike, for the slot `s = slots[t]` of each token t; a negative slot is none.
 //!
 //! # Shapes
 //! | tensor | shape | layout | dtype |

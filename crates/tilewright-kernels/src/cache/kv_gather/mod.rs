@@ -1,7 +1,7 @@
 //! Reads sequences out of a paged cache into rows of equal length, tokens or heads first.
 //!
 //! # Math
-//! out[b, t] = cache[table[b, t / block], t mod block] for t < lengths[b], else 0.
+//! `out[b, t] = cache[table[b, t / block], t mod block]` for `t < lengths[b]`, else 0.
 //!
 //! # Shapes
 //! | tensor | shape | layout | dtype |

@@ -1,7 +1,7 @@
 //! Draws one token a row from logits, with temperature, filters and seed of each row, and reports log-probabilities.
 //!
 //! # Math
-//! p = softmax(z / T) of the logits z, filtered in the row's order ([`Sampling`], [`Order`](crate::sample::Order)); id = argmin of E(j) / p(j) over the
+//! p = softmax(z / T) of the logits z, filtered in the row's order ([`Sampling`](crate::sample::Sampling), [`Order`](crate::sample::Order)); id = argmin of E(j) / p(j) over the
 //! kept tokens j, where E(j) = -ln(1 - u(j)) and u(j) is a hash of seed, position + step and j: an exponential race, which is Gumbel-max. Every
 //! filter keeps the tokens that are equal to the last one it keeps, so that what is kept depends on the values alone.
 //!
