@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Protocol, TypeVar
 
-from tilewright import elementwise as elementwise, gather as gather, gemm as gemm, gram_schmidt as gram_schmidt, linalg as linalg, mlstm as mlstm, norm as norm, reduce as reduce, search as search
+from tilewright import cache as cache, conv as conv, elementwise as elementwise, gather as gather, gemm as gemm, gram_schmidt as gram_schmidt, linalg as linalg, mlstm as mlstm, norm as norm, pack as pack, reduce as reduce, sample as sample, search as search
 from tilewright import kernels as kernels
 from tilewright._native import CompileError as CompileError
 from tilewright._native import Device as Device
