@@ -16,7 +16,7 @@ use super::pack;
 
 /// Multiply-adds from which on a second thread pays: 110 GFLOP/s by one and 66 by two at 96³, 98 and 109 at 128³ (Zen 4, 2 cores).
 pub(super) const PARALLEL: usize = 128 * 128 * 128;
-/// Rows or columns that pieces of an output are multiples of: no kernel of `faer` is larger, so that only the last piece has a ragged edge.
+/// Rows or columns that pieces of an output are multiples of, a multiple of every vector width, so that only the last piece has a ragged edge.
 const EDGE: usize = 48;
 
 pub(in super::super) fn product(stream: &Stream, product: Product) -> Result<Tensor> {
