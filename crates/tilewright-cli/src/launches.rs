@@ -7,12 +7,15 @@ use clap::Args;
 use serde::Serialize;
 use tilewright_check::{Origin, Row, Summary, Timing, write_record};
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
+#[cfg(not(target_vendor = "apple"))]
+use tilewright_gpu::backend::cuda::{BareLaunch, CudaStream};
 use tilewright_gpu::{Capture, Definition, Grid, Program};
 
 use crate::stop::Stop;
 use crate::{Console, select, table};
 
-/// Time launches themselves: to submit one, to submit one and wait, a hundred, and a hundred replayed from a capture.
+/// Time launches themselves: to submit one (on CUDA also by the driver's call alone, the floor), to submit one and wait, a hundred, and
+/// a hundred replayed from a capture.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The GPU.
@@ -87,6 +90,31 @@ pub(crate) fn launches(options: &Options, console: &mut Console) -> Result<(), S
 /// Launches per batch: enough to see the steady state, few enough that no queue fills up.
 const BATCH: usize = 100;
 
+fn milliseconds(begin: Instant) -> f64 {
+    begin.elapsed().as_secs_f64() * 1e3
+}
+
+/// Milliseconds of a launch by the driver's call alone, where there is such a thing.
+#[cfg(not(target_vendor = "apple"))]
+fn driver_alone(stream: &Stream, samples: usize) -> Result<Vec<f64>> {
+    let Some(cuda) = stream.driver().as_any().downcast_ref::<CudaStream>() else { return Ok(Vec::new()) };
+    let x = Tensor::zeros(DType::F32, [32])?.to(stream)?;
+    let mut bare = BareLaunch::new(cuda, &x)?;
+    let mut sample = || {
+        let begin = Instant::now();
+        (0..BATCH).try_for_each(|_| bare.submit())?;
+        let each = milliseconds(begin) / BATCH as f64;
+        stream.synchronize().map(|()| each)
+    };
+    sample()?;
+    (0..samples).map(|_| sample()).collect()
+}
+
+#[cfg(target_vendor = "apple")]
+fn driver_alone(_: &Stream, _: usize) -> Result<Vec<f64>> {
+    Ok(Vec::new())
+}
+
 /// Milliseconds of each case, by the host's clock.
 fn measure(stream: &Stream, samples: usize) -> Result<Vec<(&'static str, Summary)>> {
     let body = "x[thread_position_in_grid.x] += 1.0f;";
@@ -101,7 +129,6 @@ fn measure(stream: &Stream, samples: usize) -> Result<Vec<(&'static str, Summary
     }
     stream.synchronize()?;
     let (mut submit, mut wait, mut batch, mut replayed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let milliseconds = |begin: Instant| begin.elapsed().as_secs_f64() * 1e3;
     for _ in 0..samples {
         let begin = Instant::now();
         for _ in 0..BATCH {
@@ -125,10 +152,13 @@ fn measure(stream: &Stream, samples: usize) -> Result<Vec<(&'static str, Summary
     }
     // The first replay uploads the graph.
     replayed.remove(0);
-    Ok(vec![
-        ("submit_one", Summary::of(&submit)),
-        ("submit_one_and_wait", Summary::of(&wait)),
-        ("submit_hundred_and_wait", Summary::of(&batch)),
-        ("replay_hundred_and_wait", Summary::of(&replayed)),
-    ])
+    let cases = [
+        ("submit_one", submit),
+        ("submit_one_by_the_driver_alone", driver_alone(stream, samples)?),
+        ("submit_one_and_wait", wait),
+        ("submit_hundred_and_wait", batch),
+        ("replay_hundred_and_wait", replayed),
+    ];
+    let timed = cases.iter().filter(|(_, samples)| !samples.is_empty());
+    Ok(timed.map(|(case, samples)| (*case, Summary::of(samples))).collect())
 }

@@ -48,6 +48,13 @@ fn nvrtc_present() -> bool {
     *PRESENT
 }
 
+fn require_nvrtc(name: &str, ordinal: u32) -> Result<()> {
+    let why = "no CUDA compiler: libnvrtc was not found";
+    nvrtc_present()
+        .then_some(())
+        .ok_or_else(|| Error::unsupported(name.to_owned(), Device::Cuda(ordinal), why))
+}
+
 pub(super) fn compiler_version() -> String {
     if !nvrtc_present() {
         return "none: libnvrtc was not found".to_owned();
@@ -63,10 +70,7 @@ impl CudaStream {
         let context = &self.0.context;
         let caps = &context.caps;
         let name = definition.name.to_string();
-        if !nvrtc_present() {
-            let why = "no CUDA compiler: libnvrtc was not found";
-            return Err(Error::unsupported(name, Device::Cuda(context.ordinal), why));
-        }
+        require_nvrtc(&name, context.ordinal)?;
         let flags = flags(definition, unit, &caps.architecture);
         let mut parts =
             vec!["cuda".to_owned(), unit.source.clone(), unit.entry.clone(), caps.compiler.clone()];
@@ -94,11 +98,17 @@ fn flags(definition: &Definition, unit: &Unit, architecture: &str) -> Vec<String
 
 /// Compiles for an architecture and keeps nothing.
 pub(crate) fn trial(definition: &Definition, unit: &Unit, architecture: &str) -> Result<()> {
-    if !nvrtc_present() {
-        let why = "no CUDA compiler: libnvrtc was not found";
-        return Err(Error::unsupported(definition.name.to_string(), Device::Cuda(0), why));
-    }
+    require_nvrtc(&definition.name, 0)?;
     cubin(&definition.name, unit, &flags(definition, unit, architecture)).map(drop)
+}
+
+/// Compiles and loads CUDA source as it is, past the cache. `name` is the program's and its entry's.
+pub(super) fn plain(context: &Arc<Context>, name: &str, source: &str) -> Result<CudaPipeline> {
+    require_nvrtc(name, context.ordinal)?;
+    let owned = str::to_owned;
+    let unit = Unit { source: owned(source), name: owned(name), entry: owned(name), contract_off: false };
+    let flags = [format!("--gpu-architecture={}", context.caps.architecture)];
+    load(context, name, name, &cubin(name, &unit, &flags)?)
 }
 
 /// Compiles to `path`.
