@@ -7,7 +7,6 @@ use clap::Args;
 use serde::Serialize;
 use tilewright_check::{Origin, Row, Summary, Timing, write_record};
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
-#[cfg(not(target_vendor = "apple"))]
 use tilewright_gpu::backend::cuda::{BareLaunch, CudaStream};
 use tilewright_gpu::{Capture, Definition, Grid, Program};
 
@@ -95,7 +94,6 @@ fn milliseconds(begin: Instant) -> f64 {
 }
 
 /// Milliseconds of a launch by the driver's call alone, where there is such a thing.
-#[cfg(not(target_vendor = "apple"))]
 fn driver_alone(stream: &Stream, samples: usize) -> Result<Vec<f64>> {
     let Some(cuda) = stream.driver().as_any().downcast_ref::<CudaStream>() else { return Ok(Vec::new()) };
     let x = Tensor::zeros(DType::F32, [32])?.to(stream)?;
@@ -108,11 +106,6 @@ fn driver_alone(stream: &Stream, samples: usize) -> Result<Vec<f64>> {
     };
     sample()?;
     (0..samples).map(|_| sample()).collect()
-}
-
-#[cfg(target_vendor = "apple")]
-fn driver_alone(_: &Stream, _: usize) -> Result<Vec<f64>> {
-    Ok(Vec::new())
 }
 
 /// Milliseconds of each case, by the host's clock.

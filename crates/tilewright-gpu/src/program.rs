@@ -82,7 +82,6 @@ impl Program {
     ///
     /// # Errors
     /// Unsupported where NVRTC is not installed.
-    #[cfg(not(target_vendor = "apple"))]
     pub fn compile_for(&self, architecture: &str, templates: &[Template], dtypes: &[DType]) -> Result<()> {
         let unit = self.unit(Device::Cuda(0), templates, dtypes)?;
         backend::cuda::trial(&self.0.definition, &unit, architecture)
@@ -172,7 +171,6 @@ pub(crate) struct Call<'a> {
     pub(crate) name: &'a str,
     pub(crate) args: &'a [Arg<'a>],
     /// The inputs whose shape, strides or rank the body sees, by slot.
-    #[cfg_attr(target_vendor = "apple", expect(dead_code, reason = "CUDA alone passes them as one block"))]
     pub(crate) described: &'a [&'a Tensor],
     pub(crate) extent: Extent,
     pub(crate) threadgroup_bytes: usize,

@@ -3,7 +3,6 @@
 //! The package around this module lies in `python/tilewright`; functions are made from the registry when it is imported.
 
 mod array;
-#[cfg_attr(target_vendor = "apple", path = "cuda_absent.rs")]
 mod cuda;
 mod device;
 mod dlpack;

@@ -9,9 +9,7 @@ use crate::define::Definition;
 use crate::program::Call;
 use crate::signature::Unit;
 
-#[cfg(not(target_vendor = "apple"))]
 pub mod cublaslt;
-#[cfg(not(target_vendor = "apple"))]
 pub mod cuda;
 mod emulator;
 pub mod emulator_host;
@@ -22,7 +20,6 @@ pub use emulator::{EmulatorMode, EmulatorOptions, emulator_options, set_emulator
 
 /// The stream of a back end that runs Metal bodies.
 pub(crate) enum Backend<'a> {
-    #[cfg(not(target_vendor = "apple"))]
     Cuda(&'a cuda::CudaStream),
     Emulated(&'a emulator::EmulatedStream),
     #[cfg(target_os = "macos")]
@@ -31,7 +28,6 @@ pub(crate) enum Backend<'a> {
 
 /// A program compiled for one device.
 pub(crate) enum Pipeline {
-    #[cfg(not(target_vendor = "apple"))]
     Cuda(cuda::CudaPipeline),
     Emulated(emulator::EmulatedPipeline),
     #[cfg(target_os = "macos")]
@@ -41,7 +37,6 @@ pub(crate) enum Pipeline {
 impl Pipeline {
     pub(crate) fn limits(&self) -> &Limits {
         match self {
-            #[cfg(not(target_vendor = "apple"))]
             Pipeline::Cuda(pipeline) => &pipeline.limits,
             Pipeline::Emulated(pipeline) => &pipeline.limits,
             #[cfg(target_os = "macos")]
@@ -52,7 +47,6 @@ impl Pipeline {
 
 /// Recorded launches.
 pub(crate) enum Recording {
-    #[cfg(not(target_vendor = "apple"))]
     Cuda(cuda::CudaGraph),
     Emulated(emulator::EmulatedRecording),
     #[cfg(target_os = "macos")]
@@ -66,7 +60,6 @@ fn mismatch(operation: &str, device: Device) -> Error {
 impl<'a> Backend<'a> {
     pub(crate) fn of(stream: &'a Stream, operation: &str) -> Result<Self> {
         let driver = stream.driver().as_any();
-        #[cfg(not(target_vendor = "apple"))]
         if let Some(stream) = driver.downcast_ref() {
             return Ok(Backend::Cuda(stream));
         }
@@ -83,7 +76,6 @@ impl<'a> Backend<'a> {
 
     pub(crate) fn compile(&self, definition: &Definition, unit: &Unit) -> Result<Pipeline> {
         match self {
-            #[cfg(not(target_vendor = "apple"))]
             Backend::Cuda(stream) => stream.compile(definition, unit).map(Pipeline::Cuda),
             Backend::Emulated(stream) => stream.compile(definition, unit).map(Pipeline::Emulated),
             #[cfg(target_os = "macos")]
@@ -93,12 +85,10 @@ impl<'a> Backend<'a> {
 
     pub(crate) fn launch(&self, pipeline: &Pipeline, call: &Call<'_>) -> Result<()> {
         match (self, pipeline) {
-            #[cfg(not(target_vendor = "apple"))]
             (Backend::Cuda(stream), Pipeline::Cuda(pipeline)) => stream.launch(pipeline, call),
             (Backend::Emulated(stream), Pipeline::Emulated(pipeline)) => stream.launch(pipeline, call),
             #[cfg(target_os = "macos")]
             (Backend::Metal(stream), Pipeline::Metal(pipeline)) => stream.launch(pipeline, call),
-            #[cfg(any(not(target_vendor = "apple"), target_os = "macos"))]
             _ => Err(mismatch(call.name, self.device())),
         }
     }
@@ -107,7 +97,6 @@ impl<'a> Backend<'a> {
     pub(crate) fn fill(&self, tensor: &Tensor, value: f64) -> Result<()> {
         let pattern = pattern(tensor.dtype(), value);
         match self {
-            #[cfg(not(target_vendor = "apple"))]
             Backend::Cuda(stream) => stream.fill(tensor, &pattern),
             Backend::Emulated(stream) => stream.fill(tensor, &pattern),
             #[cfg(target_os = "macos")]
@@ -117,7 +106,6 @@ impl<'a> Backend<'a> {
 
     pub(crate) fn begin_capture(&self) -> Result<()> {
         match self {
-            #[cfg(not(target_vendor = "apple"))]
             Backend::Cuda(stream) => stream.begin_capture(),
             Backend::Emulated(stream) => stream.begin_capture(),
             #[cfg(target_os = "macos")]
@@ -127,7 +115,6 @@ impl<'a> Backend<'a> {
 
     pub(crate) fn end_capture(&self) -> Result<Recording> {
         match self {
-            #[cfg(not(target_vendor = "apple"))]
             Backend::Cuda(stream) => stream.end_capture().map(Recording::Cuda),
             Backend::Emulated(stream) => stream.end_capture().map(Recording::Emulated),
             #[cfg(target_os = "macos")]
@@ -137,21 +124,17 @@ impl<'a> Backend<'a> {
 
     pub(crate) fn replay(&self, recording: &Recording) -> Result<()> {
         match (self, recording) {
-            #[cfg(not(target_vendor = "apple"))]
             (Backend::Cuda(stream), Recording::Cuda(graph)) => stream.replay(graph),
             (Backend::Emulated(stream), Recording::Emulated(recording)) => stream.replay(recording),
             #[cfg(target_os = "macos")]
             (Backend::Metal(stream), Recording::Metal(recording)) => stream.replay(recording),
-            #[cfg(any(not(target_vendor = "apple"), target_os = "macos"))]
             _ => Err(mismatch("replay", self.device())),
         }
     }
 
-    #[cfg(any(not(target_vendor = "apple"), target_os = "macos"))]
     fn device(&self) -> Device {
         use tilewright_core::StreamDriver;
         match self {
-            #[cfg(not(target_vendor = "apple"))]
             Backend::Cuda(stream) => stream.device(),
             Backend::Emulated(stream) => stream.device(),
             #[cfg(target_os = "macos")]
@@ -172,7 +155,6 @@ pub(crate) fn open(device: Device) -> Result<Stream> {
     crate::caps::possible(device).map_err(|why| Error::unsupported("stream", device, why))?;
     match device {
         Device::Cpu => Ok(Stream::cpu()),
-        #[cfg(not(target_vendor = "apple"))]
         Device::Cuda(ordinal) => Ok(Stream::from_driver(Arc::new(cuda::CudaStream::open(ordinal)?))),
         #[cfg(target_os = "macos")]
         Device::Metal(ordinal) => Ok(Stream::from_driver(Arc::new(metal::MetalStream::open(ordinal)?))),
@@ -186,7 +168,6 @@ pub(crate) fn caps(device: Device) -> Result<Caps> {
     crate::caps::possible(device).map_err(|why| Error::unsupported("caps", device, why))?;
     match device {
         Device::Cpu => Ok(crate::caps::cpu()),
-        #[cfg(not(target_vendor = "apple"))]
         Device::Cuda(ordinal) => cuda::caps(ordinal),
         #[cfg(target_os = "macos")]
         Device::Metal(ordinal) => metal::caps(ordinal),
@@ -198,7 +179,6 @@ pub(crate) fn caps(device: Device) -> Result<Caps> {
 /// How many devices of each kind there are, the first absent one of each with its reason.
 pub(crate) fn count(kind: fn(u32) -> Device) -> u32 {
     match kind(0) {
-        #[cfg(not(target_vendor = "apple"))]
         Device::Cuda(_) => cuda::count().unwrap_or(0),
         #[cfg(target_os = "macos")]
         Device::Metal(_) => metal::count(),

@@ -13,6 +13,7 @@ use tilewright_core::{
 
 use super::compile::CudaPipeline;
 use super::context::{Context, check};
+use super::cusolver::Library;
 use super::memory::CudaBuffer;
 use crate::grid::Extent;
 use crate::program::{Arg, Call};
@@ -29,6 +30,8 @@ pub(super) struct RawStream {
     capturing: AtomicBool,
     /// Memory that the capture in progress uses, kept for its replays.
     captured: Mutex<Vec<Arc<dyn Buffer>>>,
+    /// cuSOLVER's handle, once it was asked for.
+    pub(super) solver: Mutex<Option<Library>>,
 }
 
 // SAFETY: a CUstream may be used from any thread; the driver serialises.
@@ -113,6 +116,7 @@ impl RawStream {
 impl Drop for RawStream {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
+            self.solver.get_mut().expect("no panic holds the lock").take();
             // SAFETY: the stream lives until the second call. Work that is still queued is waited for, so that buffers which it used may be
             // freed without knowing it any more.
             unsafe {
@@ -266,6 +270,7 @@ impl CudaStream {
             launched: Mutex::default(),
             capturing: AtomicBool::new(false),
             captured: Mutex::default(),
+            solver: Mutex::default(),
         });
         streams.push(Arc::downgrade(&stream));
         drop(streams);
