@@ -61,6 +61,7 @@ mod samples;
 mod substitution;
 mod tile;
 mod truncate;
+mod vendor;
 
 pub use apply_q::{ApplyQ, apply_q};
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};

@@ -7,8 +7,7 @@ use tilewright_core::{
 
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{Eigh, NAME, check, eigh, reference};
-use crate::arguments::{choose, only_variant};
+use super::{Eigh, NAME, reference, run, variants};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -155,8 +154,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        check(NAME, device, case.dtype, case.dim("n"))?;
-        registry::variants(NAME, device, case.dtype)
+        variants(device, case.dtype, case.dim("n"))
     }
 
     fn run(
@@ -167,9 +165,8 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
-        let found = eigh(stream, a, &arguments(args)?)?;
+        let found = run(stream, variant, a, &arguments(args)?)?;
         Ok([Some(found.values), Some(found.info), found.vectors].into_iter().flatten().collect())
     }
 

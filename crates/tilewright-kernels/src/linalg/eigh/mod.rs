@@ -29,11 +29,13 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
-//! - Metal, emulated: no f64. One group of threads a matrix, made for batches: n up to 1024; up to 128 the columns stay in registers.
+//! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024; up to 128 the columns stay in
+//!   registers.
+//! - CUDA, variant `cusolver`: beyond n = 64 where cuSOLVER is installed, of any size, single and batched; not in a capture.
 //!
 //! # Sources
 //!
-//! LAPACK `SYEV`, `GESVJ`; Veselić and Hari, "A note on a one-sided Jacobi algorithm" (1989), for the turns of a Cholesky factor. On the CPU large
+//! LAPACK `SYEV`, `SYEVD`, `GESVJ`; Veselić and Hari, "A note on a one-sided Jacobi algorithm" (1989), for the turns of a Cholesky factor. On the CPU large
 //! matrices run in `faer` (MIT).
 //!
 //! # Example
@@ -51,6 +53,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -60,12 +63,13 @@ pub(crate) use cases::KERNEL;
 pub(super) use reference::{eigenvalues, value_error};
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
+use tilewright_gpu::backend::cuda::cusolver;
 
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::{check_converged, jacobi};
-use crate::arguments::check_f64;
+use super::{check_converged, jacobi, vendor};
+use crate::arguments::{check_f64, choose, only_variant};
 
 const NAME: &str = "eigh";
 
@@ -105,8 +109,14 @@ impl Eigen {
 /// `a` not of square matrices, of another dtype than listed, or on another device than the stream; what the device cannot do, see the
 /// constraints. A matrix without a result is no error of the batch: see `info`.
 pub fn eigh(stream: &Stream, a: &Tensor, args: &Eigh) -> Result<Eigen> {
+    run(stream, None, a, args)
+}
+
+fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Result<Eigen> {
     let extents = Extents::square(NAME, stream, "a", a)?;
-    check(NAME, stream.device(), a.dtype(), extents.n)?;
+    // Inside a capture the library cannot be called.
+    let wish = variant.or_else(|| (!cusolver::usable(stream)).then(|| only_variant(stream.device())));
+    let variant = choose(NAME, wish, &variants(stream.device(), a.dtype(), extents.n)?)?;
     if a.is_empty() {
         let empty = |shape: Vec<usize>| Tensor::empty(stream, a.dtype(), shape);
         let vectors = (!args.values_only).then(|| empty(a.dims().to_vec())).transpose()?;
@@ -116,14 +126,23 @@ pub fn eigh(stream: &Stream, a: &Tensor, args: &Eigh) -> Result<Eigen> {
     let wide = widened(stream, a)?;
     let Eigen { values, vectors, info } = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::eigh::<T>(&wide, &extents, args)?),
+        _ if variant == vendor::VARIANT => cuda::eigh(stream, &wide, &extents, args)?,
         _ => gpu::eigh(stream, &wide, &extents, args)?,
     };
     let vectors = vectors.map(|vectors| narrowed(stream, vectors, a.dtype())).transpose()?;
     Ok(Eigen { values: narrowed(stream, values, a.dtype())?, vectors, info })
 }
 
-/// Says why a device cannot decompose n x n matrices.
-pub(super) fn check(operation: &'static str, device: Device, dtype: DType, n: usize) -> Result<()> {
-    check_f64(operation, device, dtype)?;
-    jacobi::check(operation, device, n)
+/// Beyond it the library's divide and conquer is faster than the portable body's turns, batched or not.
+const TURNED: usize = 64;
+
+/// The variants for n x n matrices, the default first, or why there is none.
+fn variants(device: Device, dtype: DType, n: usize) -> Result<Vec<&'static str>> {
+    check_f64(NAME, device, dtype)?;
+    let portable = jacobi::check(NAME, device, n).map(|()| only_variant(device));
+    let library = (n > TURNED && vendor::available(device)).then_some(vendor::VARIANT);
+    match (library, portable) {
+        (None, portable) => Ok(vec![portable?]),
+        (Some(library), portable) => Ok([Some(library), portable.ok()].into_iter().flatten().collect()),
+    }
 }
