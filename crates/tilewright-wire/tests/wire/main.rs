@@ -1,0 +1,4 @@
+//! The formats: golden bytes from other programs, versions, and what strangers may send.
+
+mod frames;
+mod hostile;
