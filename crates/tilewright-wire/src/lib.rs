@@ -1,6 +1,7 @@
 //! Tensors on the wire.
 //!
 //! - [`frame`]: a versioned, checked frame of named tensors, written without putting together and read without a copy.
+//! - [`exo`]: exo's formats, byte for byte.
 //!
 //! ```
 //! use tilewright_core::Tensor;
@@ -17,6 +18,7 @@
 //! # Ok::<(), tilewright_core::Error>(())
 //! ```
 
+pub mod exo;
 pub mod frame;
 
 pub use frame::{Compression, Encoded, Frame, Item, Limits};

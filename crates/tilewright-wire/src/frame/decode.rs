@@ -161,7 +161,7 @@ impl Contents {
             return Err(wrong("header checksum", format!("{sum:#010x}"), format!("{stated:#010x}")));
         }
         // Space that this version leaves zero may carry what a later one knows.
-        let strict = header[5] <= MINOR;
+        let strict = header[5].saturating_sub(MINOR) == 0;
         let (count, meta_bytes) = (u32_at(header, 24), u32_at(header, 28) as usize);
         if count > limits.tensors {
             return Err(wrong("tensors", format!("at most {}", limits.tensors), count));
@@ -394,7 +394,7 @@ impl Frame {
         let stored = self.contents.stored((*self.bytes).as_ref(), index)?;
         let entry = self.contents.entry(index)?;
         let (dtype, shape) = (entry.dtype()?, entry.shape()?);
-        let raw = shape.elements().checked_mul(dtype.size()).unwrap_or(usize::MAX);
+        let raw = shape.elements().saturating_mul(dtype.size());
         match entry.compression {
             UNCOMPRESSED => {
                 let whole = Layout::contiguous(shape);

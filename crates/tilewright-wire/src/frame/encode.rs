@@ -43,7 +43,8 @@ pub struct Encoded {
     bytes: usize,
 }
 
-enum Payload {
+/// Bytes to be written.
+pub(crate) enum Payload {
     /// Row-major on the host.
     Tensor(Tensor),
     Gathered(AlignedBytes),
@@ -51,7 +52,7 @@ enum Payload {
 }
 
 impl Payload {
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Payload::Tensor(tensor) => in_place(tensor).unwrap_or_default(),
             Payload::Gathered(bytes) => bytes.as_ref(),
@@ -150,16 +151,7 @@ fn entry_bytes(item: &Item<'_>) -> usize {
 
 fn stored(item: &Item<'_>) -> Result<(Payload, u8, Option<u32>)> {
     let sum_of = |bytes: &[u8]| item.checksum.then(|| crc32c(bytes));
-    let (raw, gathered) = match in_place(item.tensor) {
-        Some(_) => (Payload::Tensor(item.tensor.clone()), None),
-        None => match gather(item.tensor)? {
-            Some((bytes, sum)) => (Payload::Gathered(bytes), Some(sum)),
-            None if item.tensor.device() == Device::Cpu => {
-                (Payload::Tensor(copy(&Stream::cpu(), item.tensor, &CopyTo::default())?), None)
-            }
-            None => (Payload::Tensor(item.tensor.to_host()?), None),
-        },
-    };
+    let (raw, gathered) = row_major(item.tensor, item.checksum)?;
     if item.compression == Compression::Lz4
         && let Some(packed) = compress::pack(raw.bytes())
     {
@@ -167,10 +159,25 @@ fn stored(item: &Item<'_>) -> Result<(Payload, u8, Option<u32>)> {
         return Ok((Payload::Packed(packed), LZ4, sum));
     }
     let sum = match gathered {
-        Some(sum) => item.checksum.then_some(sum),
+        Some(sum) => Some(sum),
         None => sum_of(raw.bytes()),
     };
     Ok((raw, UNCOMPRESSED, sum))
+}
+
+/// The elements row-major on the host, where they are if they lie so, and their sum where they were gathered for it.
+pub(crate) fn row_major(tensor: &Tensor, summed: bool) -> Result<(Payload, Option<u32>)> {
+    if in_place(tensor).is_some() {
+        return Ok((Payload::Tensor(tensor.clone()), None));
+    }
+    if let Some((bytes, sum)) = gather(tensor, summed)? {
+        return Ok((Payload::Gathered(bytes), summed.then_some(sum)));
+    }
+    let host = match tensor.device() {
+        Device::Cpu => copy(&Stream::cpu(), tensor, &CopyTo::default())?,
+        _ => tensor.to_host()?,
+    };
+    Ok((Payload::Tensor(host), None))
 }
 
 impl Encoded {
@@ -196,17 +203,7 @@ impl Encoded {
     /// # Errors
     /// Those of the writer.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<()> {
-        let mut slices = self.slices();
-        let mut left = &mut slices[..];
-        while !left.is_empty() {
-            match writer.write_vectored(left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut left, written),
-                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-                Err(why) => return Err(why),
-            }
-        }
-        Ok(())
+        write_all(writer, &mut self.slices())
     }
 
     /// All of it in one piece.
@@ -220,6 +217,21 @@ impl Encoded {
     pub fn reader(&self) -> impl Read {
         Reader { parts: self.parts().collect(), next: 0 }
     }
+}
+
+/// Writes all slices, however many writes that takes.
+pub(crate) fn write_all(writer: &mut impl Write, mut left: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Slices without bytes at the front would look like a writer that takes nothing.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match writer.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(())
 }
 
 struct Reader<'a> {

@@ -13,6 +13,7 @@ mod encode;
 
 pub use decode::{Contents, Entry, Frame};
 pub use encode::{Encoded, Item};
+pub(crate) use encode::{row_major, write_all};
 
 use tilewright_core::DType;
 
