@@ -2,6 +2,7 @@
 //!
 //! - [`frame`]: a versioned, checked frame of named tensors, written without putting together and read without a copy.
 //! - [`exo`]: exo's formats, byte for byte.
+//! - [`service`]: nodes that hold a model together, by gRPC (feature `service`, on by default).
 //!
 //! ```
 //! use tilewright_core::Tensor;
@@ -20,5 +21,7 @@
 
 pub mod exo;
 pub mod frame;
+#[cfg(feature = "service")]
+pub mod service;
 
 pub use frame::{Compression, Encoded, Frame, Item, Limits};

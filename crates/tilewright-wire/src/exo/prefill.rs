@@ -30,6 +30,7 @@ pub struct Header {
 
 /// A message of the stream.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "messages are few, and moved one at a time")]
 pub enum Message {
     /// Keys and values of a layer, `[tokens, heads, width]` each, of any strides.
     KvChunk {

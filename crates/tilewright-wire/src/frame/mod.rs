@@ -11,6 +11,8 @@ mod compress;
 mod decode;
 mod encode;
 
+#[cfg(feature = "service")]
+pub(crate) use decode::Preamble;
 pub use decode::{Contents, Entry, Frame};
 pub use encode::{Encoded, Item};
 pub(crate) use encode::{row_major, write_all};
