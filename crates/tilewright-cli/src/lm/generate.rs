@@ -73,7 +73,7 @@ struct Text {
 /// What writes.
 enum Source {
     Here(Box<Model>),
-    Nodes(Nodes),
+    Nodes(Box<Nodes>),
 }
 
 pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), Stop> {
@@ -94,7 +94,9 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
             let place = Where { model: model.clone(), device: options.device, dtype: options.dtype };
             Source::Here(Box::new(place.load()?.1))
         }
-        None => Source::Nodes(Nodes::connect(&options.nodes, &options.reach.dial()?).map_err(lost)?),
+        None => {
+            Source::Nodes(Box::new(Nodes::connect(&options.nodes, &options.reach.dial()?).map_err(lost)?))
+        }
     };
     let (config, device, dtype) = match &source {
         Source::Here(model) => (model.config(), model.stream().device().to_string(), model.dtype().name()),

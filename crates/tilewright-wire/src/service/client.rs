@@ -175,6 +175,8 @@ impl Link {
 
 /// The nodes that hold a model together, from the first block to the last. Their parts are run one after another; between them the residual
 /// stream passes through here.
+///
+/// The calls block; from within an asynchronous runtime they are made on a thread of their own.
 pub struct Nodes {
     // Dropped after the connections that live in it.
     peers: Vec<Peer>,

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tilewright_lm::{Generation, Greedy, bytes, generate};
-use tilewright_wire::service::{Capacity, Dial, Nodes, Served};
+use tilewright_wire::service::{Capacity, Dial, Nodes, Served, Serving};
 use tonic::Code;
 
-use crate::tiny::{block_on, channel, model, send, served, tokens};
+use crate::tiny::{block_on, channel, model, node, send, served, tokens};
 
 /// Waits until the node has nothing more to do.
 fn settle(served: &Served) {
@@ -91,6 +91,37 @@ fn a_thousand_at_once_get_the_right_answer_or_a_refusal_and_leave_nothing() {
         assert_eq!(gone.code(), Code::FailedPrecondition, "{gone}");
     });
     served.stop().unwrap();
+}
+
+#[test]
+fn a_call_that_is_late_ends_at_its_deadline_and_is_not_computed_later() {
+    let serving = Serving { deadline: Duration::from_millis(30), ..Serving::default() };
+    let late = Served::start(node(0..3, Capacity::default()), "127.0.0.1:0", &serving).unwrap();
+    let x = tokens(&vec![1; 16_384]);
+    block_on(async {
+        let channel = channel(&late).await;
+        let mut calls = tokio::task::JoinSet::new();
+        let begin = Instant::now();
+        for _ in 0..20 {
+            let (channel, x) = (channel.clone(), x.clone());
+            calls.spawn(async move { send(&channel, 0..3, &x, None).await.map(drop) });
+        }
+        let mut overdue = 0;
+        while let Some(done) = calls.join_next().await {
+            if let Err(status) = done.unwrap() {
+                assert!(matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled), "{status}");
+                overdue += 1;
+            }
+        }
+        assert!(
+            overdue > 10 && begin.elapsed() < Duration::from_secs(10),
+            "{overdue} in {:?}",
+            begin.elapsed()
+        );
+    });
+    settle(&late);
+    let after = late.statistics();
+    assert!(after.skipped > 5, "{after:?}");
 }
 
 #[test]
