@@ -15,6 +15,7 @@ mod peers;
 mod run;
 mod search;
 mod select;
+mod serve;
 mod stop;
 mod table;
 mod tour;
@@ -50,6 +51,7 @@ enum Action {
     Document(document::Options),
     Run(run::Options),
     Search(search::Options),
+    Serve(serve::Options),
     Tour(tour::Options),
 }
 
@@ -94,6 +96,7 @@ pub fn run(
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
         Action::Search(options) => search::search(&options, console),
+        Action::Serve(options) => serve::serve(&options, console),
         Action::Tour(options) => tour::tour(kernels, &options, console),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)

@@ -1,9 +1,9 @@
 //! Generation: prompts are read in chunks, then each text is written on token by token. The state stays on the device.
 
-use tilewright_core::{DType, Error, Result};
+use tilewright_core::{DType, Error, Result, Tensor};
 use tilewright_kernels::elementwise::{CopyTo, copy};
 
-use crate::{Model, Sampler};
+use crate::{Config, Model, Sampler};
 
 const NAME: &str = "generate";
 
@@ -37,7 +37,32 @@ pub fn generate(
     prompts: &[Vec<u32>],
     options: &Generation,
     sampler: impl Fn(usize) -> Box<dyn Sampler>,
+    stream: impl FnMut(usize, u32) -> bool,
+) -> Result<Vec<Vec<u32>>> {
+    let mut state = None;
+    let next = |rows: &[&[u32]]| {
+        let (logits, after) = model.next(&model.tokens(rows)?, state.as_ref())?;
+        state = Some(after);
+        Ok(match logits.dtype() {
+            DType::F32 => logits,
+            _ => copy(model.stream(), &logits, &CopyTo { dtype: Some(DType::F32) })?,
+        })
+    };
+    generate_by(model.config(), prompts, options, sampler, stream, next)
+}
+
+/// The same with a model that is anywhere: `next` takes the next tokens of each text, as many of each, and gives the logits after them,
+/// f32 `[b, vocab]`. It is called with what follows, and keeps the state itself.
+///
+/// # Errors
+/// As [`generate`]; those of `next`; logits of another shape.
+pub fn generate_by(
+    config: &Config,
+    prompts: &[Vec<u32>],
+    options: &Generation,
+    sampler: impl Fn(usize) -> Box<dyn Sampler>,
     mut stream: impl FnMut(usize, u32) -> bool,
+    mut next: impl FnMut(&[&[u32]]) -> Result<Tensor>,
 ) -> Result<Vec<Vec<u32>>> {
     let Some(shortest) = prompts.iter().map(Vec::len).min().filter(|&shortest| shortest > 0) else {
         return Err(Error::range(NAME, "prompts", "at least one, each of at least 1 token", "fewer"));
@@ -51,21 +76,20 @@ pub fn generate(
     if options.tokens == 0 {
         return Ok(written);
     }
-    let vocabulary = model.config().vocab_size;
-    let (mut state, mut read, mut logits) = (None, 0, None);
+    let vocabulary = config.vocab_size;
+    let (mut read, mut logits) = (0, None);
     while read < shortest {
         let end = shortest.min(read + options.prefill);
         let rows: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt[read..end]).collect();
-        let (next, after) = model.next(&model.tokens(&rows)?, state.as_ref())?;
-        (state, logits, read) = (Some(after), Some(next), end);
+        (logits, read) = (Some(next(&rows)?), end);
     }
     loop {
-        let next = logits.take().expect("a prompt has tokens");
-        let next = match next.dtype() {
-            DType::F32 => next,
-            _ => copy(model.stream(), &next, &CopyTo { dtype: Some(DType::F32) })?,
-        };
-        let all = next.to_vec::<f32>()?;
+        let logits_of_all = logits.take().expect("a prompt has tokens");
+        if logits_of_all.dims() != [prompts.len(), vocabulary] {
+            let expected = format!("[{}, {vocabulary}]", prompts.len());
+            return Err(Error::shape(NAME, "logits", expected, logits_of_all.shape()));
+        }
+        let all = logits_of_all.to_vec::<f32>()?;
         let mut tokens = Vec::with_capacity(prompts.len());
         for (text, row) in all.chunks_exact(vocabulary).enumerate() {
             if let Some(&token) = prompts[text].get(read) {
@@ -85,14 +109,13 @@ pub fn generate(
             }
             let token = samplers[text].choose(row);
             written[text].push(token);
-            open[text] =
-                stream(text, token) && !model.config().ends(token) && written[text].len() < options.tokens;
+            open[text] = stream(text, token) && !config.ends(token) && written[text].len() < options.tokens;
             tokens.push([token]);
         }
         if !open.contains(&true) {
             return Ok(written);
         }
-        let (next, after) = model.next(&model.tokens(&tokens)?, state.as_ref())?;
-        (state, logits, read) = (Some(after), Some(next), read + 1);
+        let rows: Vec<&[u32]> = tokens.iter().map(|token| &token[..]).collect();
+        (logits, read) = (Some(next(&rows)?), read + 1);
     }
 }

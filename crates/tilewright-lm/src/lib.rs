@@ -32,7 +32,7 @@ mod weights;
 
 pub use config::{Config, TokenIds};
 pub use evaluate::{Evaluation, evaluate};
-pub use generate::{Generation, generate};
-pub use model::{Model, State};
+pub use generate::{Generation, generate, generate_by};
+pub use model::{Model, Part, State};
 pub use sample::{Greedy, Sampler, Sampling};
 pub use weights::{BlockWeights, Weights};

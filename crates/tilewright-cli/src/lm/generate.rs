@@ -1,20 +1,36 @@
 //! `tilewright lm generate`.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use tilewright_lm::{Generation, Greedy, Sampler, Sampling, bytes, generate as written};
+use tilewright_core::{DType, Device, Error, Kind};
+use tilewright_lm::{Generation, Greedy, Model, Sampler, Sampling, bytes, generate as written};
+use tilewright_wire::service::Nodes;
 
 use super::Where;
 use crate::Console;
+use crate::serve::Reach;
 use crate::stop::Stop;
 
 /// Let a model write on.
 #[derive(Args)]
 pub(crate) struct Options {
+    /// The folder with config.json and the weights.
+    #[arg(long, required_unless_present = "nodes")]
+    model: Option<PathBuf>,
+    /// Where to run, such as cpu or cuda:0.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+    /// What to compute in: f32, bf16, f16, f64 [default: the files' own].
+    #[arg(long)]
+    dtype: Option<DType>,
+    /// Nodes that hold the model together (see `tilewright serve`), instead of a model here.
+    #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',', conflicts_with_all = ["model", "dtype"])]
+    nodes: Vec<String>,
     #[command(flatten)]
-    place: Where,
+    reach: Reach,
     /// What it writes on, for a model of bytes. May be given several times: the texts are written side by side.
     #[arg(long, conflicts_with = "prompt_ids", required_unless_present = "prompt_ids")]
     prompt: Vec<String>,
@@ -54,6 +70,12 @@ struct Text {
     text: Option<String>,
 }
 
+/// What writes.
+enum Source {
+    Here(Box<Model>),
+    Nodes(Box<Nodes>),
+}
+
 pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), Stop> {
     let sampler = |text: usize| -> Result<Box<dyn Sampler>, Stop> {
         if options.temperature == 0.0 {
@@ -67,10 +89,22 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
     let count = ids.len().max(options.prompt.len());
     let samplers = (0..count).map(|text| sampler(text).map(Some)).collect::<Result<Vec<_>, _>>()?;
     let samplers = std::cell::RefCell::new(samplers);
-    let (stream, model) = options.place.load()?;
-    let of_bytes = model.is_of_bytes();
+    let source = match &options.model {
+        Some(model) => {
+            let place = Where { model: model.clone(), device: options.device, dtype: options.dtype };
+            Source::Here(Box::new(place.load()?.1))
+        }
+        None => {
+            Source::Nodes(Box::new(Nodes::connect(&options.nodes, &options.reach.dial()?).map_err(lost)?))
+        }
+    };
+    let (config, device, dtype) = match &source {
+        Source::Here(model) => (model.config(), model.stream().device().to_string(), model.dtype().name()),
+        Source::Nodes(nodes) => (nodes.config(), options.nodes.join(", "), nodes.dtype().name()),
+    };
+    let of_bytes = config.vocab_size == bytes::VOCABULARY;
     if !of_bytes && ids.is_empty() {
-        let vocabulary = model.config().vocab_size;
+        let vocabulary = config.vocab_size;
         let why = format!("the model has {vocabulary} tokens; give --prompt-ids, or a model of bytes (256)");
         return Err(Stop::Usage(format!("--prompt: {why}")));
     }
@@ -81,25 +115,25 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
     }
     let start = Instant::now();
     let mut unwritten = None;
-    let texts = written(
-        &model,
-        &prompts,
-        &Generation { tokens: options.tokens, ..Generation::default() },
-        |text| samplers.borrow_mut()[text].take().expect("each text asks once"),
-        |_, token| {
-            if !alone {
-                return true;
-            }
-            // A letter of several bytes is whole once its last has been written.
-            let written = match u8::try_from(token).ok().filter(|_| of_bytes) {
-                Some(byte) => console.out.write_all(&[byte]),
-                None => write!(console.out, "{token} "),
-            };
-            let written = written.and_then(|()| console.out.flush());
-            unwritten = written.err();
-            unwritten.is_none()
-        },
-    )?;
+    let limits = Generation { tokens: options.tokens, ..Generation::default() };
+    let sampler = |text: usize| samplers.borrow_mut()[text].take().expect("each text asks once");
+    let show = |_: usize, token: u32| {
+        if !alone {
+            return true;
+        }
+        // A letter of several bytes is whole once its last has been written.
+        let written = match u8::try_from(token).ok().filter(|_| of_bytes) {
+            Some(byte) => console.out.write_all(&[byte]),
+            None => write!(console.out, "{token} "),
+        };
+        let written = written.and_then(|()| console.out.flush());
+        unwritten = written.err();
+        unwritten.is_none()
+    };
+    let texts = match &source {
+        Source::Here(model) => written(model, &prompts, &limits, sampler, show)?,
+        Source::Nodes(nodes) => nodes.generate(&prompts, &limits, sampler, show).map_err(lost)?,
+    };
     if let Some(why) = unwritten {
         return Err(why.into());
     }
@@ -110,8 +144,8 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
         Ok::<_, Stop>(Text { tokens, text })
     };
     let document = Document {
-        device: stream.device().to_string(),
-        dtype: model.dtype().name(),
+        device,
+        dtype,
         texts: texts.into_iter().map(text).collect::<Result<_, _>>()?,
         seconds,
         tokens_per_second: count as f64 / seconds,
@@ -132,6 +166,14 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
         document.device, document.tokens_per_second
     );
     Ok(())
+}
+
+/// A node that cannot be reached, or is lost, is no fault of the request.
+fn lost(why: Error) -> Stop {
+    match why.kind() {
+        Kind::File { .. } => Stop::Failed(why.to_string()),
+        _ => why.into(),
+    }
 }
 
 fn ids_of(text: &str) -> Result<Vec<u32>, Stop> {

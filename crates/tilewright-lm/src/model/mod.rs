@@ -3,6 +3,7 @@
 mod backward;
 mod block;
 mod linear;
+mod part;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +17,7 @@ use tilewright_kernels::norm::{Norm, rms_norm};
 use crate::weights::{self, Weights};
 use crate::{Config, bytes};
 use linear::linear;
+pub use part::Part;
 
 const NAME: &str = "model";
 /// What a file of weights holds at most, as Hugging Face's do.

@@ -5,5 +5,6 @@ mod files;
 mod forms;
 mod gradients;
 mod hugging_face;
+mod parts;
 mod tiny;
 mod training;

@@ -1,0 +1,135 @@
+//! What nodes answer is what the model computes.
+
+use tilewright_core::Tensor;
+use tilewright_lm::{Generation, Greedy, Sampler, Sampling, bytes, generate};
+use tilewright_wire::exo::node_service as exo;
+use tilewright_wire::service::{Capacity, Dial, Nodes, Served, Serving};
+
+use crate::tiny::{block_on, call, channel, model, node, send, served, shard, tokens};
+
+#[test]
+fn nodes_write_what_the_model_writes() {
+    let parts = [2..3, 0..1, 1..2].map(|blocks| served(blocks, Capacity::default()));
+    let addresses = parts.each_ref().map(|part| part.address().to_string());
+    let nodes = Nodes::connect(&addresses, &Dial::default()).unwrap();
+    let prompts = [bytes::encode("To be, or not"), bytes::encode("Abc")];
+    let options = Generation { tokens: 30, prefill: 2 };
+    for drawn in [false, true] {
+        let sampler = |text: usize| -> Box<dyn Sampler> {
+            if drawn {
+                Box::new(Sampling::new(1.0, 0, 0.9, 4, text as u64).unwrap())
+            } else {
+                Box::new(Greedy)
+            }
+        };
+        let expected = generate(&model(), &prompts, &options, sampler, |_, _| true).unwrap();
+        assert_eq!(nodes.generate(&prompts, &options, sampler, |_, _| true).unwrap(), expected);
+    }
+    let long = Generation { tokens: 1, prefill: 4096 };
+    let sampler = |_| -> Box<dyn Sampler> { Box::new(Greedy) };
+    let prompt = [vec![7; 30_000]];
+    assert_eq!(
+        nodes.generate(&prompt, &long, sampler, |_, _| true).unwrap(),
+        generate(&model(), &prompt, &long, sampler, |_, _| true).unwrap(),
+        "a residual stream of 512 KiB a piece"
+    );
+    let error = nodes.generate(&[vec![256]], &options, sampler, |_, _| true).unwrap_err().to_string();
+    assert!(error.contains(&addresses[1]) && error.contains("token is 256, expected 0..256"), "{error}");
+    drop(nodes);
+    for part in parts {
+        part.stop().unwrap();
+    }
+}
+
+#[test]
+fn exos_calls_keep_the_state_of_a_request_until_it_is_finished() {
+    let (first, last) = (served(0..2, Capacity::default()), served(2..3, Capacity::default()));
+    let model = model();
+    block_on(async {
+        let (one, two) = (channel(&first).await, channel(&last).await);
+        let (mut state, text) = (None, [vec![5i64, 6, 7], vec![8], vec![9, 10]]);
+        for step in &text {
+            let rows = [step.iter().map(|&token| token as u32).collect::<Vec<_>>()];
+            let (expected, after) = model.next(&model.tokens(&rows).unwrap(), state.as_ref()).unwrap();
+            state = Some(after);
+            let x = send(&one, 0..2, &tokens(step), Some("r")).await.unwrap();
+            let y = send(&two, 2..3, &x, Some("r")).await.unwrap();
+            assert_eq!(y.to_bytes().unwrap(), expected.to_bytes().unwrap());
+        }
+        assert_eq!((first.statistics().requests, last.statistics().requests), (1, 1));
+        // A refused step changes nothing.
+        let refused = send(&one, 0..2, &tokens(&[400]), Some("r")).await.unwrap_err();
+        assert!(refused.message().contains("token is 400"), "{refused}");
+        let (expected, _) = model.next(&model.tokens(&[[3]]).unwrap(), state.as_ref()).unwrap();
+        let x = send(&one, 0..2, &tokens(&[3]), Some("r")).await.unwrap();
+        let y = send(&two, 2..3, &x, Some("r")).await.unwrap();
+        assert_eq!(y.to_bytes().unwrap(), expected.to_bytes().unwrap());
+
+        let done = exo::SendResultRequest { request_id: "r".into(), is_finished: true, ..Default::default() };
+        for channel in [&one, &two] {
+            let _: exo::Empty = call(channel, "SendResult", done.clone()).await.unwrap();
+        }
+        assert_eq!((first.statistics().requests, last.statistics().requests), (0, 0));
+        // A prompt is its bytes.
+        let prompt = exo::PromptRequest { shard: shard(0..2), prompt: "ab".into(), ..Default::default() };
+        let answer: exo::Tensor = call(&one, "SendPrompt", prompt).await.unwrap();
+        let x = send(&one, 0..2, &tokens(&[97, 98]), None).await.unwrap();
+        assert_eq!(answer.to_tensor().unwrap().to_bytes().unwrap(), x.to_bytes().unwrap());
+    });
+}
+
+#[test]
+fn a_topology_is_collected_over_nodes_that_know_each_other() {
+    let last = served(2..3, Capacity::default());
+    let serving = Serving {
+        id: Some("first".into()),
+        peers: vec![last.address().to_string(), "127.0.0.1:1".into()],
+        ..Serving::default()
+    };
+    let first = Served::start(node(0..2, Capacity::default()), "127.0.0.1:0", &serving).unwrap();
+    block_on(async {
+        let channel = channel(&first).await;
+        for (max_depth, count) in [(0, 1), (4, 2), (i32::MAX, 2), (i32::MIN, 1)] {
+            let question = exo::CollectTopologyRequest { visited: vec![], max_depth };
+            let known: exo::Topology = call(&channel, "CollectTopology", question).await.unwrap();
+            assert_eq!(known.nodes.len(), count);
+            assert_eq!(known.nodes["first"].model, "tiny");
+            assert_eq!(known.peer_graph["first"].connections.len(), 2);
+        }
+        let well: exo::HealthCheckResponse =
+            call(&channel, "HealthCheck", exo::HealthCheckRequest {}).await.unwrap();
+        assert!(well.is_healthy);
+    });
+}
+
+#[test]
+fn what_a_node_is_not_for_is_refused_with_the_reason() {
+    let last = served(1..3, Capacity { message_bytes: 4096, tokens: 8, ..Capacity::default() });
+    block_on(async {
+        let channel = channel(&last).await;
+        let hidden = |s: usize| Tensor::zeros(tilewright_core::DType::F32, [1, s, 32]).unwrap();
+        for (result, part) in [
+            (send(&channel, 0..3, &hidden(1), None).await, "this node holds the layers 1 to 2 of 3"),
+            (send(&channel, 1..3, &tokens(&[1]), None).await, "x has dtype i64, expected f32"),
+            (send(&channel, 1..3, &hidden(9), None).await, "9 tokens in one call, of at most 8"),
+            (send(&channel, 1..3, &hidden(100), None).await, "4096"),
+            (send(&channel, 1..3, &hidden(1), Some(&"x".repeat(300))).await, "more than 256 bytes"),
+        ] {
+            let status = result.map(drop).unwrap_err();
+            assert!(status.message().contains(part), "{status}");
+        }
+        let prompt = exo::PromptRequest { shard: shard(1..3), prompt: "ab".into(), ..Default::default() };
+        let refused = call::<_, exo::Tensor>(&channel, "SendPrompt", prompt).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::Unimplemented);
+        let example =
+            call::<_, exo::Loss>(&channel, "SendExample", exo::ExampleRequest::default()).await.unwrap_err();
+        assert!(example.message().contains("nodes do not train"));
+        let unknown = call::<_, exo::Empty>(&channel, "SendLove", exo::Empty {}).await.unwrap_err();
+        assert_eq!(unknown.code(), tonic::Code::Unimplemented);
+    });
+    let error = Nodes::connect(&["127.0.0.1:1"], &Dial::default()).map(drop).unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1:1: Unavailable"), "{error}");
+    let error =
+        Nodes::connect(&[last.address().to_string()], &Dial::default()).map(drop).unwrap_err().to_string();
+    assert!(error.contains("holds the blocks 1..3, where 0 should come next"), "{error}");
+}
