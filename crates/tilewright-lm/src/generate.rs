@@ -1,9 +1,9 @@
-//! Generation: prompts are read in chunks, then each text is written on token by token. The state stays on the device.
+//! Generation: prompts are read in chunks, then each text is written on token by token. The state stays on the device, where each step is a replay.
 
-use tilewright_core::{DType, Error, Result};
+use tilewright_core::{DType, Error, Result, Tensor};
 use tilewright_kernels::elementwise::{CopyTo, copy};
 
-use crate::{Model, Sampler};
+use crate::{Decoder, Model, Next, Sampler, State};
 
 const NAME: &str = "generate";
 
@@ -52,29 +52,20 @@ pub fn generate(
         return Ok(written);
     }
     let vocabulary = model.config().vocab_size;
-    let (mut state, mut read, mut logits) = (None, 0, None);
-    while read < shortest {
-        let end = shortest.min(read + options.prefill);
-        let rows: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt[read..end]).collect();
-        let (next, after) = model.next(&model.tokens(&rows)?, state.as_ref())?;
-        (state, logits, read) = (Some(after), Some(next), end);
-    }
+    let start: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt[..shortest]).collect();
+    let (next, state) = read(model, &start, options.prefill)?;
+    let (mut read, mut logits, mut begins, mut decoder) = (shortest, host(model, &next)?, Some(state), None);
     loop {
-        let next = logits.take().expect("a prompt has tokens");
-        let next = match next.dtype() {
-            DType::F32 => next,
-            _ => copy(model.stream(), &next, &CopyTo { dtype: Some(DType::F32) })?,
-        };
-        let all = next.to_vec::<f32>()?;
+        let all = std::mem::take(&mut logits);
         let mut tokens = Vec::with_capacity(prompts.len());
         for (text, row) in all.chunks_exact(vocabulary).enumerate() {
             if let Some(&token) = prompts[text].get(read) {
-                tokens.push([token]);
+                tokens.push(token);
                 continue;
             }
             if !open[text] {
                 // Its row is computed with the others, and counts for nothing.
-                tokens.push([0]);
+                tokens.push(0);
                 continue;
             }
             if let Some(token) = row.iter().position(|logit| logit.is_nan()) {
@@ -87,12 +78,48 @@ pub fn generate(
             written[text].push(token);
             open[text] =
                 stream(text, token) && !model.config().ends(token) && written[text].len() < options.tokens;
-            tokens.push([token]);
+            tokens.push(token);
         }
         if !open.contains(&true) {
             return Ok(written);
         }
-        let (next, after) = model.next(&model.tokens(&tokens)?, state.as_ref())?;
-        (state, logits, read) = (Some(after), Some(next), read + 1);
+        if let Some(state) = begins.take() {
+            decoder = Some(Decoder::new(model, state, &tokens, Next::Given)?);
+        }
+        let decoder = decoder.as_mut().expect("made in the first round");
+        logits = host(model, decoder.step(&tokens)?)?;
+        read += 1;
+    }
+}
+
+/// Reads texts of one length, at most `piece` tokens at a time: the logits after the last token, `[b, vocab]`, and the state.
+///
+/// # Errors
+/// Texts of different lengths or none; `piece` 0; a token that the vocabulary lacks.
+pub fn read(model: &Model, texts: &[&[u32]], piece: usize) -> Result<(Tensor, State)> {
+    let length = texts.first().map_or(0, |text| text.len());
+    if length == 0 || piece == 0 || texts.iter().any(|text| text.len() != length) {
+        return Err(Error::range(
+            NAME,
+            "texts",
+            "of one length, at least 1, in pieces of at least 1",
+            "others",
+        ));
+    }
+    let piece_of = |from: usize| {
+        let rows: Vec<&[u32]> = texts.iter().map(|text| &text[from..length.min(from + piece)]).collect();
+        model.tokens(&rows)
+    };
+    let (mut logits, mut state) = model.next(&piece_of(0)?, None)?;
+    for from in (piece..length).step_by(piece) {
+        (logits, state) = model.next(&piece_of(from)?, Some(&state))?;
+    }
+    Ok((logits, state))
+}
+
+fn host(model: &Model, logits: &Tensor) -> Result<Vec<f32>> {
+    match logits.dtype() {
+        DType::F32 => logits.to_vec(),
+        _ => copy(model.stream(), logits, &CopyTo { dtype: Some(DType::F32) })?.to_vec(),
     }
 }

@@ -1,5 +1,6 @@
 //! `tilewright lm`: the xLSTM language model.
 
+mod bench;
 mod evaluate;
 mod generate;
 mod info;
@@ -27,6 +28,7 @@ enum Action {
     Generate(generate::Options),
     Eval(evaluate::Options),
     Info(info::Options),
+    Bench(bench::Options),
 }
 
 pub(crate) fn lm(options: &Options, console: &mut Console) -> Result<(), Stop> {
@@ -35,6 +37,7 @@ pub(crate) fn lm(options: &Options, console: &mut Console) -> Result<(), Stop> {
         Action::Generate(options) => generate::generate(options, console),
         Action::Eval(options) => evaluate::evaluate(options, console),
         Action::Info(options) => info::info(options, console),
+        Action::Bench(options) => bench::bench(options, console),
     }
 }
 
