@@ -109,17 +109,35 @@ fn a_model_is_trained_stopped_resumed_measured_and_writes() {
 fn a_shape_is_measured_with_weights_that_say_nothing() {
     let folder = folder();
     let config = folder.path().join("config.json");
-    let text = r#"{"vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 2, "num_heads": 2, "slstm_at": [1]}"#;
+    let text =
+        r#"{"vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 2, "num_heads": 2, "slstm_at": [1]}"#;
     fs::write(&config, text).unwrap();
     let config = config.display().to_string();
-    let found = json(&["bench", "--config", &config, "--prompt", "5", "--prompt", "130", "--prefill", "64", "--tokens", "4", "--batch", "3"]);
+    let found = json(&[
+        "bench",
+        "--config",
+        &config,
+        "--prompt",
+        "5",
+        "--prompt",
+        "130",
+        "--prefill",
+        "64",
+        "--tokens",
+        "4",
+        "--batch",
+        "3",
+    ]);
     let rows = found["rows"].as_array().unwrap();
     assert_eq!((rows[0]["prompt"].as_u64(), rows[1]["prompt"].as_u64(), rows.len()), (Some(5), Some(130), 2));
     // As much after 130 tokens as after 5.
     assert_eq!(rows[0]["state_bytes"], rows[1]["state_bytes"]);
     assert!(rows.iter().all(|row| row["decode_tokens_per_second"].as_f64().unwrap() > 0.0));
     assert!(rows.iter().all(|row| row["prefill_tokens_per_second"].as_f64().unwrap() > 0.0));
-    assert_eq!((&found["dtype"], &found["weight_bytes"]), (&"bf16".into(), &(2 * found["parameters"].as_u64().unwrap()).into()));
+    assert_eq!(
+        (&found["dtype"], &found["weight_bytes"]),
+        (&"bf16".into(), &(2 * found["parameters"].as_u64().unwrap()).into())
+    );
 }
 
 #[test]
@@ -127,9 +145,13 @@ fn a_model_of_an_slstm_learns_by_muon_in_bf16() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (text, out) = (path("text.txt"), path("slstm"));
-    let more = ["--ratio", "0:1", "--optimizer", "muon", "--precision", "bf16", "--steps", "40", "--rate", "0.01"];
+    let more =
+        ["--ratio", "0:1", "--optimizer", "muon", "--precision", "bf16", "--steps", "40", "--rate", "0.01"];
     let learned = json(&train(&text, &out, &more));
-    assert!(learned["last_loss"].as_f64().unwrap() < 0.7 * learned["first_loss"].as_f64().unwrap(), "{learned}");
+    assert!(
+        learned["last_loss"].as_f64().unwrap() < 0.7 * learned["first_loss"].as_f64().unwrap(),
+        "{learned}"
+    );
     let info = json(&["info", "--model", &out]);
     assert_eq!(info["config"]["slstm_at"], serde_json::json!([0]));
     let written = json(&["generate", "--model", &out, "--prompt", "the c", "--tokens", "5"]);
