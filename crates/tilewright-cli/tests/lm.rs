@@ -176,12 +176,15 @@ fn what_cannot_be_is_said() {
         (&["bench", "--shape", "7b", "--tokens", "0"], &["--tokens", "at least 1"]),
         (&["bench", "--config", &absent], &["absent"]),
         (&["generate", "--model", &absent, "--prompt", "a"], &["config.json"]),
-        (&["generate", "--model", &hugging_face, "--prompt", "a"], &["--prompt", "32 tokens"]),
+        (
+            &["generate", "--model", &hugging_face, "--prompt", "a"],
+            &["--prompt", "tokenizer.json", "32 tokens"],
+        ),
         (&["generate", "--model", &hugging_face, "--prompt-ids", "1,32"], &["token is 32"]),
         (&["generate", "--model", &hugging_face, "--prompt-ids", "x"], &["--prompt-ids"]),
         (&["generate", "--model", &hugging_face, "--prompt-ids", "1", "--top-p", "2"], &["top_p is 2"]),
         (&["generate", "--model", &hugging_face], &["--prompt"]),
-        (&["eval", "--model", &hugging_face, "--text", &text], &["--text", "32 tokens"]),
+        (&["eval", "--model", &hugging_face, "--text", &text], &["--text", "tokenizer.json", "32 tokens"]),
         (&["info", "--model", &absent], &["config.json"]),
     ];
     for (arguments, expected) in cases {

@@ -6,7 +6,8 @@
 //! - load, save, logits, loss and gradients: [`Config`], [`Model`];
 //! - prompts read in chunks, then written on token by token, the state on the device: [`generate()`]; on a GPU each step is a replay: [`Decoder`];
 //! - AdamW, clipping, warm-up and cosine, accumulation, checkpoints that resume to the bit: [`train::Trainer`];
-//! - perplexity: [`evaluate()`].
+//! - perplexity: [`evaluate()`];
+//! - text by `tokenizer.json`, or by bytes: [`Tokenizer`].
 //!
 //! ```
 //! use tilewright_core::{DType, Stream};
@@ -29,6 +30,7 @@ mod evaluate;
 mod generate;
 mod model;
 mod sample;
+mod tokenizer;
 mod weights;
 
 pub use config::{Config, TokenIds};
@@ -37,4 +39,5 @@ pub use evaluate::{Evaluation, evaluate};
 pub use generate::{Generation, generate, read};
 pub use model::{Model, State};
 pub use sample::{Greedy, Sampler, Sampling};
+pub use tokenizer::{Streamed, Tokenizer};
 pub use weights::{Block, BlockWeights, SlstmWeights, Weights};

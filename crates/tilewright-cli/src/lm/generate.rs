@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use tilewright_lm::{Generation, Greedy, Sampler, Sampling, bytes, generate as written};
+use tilewright_lm::{Generation, Greedy, Sampler, Sampling, Tokenizer, generate as written};
 
 use super::Where;
 use crate::Console;
@@ -15,7 +15,7 @@ use crate::stop::Stop;
 pub(crate) struct Options {
     #[command(flatten)]
     place: Where,
-    /// What it writes on, for a model of bytes. May be given several times: the texts are written side by side.
+    /// What it writes on, by the model's tokenizer.json, or byte by byte. May be given several times: the texts are written side by side.
     #[arg(long, conflicts_with = "prompt_ids", required_unless_present = "prompt_ids")]
     prompt: Vec<String>,
     /// The same as numbers of tokens, such as 5,17,3, for a model of any vocabulary.
@@ -50,7 +50,7 @@ struct Document {
 #[derive(Serialize)]
 struct Text {
     tokens: Vec<u32>,
-    /// Of a model of bytes.
+    /// Of a model with a tokenizer, or of bytes.
     text: Option<String>,
 }
 
@@ -68,19 +68,29 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
     let samplers = (0..count).map(|text| sampler(text).map(Some)).collect::<Result<Vec<_>, _>>()?;
     let samplers = std::cell::RefCell::new(samplers);
     let (stream, model) = options.place.load()?;
-    let of_bytes = model.is_of_bytes();
-    if !of_bytes && ids.is_empty() {
-        let vocabulary = model.config().vocab_size;
-        let why = format!("the model has {vocabulary} tokens; give --prompt-ids, or a model of bytes (256)");
-        return Err(Stop::Usage(format!("--prompt: {why}")));
-    }
-    let prompts = if ids.is_empty() { options.prompt.iter().map(bytes::encode).collect() } else { ids };
+    // Numbers alone need none.
+    let tokenizer = match ids.is_empty() {
+        true => Some(Tokenizer::beside(&options.place.model, model.config()).map_err(|why| {
+            Stop::Usage(format!("--prompt: {why}; give --prompt-ids, or a model with its tokenizer"))
+        })?),
+        false => Tokenizer::beside(&options.place.model, model.config()).ok(),
+    };
+    let prompts = match &tokenizer {
+        Some(tokenizer) if ids.is_empty() => {
+            options.prompt.iter().map(|prompt| tokenizer.encode(prompt)).collect::<Result<_, _>>()?
+        }
+        _ => ids,
+    };
     let alone = prompts.len() == 1 && !console.json;
-    if alone && of_bytes {
-        write!(console.out, "{}", bytes::decode(&prompts[0])?)?;
+    if let (true, Some(tokenizer)) = (alone, &tokenizer) {
+        match options.prompt.first() {
+            Some(prompt) => write!(console.out, "{prompt}")?,
+            None => write!(console.out, "{}", tokenizer.decode(&prompts[0])?)?,
+        }
     }
     let start = Instant::now();
-    let mut unwritten = None;
+    let mut unwritten: Option<Stop> = None;
+    let mut streamed = tokenizer.as_ref().map(Tokenizer::streamed);
     let texts = written(
         &model,
         &prompts,
@@ -90,23 +100,28 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
             if !alone {
                 return true;
             }
-            // A letter of several bytes is whole once its last has been written.
-            let written = match u8::try_from(token).ok().filter(|_| of_bytes) {
-                Some(byte) => console.out.write_all(&[byte]),
-                None => write!(console.out, "{token} "),
+            let piece = match &mut streamed {
+                Some(streamed) => streamed.push(token).map_err(Stop::from),
+                None => Ok(format!("{token} ")),
             };
-            let written = written.and_then(|()| console.out.flush());
-            unwritten = written.err();
+            let shown = piece.and_then(|piece| {
+                write!(console.out, "{piece}")?;
+                Ok(console.out.flush()?)
+            });
+            unwritten = shown.err();
             unwritten.is_none()
         },
     )?;
     if let Some(why) = unwritten {
-        return Err(why.into());
+        return Err(why);
+    }
+    if let (true, Some(streamed)) = (alone, streamed) {
+        write!(console.out, "{}", streamed.finish()?)?;
     }
     let seconds = start.elapsed().as_secs_f64();
     let count: usize = texts.iter().map(Vec::len).sum();
     let text = |tokens: Vec<u32>| {
-        let text = if of_bytes { Some(bytes::decode(&tokens)?) } else { None };
+        let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens)).transpose()?;
         Ok::<_, Stop>(Text { tokens, text })
     };
     let document = Document {

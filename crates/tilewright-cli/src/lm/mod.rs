@@ -10,7 +10,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use tilewright_core::{DType, Device, Stream};
-use tilewright_lm::Model;
+use tilewright_lm::{Model, Tokenizer};
 
 use crate::stop::Stop;
 use crate::{Console, select};
@@ -63,13 +63,9 @@ impl Where {
     }
 }
 
-/// The bytes of a text file, or of all text files of a folder, as tokens of a model of bytes.
-fn tokens(model: &Model, path: &Path) -> Result<Vec<u32>, Stop> {
-    if !model.is_of_bytes() {
-        let vocabulary = model.config().vocab_size;
-        return Err(Stop::Usage(format!(
-            "--text: the model has {vocabulary} tokens, and only a model of bytes (256) reads text here"
-        )));
-    }
-    Ok(tilewright_lm::bytes::encode(crate::tour::joined("--text", path)?))
+/// A text file, or all text files of a folder, as tokens of the model of a folder.
+fn tokens(model: &Model, folder: &Path, path: &Path) -> Result<Vec<u32>, Stop> {
+    let tokenizer =
+        Tokenizer::beside(folder, model.config()).map_err(|why| Stop::Usage(format!("--text: {why}")))?;
+    Ok(tokenizer.encode(&crate::tour::joined("--text", path)?)?)
 }

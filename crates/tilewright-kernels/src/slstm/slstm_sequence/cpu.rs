@@ -83,9 +83,33 @@ pub(in crate::slstm) fn start<S: Scalar>(sizes: &Sizes, state: Option<&SlstmStat
     Ok([c?, n?, h?, m?])
 }
 
+/// Rows and columns that are turned at a time: as many of both as a line of the cache has elements of f32.
+const TILE: usize = 16;
+
 /// r by the unit that is seen: `[nh, d, 4 d]`, widened, so that a pass over it adds to all gates of all units.
 pub(in crate::slstm) fn turned<T: Data>(r: &Tensor) -> Result<Vec<T::Sum>> {
-    widened::<T>(&r.permute(&[0, 3, 1, 2])?)
+    let d = r.dims()[3];
+    if !r.is_contiguous() || d == 0 {
+        return widened::<T>(&r.permute(&[0, 3, 1, 2])?);
+    }
+    let elements = r.as_slice::<T>()?;
+    let mut all = vec![T::Sum::ZERO; elements.len()];
+    let heads = all.par_chunks_mut(4 * d * d).zip(elements.par_chunks(4 * d * d));
+    heads.for_each(|(turned, rows)| {
+        let mut wide = [T::Sum::ZERO; TILE];
+        for top in (0..4 * d).step_by(TILE) {
+            for left in (0..d).step_by(TILE) {
+                let wide = &mut wide[..TILE.min(d - left)];
+                for row in top..(4 * d).min(top + TILE) {
+                    T::widen(&rows[row * d + left..][..wide.len()], wide);
+                    for (column, &weight) in wide.iter().enumerate() {
+                        turned[(left + column) * 4 * d + row] = weight;
+                    }
+                }
+            }
+        }
+    });
+    Ok(all)
 }
 
 /// The elements of a tensor of any strides, row-major.
