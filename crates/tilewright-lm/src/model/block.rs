@@ -19,8 +19,8 @@ pub(super) const GATE: Glu = Glu { activation: Activation::Sigmoid };
 /// What a block leaves to the tokens that follow.
 #[derive(Debug, Clone)]
 pub(crate) enum Layer {
-    Mlstm(MlstmState),
-    Slstm(SlstmLayer),
+    Mlstm(Box<MlstmState>),
+    Slstm(Box<SlstmLayer>),
 }
 
 impl Layer {
@@ -28,10 +28,11 @@ impl Layer {
     pub(crate) fn owned(&self, stream: &Stream) -> Result<Self> {
         let own = |tensor: &Tensor| copy(stream, tensor, &CopyTo::default());
         Ok(match self {
-            Layer::Mlstm(MlstmState { c, n, m }) => {
-                Layer::Mlstm(MlstmState { c: own(c)?, n: own(n)?, m: own(m)? })
+            Layer::Mlstm(state) => {
+                let MlstmState { c, n, m } = &**state;
+                Layer::Mlstm(Box::new(MlstmState { c: own(c)?, n: own(n)?, m: own(m)? }))
             }
-            Layer::Slstm(layer) => Layer::Slstm(layer.owned(stream)?),
+            Layer::Slstm(layer) => Layer::Slstm(Box::new(layer.owned(stream)?)),
         })
     }
 }
@@ -99,7 +100,7 @@ impl Model {
             Block::Mlstm(w) => {
                 let state = match state {
                     None => None,
-                    Some(Layer::Mlstm(state)) => Some(state),
+                    Some(Layer::Mlstm(state)) => Some(&**state),
                     Some(_) => return Err(other_kind()),
                 };
                 let mut after = None;
@@ -112,16 +113,16 @@ impl Model {
                     Ok(h)
                 })?;
                 let after = after.expect("the cell has run");
-                (middle, Mixer::Mlstm(Box::new(saved)), Layer::Mlstm(after))
+                (middle, Mixer::Mlstm(Box::new(saved)), Layer::Mlstm(Box::new(after)))
             }
             Block::Slstm(w) => {
                 let state = match state {
                     None => None,
-                    Some(Layer::Slstm(state)) => Some(state),
+                    Some(Layer::Slstm(state)) => Some(&**state),
                     Some(_) => return Err(other_kind()),
                 };
                 let (middle, saved, after) = self.slstm(w, x, state)?;
-                (middle, Mixer::Slstm(Box::new(saved)), Layer::Slstm(after))
+                (middle, Mixer::Slstm(Box::new(saved)), Layer::Slstm(Box::new(after)))
             }
         };
         let (out, network) = self.network(&network_of(w), middle)?;

@@ -15,7 +15,7 @@ pub(super) fn joined(stream: &Stream, parts: &[&Tensor]) -> Result<Tensor> {
     for part in parts {
         let end = start + part.dims()[0];
         // A part that is written must be the only tensor of its memory, so the whole is put together again after each.
-        let layout = whole.layout().clone();
+        let layout = *whole.layout();
         let mut place = whole.slice(0, start..end)?;
         drop(whole);
         copy_into(stream, part, &mut place)?;

@@ -287,8 +287,9 @@ impl State {
         let mut all = BTreeMap::new();
         for (index, layer) in self.layers.iter().enumerate() {
             let parts = match layer {
-                Layer::Mlstm(MlstmState { c, n, m }) => vec![("c", c), ("n", n), ("m", m)],
-                Layer::Slstm(SlstmLayer { cell: SlstmState { c, n, h, m }, conv }) => {
+                Layer::Mlstm(state) => vec![("c", &state.c), ("n", &state.n), ("m", &state.m)],
+                Layer::Slstm(layer) => {
+                    let SlstmLayer { cell: SlstmState { c, n, h, m }, conv } = &**layer;
                     vec![("c", c), ("n", n), ("h", h), ("m", m), ("conv", conv)]
                 }
             };
@@ -315,10 +316,10 @@ impl State {
             let (c, n, m) = (one(index, "c")?, one(index, "n")?, one(index, "m")?);
             if tensors.contains_key(&format!("layers.{index}.conv")) {
                 let cell = SlstmState { c, n, h: one(index, "h")?, m };
-                layers.push(Layer::Slstm(SlstmLayer { cell, conv: one(index, "conv")? }));
+                layers.push(Layer::Slstm(Box::new(SlstmLayer { cell, conv: one(index, "conv")? })));
                 taken += 5;
             } else {
-                layers.push(Layer::Mlstm(MlstmState { c, n, m }));
+                layers.push(Layer::Mlstm(Box::new(MlstmState { c, n, m })));
                 taken += 3;
             }
         }

@@ -107,7 +107,7 @@ fn a_mixed_model_copies_what_a_linear_one_cannot() {
     let mut trainer = Trainer::new(model, learned, options).unwrap();
     while !trainer.is_done() {
         let step = trainer.step().unwrap();
-        if step.step % 50 == 0 {
+        if step.step.is_multiple_of(50) {
             println!("{} {:.3}", step.step, step.loss);
         }
     }

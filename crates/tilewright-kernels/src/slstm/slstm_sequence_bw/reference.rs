@@ -40,9 +40,9 @@ pub(super) fn slstm_sequence_bw(x: &Numbers, loss: &Loss, cell: &Slstm) -> Gradi
                     dpre[e] = unit(cell, &before[e], &after[e], dh, &mut dc[e], &mut dn[e]);
                     for (g, dpre) in dpre[e].iter().enumerate() {
                         by_x[((place * s + t) * 4 + g) * d + e] = dpre.pair();
-                        for a in 0..d {
+                        for (a, before) in before.iter().enumerate() {
                             let at = ((head * 4 + g) * d + e) * d + a;
-                            let term = *dpre * before[a].h;
+                            let term = *dpre * before.h;
                             by_r[at].value += term.value;
                             by_r[at].error += term.error;
                             sizes[at] += term.value.abs();
