@@ -71,7 +71,7 @@ pub struct Config {
     pub gate_soft_cap: f64,
     /// Cap of the logits.
     pub output_logit_soft_cap: f64,
-    /// The blocks, from 0, that have an sLSTM in the place of an mLSTM: with them a model is an xLSTM[a:b] and no longer Hugging Face's.
+    /// The blocks, from 0, that have an sLSTM in the place of an mLSTM: with them a model is an `xLSTM[a:b]` and no longer Hugging Face's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slstm_at: Vec<usize>,
     /// Tokens that the filter before an sLSTM's gates sees.
