@@ -106,6 +106,59 @@ fn a_model_is_trained_stopped_resumed_measured_and_writes() {
 }
 
 #[test]
+fn a_shape_is_measured_with_weights_that_say_nothing() {
+    let folder = folder();
+    let config = folder.path().join("config.json");
+    let text =
+        r#"{"vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 2, "num_heads": 2, "slstm_at": [1]}"#;
+    fs::write(&config, text).unwrap();
+    let config = config.display().to_string();
+    let found = json(&[
+        "bench",
+        "--config",
+        &config,
+        "--prompt",
+        "5",
+        "--prompt",
+        "130",
+        "--prefill",
+        "64",
+        "--tokens",
+        "4",
+        "--batch",
+        "3",
+    ]);
+    let rows = found["rows"].as_array().unwrap();
+    assert_eq!((rows[0]["prompt"].as_u64(), rows[1]["prompt"].as_u64(), rows.len()), (Some(5), Some(130), 2));
+    // As much after 130 tokens as after 5.
+    assert_eq!(rows[0]["state_bytes"], rows[1]["state_bytes"]);
+    assert!(rows.iter().all(|row| row["decode_tokens_per_second"].as_f64().unwrap() > 0.0));
+    assert!(rows.iter().all(|row| row["prefill_tokens_per_second"].as_f64().unwrap() > 0.0));
+    assert_eq!(
+        (&found["dtype"], &found["weight_bytes"]),
+        (&"bf16".into(), &(2 * found["parameters"].as_u64().unwrap()).into())
+    );
+}
+
+#[test]
+fn a_model_of_an_slstm_learns_by_muon_in_bf16() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (text, out) = (path("text.txt"), path("slstm"));
+    let more =
+        ["--ratio", "0:1", "--optimizer", "muon", "--precision", "bf16", "--steps", "40", "--rate", "0.01"];
+    let learned = json(&train(&text, &out, &more));
+    assert!(
+        learned["last_loss"].as_f64().unwrap() < 0.7 * learned["first_loss"].as_f64().unwrap(),
+        "{learned}"
+    );
+    let info = json(&["info", "--model", &out]);
+    assert_eq!(info["config"]["slstm_at"], serde_json::json!([0]));
+    let written = json(&["generate", "--model", &out, "--prompt", "the c", "--tokens", "5"]);
+    assert_eq!(written["texts"][0]["tokens"].as_array().unwrap().len(), 5);
+}
+
+#[test]
 fn what_cannot_be_is_said() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -118,13 +171,20 @@ fn what_cannot_be_is_said() {
         (&["train", "--text", &text, "--out", &out, "--context", "0"], &["context is 0"]),
         (&["train", "--text", &text, "--out", &out, "--save-every", "0"], &["--save-every 0"]),
         (&["train", "--text", &text, "--out", &out, "--resume"], &["training.safetensors"]),
+        (&["train", "--text", &text, "--out", &out, "--ratio", "0:0"], &["--ratio", "such as 7:1"]),
+        (&["train", "--text", &text, "--out", &out, "--optimizer", "sgd"], &["optimizer is sgd"]),
+        (&["bench", "--shape", "7b", "--tokens", "0"], &["--tokens", "at least 1"]),
+        (&["bench", "--config", &absent], &["absent"]),
         (&["generate", "--model", &absent, "--prompt", "a"], &["config.json"]),
-        (&["generate", "--model", &hugging_face, "--prompt", "a"], &["--prompt", "32 tokens"]),
+        (
+            &["generate", "--model", &hugging_face, "--prompt", "a"],
+            &["--prompt", "tokenizer.json", "32 tokens"],
+        ),
         (&["generate", "--model", &hugging_face, "--prompt-ids", "1,32"], &["token is 32"]),
         (&["generate", "--model", &hugging_face, "--prompt-ids", "x"], &["--prompt-ids"]),
         (&["generate", "--model", &hugging_face, "--prompt-ids", "1", "--top-p", "2"], &["top_p is 2"]),
         (&["generate", "--model", &hugging_face], &["--prompt"]),
-        (&["eval", "--model", &hugging_face, "--text", &text], &["--text", "32 tokens"]),
+        (&["eval", "--model", &hugging_face, "--text", &text], &["--text", "tokenizer.json", "32 tokens"]),
         (&["info", "--model", &absent], &["config.json"]),
     ];
     for (arguments, expected) in cases {

@@ -16,6 +16,7 @@ pub mod pack;
 pub mod reduce;
 pub mod sample;
 pub mod search;
+pub mod slstm;
 
 mod arguments;
 
@@ -89,6 +90,9 @@ pub static KERNELS: &[&dyn Kernel] = &[
     search::ivf_scan_topk::KERNEL,
     search::kmeans::KERNEL,
     search::topk_merge::KERNEL,
+    slstm::slstm_sequence::KERNEL,
+    slstm::slstm_sequence_bw::KERNEL,
+    slstm::slstm_step::KERNEL,
 ];
 
 /// The kernel of this name.

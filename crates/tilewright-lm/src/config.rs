@@ -8,6 +8,13 @@ use tilewright_kernels::mlstm::Mlstm;
 
 use crate::bytes;
 
+/// Of the papers.
+const USUAL_WIDTH: usize = 4;
+
+fn is_usual_width(width: &usize) -> bool {
+    *width == USUAL_WIDTH
+}
+
 /// One token id or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -64,6 +71,12 @@ pub struct Config {
     pub gate_soft_cap: f64,
     /// Cap of the logits.
     pub output_logit_soft_cap: f64,
+    /// The blocks, from 0, that have an sLSTM in the place of an mLSTM: with them a model is an `xLSTM[a:b]` and no longer Hugging Face's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slstm_at: Vec<usize>,
+    /// Tokens that the filter before an sLSTM's gates sees.
+    #[serde(skip_serializing_if = "is_usual_width")]
+    pub conv1d_kernel_size: usize,
     /// How files hold the projections: `single`, one tensor each, or `fused`. Files are written as `single`.
     pub weight_mode: String,
     /// Token that fills up batches.
@@ -97,6 +110,8 @@ impl Default for Config {
             ffn_round_up_to_multiple_of: 64,
             gate_soft_cap: 15.0,
             output_logit_soft_cap: 30.0,
+            slstm_at: Vec::new(),
+            conv1d_kernel_size: USUAL_WIDTH,
             weight_mode: "single".to_owned(),
             pad_token_id: Some(1),
             bos_token_id: Some(0),
@@ -118,6 +133,13 @@ impl Config {
             eos_token_id: None,
             ..Config::default()
         }
+    }
+
+    /// With the blocks of an xLSTM\[a:b\]: of each `mlstm + slstm` blocks, the last `slstm` have an sLSTM.
+    pub fn with_ratio(self, mlstm: usize, slstm: usize) -> Self {
+        let period = (mlstm + slstm).max(1);
+        let slstm_at = (0..self.num_hidden_layers).filter(|block| block % period >= mlstm).collect();
+        Config { slstm_at, ..self }
     }
 
     /// Reads a `config.json`, and checks it.
@@ -193,6 +215,20 @@ impl Config {
                 return Err(range(field, &expected, format!("{width} of {}", self.hidden_size)));
             }
         }
+        if let Some(beyond) = self.slstm_at.iter().find(|&&block| block >= self.num_hidden_layers) {
+            return Err(range(
+                "slstm_at",
+                &format!("blocks below {}", self.num_hidden_layers),
+                beyond.to_string(),
+            ));
+        }
+        if !self.slstm_at.is_empty() && !self.hidden_size.is_multiple_of(self.num_heads) {
+            let expected = format!("a width that {} heads share evenly", self.num_heads);
+            return Err(range("hidden_size", &expected, self.hidden_size.to_string()));
+        }
+        if !(1..=8).contains(&self.conv1d_kernel_size) {
+            return Err(range("conv1d_kernel_size", "1 to 8", self.conv1d_kernel_size.to_string()));
+        }
         if !["single", "fused"].contains(&self.weight_mode.as_str()) {
             return Err(range("weight_mode", "single or fused", self.weight_mode.clone()));
         }
@@ -261,12 +297,23 @@ mod tests {
             (error(Config { num_heads: 7, ..usual() }), "qk_dim_factor is 2048 of 4096"),
             (error(Config { embedding_dim: Some(5), ..usual() }), "embedding_dim is 5, expected 4096"),
             (error(Config { gate_soft_cap: f64::NAN, ..usual() }), "gate_soft_cap is NaN"),
+            (error(Config { slstm_at: vec![1, 32], ..usual() }), "slstm_at is 32, expected blocks below 32"),
+            (error(Config { conv1d_kernel_size: 9, ..usual() }), "conv1d_kernel_size is 9"),
             (error(Config { weight_mode: "torn".into(), ..usual() }), "weight_mode is torn"),
             (error(Config { use_bias: true, ..usual() }), "unsupported on cpu: use_bias"),
             (error(Config { add_out_norm: false, ..usual() }), "add_out_norm = false"),
         ] {
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_ratio_places_the_slstm_blocks() {
+        let at = |mlstm, slstm| {
+            Config { num_hidden_layers: 8, ..Config::bytes() }.with_ratio(mlstm, slstm).slstm_at
+        };
+        assert_eq!((at(7, 1), at(1, 1), at(1, 0)), (vec![7], vec![1, 3, 5, 7], vec![]));
+        assert_eq!(at(0, 1), (0..8).collect::<Vec<_>>());
     }
 
     #[test]

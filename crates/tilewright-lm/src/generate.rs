@@ -3,7 +3,7 @@
 use tilewright_core::{DType, Error, Result, Tensor};
 use tilewright_kernels::elementwise::{CopyTo, copy};
 
-use crate::{Config, Model, Sampler};
+use crate::{Config, Decoder, Model, Next, Sampler, State};
 
 const NAME: &str = "generate";
 
@@ -39,10 +39,22 @@ pub fn generate(
     sampler: impl Fn(usize) -> Box<dyn Sampler>,
     stream: impl FnMut(usize, u32) -> bool,
 ) -> Result<Vec<Vec<u32>>> {
-    let mut state = None;
+    let (mut state, mut decoder): (Option<State>, Option<Decoder<'_>>) = (None, None);
+    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0);
+    let mut read = 0;
     let next = |rows: &[&[u32]]| {
-        let (logits, after) = model.next(&model.tokens(rows)?, state.as_ref())?;
-        state = Some(after);
+        // The prompts in pieces; then single tokens, by steps that are recorded once and replayed.
+        let logits = if read < shortest {
+            let (logits, after) = model.next(&model.tokens(rows)?, state.as_ref())?;
+            (state, read) = (Some(after), read + rows[0].len());
+            logits
+        } else {
+            let tokens: Vec<u32> = rows.iter().map(|row| row[0]).collect();
+            if let Some(state) = state.take() {
+                decoder = Some(Decoder::new(model, state, &tokens, Next::Given)?);
+            }
+            decoder.as_mut().expect("made in the first round").step(&tokens)?.clone()
+        };
         Ok(match logits.dtype() {
             DType::F32 => logits,
             _ => copy(model.stream(), &logits, &CopyTo { dtype: Some(DType::F32) })?,
@@ -118,4 +130,29 @@ pub fn generate_by(
         let rows: Vec<&[u32]> = tokens.iter().map(|token| &token[..]).collect();
         (logits, read) = (Some(next(&rows)?), read + 1);
     }
+}
+
+/// Reads texts of one length, at most `piece` tokens at a time: the logits after the last token, `[b, vocab]`, and the state.
+///
+/// # Errors
+/// Texts of different lengths or none; `piece` 0; a token that the vocabulary lacks.
+pub fn read(model: &Model, texts: &[&[u32]], piece: usize) -> Result<(Tensor, State)> {
+    let length = texts.first().map_or(0, |text| text.len());
+    if length == 0 || piece == 0 || texts.iter().any(|text| text.len() != length) {
+        return Err(Error::range(
+            NAME,
+            "texts",
+            "of one length, at least 1, in pieces of at least 1",
+            "others",
+        ));
+    }
+    let piece_of = |from: usize| {
+        let rows: Vec<&[u32]> = texts.iter().map(|text| &text[from..length.min(from + piece)]).collect();
+        model.tokens(&rows)
+    };
+    let (mut logits, mut state) = model.next(&piece_of(0)?, None)?;
+    for from in (piece..length).step_by(piece) {
+        (logits, state) = model.next(&piece_of(from)?, Some(&state))?;
+    }
+    Ok((logits, state))
 }

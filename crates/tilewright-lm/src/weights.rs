@@ -76,13 +76,74 @@ weights!(
     }
 );
 
+weights!(
+    /// What belongs to one block with an sLSTM.
+    SlstmWeights {
+        /// Norm before the sLSTM.
+        norm_slstm: "norm_slstm.weight",
+        /// The filter over time before the input and the forget gate, `[d, w]`.
+        conv: "slstm_layer.conv.weight",
+        /// Its bias.
+        conv_bias: "slstm_layer.conv.bias",
+        /// Cell input, head by head: `[nh, d / nh, d / nh]`.
+        z: "slstm_layer.zgate.weight",
+        /// Input gate, of the filtered stream.
+        i: "slstm_layer.igate.weight",
+        /// Forget gate, of the filtered stream.
+        f: "slstm_layer.fgate.weight",
+        /// Output gate.
+        o: "slstm_layer.ogate.weight",
+        /// Biases of z, i, f and o: `[4, nh, d / nh]`.
+        bias: "slstm_layer.bias",
+        /// What the gates take from the head's outputs before: `[nh, 4, d / nh, d / nh]`.
+        recurrent: "slstm_layer.recurrent.weight",
+        /// Norm of each head.
+        norm_heads: "slstm_layer.group_norm.weight",
+        /// Norm before the network.
+        norm_ffn: "norm_ffn.weight",
+        /// The network's gate.
+        up_gate: "ffn.proj_up_gate.weight",
+        /// What it lets through.
+        up: "ffn.proj_up.weight",
+        /// Back into the stream.
+        down: "ffn.proj_down.weight",
+    }
+);
+
+/// What belongs to one block of either kind.
+#[derive(Debug, Clone)]
+pub enum Block<T> {
+    /// With an mLSTM.
+    Mlstm(BlockWeights<T>),
+    /// With an sLSTM.
+    Slstm(SlstmWeights<T>),
+}
+
+impl<T> Block<T> {
+    /// All, in a fixed order.
+    pub fn all(&self) -> Vec<(&'static str, &T)> {
+        match self {
+            Block::Mlstm(weights) => weights.all(),
+            Block::Slstm(weights) => weights.all(),
+        }
+    }
+
+    /// All, in the same order, to change.
+    pub fn all_mut(&mut self) -> Vec<(&'static str, &mut T)> {
+        match self {
+            Block::Mlstm(weights) => weights.all_mut(),
+            Block::Slstm(weights) => weights.all_mut(),
+        }
+    }
+}
+
 /// What belongs to a model.
 #[derive(Debug, Clone)]
 pub struct Weights<T> {
     /// A vector for each token.
     pub embeddings: T,
     /// The blocks.
-    pub blocks: Vec<BlockWeights<T>>,
+    pub blocks: Vec<Block<T>>,
     /// Norm before the head.
     pub out_norm: T,
     /// Logits.
@@ -102,9 +163,11 @@ impl<T> Weights<T> {
         let (vocabulary, d) = (config.vocab_size, config.hidden_size);
         let embeddings = make(EMBEDDINGS.to_owned(), vec![vocabulary, d])?;
         let blocks = (0..config.num_hidden_layers).map(|block| {
-            BlockWeights::from_names(|name| {
-                make(format!("backbone.blocks.{block}.{name}"), shape(config, name))
-            })
+            let one = |name| make(format!("backbone.blocks.{block}.{name}"), shape(config, name));
+            match config.slstm_at.contains(&block) {
+                false => BlockWeights::from_names(one).map(Block::Mlstm),
+                true => SlstmWeights::from_names(one).map(Block::Slstm),
+            }
         });
         let blocks = blocks.collect::<Result<_>>()?;
         let (out_norm, head) =
@@ -151,6 +214,12 @@ fn shape(config: &Config, name: &str) -> Vec<usize> {
         "mlstm_layer.igate_preact.bias" | "mlstm_layer.fgate_preact.bias" => vec![nh],
         "mlstm_layer.multihead_norm" => vec![v],
         "mlstm_layer.out_proj" => vec![d, v],
+        "slstm_layer.conv" => vec![d, config.conv1d_kernel_size],
+        "slstm_layer.zgate" | "slstm_layer.igate" | "slstm_layer.fgate" | "slstm_layer.ogate" => {
+            vec![nh, d / nh, d / nh]
+        }
+        "slstm_layer.bias" => vec![4, nh, d / nh],
+        "slstm_layer.recurrent" => vec![nh, 4, d / nh, d / nh],
         "ffn.proj_up_gate" | "ffn.proj_up" => vec![ffn, d],
         "ffn.proj_down" => vec![d, ffn],
         _ => vec![d],
@@ -158,30 +227,42 @@ fn shape(config: &Config, name: &str) -> Vec<usize> {
 }
 
 /// Random weights, as xLSTM-7B starts: small normal deviates, smaller where a block writes to the stream; gates without
-/// weights, their biases -10 for the input, and 3 to 6 over the heads to forget; norms 1.
+/// weights, their biases -10 for the input, and 3 to 6 over the heads to forget; norms 1. An sLSTM's gates begin with biases of 0, and 3 to 6 over the
+/// units of a head to forget, its filter with deviates that keep the size of what passes.
 pub(crate) fn random(config: &Config, dtype: DType, seed: u64) -> Result<Weights<Tensor>> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let d = config.hidden_size as f64;
     Weights::from_shapes(config, |name, shape| {
-        let count: usize = shape.iter().product();
-        let deviation = match () {
-            () if name.ends_with("out_proj.weight") => 2.0 / config.num_hidden_layers as f64 / d.sqrt(),
-            () if name.ends_with("proj_down.weight") => {
-                2.0 / config.num_hidden_layers as f64 / (config.ffn_dim() as f64).sqrt()
-            }
-            () => (2.0 / (5.0 * d)).sqrt(),
-        };
-        let values: Vec<f64> = match () {
-            () if name.ends_with("igate_preact.bias") => vec![-10.0; count],
-            () if name.ends_with("fgate_preact.bias") => {
-                (0..count).map(|head| 3.0 + 3.0 * head as f64 / (count.max(2) - 1) as f64).collect()
-            }
-            () if name.contains("igate_preact") || name.contains("fgate_preact") => vec![0.0; count],
-            () if name.contains("norm") => vec![1.0; count],
-            () => (0..count).map(|_| deviation * normal(&mut random)).collect(),
-        };
-        Tensor::from_f64(&values, dtype, shape)
+        Tensor::from_f64(&start(config, &name, &shape, &mut random), dtype, shape)
     })
+}
+
+/// What one of them starts with.
+pub(crate) fn start(config: &Config, name: &str, shape: &[usize], random: &mut ChaCha8Rng) -> Vec<f64> {
+    let count: usize = shape.iter().product();
+    let (d, width) = (config.hidden_size as f64, config.hidden_size / config.num_heads);
+    let deviation = match () {
+        () if name.ends_with("conv.weight") => (config.conv1d_kernel_size as f64).sqrt().recip(),
+        () if name.contains("slstm_layer") => (2.0 / (5.0 * width as f64)).sqrt(),
+        () if name.ends_with("out_proj.weight") => 2.0 / config.num_hidden_layers as f64 / d.sqrt(),
+        () if name.ends_with("proj_down.weight") => {
+            2.0 / config.num_hidden_layers as f64 / (config.ffn_dim() as f64).sqrt()
+        }
+        () => (2.0 / (5.0 * d)).sqrt(),
+    };
+    match () {
+        () if name.ends_with("igate_preact.bias") => vec![-10.0; count],
+        () if name.ends_with("fgate_preact.bias") => {
+            (0..count).map(|head| 3.0 + 3.0 * head as f64 / (count.max(2) - 1) as f64).collect()
+        }
+        () if name.contains("igate_preact") || name.contains("fgate_preact") => vec![0.0; count],
+        () if name.ends_with("slstm_layer.bias") => {
+            let share = |at: usize| (at % width) as f64 / (width.max(2) - 1) as f64;
+            (0..count).map(|at| if at * 4 / count == 2 { 3.0 + 3.0 * share(at) } else { 0.0 }).collect()
+        }
+        () if name.ends_with("conv.bias") => vec![0.0; count],
+        () if name.contains("norm") => vec![1.0; count],
+        () => (0..count).map(|_| deviation * normal(random)).collect(),
+    }
 }
 
 /// Box and Muller's deviate.

@@ -11,7 +11,7 @@ use super::{Where, tokens};
 use crate::Console;
 use crate::stop::Stop;
 
-/// Measure how well a model of bytes foresees a text: loss, perplexity, bits a byte.
+/// Measure how well a model foresees a text: loss, perplexity, bits a token (a byte, where the folder has no tokenizer.json).
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// A text file, or a folder of them.
     #[arg(long)]
     text: PathBuf,
-    /// Bytes that a window foresees; each window begins without memory.
+    /// Tokens that a window foresees; each window begins without memory.
     #[arg(long, default_value_t = 256)]
     context: usize,
     /// Windows at a time.
@@ -40,7 +40,7 @@ struct Document {
 
 pub(crate) fn evaluate(options: &Options, console: &mut Console) -> Result<(), Stop> {
     let (stream, model) = options.place.load()?;
-    let text = tokens(&model, &options.text)?;
+    let text = tokens(&model, &options.place.model, &options.text)?;
     let start = Instant::now();
     let found = measured(&model, &text, options.context, options.batch)?;
     let document = Document {
@@ -58,6 +58,6 @@ pub(crate) fn evaluate(options: &Options, console: &mut Console) -> Result<(), S
     let Document { tokens, loss, perplexity, bits_per_token, tokens_per_second, device, .. } = document;
     Ok(writeln!(
         console.out,
-        "{tokens} bytes: loss {loss:.4}, perplexity {perplexity:.3}, {bits_per_token:.4} bits a byte; {tokens_per_second:.0} tokens/s on {device}"
+        "{tokens} tokens: loss {loss:.4}, perplexity {perplexity:.3}, {bits_per_token:.4} bits a token; {tokens_per_second:.0} tokens/s on {device}"
     )?)
 }

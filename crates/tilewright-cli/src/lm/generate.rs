@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use tilewright_core::{DType, Device, Error, Kind};
-use tilewright_lm::{Generation, Greedy, Model, Sampler, Sampling, bytes, generate as written};
+use tilewright_lm::{Config, Generation, Greedy, Model, Sampler, Sampling, Tokenizer, generate as written};
 use tilewright_wire::service::Nodes;
 
 use super::Where;
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     nodes: Vec<String>,
     #[command(flatten)]
     reach: Reach,
-    /// What it writes on, for a model of bytes. May be given several times: the texts are written side by side.
+    /// What it writes on, by the model's tokenizer.json, or byte by byte. May be given several times: the texts are written side by side.
     #[arg(long, conflicts_with = "prompt_ids", required_unless_present = "prompt_ids")]
     prompt: Vec<String>,
     /// The same as numbers of tokens, such as 5,17,3, for a model of any vocabulary.
@@ -66,7 +66,7 @@ struct Document {
 #[derive(Serialize)]
 struct Text {
     tokens: Vec<u32>,
-    /// Of a model of bytes.
+    /// Of a model with a tokenizer, or of bytes.
     text: Option<String>,
 }
 
@@ -102,32 +102,42 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
         Source::Here(model) => (model.config(), model.stream().device().to_string(), model.dtype().name()),
         Source::Nodes(nodes) => (nodes.config(), options.nodes.join(", "), nodes.dtype().name()),
     };
-    let of_bytes = config.vocab_size == bytes::VOCABULARY;
-    if !of_bytes && ids.is_empty() {
-        let vocabulary = config.vocab_size;
-        let why = format!("the model has {vocabulary} tokens; give --prompt-ids, or a model of bytes (256)");
-        return Err(Stop::Usage(format!("--prompt: {why}")));
-    }
-    let prompts = if ids.is_empty() { options.prompt.iter().map(bytes::encode).collect() } else { ids };
+    let tokenizer = match tokenizer(options, config) {
+        // Numbers alone need none.
+        Err(_) if !ids.is_empty() => None,
+        found => Some(found?),
+    };
+    let prompts = match &tokenizer {
+        Some(tokenizer) if ids.is_empty() => {
+            options.prompt.iter().map(|prompt| tokenizer.encode(prompt)).collect::<Result<_, _>>()?
+        }
+        _ => ids,
+    };
     let alone = prompts.len() == 1 && !console.json;
-    if alone && of_bytes {
-        write!(console.out, "{}", bytes::decode(&prompts[0])?)?;
+    if let (true, Some(tokenizer)) = (alone, &tokenizer) {
+        match options.prompt.first() {
+            Some(prompt) => write!(console.out, "{prompt}")?,
+            None => write!(console.out, "{}", tokenizer.decode(&prompts[0])?)?,
+        }
     }
     let start = Instant::now();
-    let mut unwritten = None;
+    let mut unwritten: Option<Stop> = None;
+    let mut streamed = tokenizer.as_ref().map(Tokenizer::streamed);
     let limits = Generation { tokens: options.tokens, ..Generation::default() };
     let sampler = |text: usize| samplers.borrow_mut()[text].take().expect("each text asks once");
     let show = |_: usize, token: u32| {
         if !alone {
             return true;
         }
-        // A letter of several bytes is whole once its last has been written.
-        let written = match u8::try_from(token).ok().filter(|_| of_bytes) {
-            Some(byte) => console.out.write_all(&[byte]),
-            None => write!(console.out, "{token} "),
+        let piece = match &mut streamed {
+            Some(streamed) => streamed.push(token).map_err(Stop::from),
+            None => Ok(format!("{token} ")),
         };
-        let written = written.and_then(|()| console.out.flush());
-        unwritten = written.err();
+        let shown = piece.and_then(|piece| {
+            write!(console.out, "{piece}")?;
+            Ok(console.out.flush()?)
+        });
+        unwritten = shown.err();
         unwritten.is_none()
     };
     let texts = match &source {
@@ -135,12 +145,15 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
         Source::Nodes(nodes) => nodes.generate(&prompts, &limits, sampler, show).map_err(lost)?,
     };
     if let Some(why) = unwritten {
-        return Err(why.into());
+        return Err(why);
+    }
+    if let (true, Some(streamed)) = (alone, streamed) {
+        write!(console.out, "{}", streamed.finish()?)?;
     }
     let seconds = start.elapsed().as_secs_f64();
     let count: usize = texts.iter().map(Vec::len).sum();
     let text = |tokens: Vec<u32>| {
-        let text = if of_bytes { Some(bytes::decode(&tokens)?) } else { None };
+        let text = tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens)).transpose()?;
         Ok::<_, Stop>(Text { tokens, text })
     };
     let document = Document {
@@ -166,6 +179,14 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
         document.device, document.tokens_per_second
     );
     Ok(())
+}
+
+/// The tokenizer of the model's folder; of a model that nodes hold, by its bytes.
+fn tokenizer(options: &Options, config: &Config) -> Result<Tokenizer, Stop> {
+    let folder = options.model.clone().unwrap_or_default();
+    Tokenizer::beside(folder, config).map_err(|why| {
+        Stop::Usage(format!("--prompt: {why}; give --prompt-ids, or a model with its tokenizer"))
+    })
 }
 
 /// A node that cannot be reached, or is lost, is no fault of the request.

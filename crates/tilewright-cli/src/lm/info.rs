@@ -44,7 +44,7 @@ pub(crate) fn info(options: &Options, console: &mut Console) -> Result<(), Stop>
     let document = Document {
         parameters: model.parameters(),
         weight_bytes: weights.iter().map(|(_, tensor)| tensor.bytes()).sum(),
-        state_bytes: 4 * config.num_hidden_layers * nh * (dqk * dv + dqk + 1),
+        state_bytes: model.state_bytes(),
         tensors: weights
             .iter()
             .map(|(name, tensor)| Tensor {
@@ -73,6 +73,9 @@ pub(crate) fn info(options: &Options, console: &mut Console) -> Result<(), Stop>
         config.hidden_size,
         config.ffn_dim()
     )?;
+    if !config.slstm_at.is_empty() {
+        writeln!(console.out, "an sLSTM in the place of an mLSTM in the blocks {:?}", config.slstm_at)?;
+    }
     Ok(writeln!(
         console.out,
         "{} weights, {} bytes; the state of a text takes {} bytes, however long it is",

@@ -1,5 +1,6 @@
 //! `tilewright lm`: the xLSTM language model.
 
+mod bench;
 mod evaluate;
 mod generate;
 mod info;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use tilewright_core::{DType, Device, Stream};
-use tilewright_lm::Model;
+use tilewright_lm::{Model, Tokenizer};
 
 use crate::stop::Stop;
 use crate::{Console, select};
@@ -27,6 +28,7 @@ enum Action {
     Generate(generate::Options),
     Eval(evaluate::Options),
     Info(info::Options),
+    Bench(bench::Options),
 }
 
 pub(crate) fn lm(options: &Options, console: &mut Console) -> Result<(), Stop> {
@@ -35,6 +37,7 @@ pub(crate) fn lm(options: &Options, console: &mut Console) -> Result<(), Stop> {
         Action::Generate(options) => generate::generate(options, console),
         Action::Eval(options) => evaluate::evaluate(options, console),
         Action::Info(options) => info::info(options, console),
+        Action::Bench(options) => bench::bench(options, console),
     }
 }
 
@@ -60,13 +63,9 @@ impl Where {
     }
 }
 
-/// The bytes of a text file, or of all text files of a folder, as tokens of a model of bytes.
-fn tokens(model: &Model, path: &Path) -> Result<Vec<u32>, Stop> {
-    if !model.is_of_bytes() {
-        let vocabulary = model.config().vocab_size;
-        return Err(Stop::Usage(format!(
-            "--text: the model has {vocabulary} tokens, and only a model of bytes (256) reads text here"
-        )));
-    }
-    Ok(tilewright_lm::bytes::encode(crate::tour::joined("--text", path)?))
+/// A text file, or all text files of a folder, as tokens of the model of a folder.
+fn tokens(model: &Model, folder: &Path, path: &Path) -> Result<Vec<u32>, Stop> {
+    let tokenizer =
+        Tokenizer::beside(folder, model.config()).map_err(|why| Stop::Usage(format!("--text: {why}")))?;
+    Ok(tokenizer.encode(&crate::tour::joined("--text", path)?)?)
 }

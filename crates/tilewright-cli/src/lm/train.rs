@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tilewright_core::{DType, Device};
-use tilewright_lm::train::{Options as Training, Schedule, Trainer, loss_curve};
+use tilewright_lm::train::{Optimizer, Options as Training, Precision, Schedule, Trainer, loss_curve};
 use tilewright_lm::{Config, Evaluation, Model, bytes, evaluate};
 
 use crate::stop::Stop;
@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// The heads of each.
     #[arg(long, default_value_t = 4)]
     heads: usize,
+    /// How many blocks have an mLSTM and how many an sLSTM, such as 7:1, over and over.
+    #[arg(long, default_value = "1:0", value_name = "A:B", value_parser = ratio)]
+    ratio: [usize; 2],
     /// Windows of text whose gradient is computed at once.
     #[arg(long, default_value_t = 8)]
     batch: usize,
@@ -67,6 +70,12 @@ pub(crate) struct Options {
     /// Steps over which it rises; then it falls as a cosine to a tenth.
     #[arg(long, default_value_t = 20)]
     warmup: u64,
+    /// What moves the weights: adamw, or muon for the matrices of the blocks and adamw for the rest.
+    #[arg(long, default_value_t)]
+    optimizer: Optimizer,
+    /// What gradients are computed in: full (f32, as the weights), or bf16 beside weights of f32.
+    #[arg(long, default_value_t)]
+    precision: Precision,
     /// What is taken off the matrices, times the rate.
     #[arg(long, default_value_t = 0.1)]
     decay: f64,
@@ -198,6 +207,7 @@ fn begin(options: &Options, stream: &tilewright_core::Stream, text: &[u32]) -> R
         num_heads: options.heads,
         ..Config::bytes()
     };
+    let config = config.with_ratio(options.ratio[0], options.ratio[1]);
     let model = Model::random(config, stream, DType::F32, options.seed)?;
     let training = Training {
         steps: options.steps.unwrap_or(Training::default().steps),
@@ -208,9 +218,21 @@ fn begin(options: &Options, stream: &tilewright_core::Stream, text: &[u32]) -> R
         clip: options.clip,
         weight_decay: options.decay,
         seed: options.seed,
+        optimizer: options.optimizer,
+        precision: options.precision,
         ..Training::default()
     };
     Ok(Trainer::new(model, text.to_vec(), training)?)
+}
+
+fn ratio(text: &str) -> Result<[usize; 2], String> {
+    let parts = text.split_once(':').map(|(mlstm, slstm)| [mlstm.parse(), slstm.parse()]);
+    match parts {
+        Some([Ok(mlstm), Ok(slstm)]) if (1..1 << 20).contains(&usize::max(mlstm, slstm)) => {
+            Ok([mlstm, slstm])
+        }
+        _ => Err("expected two numbers, such as 7:1, not both 0".to_owned()),
+    }
 }
 
 /// The checkpoint first: what is beside it can be made from it.

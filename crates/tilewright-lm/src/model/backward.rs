@@ -1,16 +1,17 @@
 //! The way back: the mean loss of a batch, and its gradient by every weight.
 
 use tilewright_core::{DType, Error, Result, Tensor};
-use tilewright_kernels::elementwise::{Axpy, CopyTo, Glu, axpy, copy, glu_bw, soft_cap_bw};
+use tilewright_kernels::elementwise::{Axpy, CopyTo, axpy, copy, glu_bw, soft_cap_bw};
 use tilewright_kernels::gather::embedding_bw;
 use tilewright_kernels::mlstm::{MlstmChunkwiseBw, MlstmInputs, MlstmLoss, mlstm_chunkwise_bw};
 use tilewright_kernels::norm::{multi_head_layer_norm_bw, rms_norm_bw};
 use tilewright_kernels::reduce::{Sum, cross_entropy, cross_entropy_bw, sum};
 
-use super::block::{GATE, Saved};
+use super::block::{GATE, Mixer, MlstmSaved, Saved, network_of};
 use super::linear::{linear_bw_w, linear_bw_x, rows};
+use super::network::Network;
 use super::{Model, NAME};
-use crate::{BlockWeights, Weights};
+use crate::{Block, BlockWeights, Weights};
 
 impl Model {
     /// The cross-entropy of `targets`, `[b, s]`, after `tokens`, `[b, s]`: its sum over all targets, and their number. A target below 0 is left out.
@@ -26,11 +27,11 @@ impl Model {
     /// The mean cross-entropy of `targets` after `tokens`, and its gradient by every weight.
     ///
     /// # Errors
-    /// A model of 16-bit weights; tokens or targets of other shapes, dtypes or devices; no target that is not left out.
+    /// A model of f16; tokens or targets of other shapes, dtypes or devices; no target that is not left out.
     pub fn gradients(&self, tokens: &Tensor, targets: &Tensor) -> Result<(f64, Weights<Tensor>)> {
         let (stream, w) = (&self.stream, &self.weights);
-        if ![DType::F32, DType::F64].contains(&self.dtype()) {
-            let why = "training takes weights of f32: 16-bit copies beside them are not built yet";
+        if self.dtype() == DType::F16 {
+            let why = "gradients leave the range of f16 without a factor of the loss; bf16 and f32 need none";
             return Err(Error::unsupported(NAME, stream.device(), why));
         }
         let counted = targets.to_vec::<i64>()?.iter().filter(|&&target| target >= 0).count();
@@ -50,7 +51,7 @@ impl Model {
         let share = vec![1.0 / counted as f64; targets.elements()];
         let share = Tensor::from_f64(&share, losses.dtype(), targets.shape())?.to(stream)?;
         let dcapped = cross_entropy_bw(stream, &share, &capped, targets)?;
-        let dlogits = soft_cap_bw(stream, &dcapped, &logits, &self.cap())?;
+        let dlogits = self.own(&soft_cap_bw(stream, &dcapped, &logits, &self.cap())?)?;
         let head = linear_bw_w(stream, &dlogits, &normed)?;
         let dnormed = linear_bw_x(stream, &dlogits, &w.head, None)?;
         let last = rms_norm_bw(stream, &dnormed, &x, &w.out_norm, &self.norm())?;
@@ -68,6 +69,14 @@ impl Model {
         Ok((loss, Weights { embeddings, blocks: by_blocks, out_norm: last.weight, head }))
     }
 
+    /// In the model's own dtype, which logits and gates need not have.
+    fn own(&self, x: &Tensor) -> Result<Tensor> {
+        if x.dtype() == self.dtype() {
+            return Ok(x.clone());
+        }
+        copy(&self.stream, x, &CopyTo { dtype: Some(self.dtype()) })
+    }
+
     /// The sum of all elements, on the host.
     fn total(&self, losses: &Tensor) -> Result<f64> {
         let rows = losses.reshape([losses.elements()])?;
@@ -75,27 +84,33 @@ impl Model {
     }
 
     /// From the gradient by what a block made to that by what it took, and by its weights.
-    fn block_bw(
+    fn block_bw(&self, w: &Block<Tensor>, saved: Saved, dout: Tensor) -> Result<(Tensor, Block<Tensor>)> {
+        let (dmiddle, network) = self.network_bw(&network_of(w), &saved.network, &dout)?;
+        match (w, saved.mixer) {
+            (Block::Mlstm(w), Mixer::Mlstm(saved)) => {
+                let (dx, by) = self.mlstm_bw(w, &saved, &dmiddle, network)?;
+                Ok((dx, Block::Mlstm(by)))
+            }
+            (Block::Slstm(w), Mixer::Slstm(saved)) => {
+                let (dx, by) = self.slstm_bw(w, &saved, &dmiddle, network)?;
+                Ok((dx, Block::Slstm(by)))
+            }
+            _ => unreachable!("a block saves what is of its own kind"),
+        }
+    }
+
+    /// The gradient by the stream before the mLSTM, and by its weights; those of the network are given.
+    fn mlstm_bw(
         &self,
         w: &BlockWeights<Tensor>,
-        saved: Saved,
-        dout: Tensor,
+        saved: &MlstmSaved,
+        dmiddle: &Tensor,
+        network: Network<Tensor>,
     ) -> Result<(Tensor, BlockWeights<Tensor>)> {
         let (stream, norm) = (&self.stream, self.norm());
         let &[b, s, _] = saved.x.dims() else { unreachable!("as embedded") };
-
-        let dactivated = linear_bw_x(stream, &dout, &w.down, None)?;
-        let down = linear_bw_w(stream, &dout, &saved.activated)?;
-        let (dup_gate, dup) = glu_bw(stream, &dactivated, &saved.up_gate, &saved.up, &Glu::default())?;
-        let up_gate = linear_bw_w(stream, &dup_gate, &saved.middle_normed)?;
-        let up = linear_bw_w(stream, &dup, &saved.middle_normed)?;
-        let dnormed = linear_bw_x(stream, &dup_gate, &w.up_gate, None)?;
-        let dnormed = linear_bw_x(stream, &dup, &w.up, Some(&dnormed))?;
-        let network = rms_norm_bw(stream, &dnormed, &saved.middle, &w.norm_ffn, &norm)?;
-        let dmiddle = axpy(stream, &dout, &network.x, &Axpy::default())?;
-
-        let dgated = linear_bw_x(stream, &dmiddle, &w.out, None)?;
-        let out = linear_bw_w(stream, &dmiddle, &saved.gated)?;
+        let dgated = linear_bw_x(stream, dmiddle, &w.out, None)?;
+        let out = linear_bw_w(stream, dmiddle, &saved.gated)?;
         let (do_, dh) = glu_bw(stream, &dgated, &saved.o, &saved.h_normed, &GATE)?;
         let nh = self.config.num_heads;
         let weight = w.norm_heads.reshape([nh, self.config.v_dim() / nh])?;
@@ -116,7 +131,7 @@ impl Model {
             by.reshape([b, s, by.elements() / (b * s)])
         };
         let (dq, dk, dv) = (merged(&cell.q)?, merged(&cell.k)?, merged(&cell.v)?);
-        let (di, df) = (merged(&cell.i)?, merged(&cell.f)?);
+        let (di, df) = (self.own(&merged(&cell.i)?)?, self.own(&merged(&cell.f)?)?);
         let projections = [(&dq, &w.q), (&dk, &w.k), (&dv, &w.v), (&do_, &w.o), (&di, &w.i), (&df, &w.f)];
         let mut dnormed = None;
         for (by, weight) in projections {
@@ -126,7 +141,7 @@ impl Model {
         let of = |by: &Tensor| linear_bw_w(stream, by, &saved.normed);
         let bias = |by: &Tensor| sum(stream, &rows(stream, by)?, &Sum { axis: 0, ..Sum::default() });
         let first = rms_norm_bw(stream, &dnormed, &saved.x, &w.norm_mlstm, &norm)?;
-        let dx = axpy(stream, &dmiddle, &first.x, &Axpy::default())?;
+        let dx = axpy(stream, dmiddle, &first.x, &Axpy::default())?;
         let by = BlockWeights {
             norm_mlstm: first.weight,
             q: of(&dq)?,
@@ -139,10 +154,10 @@ impl Model {
             f_bias: bias(&df)?,
             norm_heads: heads.weight.reshape([self.config.v_dim()])?,
             out,
-            norm_ffn: network.weight,
-            up_gate,
-            up,
-            down,
+            norm_ffn: network.norm,
+            up_gate: network.up_gate,
+            up: network.up,
+            down: network.down,
         };
         Ok((dx, by))
     }

@@ -1,19 +1,63 @@
-//! A block, forward: `x + mLSTM(norm x)`, then `x + network(norm x)`.
+//! A block, forward: `x + mLSTM(norm x)`, or the sLSTM in its place, then the network.
 
-use tilewright_core::{DType, Result, Tensor};
-use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy, glu};
-use tilewright_kernels::mlstm::{MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, mlstm_sequence};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
+use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy, copy_into, glu};
+use tilewright_kernels::mlstm::{
+    MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, mlstm_sequence, mlstm_step_in_place,
+};
 use tilewright_kernels::norm::{multi_head_layer_norm, rms_norm};
 
-use super::Model;
 use super::linear::{flat, linear};
-use crate::BlockWeights;
+use super::network::{Network, NetworkSaved};
+use super::slstm::{SlstmLayer, SlstmSaved};
+use super::{Model, NAME};
+use crate::{Block, BlockWeights};
 
 /// The activation of the output gate.
 pub(super) const GATE: Glu = Glu { activation: Activation::Sigmoid };
 
+/// What a block leaves to the tokens that follow.
+#[derive(Debug, Clone)]
+pub(crate) enum Layer {
+    Mlstm(Box<MlstmState>),
+    Slstm(Box<SlstmLayer>),
+}
+
+impl Layer {
+    /// The same in memory that no other tensor shares, row-major.
+    pub(crate) fn owned(&self, stream: &Stream) -> Result<Self> {
+        let own = |tensor: &Tensor| copy(stream, tensor, &CopyTo::default());
+        Ok(match self {
+            Layer::Mlstm(state) => {
+                let MlstmState { c, n, m } = &**state;
+                Layer::Mlstm(Box::new(MlstmState { c: own(c)?, n: own(n)?, m: own(m)? }))
+            }
+            Layer::Slstm(layer) => Layer::Slstm(Box::new(layer.owned(stream)?)),
+        })
+    }
+}
+
+/// A state whose blocks are not of the model's kinds.
+fn other_kind() -> Error {
+    Error::range(NAME, "state", "one whose blocks are of the model's kinds", "another")
+}
+
 /// What a block made on its way, for the way back.
 pub(super) struct Saved {
+    pub(super) mixer: Mixer,
+    pub(super) network: NetworkSaved,
+    /// The stream after the network.
+    pub(super) out: Tensor,
+}
+
+/// What the part of a block that sees other tokens made.
+pub(super) enum Mixer {
+    Mlstm(Box<MlstmSaved>),
+    Slstm(Box<SlstmSaved>),
+}
+
+/// What an mLSTM made.
+pub(super) struct MlstmSaved {
     /// `[b, s, d]`.
     pub(super) x: Tensor,
     /// x, normed.
@@ -34,25 +78,94 @@ pub(super) struct Saved {
     pub(super) h_normed: Tensor,
     /// The same through the output gate.
     pub(super) gated: Tensor,
-    /// The stream after the mLSTM.
-    pub(super) middle: Tensor,
-    pub(super) middle_normed: Tensor,
-    /// `[b, s, ffn]`.
-    pub(super) up_gate: Tensor,
-    pub(super) up: Tensor,
-    pub(super) activated: Tensor,
-    /// The stream after the network.
-    pub(super) out: Tensor,
+}
+
+/// The weights of a block's network.
+pub(super) fn network_of(w: &Block<Tensor>) -> Network<&Tensor> {
+    match w {
+        Block::Mlstm(w) => Network { norm: &w.norm_ffn, up_gate: &w.up_gate, up: &w.up, down: &w.down },
+        Block::Slstm(w) => Network { norm: &w.norm_ffn, up_gate: &w.up_gate, up: &w.up, down: &w.down },
+    }
 }
 
 impl Model {
     /// One block over x, `[b, s, d]`, from the state that the texts left before.
     pub(super) fn block(
         &self,
+        w: &Block<Tensor>,
+        x: Tensor,
+        state: Option<&Layer>,
+    ) -> Result<(Saved, Layer)> {
+        let (middle, mixer, after) = match w {
+            Block::Mlstm(w) => {
+                let state = match state {
+                    None => None,
+                    Some(Layer::Mlstm(state)) => Some(&**state),
+                    Some(_) => return Err(other_kind()),
+                };
+                let mut after = None;
+                let (middle, saved) = self.mlstm(w, x, |inputs| {
+                    let (h, last) = match inputs.q.dims()[2] {
+                        1 => mlstm_sequence(&self.stream, inputs, state, &self.config.cell())?,
+                        _ => mlstm_chunkwise(&self.stream, inputs, state, &self.chunkwise())?,
+                    };
+                    after = Some(last);
+                    Ok(h)
+                })?;
+                let after = after.expect("the cell has run");
+                (middle, Mixer::Mlstm(Box::new(saved)), Layer::Mlstm(Box::new(after)))
+            }
+            Block::Slstm(w) => {
+                let state = match state {
+                    None => None,
+                    Some(Layer::Slstm(state)) => Some(&**state),
+                    Some(_) => return Err(other_kind()),
+                };
+                let (middle, saved, after) = self.slstm(w, x, state)?;
+                (middle, Mixer::Slstm(Box::new(saved)), Layer::Slstm(Box::new(after)))
+            }
+        };
+        let (out, network) = self.network(&network_of(w), middle)?;
+        Ok((Saved { mixer, network, out }, after))
+    }
+
+    /// One block over one token of each text, x `[b, 1, d]`. The state becomes that after it, in the memory that it has.
+    pub(super) fn block_in_place(&self, w: &Block<Tensor>, x: Tensor, layer: &mut Layer) -> Result<Tensor> {
+        let stream = &self.stream;
+        let middle = match (w, layer) {
+            (Block::Mlstm(w), Layer::Mlstm(state)) => {
+                let step = |inputs: &MlstmInputs<'_>| {
+                    let at = |tensor: &Tensor| tensor.select(2, 0);
+                    let (q, k, v) = (at(inputs.q)?, at(inputs.k)?, at(inputs.v)?);
+                    let (i, f) = (at(inputs.i)?, at(inputs.f)?);
+                    let token = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
+                    let (mut n, mut m) = (state.n.clone(), state.m.clone());
+                    let h = mlstm_step_in_place(stream, &token, state, &self.config.cell())?;
+                    // C lies where it lay; n and m go back to where they did.
+                    copy_into(stream, &state.n, &mut n)?;
+                    copy_into(stream, &state.m, &mut m)?;
+                    (state.n, state.m) = (n, m);
+                    h.unsqueeze(2)
+                };
+                self.mlstm(w, x, step)?.0
+            }
+            (Block::Slstm(w), Layer::Slstm(state)) => {
+                let (middle, _, after) = self.slstm(w, x, Some(state))?;
+                state.overwrite(stream, &after)?;
+                middle
+            }
+            _ => return Err(other_kind()),
+        };
+        Ok(self.network(&network_of(w), middle)?.0)
+    }
+
+    /// The stream after the mLSTM, whose h `cell` computes.
+    fn mlstm(
+        &self,
         w: &BlockWeights<Tensor>,
         x: Tensor,
-        state: Option<&MlstmState>,
-    ) -> Result<(Saved, MlstmState)> {
+        cell: impl FnOnce(&MlstmInputs<'_>) -> Result<Tensor>,
+    ) -> Result<(Tensor, MlstmSaved)> {
         let (stream, nh) = (&self.stream, self.config.num_heads);
         let &[b, s, _] = x.dims() else { unreachable!("as embedded") };
         let normed = rms_norm(stream, &x, &w.norm_mlstm, &self.norm())?;
@@ -72,41 +185,14 @@ impl Model {
             (heads(project(&w.q)?)?, heads(project(&w.k)?)?, heads(project(&w.v)?)?, project(&w.o)?);
         let (i, f) = (gate(&w.i, &w.i_bias)?, gate(&w.f, &w.f_bias)?);
         let inputs = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
-        let (h, after) = match s {
-            1 => mlstm_sequence(stream, &inputs, state, &self.config.cell())?,
-            _ => mlstm_chunkwise(stream, &inputs, state, &self.chunkwise())?,
-        };
+        let h = cell(&inputs)?;
         let h = h.permute(&[0, 2, 1, 3])?;
         let weight = w.norm_heads.reshape([nh, self.config.v_dim() / nh])?;
         let h_normed = multi_head_layer_norm(stream, &h, &weight, &self.norm())?.reshape(o.shape())?;
         let gated = glu(stream, &o, &h_normed, &GATE)?;
         let middle = linear(stream, &gated, &w.out, Some(&x), None)?;
-
-        let middle_normed = rms_norm(stream, &middle, &w.norm_ffn, &self.norm())?;
-        let up_gate = linear(stream, &middle_normed, &w.up_gate, None, None)?;
-        let up = linear(stream, &middle_normed, &w.up, None, None)?;
-        let activated = glu(stream, &up_gate, &up, &Glu::default())?;
-        let out = linear(stream, &activated, &w.down, Some(&middle), None)?;
-        let saved = Saved {
-            x: flat(stream, &x)?,
-            normed,
-            q,
-            k,
-            v,
-            i,
-            f,
-            o,
-            h,
-            h_normed,
-            gated,
-            middle,
-            middle_normed,
-            up_gate,
-            up,
-            activated,
-            out,
-        };
-        Ok((saved, after))
+        let saved = MlstmSaved { x: flat(stream, &x)?, normed, q, k, v, i, f, o, h, h_normed, gated };
+        Ok((middle, saved))
     }
 
     pub(super) fn chunkwise(&self) -> MlstmChunkwise {

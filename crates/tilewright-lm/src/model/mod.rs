@@ -2,8 +2,12 @@
 
 mod backward;
 mod block;
+mod joined;
 mod linear;
+mod network;
 mod part;
+mod slstm;
+mod speed;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,11 +17,14 @@ use tilewright_kernels::elementwise::{CopyTo, SoftCap, copy, soft_cap};
 use tilewright_kernels::gather::embedding;
 use tilewright_kernels::mlstm::MlstmState;
 use tilewright_kernels::norm::{Norm, rms_norm};
+use tilewright_kernels::slstm::SlstmState;
 
 use crate::weights::{self, Weights};
 use crate::{Config, bytes};
+use block::Layer;
 use linear::linear;
 pub use part::Part;
+use slstm::SlstmLayer;
 
 const NAME: &str = "model";
 /// What a file of weights holds at most, as Hugging Face's do.
@@ -31,10 +38,10 @@ pub struct Model {
     pub(crate) weights: Weights<Tensor>,
 }
 
-/// What a batch of texts leaves to its continuation: the state of each block's mLSTM. Of the same size however long the texts are.
+/// What a batch of texts leaves to its continuation: the state of each block's mLSTM or sLSTM. Of the same size however long the texts are.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub(crate) layers: Vec<MlstmState>,
+    pub(crate) layers: Vec<Layer>,
 }
 
 impl Model {
@@ -73,6 +80,16 @@ impl Model {
     ) -> Result<Self> {
         config.check()?;
         let dtype = dtype.unwrap_or(weights.embeddings.dtype());
+        Self::check_dtype(stream, dtype)?;
+        let weights = weights.map(&config, |tensor| {
+            // In memory of its own: weights are trained in place.
+            copy(&Stream::cpu(), &tensor.to_host()?, &CopyTo { dtype: Some(dtype) })?.to(stream)
+        })?;
+        let config = Config { weight_mode: "single".to_owned(), ..config };
+        Ok(Model { config, stream: stream.clone(), weights })
+    }
+
+    fn check_dtype(stream: &Stream, dtype: DType) -> Result<()> {
         let known = [DType::F64, DType::F32, DType::F16, DType::Bf16];
         if !known.contains(&dtype) {
             return Err(Error::dtype(NAME, "dtype", "f64, f32, f16, bf16", dtype));
@@ -80,12 +97,7 @@ impl Model {
         if dtype == DType::F64 && stream.device() != Device::Cpu {
             return Err(Error::unsupported(NAME, stream.device(), "a model of f64 runs on the CPU"));
         }
-        let weights = weights.map(&config, |tensor| {
-            // In memory of its own: weights are trained in place.
-            copy(&Stream::cpu(), &tensor.to_host()?, &CopyTo { dtype: Some(dtype) })?.to(stream)
-        })?;
-        let config = Config { weight_mode: "single".to_owned(), ..config };
-        Ok(Model { config, stream: stream.clone(), weights })
+        Ok(())
     }
 
     /// Writes `config.json` and the weights into a folder, which is made if need be. A reader finds the old model or the new one.
@@ -135,6 +147,17 @@ impl Model {
         self.weights.all().iter().map(|(_, tensor)| tensor.elements()).sum()
     }
 
+    /// Bytes of the state of one text, however long it is.
+    pub fn state_bytes(&self) -> usize {
+        let config = &self.config;
+        let sums = if self.dtype() == DType::F64 { 8 } else { 4 };
+        let (nh, d, slstms) = (config.num_heads, config.hidden_size, config.slstm_at.len());
+        let (dqk, dv) = (config.qk_dim() / nh, config.v_dim() / nh);
+        let mlstm = sums * nh * (dqk * dv + dqk + 1);
+        let slstm = sums * 4 * d + self.dtype().size() * (config.conv1d_kernel_size - 1) * d;
+        (config.num_hidden_layers - slstms) * mlstm + slstms * slstm
+    }
+
     /// Whether its tokens are bytes.
     pub fn is_of_bytes(&self) -> bool {
         self.config.vocab_size == bytes::VOCABULARY
@@ -182,6 +205,15 @@ impl Model {
         let &[b, s, _] = x.dims() else { unreachable!("as embedded") };
         let last = self.head(&x.slice(1, s - 1..s)?)?.1;
         Ok((last.reshape([b, self.config.vocab_size])?, state))
+    }
+
+    /// The logits after one token of each text, `[b, 1]`, as `[b, vocab]`; the state becomes that after it, in the memory that it has.
+    pub(crate) fn next_in_place(&self, tokens: &Tensor, state: &mut State) -> Result<Tensor> {
+        let mut x = self.embedded(tokens, Some(state))?;
+        for (weights, layer) in self.weights.blocks.iter().zip(&mut state.layers) {
+            x = self.block_in_place(weights, x, layer)?;
+        }
+        self.head(&x)?.1.reshape([tokens.dims()[0], self.config.vocab_size])
     }
 
     /// The residual stream after the last block, `[b, s, d]`.
@@ -240,16 +272,32 @@ impl Model {
 impl State {
     /// The number of texts.
     pub fn batch(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.m.dims()[0])
+        self.layers.first().map_or(0, |layer| match layer {
+            Layer::Mlstm(state) => state.m.dims()[0],
+            Layer::Slstm(state) => state.cell.m.dims()[0],
+        })
     }
 
-    /// The state as named tensors, to be saved: `layers.0.c`, `.n`, `.m`.
+    /// The same in memory that no other tensor shares.
+    pub(crate) fn owned(&self, stream: &Stream) -> Result<Self> {
+        let layers = self.layers.iter().map(|layer| layer.owned(stream)).collect::<Result<_>>()?;
+        Ok(State { layers })
+    }
+
+    /// The state as named tensors, to be saved: `layers.0.c`, `.n`, `.m`, and of an sLSTM `.h` and `.conv` too.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
         let mut all = BTreeMap::new();
         for (index, layer) in self.layers.iter().enumerate() {
-            for (name, tensor) in [("c", &layer.c), ("n", &layer.n), ("m", &layer.m)] {
-                all.insert(format!("layers.{index}.{name}"), tensor.clone());
-            }
+            let parts = match layer {
+                Layer::Mlstm(state) => vec![("c", &state.c), ("n", &state.n), ("m", &state.m)],
+                Layer::Slstm(layer) => {
+                    let SlstmLayer { cell: SlstmState { c, n, h, m }, conv } = &**layer;
+                    vec![("c", c), ("n", n), ("h", h), ("m", m), ("conv", conv)]
+                }
+            };
+            all.extend(
+                parts.into_iter().map(|(name, tensor)| (format!("layers.{index}.{name}"), tensor.clone())),
+            );
         }
         all
     }
@@ -257,15 +305,26 @@ impl State {
     /// A state that was saved, on the stream's device. Its shapes are checked where it is used.
     ///
     /// # Errors
-    /// A tensor that is missing.
+    /// A tensor that is missing, or of an unknown name.
     pub fn from_tensors(stream: &Stream, tensors: &BTreeMap<String, Tensor>) -> Result<Self> {
         let one = |index: usize, name: &str| {
             let name = format!("layers.{index}.{name}");
             let found = tensors.get(&name);
             found.ok_or_else(|| Error::range("state", name, "a tensor of this name", "nothing"))?.to(stream)
         };
-        let layers = (0..tensors.len() / 3)
-            .map(|index| Ok(MlstmState { c: one(index, "c")?, n: one(index, "n")?, m: one(index, "m")? }));
-        Ok(State { layers: layers.collect::<Result<_>>()? })
+        let (mut layers, mut taken) = (Vec::new(), 0);
+        while taken < tensors.len() {
+            let index = layers.len();
+            let (c, n, m) = (one(index, "c")?, one(index, "n")?, one(index, "m")?);
+            if tensors.contains_key(&format!("layers.{index}.conv")) {
+                let cell = SlstmState { c, n, h: one(index, "h")?, m };
+                layers.push(Layer::Slstm(Box::new(SlstmLayer { cell, conv: one(index, "conv")? })));
+                taken += 5;
+            } else {
+                layers.push(Layer::Mlstm(Box::new(MlstmState { c, n, m })));
+                taken += 3;
+            }
+        }
+        Ok(State { layers })
     }
 }

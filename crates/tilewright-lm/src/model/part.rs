@@ -62,7 +62,9 @@ impl Part {
             out_norm: kept(last, &weights.out_norm),
             head: kept(last, &weights.head),
         };
-        let own = Config { num_hidden_layers: range.len(), num_blocks: None, ..config.clone() };
+        let slstm_at = config.slstm_at.iter().filter(|block| range.contains(block));
+        let slstm_at = slstm_at.map(|block| block - range.start).collect();
+        let own = Config { num_hidden_layers: range.len(), num_blocks: None, slstm_at, ..config.clone() };
         let model = Model::from_weights(own, stream, &part, dtype)?;
         Ok(Part { model, range, whole: config.clone() })
     }
@@ -84,7 +86,7 @@ impl Part {
 
     /// What they are computed in.
     pub fn dtype(&self) -> DType {
-        self.model.weights.blocks[0].q.dtype()
+        self.model.weights.blocks[0].all()[0].1.dtype()
     }
 
     /// Whether token 0 begins here.

@@ -50,8 +50,9 @@ impl Trainer {
         let record = serde_json::to_vec(&record).map_err(|why| Error::file(NAME, path, why))?;
         let record = Tensor::from_slice(&record, [record.len()])?;
         let losses = Tensor::from_slice(&self.losses, [self.losses.len()])?;
+        let weights = self.master.as_ref().unwrap_or(&self.model.weights);
         let mut all = vec![(RECORD.to_owned(), &record), (LOSSES.to_owned(), &losses)];
-        for (set, weights) in SETS.iter().zip([&self.model.weights, &self.first, &self.second]) {
+        for (set, weights) in SETS.iter().zip([weights, &self.first, &self.second]) {
             all.extend(weights.all().into_iter().map(|(name, tensor)| (format!("{set}{name}"), tensor)));
         }
         write_safetensors(path, all.iter().map(|(name, tensor)| (name.as_str(), *tensor)))
@@ -95,9 +96,6 @@ impl Trainer {
         // Each set in memory of its own, on the device: they are written in place.
         let own = |weights| Model::from_weights(record.config.clone(), stream, &weights, None);
         let (model, first, second) = (own(weights?)?, own(first?)?.weights, own(second?)?.weights);
-        let trainer =
-            Trainer { model, text, options: record.options, step: record.step, first, second, losses };
-        trainer.check()?;
-        Ok(trainer)
+        Self::assembled(model, text, record.options, record.step, [first, second], losses)
     }
 }

@@ -1,17 +1,21 @@
-//! Training: batches from a text, the gradient, a step of AdamW; and checkpoints from which it goes on as if it had never stopped.
+//! Training: batches from a text, the gradient, a step of AdamW or Muon; and checkpoints from which it goes on as if it had never stopped.
 
 mod checkpoint;
 mod curve;
+mod optimizer;
+mod precision;
 mod schedule;
 
 pub use curve::loss_curve;
+pub use optimizer::Optimizer;
+pub use precision::Precision;
 pub use schedule::Schedule;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tilewright_core::{DType, Error, Kind, Result, Tensor};
-use tilewright_kernels::elementwise::{AdamW, Axpy, adamw, axpy};
+use tilewright_kernels::elementwise::{Axpy, axpy};
 use tilewright_kernels::gemm::{Matmul, matmul};
 
 use crate::{Model, Weights};
@@ -41,6 +45,12 @@ pub struct Options {
     pub beta2: f64,
     /// Decides which windows are seen. Default 1.
     pub seed: u64,
+    /// What moves the weights. Default AdamW.
+    #[serde(default)]
+    pub optimizer: Optimizer,
+    /// What gradients are computed in. Default that of the weights.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 impl Default for Options {
@@ -56,6 +66,8 @@ impl Default for Options {
             beta1: 0.9,
             beta2: 0.95,
             seed: 1,
+            optimizer: Optimizer::default(),
+            precision: Precision::default(),
         }
     }
 }
@@ -79,6 +91,8 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Trainer {
     model: Model,
+    /// The weights that are moved, where the model computes with shorter ones.
+    master: Option<Weights<Tensor>>,
     text: Vec<u32>,
     options: Options,
     step: u64,
@@ -95,16 +109,29 @@ impl Trainer {
     /// # Errors
     /// A model of 16-bit weights; a text shorter than a window, or with a token that the vocabulary lacks; options out of their ranges.
     pub fn new(model: Model, text: Vec<u32>, options: Options) -> Result<Self> {
-        if ![DType::F32, DType::F64].contains(&model.dtype()) {
-            return Err(Error::dtype(NAME, "weights", "f32 (f64 on the CPU)", model.dtype()));
-        }
         let zeros = || {
             model.weights.map(model.config(), |tensor| {
                 Tensor::zeros(tensor.dtype(), tensor.shape())?.to(model.stream())
             })
         };
         let (first, second) = (zeros()?, zeros()?);
-        let trainer = Trainer { model, text, options, step: 0, first, second, losses: Vec::new() };
+        Self::assembled(model, text, options, 0, [first, second], Vec::new())
+    }
+
+    /// From weights as a checkpoint holds them.
+    fn assembled(
+        model: Model,
+        text: Vec<u32>,
+        options: Options,
+        step: u64,
+        [first, second]: [Weights<Tensor>; 2],
+        losses: Vec<f64>,
+    ) -> Result<Self> {
+        if ![DType::F32, DType::F64].contains(&model.dtype()) {
+            return Err(Error::dtype(NAME, "weights", "f32 (f64 on the CPU)", model.dtype()));
+        }
+        let (model, master) = options.precision.shortened(model)?;
+        let trainer = Trainer { model, master, text, options, step, first, second, losses };
         trainer.check()?;
         Ok(trainer)
     }
@@ -178,6 +205,7 @@ impl Trainer {
         for part in 0..options.accumulate {
             let (inputs, targets) = self.batch(part)?;
             let (part_loss, by) = self.model.gradients(&inputs, &targets)?;
+            let by = options.precision.lengthened(&self.model, by)?;
             loss += part_loss / options.accumulate as f64;
             sum = Some(match sum {
                 None => by,
@@ -193,21 +221,7 @@ impl Trainer {
         }
         let clipped = if norm > options.clip { options.clip / norm } else { 1.0 };
         let rate = options.schedule.rate(self.step + 1, options.steps);
-        let args = AdamW {
-            lr: rate,
-            beta1: options.beta1,
-            beta2: options.beta2,
-            step: self.step + 1,
-            scale: mean * clipped,
-            ..AdamW::default()
-        };
-        let stream = self.model.stream().clone();
-        let moments = self.first.all_mut().into_iter().zip(self.second.all_mut());
-        let places = self.model.weights.all_mut().into_iter().zip(by.all());
-        for ((weight, (_, by)), (first, second)) in places.zip(moments) {
-            let weight_decay = if weight.rank() > 1 { options.weight_decay } else { 0.0 };
-            adamw(&stream, weight, by, first, second, &AdamW { weight_decay, ..args })?;
-        }
+        self.update(&by, rate, mean * clipped)?;
         self.step += 1;
         self.losses.push(loss);
         let tokens = options.batch * options.accumulate * options.context;

@@ -7,11 +7,12 @@ use crate::tiny::{self, distance};
 
 #[test]
 fn the_emulator_reads_writes_and_learns_as_the_cpu_does() {
+    // An mLSTM in the first block, an sLSTM in the second.
     let emulated = tilewright_gpu::stream(Device::Emulated).unwrap();
     let cpu = Stream::cpu();
     let texts = tiny::texts(2, 9, 5);
     let run = |stream: &Stream| {
-        let model = tiny::model(stream, DType::F32);
+        let model = tiny::mixed_model(stream, DType::F32);
         let (logits, state) = model.logits(&model.tokens(&texts).unwrap(), None).unwrap();
         let (next, _) = model.next(&model.tokens(&[[3u32], [4]]).unwrap(), Some(&state)).unwrap();
         let options = Options { steps: 1, batch: 1, context: 6, ..Options::default() };

@@ -32,6 +32,21 @@ fn one_file_and_several_hold_the_same_model() {
 }
 
 #[test]
+fn a_mixed_model_round_trips_and_its_config_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny::mixed_model(&Stream::cpu(), DType::F32);
+    model.save(folder.path()).unwrap();
+    let config = fs::read_to_string(folder.path().join("config.json")).unwrap();
+    assert!(config.contains("slstm_at") && !config.contains("conv1d_kernel_size"), "{config}");
+    let read = Model::load(folder.path(), &Stream::cpu(), None).unwrap();
+    assert_eq!((bits(&read), read.config()), (bits(&model), model.config()));
+    // The same weights are none of a model of mLSTMs.
+    tiny::config().write(folder.path().join("config.json")).unwrap();
+    let error = Model::load(folder.path(), &Stream::cpu(), None).unwrap_err().to_string();
+    assert!(error.contains("backbone.blocks.1.norm_mlstm.weight is nothing"), "{error}");
+}
+
+#[test]
 fn fused_projections_are_taken_apart() {
     let folder = tempfile::tempdir().unwrap();
     let model = tiny::model(&Stream::cpu(), DType::F32);

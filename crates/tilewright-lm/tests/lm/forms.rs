@@ -1,15 +1,19 @@
 //! Texts read in one go, in pieces, by steps, alone and in batches are the same texts.
 
 use tilewright_core::{DType, Stream, Tensor};
-use tilewright_lm::{Generation, Greedy, Sampling, State, evaluate, generate};
+use tilewright_lm::{Decoder, Generation, Greedy, Model, Next, Sampler, Sampling, State, evaluate, generate};
 
 use crate::tiny::{self, distance};
 
 #[test]
 fn pieces_and_steps_give_the_logits_of_one_shot() {
     // In f64 what is left is rounding of 1e-16; in f32 of 1e-7, through two blocks.
-    for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
-        let model = tiny::model(&Stream::cpu(), dtype);
+    let kinds = [tiny::model, tiny::mixed_model];
+    for (dtype, tolerance, make) in [(DType::F64, 1e-12), (DType::F32, 2e-5)]
+        .into_iter()
+        .flat_map(|(d, t)| kinds.map(|make| (d, t, make)))
+    {
+        let model = make(&Stream::cpu(), dtype);
         let texts = tiny::texts(3, 75, 2);
         let (whole, last) = model.logits(&model.tokens(&texts).unwrap(), None).unwrap();
         let mut state: Option<State> = None;
@@ -28,7 +32,42 @@ fn pieces_and_steps_give_the_logits_of_one_shot() {
             assert!(distance(tensor, &by_pieces[name]) < 10.0 * tolerance, "{name}");
         }
         let restored = State::from_tensors(&Stream::cpu(), &at_once).unwrap();
-        assert_eq!((restored.batch(), restored.tensors().len()), (3, 6));
+        assert_eq!((restored.batch(), restored.tensors().len()), (3, at_once.len()));
+    }
+}
+
+/// In memory that stays where it is, and on the emulator from a capture: what the model says step by step.
+#[test]
+fn a_decoder_writes_what_steps_write() {
+    let emulated = tilewright_gpu::stream(tilewright_core::Device::Emulated).unwrap();
+    for stream in [Stream::cpu(), emulated] {
+        let model = tiny::mixed_model(&stream, DType::F32);
+        let texts = tiny::texts(2, 9, 7);
+        let (logits, state) = model.next(&model.tokens(&texts).unwrap(), None).unwrap();
+        let best = |logits: &Tensor| -> Vec<u32> {
+            logits.to_vec::<f32>().unwrap().chunks(11).map(|row| Greedy.choose(row)).collect()
+        };
+        let first = best(&logits);
+        let (mut tokens, mut kept) = (first.clone(), state.clone());
+        let mut given = Decoder::new(&model, state.clone(), &first, Next::Given).unwrap();
+        for _ in 0..4 {
+            let rows: Vec<[u32; 1]> = tokens.iter().map(|&token| [token]).collect();
+            let (logits, after) = model.next(&model.tokens(&rows).unwrap(), Some(&kept)).unwrap();
+            let decoded = given.step(&tokens).unwrap();
+            assert!(distance(decoded, &logits) < 1e-6);
+            (tokens, kept) = (best(&logits), after);
+        }
+        let (left, kept) = (given.state().tensors(), kept.tensors());
+        assert!(kept.iter().all(|(name, tensor)| distance(tensor, &left[name]) < 1e-6));
+        // The state that it was made from is as it was, so that another can begin there.
+        let mut greedy = Decoder::new(&model, state, &first, Next::Greedy).unwrap();
+        assert_eq!(greedy.run(1).unwrap().len(), 2);
+        assert_eq!(greedy.run(3).unwrap(), tokens, "{}", stream.device());
+        assert_eq!(greedy.is_captured(), stream.device() != tilewright_core::Device::Cpu);
+        assert!(given.run(1).unwrap_err().to_string().contains("tokens is none, expected those of the host"));
+        assert!(greedy.step(&tokens).unwrap_err().to_string().contains("they are chosen on the device"));
+        let alone = Decoder::new(&model, given.state().clone(), &first[..1], Next::Given).unwrap_err();
+        assert!(alone.to_string().contains("expected one for each of 2 texts"), "{alone}");
     }
 }
 
@@ -41,17 +80,22 @@ fn logits_stay_below_their_cap() {
 
 #[test]
 fn a_batch_of_prompts_of_different_lengths_is_each_alone() {
-    let model = tiny::model(&Stream::cpu(), DType::F32);
+    for model in [tiny::model, tiny::mixed_model].map(|make| make(&Stream::cpu(), DType::F32)) {
+        a_batch_is_each_alone(&model);
+    }
+}
+
+fn a_batch_is_each_alone(model: &Model) {
     let texts = tiny::texts(3, 30, 4);
     let prompts = vec![texts[0][..7].to_vec(), texts[1][..30].to_vec(), texts[2][..12].to_vec()];
     let options = Generation { tokens: 15, prefill: 3 };
     let sampled = |text: usize| -> Box<dyn tilewright_lm::Sampler> {
         Box::new(Sampling::new(0.9, 0, 0.95, 42, text as u64).unwrap())
     };
-    let together = generate(&model, &prompts, &options, sampled, |_, _| true).unwrap();
+    let together = generate(model, &prompts, &options, sampled, |_, _| true).unwrap();
     for (text, prompt) in prompts.iter().enumerate() {
         let alone =
-            generate(&model, std::slice::from_ref(prompt), &options, |_| sampled(text), |_, _| true).unwrap();
+            generate(model, std::slice::from_ref(prompt), &options, |_| sampled(text), |_, _| true).unwrap();
         assert_eq!(alone[0], together[text], "text {text}");
         assert_eq!(alone[0].len(), 15);
     }
@@ -107,6 +151,8 @@ fn wrong_arguments_are_named() {
         model.logits(&tokens, None).map(|(logits, state)| (logits, state.tensors())).unwrap();
     wrong.insert("layers.1.c".into(), Tensor::zeros(DType::F32, [1, 2, 2, 5]).unwrap());
     let wrong = State::from_tensors(&Stream::cpu(), &wrong).unwrap();
+    let mixed = tiny::mixed_model(&Stream::cpu(), DType::F32);
+    let (_, of_mlstms) = model.logits(&tokens, None).unwrap();
     for (error, part) in [
         (generated(&[]), "prompts is fewer, expected at least one"),
         (generated(&[vec![1], vec![]]), "prompts is fewer"),
@@ -117,6 +163,10 @@ fn wrong_arguments_are_named() {
         ),
         (model.targets(&[[11i64]]).unwrap_err().to_string(), "target is 11, expected below 11"),
         (model.logits(&tokens, Some(&of_two)).unwrap_err().to_string(), "state is of 2"),
+        (
+            mixed.logits(&tokens, Some(&of_mlstms)).unwrap_err().to_string(),
+            "state is another, expected one whose blocks are of the model's kinds",
+        ),
         (model.logits(&tokens, Some(&wrong)).unwrap_err().to_string(), "c has shape [1, 2, 2, 5]"),
         (model.logits(&tokens.reshape([2]).unwrap(), None).unwrap_err().to_string(), "tokens has shape [2]"),
         (evaluate(&model, &[1], 4, 1).unwrap_err().to_string(), "tokens is 1, expected at least 2"),

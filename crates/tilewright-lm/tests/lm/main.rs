@@ -1,5 +1,6 @@
 //! The model, judged.
 
+mod copying;
 mod devices;
 mod files;
 mod forms;

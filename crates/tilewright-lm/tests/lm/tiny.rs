@@ -19,6 +19,11 @@ pub(crate) fn config() -> Config {
     }
 }
 
+/// The same with an sLSTM in the second block.
+pub(crate) fn mixed() -> Config {
+    config().with_ratio(1, 1)
+}
+
 pub(crate) fn weights(config: &Config, seed: u64) -> Weights<Tensor> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     Weights::from_shapes(config, |name, shape| {
@@ -37,6 +42,11 @@ pub(crate) fn weights(config: &Config, seed: u64) -> Weights<Tensor> {
 
 pub(crate) fn model(stream: &Stream, dtype: DType) -> Model {
     Model::from_weights(config(), stream, &weights(&config(), 3), Some(dtype)).unwrap()
+}
+
+/// A model of [`mixed`].
+pub(crate) fn mixed_model(stream: &Stream, dtype: DType) -> Model {
+    Model::from_weights(mixed(), stream, &weights(&mixed(), 3), Some(dtype)).unwrap()
 }
 
 /// Texts of `s` tokens.

@@ -1,15 +1,23 @@
 //! Training learns, stops and goes on.
 
 use tilewright_core::{DType, Stream};
-use tilewright_lm::train::{Options, Schedule, Trainer};
+use tilewright_lm::train::{Optimizer, Options, Precision, Schedule, Trainer};
 use tilewright_lm::{Config, Model, bytes, evaluate};
 
 use crate::tiny;
 
+fn tiny_options(accumulate: usize, batch: usize) -> Options {
+    Options { steps: 8, batch, accumulate, context: 12, ..Options::default() }
+}
+
 fn tiny_trainer(accumulate: usize, batch: usize) -> Trainer {
-    let options = Options { steps: 8, batch, accumulate, context: 12, ..Options::default() };
+    trainer_of(tiny_options(accumulate, batch))
+}
+
+/// Of a model with both kinds of blocks.
+fn trainer_of(options: Options) -> Trainer {
     let text = tiny::texts(1, 300, 1).remove(0);
-    Trainer::new(tiny::model(&Stream::cpu(), DType::F32), text, options).unwrap()
+    Trainer::new(tiny::mixed_model(&Stream::cpu(), DType::F32), text, options).unwrap()
 }
 
 fn bits(trainer: &Trainer) -> Vec<Vec<u8>> {
@@ -18,13 +26,19 @@ fn bits(trainer: &Trainer) -> Vec<Vec<u8>> {
 
 #[test]
 fn training_that_was_stopped_goes_on_to_the_same_bits() {
+    let usual = tiny_options(2, 3);
+    goes_on_to_the_same_bits(usual);
+    goes_on_to_the_same_bits(Options { optimizer: Optimizer::Muon, precision: Precision::Bf16, ..usual });
+}
+
+fn goes_on_to_the_same_bits(options: Options) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("training.safetensors");
-    let mut whole = tiny_trainer(2, 3);
+    let mut whole = trainer_of(options);
     while !whole.is_done() {
         whole.step().unwrap();
     }
-    let mut first = tiny_trainer(2, 3);
+    let mut first = trainer_of(options);
     for _ in 0..3 {
         first.step().unwrap();
     }
@@ -71,6 +85,26 @@ fn accumulated_steps_average_their_parts() {
             .iter()
             .all(|x| x.is_finite()))
     );
+}
+
+/// In bf16 a model learns as it does in f32, nearly; its weights are f32, and what it computes with are these, rounded.
+#[test]
+fn short_gradients_move_long_weights() {
+    let run = |precision: Precision| {
+        let options = Options { steps: 30, batch: 4, precision, ..tiny_options(1, 4) };
+        let mut trainer = trainer_of(options);
+        while !trainer.is_done() {
+            trainer.step().unwrap();
+        }
+        trainer
+    };
+    let (full, short) = (run(Precision::Full), run(Precision::Bf16));
+    assert_eq!((full.model().dtype(), short.model().dtype()), (DType::F32, DType::Bf16));
+    let last = |trainer: &Trainer| trainer.losses()[20..].iter().sum::<f64>() / 10.0;
+    println!("{} {} to {} {}", full.losses()[0], short.losses()[0], last(&full), last(&short));
+    assert!((full.losses()[0] - short.losses()[0]).abs() < 0.05);
+    assert!((last(&full) - last(&short)).abs() < 0.1, "{} {}", last(&full), last(&short));
+    assert!(last(&short) < short.losses()[0] - 0.1);
 }
 
 #[test]
