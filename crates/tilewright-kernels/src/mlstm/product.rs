@@ -80,7 +80,7 @@ impl<S: Scalar> WithSimd for Product<'_, S> {
         for (tail, b) in tail.chunks_exact_mut(width).zip(b.chunks_exact(columns)) {
             tail[..columns - whole].copy_from_slice(&b[whole..]);
         }
-        let mut packed = vec![[S::ZERO; ROWS]; terms];
+        let mut packed = Vec::new();
         for top in (0..rows).step_by(ROWS) {
             let bottom = rows.min(top + ROWS);
             let (columns_here, terms_here) = match wanted {
@@ -88,12 +88,7 @@ impl<S: Scalar> WithSimd for Product<'_, S> {
                 Wanted::Columns { first } => (columns.min(first + bottom), terms),
                 Wanted::Terms { first } => (columns, terms.min(first + bottom)),
             };
-            let packed = &mut packed[..terms_here];
-            for row in 0..bottom - top {
-                for (term, packed) in packed.iter_mut().enumerate() {
-                    packed[row] = a.elements[(top + row) * a.row + term * a.column];
-                }
-            }
+            let left_rows = Block::of(a, top, bottom, terms_here, &mut packed);
             for left in (0..columns_here).step_by(width) {
                 let right = columns.min(left + width);
                 let mut sums = [[S::splat(simd, S::ZERO); VECTORS]; ROWS];
@@ -108,8 +103,8 @@ impl<S: Scalar> WithSimd for Product<'_, S> {
                     }
                 }
                 match left < whole {
-                    true => tile(simd, &mut sums, packed, b, columns, left),
-                    false => tile(simd, &mut sums, packed, &tail, width, 0),
+                    true => left_rows.tile(simd, &mut sums, b, columns, left),
+                    false => left_rows.tile(simd, &mut sums, &tail, width, 0),
                 }
                 for (row, sums) in (top..bottom).zip(&sums) {
                     let sums: &[S] = bytemuck::cast_slice(sums);
@@ -130,12 +125,72 @@ fn copy<S: Scalar>(to: &mut [S], from: &[S], width: usize) {
     }
 }
 
-/// `sums +=` a tile's products: `a [terms, ROWS]` by the columns of `b`, whose rows are `columns` long, from `left` on.
+/// The rows of the left matrix that a tile has, where they lie if they can be read there one term after another.
+enum Block<'a, S> {
+    /// Each contiguous.
+    Rows([&'a [S]; ROWS]),
+    /// Side by side in rows of the transposed matrix, the first at `top`.
+    Columns { elements: &'a [S], stride: usize, top: usize, terms: usize },
+    /// Fewer than a tile has, or further apart: gathered.
+    Packed(&'a [[S; ROWS]]),
+}
+
+impl<'a, S: Scalar> Block<'a, S> {
+    fn of(
+        a: Strided<'a, S>,
+        top: usize,
+        bottom: usize,
+        terms: usize,
+        packed: &'a mut Vec<[S; ROWS]>,
+    ) -> Self {
+        if bottom - top == ROWS && a.column == 1 {
+            return Block::Rows(std::array::from_fn(|row| &a.elements[(top + row) * a.row..][..terms]));
+        }
+        if bottom - top == ROWS && a.row == 1 && a.column > 0 {
+            return Block::Columns { elements: a.elements, stride: a.column, top, terms };
+        }
+        packed.clear();
+        packed.resize(terms, [S::ZERO; ROWS]);
+        for row in 0..bottom - top {
+            for (term, packed) in packed.iter_mut().enumerate() {
+                packed[row] = a.elements[(top + row) * a.row + term * a.column];
+            }
+        }
+        Block::Packed(packed)
+    }
+
+    /// `sums +=` a tile's products by the columns of `b`, whose rows are `columns` long, from `left` on.
+    #[inline(always)]
+    fn tile<V: Simd>(
+        &self,
+        simd: V,
+        sums: &mut [[S::Vector<V>; VECTORS]; ROWS],
+        b: &[S],
+        columns: usize,
+        left: usize,
+    ) {
+        match *self {
+            Block::Rows([r0, r1, r2, r3, r4, r5]) => {
+                let rows = r0.iter().zip(r1).zip(r2).zip(r3).zip(r4).zip(r5);
+                let a = rows.map(|(((((&a0, &a1), &a2), &a3), &a4), &a5)| [a0, a1, a2, a3, a4, a5]);
+                tile(simd, sums, a, b, columns, left);
+            }
+            Block::Columns { elements, stride, top, terms } => {
+                let rows = elements.chunks(stride).take(terms);
+                let a = rows.map(|row| row[top..top + ROWS].try_into().expect("a slice of as many"));
+                tile(simd, sums, a, b, columns, left);
+            }
+            Block::Packed(packed) => tile(simd, sums, packed.iter().copied(), b, columns, left),
+        }
+    }
+}
+
+/// `sums +=` a tile's products: the rows of `a`, term by term, by the columns of `b`, whose rows are `columns` long, from `left` on.
 #[inline(always)]
 fn tile<S: Scalar, V: Simd>(
     simd: V,
     sums: &mut [[S::Vector<V>; VECTORS]; ROWS],
-    a: &[[S; ROWS]],
+    a: impl Iterator<Item = [S; ROWS]>,
     b: &[S],
     columns: usize,
     left: usize,
@@ -143,7 +198,7 @@ fn tile<S: Scalar, V: Simd>(
     let width = VECTORS * size_of::<S::Vector<V>>() / size_of::<S>();
     // By name: an array that an index is left in would live in memory.
     let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5] = *sums;
-    for (a, b) in a.iter().zip(b.chunks_exact(columns)) {
+    for (a, b) in a.zip(b.chunks_exact(columns)) {
         let b: &[[S::Vector<V>; VECTORS]] = bytemuck::cast_slice(&b[left..left + width]);
         let b = b[0];
         r0 = add_row(simd, a[0], b, r0);

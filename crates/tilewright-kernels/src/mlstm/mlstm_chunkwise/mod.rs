@@ -69,7 +69,7 @@
 
 pub(super) mod cases;
 pub(super) mod cpu;
-mod cuda;
+pub(super) mod cuda;
 pub(super) mod gpu;
 mod reference;
 #[cfg(test)]

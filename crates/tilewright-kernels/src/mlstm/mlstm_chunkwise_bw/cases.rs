@@ -5,10 +5,9 @@ use tilewright_core::{
     Tensor, Tier, Work,
 };
 
-use super::reference::{self, Loss};
-use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, NAME, mlstm_chunkwise_bw};
-use crate::arguments::choose;
-use crate::mlstm::cell::{DTYPES, accumulator, variants};
+use super::reference::{self, Form, Loss};
+use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, NAME, run, support};
+use crate::mlstm::cell::{DTYPES, accumulator};
 use crate::mlstm::mlstm_sequence::reference::Numbers;
 use crate::mlstm::{MlstmInputs, MlstmState, registry, samples};
 
@@ -60,6 +59,9 @@ static SPEC: Spec = Spec {
     dtypes: DTYPES,
 };
 
+/// The most tokens that any form's sums of df go back over by itself.
+const LONGEST_RUN: usize = 256;
+
 /// The argument `mode`.
 pub(in crate::mlstm) fn mode(args: &Args) -> Result<MlstmBackward> {
     match args.text("mode", "exact")? {
@@ -88,8 +90,17 @@ pub(in crate::mlstm) fn numbers(inputs: &[Tensor]) -> Result<(Numbers, Loss)> {
 fn truth(case: &Case, inputs: &[Tensor]) -> Result<reference::Gradients> {
     let args = args(&case.args)?;
     let (x, loss) = numbers(inputs)?;
-    let (chunk, exact) = (args.chunk.unwrap_or(registry::LONGEST_CHUNK), args.mode == MlstmBackward::Exact);
-    Ok(reference::mlstm_chunkwise_bw(&x, &loss, &args.cell, exact, chunk, accumulator(case.dtype)))
+    let (sums, exact) = (accumulator(case.dtype), args.mode == MlstmBackward::Exact);
+    let rounds = case.dtype == DType::Bf16;
+    let form = Form {
+        chunk: args.chunk.unwrap_or(registry::LONGEST_CHUNK),
+        run: args.chunk.unwrap_or(if rounds { LONGEST_RUN } else { registry::LONGEST_CHUNK }),
+        // bf16 has the range of f32, so that factors may be rounded to it.
+        factor: if rounds { case.dtype.unit_roundoff() / sums.unit_roundoff() } else { 0.0 },
+        // What is left out is far below the roundings of what is not, where the gates are such that long sequences have them.
+        least: if registry::is_sampled(case) { f64::EPSILON.powi(3) } else { 0.0 },
+    };
+    Ok(reference::mlstm_chunkwise_bw(&x, &loss, &args.cell, exact, form, sums))
 }
 
 impl Kernel for Registered {
@@ -131,7 +142,26 @@ impl Kernel for Registered {
         }
         cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F64).data("state"));
         cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F16).data("strided"));
-        cases.push(case(Tier::Bench, [1, 4, 2048, 64, 128], DType::F32));
+        // The device's own chunks: whole and partial tiles of the matrix units, several intervals, segments, and every kind of cell.
+        let units = |sizes, data| case(Tier::Check, sizes, DType::Bf16).data(data);
+        cases.extend([
+            units([1, 2, 64, 128, 256], ""),
+            units([1, 2, 333, 128, 256], "state"),
+            units([1, 1, 530, 40, 72], "state"),
+            units([1, 3, 200, 64, 128], "masked"),
+            units([1, 1, 150, 128, 136], "forgetful"),
+            units([1, 2, 150, 72, 128], "wide").set("gate_cap", 15),
+            units([1, 2, 130, 64, 256], "state").set("input_gate", "sigmoid"),
+            units([1, 2, 130, 128, 64], "state").set("normalize", false).set("scale", -0.07),
+            units([1, 2, 130, 128, 128], "state").set("mode", "norm_invariant"),
+            units([1, 2, 100, 128, 256], "strided"),
+        ]);
+        let bench = |sizes, dtype| case(Tier::Bench, sizes, dtype);
+        cases.push(bench([1, 4, 2048, 64, 128], DType::F32));
+        for (b, s) in [(128, 512), (8, 8192), (1, 65536)] {
+            cases.push(bench([b, 16, s, 128, 256], DType::Bf16));
+        }
+        cases.push(bench([8, 16, 8192, 128, 256], DType::Bf16).set("input_gate", "sigmoid"));
         cases
     }
 
@@ -164,7 +194,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        variants(NAME, device, case.dtype)
+        support(device, &registry::sizes(case), case.dtype, registry::chunk(&case.args)?)
     }
 
     fn run(
@@ -184,11 +214,10 @@ impl Kernel for Registered {
             [c, n, m, dc, dn] => (Some([c, n, m]), [Some(dc), Some(dn)]),
             _ => return Err(wrong()),
         };
-        choose(NAME, variant, &variants(NAME, stream.device(), q.dtype())?)?;
         let x = MlstmInputs { q, k, v, i, f, o: None };
         let state = state.map(|[c, n, m]| MlstmState { c: c.clone(), n: n.clone(), m: m.clone() });
         let loss = MlstmLoss { h: dh, c: last[0], n: last[1] };
-        let by = mlstm_chunkwise_bw(stream, &x, state.as_ref(), &loss, &args(given)?)?;
+        let by = run(stream, variant, &x, state.as_ref(), &loss, &args(given)?)?;
         Ok(vec![by.q, by.k, by.v, by.i, by.f, by.state.c, by.state.n, by.state.m])
     }
 

@@ -29,11 +29,20 @@
 //! # Numerics
 //! States, weights and sums are f32 (f64 for f64); what the forward form made is made again, so nothing has to be kept. The loss is one of h and of C exp(m) and
 //! n exp(m): dC and dn are by the arrays as stored, and nothing flows through m itself. Of eps, what it reaches through m is left out: relative to the rest, eps exp(m).
-//! The sums of df go over one chunk at a time, from what the states say at its end, so their rounding errors do not grow with s. Deterministic, without atomics.
-//! The tolerance is an error analysis over all pairs of tokens (`reference.rs`).
+//! The sums of df go over one chunk at a time (`mma`: 256 tokens), from what the states say at its end, so their rounding errors do not grow with s.
+//! Deterministic, without atomics. The tolerance is an error analysis over all pairs of tokens (`reference.rs`).
+//!
+//! The factors of products of matrices may be rounded to bf16 where the data are bf16, as matrix units take them: A, S r, a query, key or dh with its weight as it
+//! enters a state or its gradient, and those beside what reads them. Each pair of tokens passes through at most two more roundings of 2^-8, what flows over the end
+//! of a chunk through three; and keys with their weights enter n rounded, where it comes from another segment of the sequence. dn, the products of scores and all
+//! sums stay f32. A chunk length that is given selects the body that rounds none of them.
 //!
 //! # Constraints
 //! Any extents, 0 included; any chunk length from 1. No output gate: multiply dh by sigma(o) before. On a GPU f64 is refused, and f = -inf counts as -16384.
+//!
+//! - `portable`: every GPU, every dtype and chunk length.
+//! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, at most 128 and 256. Nothing but C, rounded, at every 256th token leaves the
+//!   chip; where sequences are too few to fill the device, each is cut into segments.
 //!
 //! # Sources
 //! Beck et al., Tiled Flash Linear Attention, arXiv 2503.14376, appendix: the backward with denominators held constant, here [`MlstmBackward::NormInvariant`]. The
@@ -58,6 +67,7 @@
 
 pub(super) mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 pub(super) mod reference;
 #[cfg(test)]
@@ -65,11 +75,13 @@ mod tests;
 
 pub(crate) use cases::KERNEL;
 
-use tilewright_core::{Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::cell::{check, check_gradient, variants};
+use super::cell::{Sizes, check, check_gradient, variants};
+use super::mlstm_chunkwise::cuda::VARIANT as MATRIX_UNITS;
 use super::mlstm_chunkwise::gpu::Call;
 use super::{Mlstm, MlstmChunkwise, MlstmInputs, MlstmState};
+use crate::arguments::{choose, only_variant};
 
 const NAME: &str = "mlstm_chunkwise_bw";
 
@@ -133,22 +145,52 @@ pub fn mlstm_chunkwise_bw(
     loss: &MlstmLoss<'_>,
     args: &MlstmChunkwiseBw,
 ) -> Result<MlstmGradients> {
+    run(stream, None, x, state, loss, args)
+}
+
+/// The variants for inputs of these sizes and this dtype, the default first, or why there is none.
+fn support(device: Device, sizes: &Sizes, dtype: DType, chunk: Option<usize>) -> Result<Vec<&'static str>> {
+    let mut known = variants(NAME, device, dtype)?;
+    // A chunk length is a wish for the body that takes any.
+    if chunk.is_none() && cuda::takes(device, sizes, dtype) {
+        known.insert(0, MATRIX_UNITS);
+    }
+    Ok(known)
+}
+
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    loss: &MlstmLoss<'_>,
+    args: &MlstmChunkwiseBw,
+) -> Result<MlstmGradients> {
     let sizes = check(NAME, stream, x, state, &args.cell)?;
     check_gradient(NAME, "dh", stream, Some(loss.h), &sizes.values(), x.q.dtype())?;
     check_gradient(NAME, "dc", stream, loss.c, &sizes.c(), x.i.dtype())?;
     check_gradient(NAME, "dn", stream, loss.n, &sizes.n(), x.i.dtype())?;
-    variants(NAME, stream.device(), x.q.dtype())?;
+    let device = stream.device();
+    let known = support(device, &sizes, x.q.dtype(), args.chunk)?;
     if x.o.is_some() {
         let why = "the output gate has no backward here: multiply dh by sigma(o) before";
-        return Err(Error::unsupported(NAME, stream.device(), why));
+        return Err(Error::unsupported(NAME, device, why));
     }
+    let misaligned = cuda::misaligned(x, state, loss);
+    // The body that takes any view, where it matters.
+    let variant = choose(NAME, variant.or_else(|| misaligned.map(|_| only_variant(device))), &known)?;
     let exact = args.mode == MlstmBackward::Exact;
-    let chunk = MlstmChunkwise { cell: args.cell, chunk: args.chunk }.chunk(NAME, stream.device())?;
-    match stream.device() {
-        Device::Cpu => cpu::mlstm_chunkwise_bw(&sizes, x, state, loss, &args.cell, exact, chunk),
-        _ => {
-            let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
-            gpu::mlstm_chunkwise_bw(&call, x, state, loss, exact)
+    let chunk = MlstmChunkwise { cell: args.cell, chunk: args.chunk }.chunk(NAME, device)?;
+    if device == Device::Cpu {
+        return cpu::mlstm_chunkwise_bw(&sizes, x, state, loss, &args.cell, exact, chunk);
+    }
+    let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
+    match (variant, misaligned) {
+        (MATRIX_UNITS, Some(argument)) => {
+            let why = "begins at an address that is no multiple of 16 bytes, which the variant needs";
+            Err(Error::layout(NAME, argument, why))
         }
+        (MATRIX_UNITS, None) => cuda::mlstm_chunkwise_bw(&call, x, state, loss, exact),
+        _ => gpu::mlstm_chunkwise_bw(&call, x, state, loss, exact),
     }
 }

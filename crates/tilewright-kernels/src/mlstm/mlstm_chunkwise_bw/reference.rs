@@ -17,6 +17,26 @@ pub(in crate::mlstm) struct Loss {
     pub(in crate::mlstm) n: Vec<f64>,
 }
 
+/// How a form computes, as far as its errors tell.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::mlstm) struct Form {
+    /// Tokens per chunk.
+    pub(in crate::mlstm) chunk: usize,
+    /// Tokens that a sum of df goes back over.
+    pub(in crate::mlstm) run: usize,
+    /// What rounding a factor of a product of matrices costs, in roundoffs of the sums.
+    pub(in crate::mlstm) factor: f64,
+    /// Pairs of tokens with a smaller weight than this are left out.
+    pub(in crate::mlstm) least: f64,
+}
+
+impl Form {
+    /// In chunks of this length, with factors as they are.
+    pub(in crate::mlstm) fn of_chunks(chunk: usize) -> Self {
+        Form { chunk, run: chunk, factor: 0.0, least: 0.0 }
+    }
+}
+
 /// A sum with the bound on its error.
 #[derive(Clone, Copy, Default)]
 struct Sum {
@@ -63,12 +83,23 @@ struct Weights {
     b: Vec<f64>,
     iota: Vec<f64>,
     m: Vec<f64>,
+    /// The largest input gate up to each token.
+    peak: Vec<f64>,
     m_first: f64,
     m_largest: f64,
     chunk: usize,
 }
 
 impl Weights {
+    /// The initial state and the tokens up to t, without those before which no weight at t can reach `least`.
+    fn terms(&self, t: usize, least: f64) -> Vec<Option<usize>> {
+        let bound = |j: usize| self.b[t + 1] - self.b[j + 1] + self.peak[j] - self.m[t];
+        let left_out = |j: &usize| least > 0.0 && bound(*j) < least.ln();
+        let first = (0..=t).rev().find(left_out).map_or(0, |j| j + 1);
+        let state = (least == 0.0 || self.at(t, None).0 >= least).then_some(None);
+        state.into_iter().chain((first..=t).map(Some)).collect()
+    }
+
     /// What is left at token t of token j, or of the initial state (`None`), with its relative error.
     fn at(&self, t: usize, j: Option<usize>) -> (f64, f64) {
         let (from, input) = j.map_or((0, self.m_first), |j| (j + 1, self.iota[j]));
@@ -85,15 +116,16 @@ impl Weights {
     }
 }
 
-/// All gradients, of a computation in chunks of this length in `sums`.
+/// All gradients, of a computation of this form in `sums`.
 pub(in crate::mlstm) fn mlstm_chunkwise_bw(
     x: &Numbers,
     loss: &Loss,
     cell: &Mlstm,
     exact: bool,
-    chunk: usize,
+    form: Form,
     sums: DType,
 ) -> Gradients {
+    let Form { chunk, factor, least, .. } = form;
     let (s, dqk, dv) = (x.s, x.dqk, x.dv);
     let scale = cell.scale.unwrap_or(1.0 / (dqk.max(1) as f64).sqrt());
     let order = (chunk.min(s) + s.div_ceil(chunk)) as f64 + PRODUCTS;
@@ -118,7 +150,7 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
         // flow[l]: what the loss gains when the logarithm of all that reaches beyond the start of token l grows by one.
         let mut flow = vec![Sum::default(); s + 1];
         for t in 0..s {
-            let terms: Vec<Option<usize>> = std::iter::once(None).chain((0..=t).map(Some)).collect();
+            let terms = weights.terms(t, least);
             // What each term gives q_t and dh_t: (scale q . k_j, dh . v_j), and for the state (scale q . n, scale q . C . dh).
             let (mut z, mut by_h) = (Sum::default(), Sum::default());
             for &term in &terms {
@@ -129,36 +161,38 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
                         by_h.add(
                             dot(&dh[t], &c_first[a * dv..][..dv]),
                             scale * weight * q,
-                            error + over_k + over_v,
+                            error + over_k + over_v + 2.0 * factor,
                         );
                     }
                     continue;
                 };
                 let score = dot(&q[t], &k[j]);
-                z.add(score, scale * weight, error + over_k);
+                // Of the keys in n, those of earlier segments may be rounded with their weights.
+                z.add(score, scale * weight, error + over_k + factor);
                 let product = dot(&dh[t], &v[j]);
                 by_h.value += scale * weight * score.value * product.value;
                 by_h.size += (scale * weight).abs() * score.size * product.size;
-                by_h.error += (scale * weight).abs() * score.size * product.size * (error + over_k + over_v);
+                let roundings = error + over_k + over_v + 2.0 * factor;
+                by_h.error += (scale * weight).abs() * score.size * product.size * roundings;
             }
             let reading = Reading::new(cell, exact, z, by_h, weights.m[t], sums);
             let mut before = Sum::default();
             let g: Vec<f64> = dh[t].iter().map(|dh| dh * reading.factor).collect();
             for &term in &terms {
                 let (weight, error) = weights.at(t, term);
-                let weight = scale * weight;
+                let (weight, rounded) = (scale * weight, error + 2.0 * factor);
                 let Some(j) = term else {
                     for a in 0..dqk {
                         let mut through = dot(&g, &c_first[a * dv..][..dv]);
                         through.error = through.size * (reading.error + over_v);
                         through.add(reading.dz, n_first[a], 0.0);
-                        gradients.q[t][a].add(through, weight, error + order);
-                        before.add(through, weight * q[t][a], error + over_k);
+                        gradients.q[t][a].add(through, weight, rounded + order);
+                        before.add(through, weight * q[t][a], rounded + factor + over_k);
                         for (b, &g) in g.iter().enumerate() {
                             gradients.c[a * dv + b].add(
                                 Sum::of(g),
                                 weight * q[t][a],
-                                reading.error + error + order,
+                                reading.error + rounded + order,
                             );
                         }
                         gradients.n[a].add(reading.dz, weight * q[t][a], error + order);
@@ -170,32 +204,37 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
                 through.error = through.size * (reading.error + over_v);
                 through.add(reading.dz, 1.0, 0.0);
                 for a in 0..dqk {
-                    gradients.q[t][a].add(through, weight * k[j][a], error + order);
-                    gradients.k[j][a].add(through, weight * q[t][a], error + order);
-                    before.add(through, weight * q[t][a] * k[j][a], error + over_k);
+                    gradients.q[t][a].add(through, weight * k[j][a], rounded + order);
+                    gradients.k[j][a].add(through, weight * q[t][a], rounded + order);
+                    before.add(through, weight * q[t][a] * k[j][a], rounded + factor + over_k);
                 }
                 if j < t {
                     flow[j + 1].plus(before);
                 }
                 let score = dot(&q[t], &k[j]);
                 for (b, &g) in g.iter().enumerate() {
-                    gradients.v[j][b].add(score, weight * g, reading.error + error + over_k);
+                    gradients.v[j][b].add(score, weight * g, reading.error + rounded + over_k);
                 }
             }
         }
         // The last state.
         let mut before = Sum::default();
-        for term in std::iter::once(None).chain((0..s).map(Some)) {
+        for term in if s == 0 { vec![None] } else { weights.terms(s - 1, least) } {
             let (weight, error) = match s {
                 0 => (1.0, 0.0),
                 _ => weights.at(s - 1, term),
             };
+            let rounded = error + 2.0 * factor;
             for a in 0..dqk {
                 let Some(j) = term else {
                     for b in 0..dv {
                         let at = a * dv + b;
                         gradients.c[at].add(Sum::of(dc_last[at]), weight, error + order);
-                        before.add(Sum::of(dc_last[at]), weight * c_first[at], error + over_v + over_k);
+                        before.add(
+                            Sum::of(dc_last[at]),
+                            weight * c_first[at],
+                            rounded + factor + over_v + over_k,
+                        );
                     }
                     gradients.n[a].add(Sum::of(dn_last[a]), weight, error + order);
                     before.add(Sum::of(dn_last[a]), weight * n_first[a], error + over_k);
@@ -204,15 +243,15 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
                 let mut through = dot(&dc_last[a * dv..][..dv], &v[j]);
                 through.error = over_v * through.size;
                 through.add(Sum::of(dn_last[a]), 1.0, 1.0);
-                gradients.k[j][a].add(through, weight, error + order);
-                before.add(through, weight * k[j][a], error + over_k);
+                gradients.k[j][a].add(through, weight, rounded + order);
+                before.add(through, weight * k[j][a], rounded + factor + over_k);
                 for b in 0..dv {
-                    gradients.v[j][b].add(Sum::of(dc_last[a * dv + b]), weight * k[j][a], error + over_k);
+                    gradients.v[j][b].add(Sum::of(dc_last[a * dv + b]), weight * k[j][a], rounded + over_k);
                 }
             }
             flow[term.map_or(0, |j| j + 1)].plus(before);
         }
-        gradients.finish(x, cell, head, &flow, chunk, &mut all);
+        gradients.finish(x, cell, head, &flow, form.run, &mut all);
     }
     all
 }
@@ -257,6 +296,7 @@ fn weights(x: &Numbers, cell: &Mlstm, head: usize, chunk: usize) -> Weights {
         b: vec![0.0],
         iota: Vec::new(),
         m: Vec::new(),
+        peak: Vec::new(),
         m_first: x.m[head],
         m_largest: x.m[head].abs(),
         chunk,
@@ -270,6 +310,7 @@ fn weights(x: &Numbers, cell: &Mlstm, head: usize, chunk: usize) -> Weights {
         m = if sigmoid { 0.0 } else { f64::max(phi + m, iota) };
         all.b.push(all.b[all.b.len() - 1] + phi);
         all.iota.push(iota);
+        all.peak.push(all.peak.last().map_or(iota, |&peak: &f64| peak.max(iota)));
         all.m.push(m);
         all.m_largest = all.m_largest.max(m.abs());
     }
@@ -293,7 +334,7 @@ impl Rows {
     }
 
     /// By i, by f and by m; then all go where they belong.
-    fn finish(self, x: &Numbers, cell: &Mlstm, head: usize, flow: &[Sum], chunk: usize, all: &mut Gradients) {
+    fn finish(self, x: &Numbers, cell: &Mlstm, head: usize, flow: &[Sum], run: usize, all: &mut Gradients) {
         let (s, terms) = (x.s, x.dqk as f64 + PRODUCTS);
         let [q, k] = [&x.q, &x.k].map(|of| move |t: usize| &of[(head * s + t) * x.dqk..][..x.dqk]);
         let along = |gradient: &[Sum], by: &[f64]| {
@@ -314,7 +355,7 @@ impl Rows {
             let value = by_input.value * slope * cap;
             all[3].push((value, by_input.error * slope * cap + value.abs() * (error + cap_error + PRODUCTS)));
             // Computed as what flows over the end of the chunk, and differences of products from there back to t.
-            let end = s.min((t / chunk + 1) * chunk);
+            let end = s.min((t / run + 1) * run);
             let back: f64 =
                 (t..end).map(|u| along(&self.q[u], q(u)).error + along(&self.k[u], k(u)).error).sum();
             let sizes: f64 =

@@ -3,7 +3,7 @@
 use tilewright_core::{Case, DType, Stream, Tensor, Tier};
 
 use super::cases::numbers;
-use super::reference::{self, Gradients, Loss};
+use super::reference::{self, Form, Gradients, Loss};
 use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, mlstm_chunkwise_bw};
 use crate::mlstm::mlstm_sequence::reference::{Numbers, mlstm_sequence};
 use crate::mlstm::{InputGate, Mlstm, MlstmInputs, MlstmState, registry, samples};
@@ -22,7 +22,14 @@ fn close(got: &[f64], published: &[f64], tolerance: f64) {
 /// Both the truth and the native path, in chunks of 2.
 fn both(inputs: &[Tensor], cell: Mlstm, mode: MlstmBackward) -> [Vec<Vec<f64>>; 2] {
     let (x, loss) = numbers(inputs).unwrap();
-    let truth = reference::mlstm_chunkwise_bw(&x, &loss, &cell, mode == MlstmBackward::Exact, 2, DType::F64);
+    let truth = reference::mlstm_chunkwise_bw(
+        &x,
+        &loss,
+        &cell,
+        mode == MlstmBackward::Exact,
+        Form::of_chunks(2),
+        DType::F64,
+    );
     [values(truth), run(inputs, cell, mode, 2)]
 }
 
@@ -108,7 +115,8 @@ fn the_truth_is_what_central_differences_say() {
     for (seed, cell) in cells.into_iter().enumerate() {
         let case = Case { seed: seed as u64 + 3, ..case([1, 2, 6, 3, 4], "state") };
         let (mut x, loss) = numbers(&samples::with_loss(&case).unwrap()).unwrap();
-        let truth = values(reference::mlstm_chunkwise_bw(&x, &loss, &cell, true, 2, DType::F64));
+        let truth =
+            values(reference::mlstm_chunkwise_bw(&x, &loss, &cell, true, Form::of_chunks(2), DType::F64));
         let m_last: Vec<f64> = mlstm_sequence(&x, &cell, 0.0, DType::F64).m.iter().map(|(m, _)| *m).collect();
         let parts: [fn(&mut Numbers) -> &mut Vec<f64>; 8] = [
             |x| &mut x.q,

@@ -3,7 +3,7 @@
 use tilewright_core::DType;
 
 use crate::mlstm::Mlstm;
-use crate::mlstm::mlstm_chunkwise_bw::reference::{Gradients, Loss, mlstm_chunkwise_bw};
+use crate::mlstm::mlstm_chunkwise_bw::reference::{Form, Gradients, Loss, mlstm_chunkwise_bw};
 use crate::mlstm::mlstm_sequence::reference::Numbers;
 
 pub(super) fn mlstm_parallel_bw(
@@ -13,5 +13,5 @@ pub(super) fn mlstm_parallel_bw(
     exact: bool,
     sums: DType,
 ) -> Gradients {
-    mlstm_chunkwise_bw(x, loss, cell, exact, x.s.max(1), sums)
+    mlstm_chunkwise_bw(x, loss, cell, exact, Form::of_chunks(x.s.max(1)), sums)
 }

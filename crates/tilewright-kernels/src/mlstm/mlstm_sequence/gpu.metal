@@ -30,7 +30,8 @@ for (uint r = 0; r < ROWS / 8; ++r) {
 }
 float m = resume ? m_first[head] : 0.0f;
 
-// Known to be one, a token is no loop: C is loaded, multiplied and stored in half the registers.
+// Known to be one, a token is no loop: C is loaded, multiplied and stored in half the registers, and a row is on its way back before h is summed.
+device float* c_to = c_last + (head * dqk + slice) * dv + column;
 const uint tokens = ONE ? 1 : s;
 for (uint token = 0; token < tokens; ++token) {
     const ulong at = head * s + token;
@@ -59,6 +60,7 @@ for (uint token = 0; token < tokens; ++token) {
             c[r][w] = keep * c[r][w] + key * values[w];
             sum[w] += query * c[r][w];
         }
+        if (ONE && slice + r * slices < dqk && inside) store_run<W>(c_to + ulong(r * slices) * dv, c[r]);
     }
     // Over the 4 slices of the SIMD group, then over the SIMD groups, always in the same order.
     for (uint w = 0; w < W; ++w) {
@@ -79,10 +81,9 @@ for (uint token = 0; token < tokens; ++token) {
     }
 }
 
-device float* c_to = c_last + (head * dqk + slice) * dv + column;
 for (uint r = 0; r < ROWS; ++r) {
     const uint a = slice + r * slices;
-    if (a < dqk && inside) store_run<W>(c_to, c[r]);
+    if (!ONE && a < dqk && inside) store_run<W>(c_to, c[r]);
     c_to += slices * dv;
 }
 for (uint r = 0; r < ROWS / 8; ++r) {
