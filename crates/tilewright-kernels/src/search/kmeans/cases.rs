@@ -7,8 +7,8 @@ use tilewright_core::{
     Value, Work,
 };
 
-use super::{Kmeans, NAME, check_rows, kmeans, reference};
-use crate::arguments::{check_dtype, choose, only_variant};
+use super::{Kmeans, NAME, reference, run, variants};
+use crate::arguments::check_dtype;
 use crate::search::samples::{Samples, rows};
 use crate::search::vectors::DTYPES;
 
@@ -62,6 +62,21 @@ impl Kernel for Registered {
         for dtype in [DType::F16, DType::Bf16, DType::I8] {
             cases.push(case(Check, 1500, 40, 11, 3, dtype));
         }
+        // The matrix units of CUDA: parts of tiles, several stages of centroids and stretches of the sort, and a slice that is not full.
+        for (n, d, k, dtype) in [
+            (9001, 60, 130, DType::F32),
+            (5000, 128, 64, DType::F16),
+            (2100, 200, 3, DType::F16),
+            (4500, 256, 70, DType::Bf16),
+            (3000, 8, 65, DType::I8),
+        ] {
+            cases.push(case(Check, n, d, k, 3, dtype));
+            cases.push(case(Check, n, d, k, 1, dtype).data("integers"));
+            cases.push(case(Check, n, d, k, 3, dtype).data("twins"));
+        }
+        for dtype in [DType::F32, DType::F16] {
+            cases.push(case(Bench, 1_000_000, 128, 1024, 1, dtype));
+        }
         cases.push(case(Bench, 100_000, 128, 316, 10, DType::F32));
         cases
     }
@@ -72,7 +87,8 @@ impl Kernel for Registered {
         if case.data == "integers" {
             let mut samples = Samples::new(case);
             let x = samples.vectors(n, d)?;
-            return Ok(vec![x.clone(), x.slice(0, 0..k)?.to_host()?]);
+            let initial = x.slice(0, 0..k)?.to_f64_vec()?;
+            return Ok(vec![x, Tensor::from_f64(&initial, DType::F32, [k, d])?]);
         }
         // Cloud c lies around a corner of a lattice; in few dimensions the corners are counted off along the first axis.
         let mut random = ChaCha8Rng::seed_from_u64(case.seed);
@@ -108,8 +124,7 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "x", case.dtype, DTYPES)?;
-        check_rows(device, case.dtype)?;
-        Ok(vec![only_variant(device)])
+        variants(device, case.dtype, case.dim("n"), case.dim("d"), case.args.size("k", 1)?)
     }
 
     fn run(
@@ -120,11 +135,10 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [x, rest @ ..] = inputs else {
             return Err(Error::range(NAME, "inputs", "1 or 2 tensors", inputs.len()));
         };
-        let (centroids, labels) = kmeans(stream, x, rest.first(), &args(given)?)?;
+        let (centroids, labels) = run(stream, variant, x, rest.first(), &args(given)?)?;
         Ok(vec![centroids, labels])
     }
 

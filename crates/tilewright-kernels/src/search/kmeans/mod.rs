@@ -7,7 +7,7 @@
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
-//! | x | `[n, d]`, n >= k, d >= 1 | any strides; row-major is read in place | f32; f16, bf16, i8 (CPU) |
+//! | x | `[n, d]`, n >= k, d >= 1 | any strides; row-major is read in place | f32; f16, bf16, i8 (CPU, and CUDA as `mma`) |
 //! | initial (optional) | `[k, d]` | any strides | f32 |
 //! | centroids | `[k, d]` | row-major | f32 |
 //! | labels | `[n]` | row-major | i64 |
@@ -21,6 +21,9 @@
 //!
 //! # Constraints
 //! 1 <= k <= n, at least one iteration. `plusplus` on the CPU only: each draw waits for a sum over all rows.
+//!
+//! - `portable`: every GPU, f32 rows.
+//! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4, at most 128 for f32 and 256 for other rows. The default from 2048 rows on.
 //!
 //! # Sources
 //! Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (2007).
@@ -40,6 +43,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 mod start;
@@ -52,10 +56,14 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 pub(crate) use cases::KERNEL;
 
+use super::cuda::misaligned;
 use super::vectors::DTYPES;
-use crate::arguments::check_tensor;
+use crate::arguments::{check_tensor, choose, only_variant};
 
 const NAME: &str = "kmeans";
+
+/// Rows below which the portable body is no slower on CUDA.
+const FEW: usize = 2048;
 
 /// Where the centroids start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,8 +114,17 @@ pub fn kmeans(
     initial: Option<&Tensor>,
     args: &Kmeans,
 ) -> Result<(Tensor, Tensor)> {
+    run(stream, None, x, initial, args)
+}
+
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
+    x: &Tensor,
+    initial: Option<&Tensor>,
+    args: &Kmeans,
+) -> Result<(Tensor, Tensor)> {
     check_tensor(NAME, "x", stream, x, DTYPES)?;
-    check_rows(stream.device(), x.dtype())?;
     let &[n, d] = x.dims() else {
         return Err(Error::shape(NAME, "x", "[n, d]", x.shape()));
     };
@@ -126,18 +143,36 @@ pub fn kmeans(
             return Err(Error::shape(NAME, "initial", format!("[{}, {d}]", args.k), initial.shape()));
         }
     }
+    let known = variants(stream.device(), x.dtype(), n, d, args.k)?;
     let (x, initial) = (x.to(stream)?, initial.map(|initial| initial.to(stream)).transpose()?);
+    // The body that takes any view, where it matters and there is one.
+    let portable = only_variant(stream.device());
+    let wish = variant.or_else(|| (misaligned(&x) && known.contains(&portable)).then_some(portable));
+    let variant = choose(NAME, wish, &known)?;
     match stream.device() {
         Device::Cpu => cpu::kmeans(&x, initial.as_ref(), args),
+        _ if variant == cuda::VARIANT => cuda::kmeans(stream, &x, initial.as_ref(), args),
         _ => gpu::kmeans(stream, &x, initial.as_ref(), args),
     }
 }
 
-fn check_rows(device: Device, dtype: DType) -> Result<()> {
+/// The variants for rows of this dtype, the default first, or why there is none.
+fn variants(device: Device, dtype: DType, n: usize, d: usize, k: usize) -> Result<Vec<&'static str>> {
+    let mut known = Vec::new();
     if device == Device::Cpu || dtype == DType::F32 {
-        return Ok(());
+        known.push(only_variant(device));
     }
-    let why =
-        format!("a GPU compares rows with centroids of their own dtype, and centroids are f32, not {dtype}");
-    Err(Error::unsupported(NAME, device, why))
+    if cuda::takes(device, dtype, d, k) {
+        // Of few rows the portable body makes fewer launches.
+        let place = if n < FEW { known.len() } else { 0 };
+        known.insert(place, cuda::VARIANT);
+    }
+    if known.is_empty() {
+        let why = format!(
+            "a GPU compares rows with centroids of their own dtype, and centroids are f32, not {dtype}; CUDA's matrix units do, where d is a \
+             multiple of 4 and at most 256"
+        );
+        return Err(Error::unsupported(NAME, device, why));
+    }
+    Ok(known)
 }

@@ -1,5 +1,7 @@
 //! The truth: Lloyd's iteration in f64.
 
+use rayon::prelude::*;
+
 /// Centroids, the sums of the absolute terms of each element, and the labels that made them.
 pub(super) struct Clusters {
     pub(super) centroids: Vec<Vec<f64>>,
@@ -13,13 +15,14 @@ pub(super) fn lloyd(x: &[Vec<f64>], initial: &[Vec<f64>], iterations: usize) -> 
     let mut labels = vec![0i64; x.len()];
     for _ in 0..iterations {
         let mut own = vec![0.0; x.len()];
-        for (row, x) in x.iter().enumerate() {
+        let rows = x.par_iter().zip(labels.par_iter_mut().zip(&mut own));
+        rows.for_each(|(x, (label, own))| {
             let distance = |c: &[f64]| x.iter().zip(c).map(|(x, c)| (x - c) * (x - c)).sum::<f64>();
             let distances: Vec<f64> = centroids.iter().map(|c| distance(c)).collect();
-            let label =
+            let nearest =
                 (0..distances.len()).fold(0, |best, c| if distances[c] < distances[best] { c } else { best });
-            (labels[row], own[row]) = (label as i64, distances[label]);
-        }
+            (*label, *own) = (nearest as i64, distances[nearest]);
+        });
         let mut farthest: Vec<usize> = (0..x.len()).filter(|&row| own[row] > 0.0).collect();
         farthest.sort_by(|&a, &b| own[b].total_cmp(&own[a]).then(a.cmp(&b)));
         let mut farthest = farthest.into_iter();
