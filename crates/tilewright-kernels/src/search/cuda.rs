@@ -136,10 +136,11 @@ pub(super) fn has_units(device: Device) -> bool {
 }
 
 /// The variants of the scan of all rows, the default first.
-pub(super) fn variants(device: Device, n: usize, d: usize, k: usize) -> Vec<&'static str> {
+pub(super) fn variants(device: Device, b: usize, n: usize, d: usize, k: usize) -> Vec<&'static str> {
     let portable = crate::arguments::only_variant(device);
     let takes = has_units(device) && n > 0 && (1..=SELECTED).contains(&k) && padded_length(d).is_some();
-    match (takes, n < FEW) {
+    // One query alone is read for at the speed of memory by either.
+    match (takes, b < 2 || n < FEW) {
         (false, _) => vec![portable],
         (true, true) => vec![portable, VARIANT],
         (true, false) => vec![VARIANT, portable],
@@ -312,8 +313,8 @@ mod tests {
 
     #[test]
     fn the_device_and_the_sizes_decide() {
-        assert_eq!(variants(Device::Emulated, 10_000, 128, 10), ["portable"]);
-        assert_eq!(variants(Device::Cpu, 10_000, 128, 10), ["cpu"]);
+        assert_eq!(variants(Device::Emulated, 5, 10_000, 128, 10), ["portable"]);
+        assert_eq!(variants(Device::Cpu, 5, 10_000, 128, 10), ["cpu"]);
         assert_eq!(padded_length(96), Some(128));
         assert!(padded_length(97).is_none() && padded_length(260).is_none());
         let header = include_str!("pick.cuda.header.cu");

@@ -12,7 +12,7 @@ use crate::arguments::check_dtype;
 use crate::search::cuda;
 use crate::search::device::check_k;
 use crate::search::judge;
-use crate::search::samples::{Samples, kept, rows};
+use crate::search::samples::{self, Samples, kept, rows};
 use crate::search::vectors::DTYPES;
 
 static SPEC: Spec = Spec {
@@ -110,8 +110,7 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
-        let exact = Samples::exact(case.data) && args.metric != crate::search::Metric::Cosine;
-        judge::expected(&truth(&args, inputs, step(case))?, case.dim("b"), case.dim("d"), args.k, exact)
+        samples::expected(case, args.metric, args.k, &truth(&args, inputs, step(case))?)
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
@@ -122,7 +121,8 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "data", case.dtype, DTYPES)?;
         check_k(NAME, device, case.args.size("k", 1)?)?;
-        Ok(cuda::variants(device, case.dim("n"), case.dim("d"), case.args.size("k", 1)?))
+        let [b, n, d] = ["b", "n", "d"].map(|name| case.dim(name));
+        Ok(cuda::variants(device, b, n, d, case.args.size("k", 1)?))
     }
 
     fn run(

@@ -13,7 +13,7 @@ pub(super) fn flat_scan_topk(
     vectors: &Vectors,
     args: &FlatScanTopk,
 ) -> Result<(Tensor, Tensor)> {
-    let known = cuda::variants(stream.device(), vectors.n, vectors.d, args.k);
+    let known = cuda::variants(stream.device(), vectors.b, vectors.n, vectors.d, args.k);
     // The body that takes any view, where it matters.
     let between = cuda::misaligned(&vectors.queries) || cuda::misaligned(&vectors.data);
     let wish = variant.or_else(|| between.then(|| only_variant(stream.device())));

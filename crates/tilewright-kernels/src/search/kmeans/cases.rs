@@ -23,6 +23,8 @@ static SPEC: Spec = Spec {
         ArgSpec { name: "iterations", default: "10", doc: "how many updates" },
         ArgSpec { name: "start", default: "random", doc: "without `initial`: random or plusplus" },
         ArgSpec { name: "seed", default: "1", doc: "of the draws" },
+        ArgSpec { name: "spherical", default: "false", doc: "whether centroids have length 1" },
+        ArgSpec { name: "batch", default: "0", doc: "rows of an iteration; 0: all" },
     ],
     dtypes: DTYPES,
 };
@@ -45,6 +47,7 @@ impl Kernel for Registered {
     /// |---|---|
     /// | | clouds far apart, one centroid in each: no rounding moves a row |
     /// | integers | whole numbers, which one iteration compares exactly, ties included |
+    /// | rays | clouds in different directions, at most as many as axes |
     /// | twins | as clouds, but two centroids start at one place: the second has no rows |
     fn cases(&self) -> Vec<Case> {
         use Tier::{Bench, Check, Edge};
@@ -53,6 +56,7 @@ impl Kernel for Registered {
             case(Edge, 37, 3, 5, 3, DType::F32),
             case(Edge, 60, 7, 4, 1, DType::F32).data("integers"),
             case(Edge, 50, 5, 6, 3, DType::F32).data("twins"),
+            case(Edge, 40, 9, 3, 2, DType::F32).set("spherical", true).data("rays"),
         ];
         for (n, d, k) in [(3001, 33, 50), (2000, 128, 7), (700, 1, 3), (501, 300, 97)] {
             cases.push(case(Check, n, d, k, 4, DType::F32));
@@ -74,6 +78,8 @@ impl Kernel for Registered {
             cases.push(case(Check, n, d, k, 1, dtype).data("integers"));
             cases.push(case(Check, n, d, k, 3, dtype).data("twins"));
         }
+        cases.push(case(Check, 3000, 64, 9, 3, DType::F32).set("spherical", true).data("rays"));
+        cases.push(case(Check, 3000, 64, 9, 3, DType::F16).set("spherical", true).data("rays"));
         for dtype in [DType::F32, DType::F16] {
             cases.push(case(Bench, 1_000_000, 128, 1024, 1, dtype));
         }
@@ -92,8 +98,18 @@ impl Kernel for Registered {
         }
         // Cloud c lies around a corner of a lattice; in few dimensions the corners are counted off along the first axis.
         let mut random = ChaCha8Rng::seed_from_u64(case.seed);
-        let digit =
-            |c: usize, j: usize| if d < 8 { if j == 0 { c } else { 0 } } else { c >> (j % 8 * 2) & 3 };
+        let rays = case.data == "rays";
+        let digit = |c: usize, j: usize| match (rays, d < 8) {
+            (true, _) => usize::from(c == j),
+            (false, true) => {
+                if j == 0 {
+                    c
+                } else {
+                    0
+                }
+            }
+            (false, false) => c >> (j % 8 * 2) & 3,
+        };
         let scale = if d < 8 { 8.0 } else { 10.0 };
         let mut point = |c: usize| -> Vec<f64> {
             (0..d).map(|j| scale * digit(c, j) as f64 + random.random_range(-1.0..1.0)).collect()
@@ -110,7 +126,7 @@ impl Kernel for Registered {
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
         let (x, initial) = (rows(&inputs[0])?, rows(&inputs[1])?);
-        let truth = reference::lloyd(&x, &initial, args.iterations);
+        let truth = reference::lloyd(&x, &initial, args.iterations, args.spherical);
         let elements =
             truth.centroids.iter().flatten().copied().zip(truth.magnitudes.iter().flatten().copied());
         // One sum of at most n terms, and a division.
@@ -163,5 +179,7 @@ fn args(args: &Args) -> Result<Kmeans> {
         iterations: args.size("iterations", 10)?,
         start: args.text("start", "random")?.parse()?,
         seed,
+        spherical: args.bool("spherical", false)?,
+        batch: Some(args.size("batch", 0)?).filter(|&batch| batch > 0),
     })
 }

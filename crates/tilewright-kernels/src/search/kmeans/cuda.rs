@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program, caps};
 
-use super::gpu::{draw_start, update};
+use super::gpu::{draw_start, of_length, update};
 use super::start::restarts;
 use super::{Kmeans, NAME};
 use crate::search::cuda::{Parts, has_units, kind, misaligned, padded_length};
@@ -175,7 +175,7 @@ pub(super) fn kmeans(
         let why = "begins at an address between two units of four elements, which the variant reads";
         return Err(Error::layout(NAME, "x", why));
     }
-    let mut centroids = draw_start(stream, x, initial, args)?;
+    let mut centroids = of_length(stream, draw_start(stream, x, initial, args)?, args)?;
     let mut last = None;
     for _ in 0..args.iterations {
         let labels = labelled(stream, x, &centroids)?;
@@ -185,7 +185,7 @@ pub(super) fn kmeans(
             let rows = restarts(&counts, &own_distances(stream, x, &centroids, &labels)?);
             next = update(stream, x, &labels, &rows, &centroids)?.0;
         }
-        centroids = next;
+        centroids = of_length(stream, next, args)?;
         last = Some(labels);
     }
     Ok((centroids, last.expect("at least one iteration")))

@@ -20,6 +20,11 @@ static UPDATE: LazyLock<Program> = LazyLock::new(|| {
     Program::new(definition.output("centroids").output("counts")).expect("the definition is valid")
 });
 
+static UNIT: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("kmeans_unit", include_str!("unit.metal")).input("centroids");
+    Program::new(definition.scalar("d", DType::U32).output("scaled")).expect("the definition is valid")
+});
+
 pub(super) fn kmeans(
     stream: &Stream,
     x: &Tensor,
@@ -28,7 +33,7 @@ pub(super) fn kmeans(
 ) -> Result<(Tensor, Tensor)> {
     let n = x.dims()[0];
     let none = vec![-1i64; args.k];
-    let mut centroids = draw_start(stream, x, initial, args)?;
+    let mut centroids = of_length(stream, draw_start(stream, x, initial, args)?, args)?;
     let mut last = Tensor::empty(stream, DType::I64, [n])?;
     for _ in 0..args.iterations {
         let (distances, nearest) =
@@ -40,7 +45,7 @@ pub(super) fn kmeans(
             let rows = restarts(&counts, &distances.to_vec::<f32>()?);
             next = update(stream, x, &last, &rows, &centroids)?.0;
         }
-        centroids = next;
+        centroids = of_length(stream, next, args)?;
     }
     Ok((centroids, last))
 }
@@ -67,6 +72,20 @@ pub(super) fn draw_start(
             Err(Error::unsupported(NAME, stream.device(), why))
         }
     }
+}
+
+/// The same centroids with length 1, where that is asked for.
+pub(super) fn of_length(stream: &Stream, centroids: Tensor, args: &Kmeans) -> Result<Tensor> {
+    if !args.spherical {
+        return Ok(centroids);
+    }
+    let &[k, d] = centroids.dims() else { unreachable!("checked to be a matrix") };
+    UNIT.launch(stream)
+        .input("centroids", &centroids)
+        .scalar("d", d as u32)
+        .output("scaled", DType::F32, [k, d])
+        .grid(Grid::groups([k, 1, 1]), [32, 1, 1])
+        .run_one()
 }
 
 /// The means of the rows by label; the row `restart` where that is one, and the old centroid where there is nothing else.

@@ -4,6 +4,10 @@
 //! Repeat: label(i) = the c with the least |x_i - centroid_c|², the lowest one among equals; centroid_c = the mean of the rows with label c. A centroid without
 //! rows starts anew: the j-th of them at the row that is j-th farthest from its own centroid (by distance, then number), or stays where no row is off its own.
 //!
+//! `spherical`: after each update, and at the start, a centroid other than zero is divided by its length, so that the nearest one has the greatest inner product.
+//! `batch`: each iteration looks at that many rows, drawn anew without replacement, and a centroid is the mean of all rows that came to it in any of them; one that none
+//! came to stays where it is.
+//!
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
@@ -12,7 +16,7 @@
 //! | centroids | `[k, d]` | row-major | f32 |
 //! | labels | `[n]` | row-major | i64 |
 //!
-//! `labels` are those that the last update averaged: one assignment older than `centroids`.
+//! `labels` are those that the last update averaged: one assignment older than `centroids`. After mini-batches they are those of the centroids.
 //!
 //! # Numerics
 //! Labels come from |c|²/2 - x·c in f32, off by at most g (|x||c| + |c|²/2), g = (d + 8) u / (1 - (d + 8) u): two centroids whose distances differ by less than twice
@@ -20,13 +24,15 @@
 //! summed depends on n and k alone, and draws on the seed. A row that is not finite is an error on the CPU; on a GPU it makes centroids that are not.
 //!
 //! # Constraints
-//! 1 <= k <= n, at least one iteration. `plusplus` on the CPU only: each draw waits for a sum over all rows.
+//! 1 <= k <= n, at least one iteration. `plusplus` on the CPU only: each draw waits for a sum over all rows; `batch` too: rows are gathered on the host.
 //!
 //! - `portable`: every GPU, f32 rows.
 //! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4, at most 128 for f32 and 256 for other rows. The default from 2048 rows on.
 //!
 //! # Sources
-//! Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (2007).
+//! Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (2007); Dhillon and
+//! Modha, Concept decompositions for large sparse text data using clustering (2001), for the spherical form; Sculley, Web-scale k-means clustering (2010), for
+//! mini-batches.
 //!
 //! # Example
 //! ```
@@ -98,11 +104,15 @@ pub struct Kmeans {
     pub start: Start,
     /// Seeds the draws. Default 1.
     pub seed: u64,
+    /// Whether centroids have length 1, so that rows go by the greatest inner product. Default no.
+    pub spherical: bool,
+    /// Rows of an iteration, drawn for each; all without it.
+    pub batch: Option<usize>,
 }
 
 impl Default for Kmeans {
     fn default() -> Self {
-        Self { k: 1, iterations: 10, start: Start::Random, seed: 1 }
+        Self { k: 1, iterations: 10, start: Start::Random, seed: 1, spherical: false, batch: None }
     }
 }
 
@@ -133,6 +143,13 @@ fn run(
     }
     if args.k == 0 || args.k > n {
         return Err(Error::range(NAME, "k", format!("1..={n}, the number of rows"), args.k));
+    }
+    if args.batch == Some(0) {
+        return Err(Error::range(NAME, "batch", "at least 1 row", 0));
+    }
+    if args.batch.is_some() && stream.device() != Device::Cpu {
+        let why = "the rows of a batch are drawn and gathered on the host: take all rows";
+        return Err(Error::unsupported(NAME, stream.device(), why));
     }
     if args.iterations == 0 {
         return Err(Error::range(NAME, "iterations", "at least 1", 0));
