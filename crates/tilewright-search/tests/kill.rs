@@ -130,7 +130,8 @@ fn nothing_that_was_acknowledged_is_lost() {
         let index = Index::open(&path).unwrap();
         // The change that was under way may be there or not, but whole.
         let found = [acknowledged, acknowledged + 1].into_iter().find(|&count| holds(&index, &model(count)));
-        done = found.unwrap_or_else(|| panic!("kill {kill}: not what {acknowledged} or one more changes leave"));
+        done =
+            found.unwrap_or_else(|| panic!("kill {kill}: not what {acknowledged} or one more changes leave"));
         let query = Tensor::from_vec(vec![40.0f32; D], [1, D]).unwrap();
         let all = index.search(&query, &Query { k: 100_000, nprobe: 2, ..Query::default() }).unwrap();
         assert_eq!(all.of(0).count(), model(done).len());
