@@ -62,11 +62,29 @@ fn an_index_is_built_filled_queried_and_measured() {
                 && points[0]["queries_per_second"].as_f64().unwrap() > 0.0
         );
     }
+    let page = at("o.html");
+    let points = json(&["search", "eval", &index, "--input", &early, "--recall", "0.5,1", "--report", &page]);
+    assert!(points.as_array().unwrap().iter().all(|point| point["recall"].as_f64().unwrap() >= 0.5));
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.contains("<svg") && page.contains("IVF4,Flat, 60 vectors of length 2"), "{page}");
     assert_eq!(tilewright(&["search", "query", &index, "--input", &early, "--output", &out]).0, 0);
     assert!(Path::new(&out).is_file());
     let tensors = at("o.safetensors");
     assert_eq!(tilewright(&["search", "query", &index, "--input", &early, "--output", &tensors]).0, 0);
     assert_eq!(read_safetensors(&tensors).unwrap()["ids"].dims(), [40, 10]);
+}
+
+#[test]
+fn vectors_of_bytes_and_of_whole_numbers_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (index, bytes, numbers) = (at("i"), at("a.bvecs"), at("a.ivecs"));
+    std::fs::write(&bytes, [3, 0, 0, 0, 1, 2, 255, 3, 0, 0, 0, 7, 8, 9]).unwrap();
+    let ints: Vec<u8> = [3i32, 1, 2, 255, 3, 7, 8, -9].iter().flat_map(|x| x.to_le_bytes()).collect();
+    std::fs::write(&numbers, ints).unwrap();
+    assert_eq!(json(&["search", "build", &index, "--input", &bytes])["vectors"], 2);
+    let found = json(&["search", "query", &index, "--input", &numbers, "-k", "1"]);
+    assert_eq!((&found[0]["distances"][0], &found[1]["distances"][0]), (&0.0.into(), &324.0.into()));
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //! | | sections: centroids, offsets, ids, vectors; each on a multiple of 64 bytes, little-endian |
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tilewright_core::{Element, Error, Result, Tensor};
 
+use crate::log::Identity;
 use crate::recipe::Recipe;
 use crate::segment::{Part, Segment, joined};
 use crate::snapshot::Snapshot;
@@ -55,8 +56,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes a snapshot as one part, and lets it take the place of `path` at once.
-pub(crate) fn save(snapshot: &Snapshot, path: &Path) -> Result<()> {
+/// Writes a snapshot as one part, and lets it take the place of `path` at once. Before it does, `seal` learns what will identify the file.
+pub(crate) fn save(
+    snapshot: &Snapshot,
+    path: &Path,
+    seal: impl FnOnce(&Identity) -> std::io::Result<()>,
+) -> Result<Identity> {
     let failed = |why: std::io::Error| Error::file("save", path, why);
     let whole = match &snapshot.parts[..] {
         [part] if part.alive == part.segment.len() => part.clone(),
@@ -84,11 +89,12 @@ pub(crate) fn save(snapshot: &Snapshot, path: &Path) -> Result<()> {
         sections,
     };
     let description = serde_json::to_vec(&description).map_err(|why| Error::file("save", path, why))?;
+    let identity: Identity = Sha256::digest(&description).into();
     in_place_of(path, |file| {
         file.write_all(MAGIC)?;
         file.write_all(&VERSION.to_le_bytes())?;
         file.write_all(&(description.len() as u32).to_le_bytes())?;
-        file.write_all(&Sha256::digest(&description))?;
+        file.write_all(&identity)?;
         file.write_all(&description)?;
         let mut written = PREFIX + description.len();
         for (_, bytes) in &contents {
@@ -97,9 +103,19 @@ pub(crate) fn save(snapshot: &Snapshot, path: &Path) -> Result<()> {
             file.write_all(bytes)?;
             written += padding + bytes.len();
         }
-        Ok(())
+        seal(&identity)
     })
-    .map_err(failed)
+    .map_err(failed)?;
+    Ok(identity)
+}
+
+/// What identifies the index file that is there.
+pub(crate) fn identity(path: &Path) -> Result<Identity> {
+    let mut head = [0u8; PREFIX];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut head))
+        .map_err(|why| Error::file("load", path, why))?;
+    Ok(head[16..].try_into().expect("32 bytes"))
 }
 
 /// Writes under another name in the same folder, waits until it is on the disk, and renames: a kill at any moment leaves the old file or the new one.

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tilewright_core::{Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{Kmeans, Metric, kmeans};
 
+use crate::log::{Change, Identity, Log};
 use crate::recipe::Recipe;
 use crate::segment::{Part, Segment, joined};
 use crate::snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
@@ -25,8 +26,8 @@ const ITERATIONS: usize = 10;
 /// A search runs on the [`Snapshot`] of the moment it began, and waits for nobody; changes wait for each other, and are seen whole or not at all.
 pub struct Index {
     now: RwLock<Snapshot>,
-    /// Held by whoever makes the next snapshot.
-    writing: Mutex<()>,
+    /// Held by whoever makes the next snapshot. Changes go to the log first, where there is one.
+    writing: Mutex<Option<Log>>,
 }
 
 impl Index {
@@ -46,7 +47,7 @@ impl Index {
     /// Finds the centroids of an index with lists, from a sample of at most 256 vectors for each. An index that has vectors keeps its centroids: that is an
     /// error, and so are fewer vectors than lists. A flat index learns nothing.
     pub fn train(&self, vectors: &Tensor) -> Result<()> {
-        let (_writing, mut next) = self.change();
+        let (mut writing, mut next) = self.change();
         next.check("vectors", vectors)?;
         let Recipe::IvfFlat { nlist } = next.recipe else { return Ok(()) };
         if !next.is_empty() {
@@ -69,13 +70,12 @@ impl Index {
         let (centroids, _) =
             kmeans(&Stream::cpu(), &vectors, None, &args).map_err(|error| error.within("train"))?;
         next.centroids = Some(centroids);
-        self.publish(next);
-        Ok(())
+        self.replace(&mut writing, next)
     }
 
     /// Takes the centroids `[nlist, d]` as they are, instead of training.
     pub fn set_centroids(&self, centroids: &Tensor) -> Result<()> {
-        let (_writing, mut next) = self.change();
+        let (mut writing, mut next) = self.change();
         next.check("centroids", centroids)?;
         let nlist = next.recipe.nlist();
         if next.recipe == Recipe::Flat || centroids.dims()[0] != nlist || !next.is_empty() {
@@ -83,39 +83,47 @@ impl Index {
             return Err(Error::shape("set_centroids", "centroids", expected, centroids.shape()));
         }
         next.centroids = Some(centroids.to_host()?);
-        self.publish(next);
-        Ok(())
+        self.replace(&mut writing, next)
     }
 
     /// Adds vectors `[n, d]` under their ids, or under the numbers from the first that is beyond all ids on. Gives the ids. Fails, and adds nothing, on an id
     /// that is negative, there already, or given twice.
     pub fn add(&self, vectors: &Tensor, ids: Option<&[i64]>) -> Result<Vec<i64>> {
-        let (_writing, next) = self.change();
+        let (mut writing, next) = self.change();
         let (next, ids) = added(next, vectors, ids)?;
+        if let Some(log) = writing.as_mut() {
+            log.append(&Change::Add(ids.clone(), vectors.to_vec()?))?;
+        }
         self.publish(next);
         Ok(ids)
     }
 
     /// Removes the vectors of these ids. Gives how many of them there were.
     pub fn remove(&self, ids: &[i64]) -> Result<usize> {
-        let (_writing, mut next) = self.change();
+        let (mut writing, mut next) = self.change();
         let removed = removed(&mut next, ids)?;
+        if let Some(log) = writing.as_mut() {
+            log.append(&Change::Remove(ids.to_vec()))?;
+        }
         self.publish(next);
         Ok(removed)
     }
 
     /// Gives ids new vectors, whether they were there or not; no search sees them missing.
     pub fn update(&self, vectors: &Tensor, ids: &[i64]) -> Result<()> {
-        let (_writing, mut next) = self.change();
+        let (mut writing, mut next) = self.change();
         removed(&mut next, ids)?;
         let (next, _) = added(next, vectors, Some(ids))?;
+        if let Some(log) = writing.as_mut() {
+            log.append(&Change::Update(ids.to_vec(), vectors.to_vec()?))?;
+        }
         self.publish(next);
         Ok(())
     }
 
     /// Takes in the vectors of another index with the same recipe, length, metric and centroids. Fails, and takes nothing, on an id that both have.
     pub fn merge(&self, other: &Snapshot) -> Result<()> {
-        let (_writing, mut next) = self.change();
+        let (mut writing, mut next) = self.change();
         let centroids = |of: &Snapshot| of.centroids.as_ref().map(Tensor::to_bytes).transpose();
         let same = next.recipe == other.recipe && next.metric == other.metric && next.d == other.d;
         if !same || centroids(&next)? != centroids(other)? {
@@ -135,8 +143,7 @@ impl Index {
             parts.push(part.clone());
         }
         next.parts = Arc::new(settled(parts, next.recipe.nlist(), next.d)?);
-        self.publish(next);
-        Ok(())
+        self.replace(&mut writing, next)
     }
 
     /// Makes one part of all, without what has been removed.
@@ -174,8 +181,59 @@ impl Index {
     }
 
     /// Writes the index as it is now to a file: under another name first, which then takes the place of `path` at once. Whoever has the old file open keeps it.
+    ///
+    /// Fails on the file of an index that [`Index::open`] opened: [`Index::checkpoint`] writes that one.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        file::save(&self.snapshot(), path.as_ref())
+        let path = path.as_ref();
+        let (writing, now) = self.change();
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        if writing.as_ref().is_some_and(|log| real(log.index()) == real(path)) {
+            return Err(Error::file("save", path, "is the file of this index's log: a checkpoint writes it"));
+        }
+        // Nothing changes the snapshot any more.
+        drop(writing);
+        file::save(&now, path, |_| Ok(())).map(drop)
+    }
+
+    /// An empty index in a new file that takes every change from now on, as [`Index::open`] does. Fails where there is a file.
+    pub fn create(path: impl AsRef<Path>, recipe: Recipe, d: usize, metric: Metric) -> Result<Self> {
+        let path = path.as_ref();
+        if path.exists() {
+            return Err(Error::file("create", path, "is there already"));
+        }
+        Self::new(recipe, d, metric)?.save(path)?;
+        Self::open(path)
+    }
+
+    /// Opens a file, makes the changes again that its log holds (`<path>.log`), and writes every change from now on to the log before it is
+    /// acknowledged: what [`Index::add`], [`Index::remove`] and [`Index::update`] have returned from survives a kill at any moment, and a failure of power
+    /// as far as the disk keeps what it says it has. One process at a time: a second one is an error. See [`Index::load`] for the file itself.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        // No log beside what is no index.
+        file::identity(path)?;
+        let (log, changes) = Log::open(path, || file::identity(path))?;
+        let mut index = Self::from(file::load(path, false)?);
+        let snapshot = index.now.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            again(snapshot, change).map_err(|error| error.within("open"))?;
+        }
+        *index.writing.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(log);
+        Ok(index)
+    }
+
+    /// Writes the index as it is now to the file that [`Index::open`] opened, and empties the log. Fails on any other index.
+    pub fn checkpoint(&self) -> Result<()> {
+        let (mut writing, now) = self.change();
+        if writing.is_none() {
+            return Err(Error::layout("checkpoint", "index", "has no log: it was not opened with `open`"));
+        }
+        self.replace(&mut writing, now)
+    }
+
+    /// Bytes of the log, where there is one: what opening the index has to read beside its file.
+    pub fn log_bytes(&self) -> Option<u64> {
+        self.change().0.as_ref().map(Log::bytes)
     }
 
     /// Opens a file. Vectors stay where they are and are read when a search comes by; the checksum of the description is looked at, that of the
@@ -190,11 +248,23 @@ impl Index {
     }
 
     /// The right to publish the next snapshot, and what it starts from.
-    fn change(&self) -> (MutexGuard<'_, ()>, Snapshot) {
+    fn change(&self) -> (MutexGuard<'_, Option<Log>>, Snapshot) {
         // What a writer that panicked leaves behind is the snapshot before it: whole.
         let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.snapshot();
         (writing, now)
+    }
+
+    /// Publishes a snapshot that no record of the log says how to come to: with a log, its file is written anew.
+    fn replace(&self, log: &mut Option<Log>, next: Snapshot) -> Result<()> {
+        if let Some(log) = log {
+            let path = log.index().to_owned();
+            let mut seal = |identity: &Identity| log.seal(identity).map_err(std::io::Error::other);
+            let identity = file::save(&next, &path, &mut seal)?;
+            log.begin(&identity)?;
+        }
+        self.publish(next);
+        Ok(())
     }
 
     fn publish(&self, next: Snapshot) {
@@ -206,8 +276,27 @@ impl From<Snapshot> for Index {
     /// An index that goes on from a snapshot, on the CPU.
     fn from(snapshot: Snapshot) -> Self {
         let snapshot = Snapshot { device: None, ..snapshot };
-        Self { now: RwLock::new(snapshot), writing: Mutex::new(()) }
+        Self { now: RwLock::new(snapshot), writing: Mutex::new(None) }
     }
+}
+
+/// Makes a change of the log again.
+fn again(snapshot: &mut Snapshot, change: Change) -> Result<()> {
+    let tensor = |vectors: Vec<f32>, ids: &[i64]| Tensor::from_vec(vectors, [ids.len(), snapshot.d]);
+    let (ids, vectors) = match change {
+        Change::Remove(ids) => return removed(snapshot, &ids).map(drop),
+        Change::Update(ids, vectors) => {
+            let vectors = tensor(vectors, &ids)?;
+            removed(snapshot, &ids)?;
+            (ids, vectors)
+        }
+        Change::Add(ids, vectors) => {
+            let vectors = tensor(vectors, &ids)?;
+            (ids, vectors)
+        }
+    };
+    *snapshot = added(snapshot.clone(), &vectors, Some(&ids))?.0;
+    Ok(())
 }
 
 fn added(mut next: Snapshot, vectors: &Tensor, ids: Option<&[i64]>) -> Result<(Snapshot, Vec<i64>)> {

@@ -4,6 +4,7 @@
 //! - [`Recipe`]: what an index is made of, as faiss's factory strings write it: `Flat`, `IVF1024,Flat`.
 //! - [`Snapshot`]: an index at one moment, which nothing changes any more: what searches run on.
 //! - [`Index::save`], [`Index::load`]: one checked file, which is searched where it lies.
+//! - [`Index::open`], [`Index::checkpoint`]: the same file with an append log beside it, so that no acknowledged change is lost.
 //!
 //! A distance is small where two vectors are near, whatever the metric; results are in the order of (distance, id).
 //!
@@ -25,6 +26,7 @@
 mod file;
 mod foreign;
 mod index;
+mod log;
 mod recipe;
 mod segment;
 mod snapshot;

@@ -10,7 +10,8 @@ use tilewright_kernels::search::{
 use crate::Recipe;
 use crate::segment::Part;
 
-/// Which ids may be found.
+/// Which ids may be found: a range is `&|id| (10..20).contains(&id)`, a bitmap `&|id| bits[id as usize / 64] >> (id % 64) & 1 == 1`. It is asked once for each vector
+/// and search, before anything is compared.
 pub type Filter<'a> = &'a (dyn Fn(i64) -> bool + Sync);
 
 /// What a search asks for.
@@ -47,6 +48,18 @@ impl Found {
         let own = query * self.k..(query + 1) * self.k;
         let pairs = self.ids[own.clone()].iter().copied().zip(self.distances[own].iter().copied());
         pairs.filter(|&(id, _)| id >= 0)
+    }
+
+    /// The part of another result's neighbours, usually the exact ones, that are found here too; 1 where those are none.
+    pub fn recall(&self, exact: &Found) -> f64 {
+        let queries = exact.ids.len().checked_div(exact.k).unwrap_or(0);
+        let (mut hits, mut all) = (0usize, 0usize);
+        for query in 0..queries {
+            let truth: std::collections::HashSet<i64> = exact.of(query).map(|(id, _)| id).collect();
+            hits += self.of(query).filter(|(id, _)| truth.contains(id)).count();
+            all += truth.len();
+        }
+        if all == 0 { 1.0 } else { hits as f64 / all as f64 }
     }
 }
 
@@ -191,6 +204,42 @@ impl Snapshot {
         Ok(Found { k: query.k, distances, ids })
     }
 
+    /// The least number of lists with which these queries find `recall` (above 0, at most 1) of their exact `k` nearest neighbours, and the recall that it has.
+    pub fn nprobe_for(&self, queries: &Tensor, k: usize, recall: f64) -> Result<(usize, f64)> {
+        if !(recall > 0.0 && recall <= 1.0) {
+            return Err(Error::range("nprobe_for", "recall", "above 0 and at most 1", recall));
+        }
+        let found = |nprobe| self.search(queries, &Query { k, nprobe, filter: None });
+        let (mut below, mut enough) = (0, self.recipe.nlist());
+        let exact = found(enough)?;
+        let mut reached = 1.0;
+        // A list more finds no fewer: each exact neighbour is found from the list on that holds it.
+        while enough - below > 1 {
+            let middle = below + (enough - below) / 2;
+            let got = found(middle)?.recall(&exact);
+            if got >= recall { (enough, reached) = (middle, got) } else { below = middle }
+        }
+        Ok((enough, reached))
+    }
+
+    /// How many vectors a search compares with these queries, all queries together: those of the lists that it looks into.
+    pub fn compared(&self, queries: &Tensor, nprobe: usize) -> Result<usize> {
+        self.check("queries", queries)?;
+        let Some(probes) = self.probes(&queries.to(&self.stream())?, nprobe)? else {
+            return Ok(queries.dims()[0] * self.parts.iter().map(|part| part.segment.len()).sum::<usize>());
+        };
+        let probes = probes.to_vec::<i64>()?;
+        let mut rows = 0;
+        for part in self.parts.iter() {
+            let offsets = part.segment.offsets.as_slice::<u32>()?;
+            rows += probes
+                .iter()
+                .map(|&list| (offsets[list as usize + 1] - offsets[list as usize]) as usize)
+                .sum::<usize>();
+        }
+        Ok(rows)
+    }
+
     fn of_part(
         &self,
         number: usize,
@@ -235,8 +284,12 @@ impl Snapshot {
         if nprobe == 0 {
             return Err(Error::range("search", "nprobe", "at least 1", 0));
         }
-        let args = FlatScanTopk { k: nprobe.min(nlist), metric: self.metric };
+        let args = FlatScanTopk { k: nprobe, metric: self.metric };
         let own = self.trained("search")?;
+        // With every list looked into, lists make no difference.
+        if nprobe >= nlist {
+            return Ok(None);
+        }
         let centroids = self.device.as_ref().and_then(|device| device.centroids.as_ref()).unwrap_or(own);
         Ok(Some(flat_scan_topk(&self.stream(), queries, centroids, None, None, &args)?.1))
     }

@@ -114,6 +114,126 @@ fn filters_and_radii_are_exact() {
 }
 
 #[test]
+fn as_few_lists_as_a_recall_takes() {
+    let (data, queries) = (vectors(900, 8, 1), vectors(40, 8, 2));
+    let index = Index::new("IVF30,Flat".parse().unwrap(), 8, Metric::L2).unwrap();
+    index.train(&data).unwrap();
+    index.add(&data, None).unwrap();
+    let now = index.snapshot();
+    let found = |nprobe| now.search(&queries, &Query { k: 10, nprobe, ..Query::default() }).unwrap();
+    let exact = found(30);
+    for target in [0.3, 0.8, 0.95, 1.0] {
+        let (nprobe, reached) = now.nprobe_for(&queries, 10, target).unwrap();
+        assert!(reached >= target && reached == found(nprobe).recall(&exact), "{target}: {nprobe} {reached}");
+        assert!(nprobe == 1 || found(nprobe - 1).recall(&exact) < target);
+    }
+    assert!(now.nprobe_for(&queries, 10, 1.5).unwrap_err().to_string().contains("recall is 1.5"));
+    let all = now.compared(&queries, 30).unwrap();
+    assert_eq!(all, 40 * 900);
+    assert!((1..all).contains(&now.compared(&queries, 3).unwrap()));
+}
+
+/// Searches beside additions, changes and removals: each sees exactly what some number of changes leaves.
+#[test]
+fn every_search_sees_what_some_number_of_changes_leaves() {
+    let d = 4;
+    let index = Index::new("IVF3,Flat".parse().unwrap(), d, Metric::L2).unwrap();
+    index.train(&vectors(60, d, 7)).unwrap();
+    let zero = Tensor::from_vec(vec![0.0f32; d], [1, d]).unwrap();
+    // Change c puts ids 4c .. 4c + 4 in, takes 4(c - 3) out, and moves 4(c - 2) + 1 to where its distance from zero names c.
+    let place = |c: i64| Tensor::from_vec(vec![c as f32, 0.0, 0.0, 0.0], [1, d]).unwrap();
+    let changes: i64 = 120;
+    let done = AtomicBool::new(false);
+    let look = |least: i64| -> i64 {
+        let all = index.snapshot().search(&zero, &Query { k: 4000, nprobe: 3, ..Query::default() }).unwrap();
+        let found: BTreeMap<i64, f32> = all.of(0).collect();
+        let count = found.keys().last().map_or(0, |last| last / 4 + 1);
+        assert!(count >= least);
+        // Three steps a change, each seen whole: after the addition, after the removal, after the move.
+        let whole = (0..count).all(|c| (1..4).all(|i| found.contains_key(&(4 * c + i))));
+        assert!(whole, "an addition is seen in part");
+        for c in 0..count {
+            // Of the last change the removal may not have come yet.
+            let (removed_by, there) = (c + 3, found.contains_key(&(4 * c)));
+            assert!(removed_by == count - 1 || there == (removed_by >= count), "{c} of {count}");
+            let moved_by = c + 2;
+            let moved = found[&(4 * c + 1)] == (moved_by * moved_by) as f32;
+            assert!(moved_by == count - 1 || moved == (moved_by < count), "{c} of {count}");
+        }
+        count
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut most = 0;
+                while !done.load(Ordering::Relaxed) {
+                    most = look(most);
+                }
+            });
+        }
+        for c in 0..changes {
+            let ids: Vec<i64> = (4 * c..4 * c + 4).collect();
+            index.add(&vectors(4, d, c as u64 + 100), Some(&ids)).unwrap();
+            if c >= 3 {
+                assert_eq!(index.remove(&[4 * (c - 3)]).unwrap(), 1);
+            }
+            if c >= 2 {
+                index.update(&place(c), &[4 * (c - 2) + 1]).unwrap();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(look(changes), changes);
+}
+
+/// Any byte of a file may be anything: the answer is an index or an error.
+#[test]
+fn files_of_chance_never_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    let queries = vectors(3, 5, 2);
+    let mut state = 1u64;
+    let mut below = |end: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % end.max(1)
+    };
+    for recipe in ["Flat", "IVF3,Flat"] {
+        let index = Index::new(recipe.parse().unwrap(), 5, Metric::L2).unwrap();
+        index.train(&vectors(40, 5, 1)).unwrap();
+        index.add(&vectors(40, 5, 1), None).unwrap();
+        for foreign in [false, true] {
+            if foreign {
+                write_faiss(&index.snapshot(), &path).unwrap()
+            } else {
+                index.save(&path).unwrap()
+            }
+            let good = std::fs::read(&path).unwrap();
+            for round in 0..400 {
+                let mut bad = good.clone();
+                for _ in 0..1 + below(4) {
+                    let at = below(bad.len());
+                    match below(5) {
+                        0 => bad[at] = below(256) as u8,
+                        1 => bad.truncate(at),
+                        2 => bad[at..].iter_mut().take(8).for_each(|byte| *byte = 0xff),
+                        3 => bad
+                            .splice(at..at, good[below(good.len())..].iter().copied().take(16))
+                            .for_each(drop),
+                        _ => bad[at] ^= 1 << below(8),
+                    }
+                }
+                std::fs::write(&path, &bad).unwrap();
+                let read = if foreign { read_faiss(&path) } else { Index::load(&path) };
+                if let Ok(index) = read {
+                    let found = index.search(&queries, &Query { k: 3, nprobe: 2, ..Query::default() });
+                    let _ = (found, index.statistics(), index.reconstruct(round));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_search_sees_some_moment_whole() {
     let d = 6;
     let index = Index::new(Recipe::Flat, d, Metric::L2).unwrap();

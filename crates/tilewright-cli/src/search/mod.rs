@@ -1,5 +1,6 @@
 //! `tilewright search`: indexes in files.
 
+mod report;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use std::time::{Duration, Instant};
 use clap::{Args as Arguments, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tilewright_core::{Error, Tensor};
-use tilewright_search::{Found, Index, Metric, Query, Recipe, read_faiss, write_faiss};
+use tilewright_core::{Device, Error, Tensor};
+use tilewright_gpu::Present;
+use tilewright_search::{Index, Metric, Query, Recipe, Snapshot, read_faiss, write_faiss};
 
 use crate::files::{self, Format};
 use crate::stop::Stop;
@@ -20,7 +22,7 @@ const STEP: usize = 1 << 16;
 
 /// Build, fill, query and measure vector indexes.
 ///
-/// Vectors come as .npy, .npz, .safetensors or .fvecs; an index file that is called .faiss is one of faiss's own.
+/// Vectors come as .npy, .npz, .safetensors, .fvecs, .ivecs or .bvecs; an index file that is called .faiss is one of faiss's own.
 #[derive(Arguments)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -90,6 +92,15 @@ enum Action {
         /// Numbers of lists to look into; without them 1, 2, 4, ... up to all.
         #[arg(long, value_delimiter = ',')]
         nprobe: Vec<usize>,
+        /// Recalls to reach: the least number of lists for each is found and measured too.
+        #[arg(long, value_delimiter = ',')]
+        recall: Vec<f64>,
+        /// Where to search, such as cpu or cuda:0.
+        #[arg(long, default_value = "cpu")]
+        device: Device,
+        /// Write the results as one HTML page with a plot.
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
     /// What an index file holds.
     Info {
@@ -125,8 +136,10 @@ pub(crate) fn search(options: &Options, console: &mut Console) -> Result<(), Sto
         Action::Query { index, input, k, nprobe, output } => {
             query(&read(index, false)?, &vectors::read(input)?, *k, *nprobe, output.as_deref(), console)
         }
-        Action::Eval { index, input, k, nprobe } => {
-            eval(&read(index, false)?, &vectors::read(input)?, *k, nprobe, console)
+        Action::Eval { index, input, k, nprobe, recall, device, report } => {
+            let wanted = Wanted { k: *k, nprobes: nprobe, recalls: recall, report: report.as_deref() };
+            let snapshot = read(index, false)?.snapshot().on(&device.stream()?)?;
+            eval(&snapshot, &vectors::read(input)?, &wanted, console)
         }
         Action::Info { index, verify } => info(&read(index, *verify)?, console),
     }
@@ -248,74 +261,80 @@ fn query(
     Ok(())
 }
 
-/// The part of the exact neighbours that were found.
-fn recall(found: &Found, exact: &Found, queries: usize) -> f64 {
-    let (mut hits, mut all) = (0usize, 0usize);
-    for query in 0..queries {
-        let truth: Vec<i64> = exact.of(query).map(|(id, _)| id).collect();
-        hits += found.of(query).filter(|(id, _)| truth.contains(id)).count();
-        all += truth.len();
-    }
-    if all == 0 { 1.0 } else { hits as f64 / all as f64 }
+/// What an evaluation is of.
+struct Wanted<'a> {
+    k: usize,
+    nprobes: &'a [usize],
+    recalls: &'a [f64],
+    report: Option<&'a Path>,
 }
 
-fn eval(
-    index: &Index,
-    queries: &Tensor,
-    k: usize,
-    nprobes: &[usize],
-    console: &mut Console,
-) -> Result<(), Stop> {
-    #[derive(Serialize)]
-    struct Point {
-        nprobe: usize,
-        recall: f64,
-        queries_per_second: f64,
-    }
-    let (snapshot, b) = (index.snapshot(), queries.dims()[0]);
+/// One measured number of lists.
+#[derive(Serialize)]
+struct Point {
+    nprobe: usize,
+    recall: f64,
+    queries_per_second: f64,
+    /// Bytes of the vectors that were compared, each as often as it was, in 10^9 a second.
+    compared_gb_per_second: f64,
+}
+
+fn eval(index: &Snapshot, queries: &Tensor, wanted: &Wanted, console: &mut Console) -> Result<(), Stop> {
+    let (k, b, nlist) = (wanted.k, queries.dims()[0], index.recipe().nlist());
     if b == 0 {
         return Err(Stop::Usage("--input holds no queries".into()));
     }
-    let nlist = snapshot.recipe().nlist();
-    let mut nprobes = nprobes.to_vec();
+    let mut nprobes = wanted.nprobes.to_vec();
+    if let Some(wrong) = nprobes.iter().find(|&&nprobe| nprobe == 0 || nprobe > nlist) {
+        return Err(Error::range("search", "nprobe", format!("1..={nlist}"), wrong).into());
+    }
+    for &recall in wanted.recalls {
+        nprobes.push(index.nprobe_for(queries, k, recall)?.0);
+    }
     if nprobes.is_empty() {
         nprobes =
             std::iter::successors(Some(1), |nprobe| (nprobe * 2 < nlist).then_some(nprobe * 2)).collect();
         nprobes.push(nlist);
-        nprobes.dedup();
     }
-    if let Some(wrong) = nprobes.iter().find(|&&nprobe| nprobe == 0 || nprobe > nlist) {
-        return Err(Error::range("search", "nprobe", format!("1..={nlist}"), wrong).into());
-    }
+    nprobes.sort_unstable();
+    nprobes.dedup();
     // With every list looked into, a search is exact.
-    let exact = snapshot.search(queries, &Query { k, nprobe: nlist, ..Query::default() })?;
+    let exact = index.search(queries, &Query { k, nprobe: nlist, ..Query::default() })?;
     let bar =
         progress(ProgressBar::new(nprobes.len() as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "measuring");
     let mut points = Vec::with_capacity(nprobes.len());
     for nprobe in nprobes {
         let query = Query { k, nprobe, ..Query::default() };
-        let found = snapshot.search(queries, &query)?;
+        let found = index.search(queries, &query)?;
         let mut seconds = Vec::new();
         let start = Instant::now();
         while seconds.len() < 3 || seconds.len() < 20 && start.elapsed() < Duration::from_millis(500) {
             let start = Instant::now();
-            snapshot.search(queries, &query)?;
+            index.search(queries, &query)?;
             seconds.push(start.elapsed().as_secs_f64());
         }
         seconds.sort_by(f64::total_cmp);
-        let queries_per_second = b as f64 / seconds[seconds.len() / 2];
-        points.push(Point { nprobe, recall: recall(&found, &exact, b), queries_per_second });
+        let median = seconds[seconds.len() / 2];
+        let bytes = index.compared(queries, nprobe)? * index.dimension() * 4;
+        points.push(Point {
+            nprobe,
+            recall: found.recall(&exact),
+            queries_per_second: b as f64 / median,
+            compared_gb_per_second: bytes as f64 / median / 1e9,
+        });
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if let Some(path) = wanted.report {
+        let title = format!("{}, {} vectors of length {}", index.recipe(), index.len(), index.dimension());
+        let page = report::page(&title, k, &points);
+        std::fs::write(path, page).map_err(|why| Error::file("write", path, why))?;
+    }
     if console.json {
         return console.json(&points);
     }
-    let row = |point: &Point| {
-        [point.nprobe.to_string(), format!("{:.4}", point.recall), format!("{:.0}", point.queries_per_second)]
-    };
-    let rows: Vec<[String; 3]> = points.iter().map(row).collect();
-    Ok(table::write(&mut *console.out, ["nprobe", &format!("recall@{k}"), "queries/s"], &rows)?)
+    let rows: Vec<[String; 4]> = points.iter().map(report::cells).collect();
+    Ok(table::write(&mut *console.out, report::headings(k).each_ref().map(String::as_str), &rows)?)
 }
 
 fn info(index: &Index, console: &mut Console) -> Result<(), Stop> {

@@ -1,4 +1,4 @@
-//! Vectors in files: `.npy`, `.npz`, `.safetensors` and `.fvecs`.
+//! Vectors in files: `.npy`, `.npz`, `.safetensors`, `.fvecs`, `.ivecs` and `.bvecs`.
 
 use std::path::Path;
 
@@ -9,8 +9,12 @@ use crate::files;
 /// The f32 matrix of a file.
 pub(super) fn read(place: &str) -> Result<Tensor> {
     let path = Path::new(place);
-    let is_vecs = path.extension().is_some_and(|ending| ending == "fvecs");
-    let vectors = if is_vecs { fvecs(path)? } else { files::read(place, "vectors")? };
+    let vectors = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("fvecs") => vecs::<4>(path, f32::from_le_bytes)?,
+        Some("ivecs") => vecs::<4>(path, |bytes| i32::from_le_bytes(bytes) as f32)?,
+        Some("bvecs") => vecs::<1>(path, |[byte]| f32::from(byte))?,
+        _ => files::read(place, "vectors")?,
+    };
     if vectors.rank() != 2 || vectors.dims()[1] == 0 {
         let why = format!("holds an array of shape {}, expected [vectors, dimensions]", vectors.shape());
         return Err(Error::file("read", path, why));
@@ -42,8 +46,8 @@ pub(super) fn ids(place: &str) -> Result<Vec<i64>> {
     }
 }
 
-/// Each vector after its length, an i32.
-fn fvecs(path: &Path) -> Result<Tensor> {
+/// Each vector after its length, an i32; elements of `SIZE` bytes.
+fn vecs<const SIZE: usize>(path: &Path, element: impl Fn([u8; SIZE]) -> f32) -> Result<Tensor> {
     let failed = |why: String| Error::file("read", path, why);
     let bytes = std::fs::read(path).map_err(|why| failed(why.to_string()))?;
     let length = |at: usize| {
@@ -53,7 +57,7 @@ fn fvecs(path: &Path) -> Result<Tensor> {
         return Err(failed("does not begin with the length of a vector".to_owned()));
     };
     let Some(record) =
-        d.checked_mul(4).and_then(|d| d.checked_add(4)).filter(|record| bytes.len() % record == 0)
+        d.checked_mul(SIZE).and_then(|d| d.checked_add(4)).filter(|record| bytes.len() % record == 0)
     else {
         return Err(failed(format!("{} bytes are no whole number of vectors of length {d}", bytes.len())));
     };
@@ -63,8 +67,7 @@ fn fvecs(path: &Path) -> Result<Tensor> {
         if one[..4] != bytes[..4] {
             return Err(failed(format!("vector {row} has another length than the first")));
         }
-        values
-            .extend(one[4..].chunks_exact(4).map(|x| f32::from_le_bytes(x.try_into().expect("four bytes"))));
+        values.extend(one[4..].as_chunks::<SIZE>().0.iter().map(|&x| element(x)));
     }
     Tensor::from_vec(values, [n, d])
 }

@@ -10,7 +10,7 @@ use super::Metric;
 use super::vectors::Vectors;
 
 /// The largest k: what a threadgroup sorts is twice as much.
-const SELECTED: usize = 1024;
+pub(super) const SELECTED: usize = 1024;
 /// Candidates that a thread holds (`ITEMS` of the bodies).
 const ITEMS: usize = 16;
 /// Threads of a group.

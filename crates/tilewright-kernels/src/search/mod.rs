@@ -14,6 +14,7 @@ pub mod kmeans;
 pub mod topk_merge;
 
 mod best;
+mod cuda;
 mod device;
 mod exact;
 mod judge;

@@ -2,7 +2,10 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tilewright_core::{Case, DType, Result, Tensor};
+use tilewright_core::{Case, DType, Expected, Result, Tensor};
+
+use super::flat_scan_topk::reference::True;
+use super::{Metric, judge};
 
 /// Makes one input after another from a case's seed. The case's `data` names what they are like:
 ///
@@ -94,6 +97,12 @@ impl Samples {
         let sum: u64 = (0..4).map(|part| bits >> (16 * part) & 0xffff).sum();
         (sum as f64 / 65536.0 - 2.0) * 3f64.sqrt()
     }
+}
+
+/// What a scan of a case's `[b, d]` queries has to give: the very ids where the data decide them.
+pub(super) fn expected(case: &Case, metric: Metric, k: usize, truth: &[Vec<True>]) -> Result<Vec<Expected>> {
+    let exact = Samples::exact(case.data) && metric != Metric::Cosine;
+    judge::expected(truth, case.dim("b"), case.dim("d"), k, exact)
 }
 
 /// The rows of a matrix as f64.

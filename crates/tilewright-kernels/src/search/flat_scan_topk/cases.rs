@@ -7,11 +7,12 @@ use tilewright_core::{
 };
 
 use super::reference::{True, nearest};
-use super::{FlatScanTopk, NAME, flat_scan_topk};
-use crate::arguments::{check_dtype, choose, only_variant};
+use super::{FlatScanTopk, NAME, run};
+use crate::arguments::check_dtype;
+use crate::search::cuda;
 use crate::search::device::check_k;
 use crate::search::judge;
-use crate::search::samples::{Samples, kept, rows};
+use crate::search::samples::{self, Samples, kept, rows};
 use crate::search::vectors::DTYPES;
 
 static SPEC: Spec = Spec {
@@ -76,6 +77,18 @@ impl Kernel for Registered {
                 cases.push(case(Check, 5, 3001, 100, 20, dtype).set("metric", metric).data("labelled"));
             }
         }
+        // The matrix units of CUDA: every padded length, more than one stage of queries, more than one split of them.
+        for (metric, b, n, d, k, dtype) in [
+            ("l2", 1, 40_003, 64, 10, F32),
+            ("ip", 130, 2500, 252, 40, F32),
+            ("cosine", 65, 2100, 100, 1024, Bf16),
+            ("l2", 300, 3000, 8, 1, I8),
+            ("l2", 33, 9000, 128, 100, F16),
+        ] {
+            for data in ["", "labelled", "special", "far"] {
+                cases.push(case(Check, b, n, d, k, dtype).set("metric", metric).data(data));
+            }
+        }
         cases.push(case(Check, 3, 50, 4097, 5, F32));
         cases.push(case(Check, 9, 3000, 16, 3000, F32));
         for (b, k) in [(1000, 10), (1, 10), (1000, 1), (1000, 100)] {
@@ -97,8 +110,7 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
-        let exact = Samples::exact(case.data) && args.metric != crate::search::Metric::Cosine;
-        judge::expected(&truth(&args, inputs, step(case))?, case.dim("b"), case.dim("d"), args.k, exact)
+        samples::expected(case, args.metric, args.k, &truth(&args, inputs, step(case))?)
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
@@ -109,7 +121,8 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "data", case.dtype, DTYPES)?;
         check_k(NAME, device, case.args.size("k", 1)?)?;
-        Ok(vec![only_variant(device)])
+        let [b, n, d] = ["b", "n", "d"].map(|name| case.dim(name));
+        Ok(cuda::variants(device, b, n, d, case.args.size("k", 1)?))
     }
 
     fn run(
@@ -120,12 +133,10 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [queries, data, rest @ ..] = inputs else {
             return Err(Error::range(NAME, "inputs", "2 to 4 tensors", inputs.len()));
         };
-        let (distances, ids) =
-            flat_scan_topk(stream, queries, data, rest.first(), rest.get(1), &args(given)?)?;
+        let (distances, ids) = run(stream, variant, queries, data, rest.first(), rest.get(1), &args(given)?)?;
         Ok(vec![distances, ids])
     }
 

@@ -22,10 +22,16 @@
 //! `g (2 |q||x| + |x|²)`, g = (d + 8) u / (1 - (d + 8) u), and whatever is within that of the k-th best is computed anew. Data far from the origin
 //! for its spread makes many such candidates: the result stays the same, the speed does not.
 //! On a GPU sums are in f32: of differences, so an L2 distance is off by at most g times itself; products by g times the sum of their absolute
-//! terms. There, too, every result is ordered by (distance, id) of the distances that it shows. Deterministic everywhere.
+//! terms. The variant `mma` finds out with products of bf16, whose error it bounds row by row, which rows cannot be among the best, and computes the others in
+//! f32. There, too, every result is ordered by (distance, id) of the distances that it shows. Deterministic everywhere.
 //!
 //! # Constraints
 //! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. The memory beside the operands is that of the results, a few times.
+//!
+//! - `portable`: every GPU.
+//! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4 and at most 256. The default for two queries or more and from 2048 rows on. Beside the results it takes the queries as bf16
+//!   and a float for each query and 32 rows, at most 512 MiB of them at a time.
+//!
 //! Data larger than memory: scan it in parts with their ids, then [`topk_merge`](super::topk_merge()); the result is that of one scan.
 //!
 //! # Sources
@@ -59,6 +65,7 @@ pub(crate) use cases::KERNEL;
 
 use super::Metric;
 use super::vectors::Vectors;
+use crate::arguments::{choose, only_variant};
 
 const NAME: &str = "flat_scan_topk";
 
@@ -87,9 +94,22 @@ pub fn flat_scan_topk(
     keep: Option<&Tensor>,
     args: &FlatScanTopk,
 ) -> Result<(Tensor, Tensor)> {
+    run(stream, None, queries, data, ids, keep, args)
+}
+
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
+    queries: &Tensor,
+    data: &Tensor,
+    ids: Option<&Tensor>,
+    keep: Option<&Tensor>,
+    args: &FlatScanTopk,
+) -> Result<(Tensor, Tensor)> {
     let vectors = Vectors::new(NAME, stream, queries, data, ids, keep)?;
-    match stream.device() {
-        Device::Cpu => cpu::flat_scan_topk(&vectors, args),
-        _ => gpu::flat_scan_topk(stream, &vectors, args),
+    if stream.device() == Device::Cpu {
+        choose(NAME, variant, &[only_variant(Device::Cpu)])?;
+        return cpu::flat_scan_topk(&vectors, args);
     }
+    gpu::flat_scan_topk(stream, variant, &vectors, args)
 }

@@ -8,11 +8,10 @@ use tilewright_core::{
 
 use super::{IvfScanTopk, NAME, ivf_scan_topk, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
-use crate::search::Metric;
 use crate::search::device::check_k;
 use crate::search::flat_scan_topk::reference::True;
 use crate::search::judge;
-use crate::search::samples::{Samples, kept, rows};
+use crate::search::samples::{self, Samples, kept, rows};
 use crate::search::vectors::DTYPES;
 
 static SPEC: Spec = Spec {
@@ -106,8 +105,7 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
-        let exact = Samples::exact(case.data) && args.metric != Metric::Cosine;
-        judge::expected(&truth(&args, inputs, step(case))?, case.dim("b"), case.dim("d"), args.k, exact)
+        samples::expected(case, args.metric, args.k, &truth(&args, inputs, step(case))?)
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {

@@ -7,8 +7,8 @@ use tilewright_core::{
     Value, Work,
 };
 
-use super::{Kmeans, NAME, check_rows, kmeans, reference};
-use crate::arguments::{check_dtype, choose, only_variant};
+use super::{Kmeans, NAME, reference, run, variants};
+use crate::arguments::check_dtype;
 use crate::search::samples::{Samples, rows};
 use crate::search::vectors::DTYPES;
 
@@ -23,6 +23,8 @@ static SPEC: Spec = Spec {
         ArgSpec { name: "iterations", default: "10", doc: "how many updates" },
         ArgSpec { name: "start", default: "random", doc: "without `initial`: random or plusplus" },
         ArgSpec { name: "seed", default: "1", doc: "of the draws" },
+        ArgSpec { name: "spherical", default: "false", doc: "whether centroids have length 1" },
+        ArgSpec { name: "batch", default: "0", doc: "rows of an iteration; 0: all" },
     ],
     dtypes: DTYPES,
 };
@@ -45,6 +47,7 @@ impl Kernel for Registered {
     /// |---|---|
     /// | | clouds far apart, one centroid in each: no rounding moves a row |
     /// | integers | whole numbers, which one iteration compares exactly, ties included |
+    /// | rays | clouds in different directions, at most as many as axes |
     /// | twins | as clouds, but two centroids start at one place: the second has no rows |
     fn cases(&self) -> Vec<Case> {
         use Tier::{Bench, Check, Edge};
@@ -53,6 +56,7 @@ impl Kernel for Registered {
             case(Edge, 37, 3, 5, 3, DType::F32),
             case(Edge, 60, 7, 4, 1, DType::F32).data("integers"),
             case(Edge, 50, 5, 6, 3, DType::F32).data("twins"),
+            case(Edge, 40, 9, 3, 2, DType::F32).set("spherical", true).data("rays"),
         ];
         for (n, d, k) in [(3001, 33, 50), (2000, 128, 7), (700, 1, 3), (501, 300, 97)] {
             cases.push(case(Check, n, d, k, 4, DType::F32));
@@ -61,6 +65,23 @@ impl Kernel for Registered {
         }
         for dtype in [DType::F16, DType::Bf16, DType::I8] {
             cases.push(case(Check, 1500, 40, 11, 3, dtype));
+        }
+        // The matrix units of CUDA: parts of tiles, several stages of centroids and stretches of the sort, and a slice that is not full.
+        for (n, d, k, dtype) in [
+            (9001, 60, 130, DType::F32),
+            (5000, 128, 64, DType::F16),
+            (2100, 200, 3, DType::F16),
+            (4500, 256, 70, DType::Bf16),
+            (3000, 8, 65, DType::I8),
+        ] {
+            cases.push(case(Check, n, d, k, 3, dtype));
+            cases.push(case(Check, n, d, k, 1, dtype).data("integers"));
+            cases.push(case(Check, n, d, k, 3, dtype).data("twins"));
+        }
+        cases.push(case(Check, 3000, 64, 9, 3, DType::F32).set("spherical", true).data("rays"));
+        cases.push(case(Check, 3000, 64, 9, 3, DType::F16).set("spherical", true).data("rays"));
+        for dtype in [DType::F32, DType::F16] {
+            cases.push(case(Bench, 1_000_000, 128, 1024, 1, dtype));
         }
         cases.push(case(Bench, 100_000, 128, 316, 10, DType::F32));
         cases
@@ -72,12 +93,23 @@ impl Kernel for Registered {
         if case.data == "integers" {
             let mut samples = Samples::new(case);
             let x = samples.vectors(n, d)?;
-            return Ok(vec![x.clone(), x.slice(0, 0..k)?.to_host()?]);
+            let initial = x.slice(0, 0..k)?.to_f64_vec()?;
+            return Ok(vec![x, Tensor::from_f64(&initial, DType::F32, [k, d])?]);
         }
         // Cloud c lies around a corner of a lattice; in few dimensions the corners are counted off along the first axis.
         let mut random = ChaCha8Rng::seed_from_u64(case.seed);
-        let digit =
-            |c: usize, j: usize| if d < 8 { if j == 0 { c } else { 0 } } else { c >> (j % 8 * 2) & 3 };
+        let rays = case.data == "rays";
+        let digit = |c: usize, j: usize| match (rays, d < 8) {
+            (true, _) => usize::from(c == j),
+            (false, true) => {
+                if j == 0 {
+                    c
+                } else {
+                    0
+                }
+            }
+            (false, false) => c >> (j % 8 * 2) & 3,
+        };
         let scale = if d < 8 { 8.0 } else { 10.0 };
         let mut point = |c: usize| -> Vec<f64> {
             (0..d).map(|j| scale * digit(c, j) as f64 + random.random_range(-1.0..1.0)).collect()
@@ -94,7 +126,7 @@ impl Kernel for Registered {
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
         let (x, initial) = (rows(&inputs[0])?, rows(&inputs[1])?);
-        let truth = reference::lloyd(&x, &initial, args.iterations);
+        let truth = reference::lloyd(&x, &initial, args.iterations, args.spherical);
         let elements =
             truth.centroids.iter().flatten().copied().zip(truth.magnitudes.iter().flatten().copied());
         // One sum of at most n terms, and a division.
@@ -108,8 +140,7 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "x", case.dtype, DTYPES)?;
-        check_rows(device, case.dtype)?;
-        Ok(vec![only_variant(device)])
+        variants(device, case.dtype, case.dim("n"), case.dim("d"), case.args.size("k", 1)?)
     }
 
     fn run(
@@ -120,11 +151,10 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [x, rest @ ..] = inputs else {
             return Err(Error::range(NAME, "inputs", "1 or 2 tensors", inputs.len()));
         };
-        let (centroids, labels) = kmeans(stream, x, rest.first(), &args(given)?)?;
+        let (centroids, labels) = run(stream, variant, x, rest.first(), &args(given)?)?;
         Ok(vec![centroids, labels])
     }
 
@@ -149,5 +179,7 @@ fn args(args: &Args) -> Result<Kmeans> {
         iterations: args.size("iterations", 10)?,
         start: args.text("start", "random")?.parse()?,
         seed,
+        spherical: args.bool("spherical", false)?,
+        batch: Some(args.size("batch", 0)?).filter(|&batch| batch > 0),
     })
 }

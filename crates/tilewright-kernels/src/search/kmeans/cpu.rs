@@ -28,7 +28,10 @@ pub(super) fn kmeans(x: &Tensor, initial: Option<&Tensor>, args: &Kmeans) -> Res
             (None, Start::Random) => gathered(x, d, draw(n, args.k, args.seed)),
             (None, Start::PlusPlus) => plus_plus(x, d, args),
         };
-        lloyd(x, d, initial, args.iterations)?
+        match args.batch {
+            None => lloyd(x, d, initial, args)?,
+            Some(batch) => mini_batches(x, d, initial, args, batch.min(n))?,
+        }
     });
     Ok((Tensor::from_vec(centroids, [args.k, d])?, Tensor::from_vec(labels, [n])?))
 }
@@ -107,31 +110,50 @@ impl<T: Stored> Task for Nearer<'_, T> {
     }
 }
 
+/// Labels all rows by their nearest centroids, and sums them by label.
+fn assigned<T: Stored>(x: &[T], d: usize, centroids: &[f32], labels: &mut [i64]) -> Result<Sums> {
+    let (n, k) = (x.len() / d, centroids.len() / d);
+    // So that sums are a small part of the work and memory; by n and k alone, so that every machine sums alike.
+    let stretch = n.div_ceil(STRETCHES.min(n.div_ceil(2 * k)).max(1)).max(1);
+    let every: Vec<u32> = (0..k as u32).collect();
+    let parts: Vec<Sums> = x
+        .par_chunks(stretch * d)
+        .zip(labels.par_chunks_mut(stretch))
+        .map(|(x, labels)| dispatch(Assign { x, d, centroids, every: &every, labels }))
+        .collect();
+    let all = parts.into_iter().reduce(Sums::plus).expect("at least one row");
+    match all.sums.iter().position(|sum| !sum.is_finite()) {
+        Some(c) => Err(not_finite(x, d, c / d)),
+        None => Ok(all),
+    }
+}
+
+/// Gives centroids that have a direction length 1.
+fn to_unit_length(centroids: &mut [f32], d: usize) {
+    for centroid in centroids.chunks_mut(d) {
+        let length = centroid.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        if length > 0.0 {
+            centroid.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+        }
+    }
+}
+
 fn lloyd<T: Stored>(
     x: &[T],
     d: usize,
     mut centroids: Vec<f32>,
-    iterations: usize,
+    args: &Kmeans,
 ) -> Result<(Vec<f32>, Vec<i64>)> {
-    let (n, k) = (x.len() / d, centroids.len() / d);
-    // So that sums are a small part of the work and memory; by n and k alone, so that every machine sums alike.
-    let stretch = n.div_ceil(STRETCHES.min(n.div_ceil(2 * k)).max(1)).max(1);
-    let mut labels = vec![0i64; n];
-    for _ in 0..iterations {
-        let every: Vec<u32> = (0..k as u32).collect();
-        let assigned: Vec<Sums> = x
-            .par_chunks(stretch * d)
-            .zip(labels.par_chunks_mut(stretch))
-            .map(|(x, labels)| dispatch(Assign { x, d, centroids: &centroids, every: &every, labels }))
-            .collect();
-        let all = assigned.into_iter().reduce(Sums::plus).expect("at least one row");
-        if let Some(c) = all.sums.iter().position(|sum| !sum.is_finite()) {
-            return Err(not_finite(x, d, c / d));
-        }
+    let mut labels = vec![0i64; x.len() / d];
+    if args.spherical {
+        to_unit_length(&mut centroids, d);
+    }
+    for _ in 0..args.iterations {
+        let all = assigned(x, d, &centroids, &mut labels)?;
         let restarts = if all.counts.contains(&0) {
             restarts(&all.counts, &distances(x, d, &centroids, &labels))
         } else {
-            vec![-1; k]
+            vec![-1; args.k]
         };
         for (c, centroid) in centroids.chunks_mut(d).enumerate() {
             let count = f64::from(all.counts[c]);
@@ -144,7 +166,51 @@ fn lloyd<T: Stored>(
                 centroid.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum / count) as f32);
             }
         }
+        if args.spherical {
+            to_unit_length(&mut centroids, d);
+        }
     }
+    Ok((centroids, labels))
+}
+
+/// Each centroid is the mean of all rows that came to it so far, in whatever batches.
+fn mini_batches<T: Stored>(
+    x: &[T],
+    d: usize,
+    mut centroids: Vec<f32>,
+    args: &Kmeans,
+    batch: usize,
+) -> Result<(Vec<f32>, Vec<i64>)> {
+    let n = x.len() / d;
+    let mut seen = vec![0.0f64; args.k];
+    let (mut some, mut labels) = (Vec::with_capacity(batch * d), vec![0i64; batch]);
+    if args.spherical {
+        to_unit_length(&mut centroids, d);
+    }
+    for iteration in 0..args.iterations {
+        some.clear();
+        // Another seed than the start's.
+        for row in draw(n, batch, args.seed.wrapping_add(1 + iteration as u64)) {
+            some.extend_from_slice(&x[row as usize * d..][..d]);
+        }
+        // The number of a row of the batch says nothing: the row of x is named.
+        let all = assigned(&some, d, &centroids, &mut labels).map_err(|_| not_finite(x, d, 0))?;
+        for (c, centroid) in centroids.chunks_mut(d).enumerate() {
+            let count = f64::from(all.counts[c]);
+            if count == 0.0 {
+                continue;
+            }
+            seen[c] += count;
+            for (mean, sum) in centroid.iter_mut().zip(&all.sums[c * d..(c + 1) * d]) {
+                *mean += ((sum - count * f64::from(*mean)) / seen[c]) as f32;
+            }
+        }
+        if args.spherical {
+            to_unit_length(&mut centroids, d);
+        }
+    }
+    let mut labels = vec![0i64; n];
+    assigned(x, d, &centroids, &mut labels)?;
     Ok((centroids, labels))
 }
 

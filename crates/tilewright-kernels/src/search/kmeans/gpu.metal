@@ -24,13 +24,13 @@ for (uint first = 0; first < d; first += STEP) {
         if (own) rows[place] = start + self;
         threadgroup_barrier(mem_flags::mem_threadgroup);  // the rows are listed, and the sizes have been read
         if (column < d) {
-            for (uint i = 0; i < found; ++i) sum += x[size_t(rows[i]) * d + column];
+            for (uint i = 0; i < found; ++i) sum += float(x[size_t(rows[i]) * d + column]);
         }
         count += found;
     }
     if (self == 0 && first == 0) counts[c] = count;
     if (column < d) {
         const size_t at = size_t(c) * d + column;
-        centroids[at] = fresh >= 0 ? x[size_t(fresh) * d + column] : count > 0 ? sum / float(count) : old[at];
+        centroids[at] = fresh >= 0 ? float(x[size_t(fresh) * d + column]) : count > 0 ? sum / float(count) : old[at];
     }
 }

@@ -20,29 +20,21 @@ static UPDATE: LazyLock<Program> = LazyLock::new(|| {
     Program::new(definition.output("centroids").output("counts")).expect("the definition is valid")
 });
 
+static UNIT: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("kmeans_unit", include_str!("unit.metal")).input("centroids");
+    Program::new(definition.scalar("d", DType::U32).output("scaled")).expect("the definition is valid")
+});
+
 pub(super) fn kmeans(
     stream: &Stream,
     x: &Tensor,
     initial: Option<&Tensor>,
     args: &Kmeans,
 ) -> Result<(Tensor, Tensor)> {
-    let &[n, d] = x.dims() else { unreachable!("checked to be a matrix") };
-    let labels = || Tensor::from_vec(vec![-1i64; n], [n])?.to(stream);
-    let nothing = Tensor::zeros(DType::F32, [args.k, d])?.to(stream)?;
+    let n = x.dims()[0];
     let none = vec![-1i64; args.k];
-    let mut centroids = match (initial, args.start) {
-        (Some(initial), _) => initial.clone(),
-        (None, Start::Random) => {
-            let rows = draw(n, args.k, args.seed).into_iter().map(i64::from).collect::<Vec<_>>();
-            update(stream, x, &labels()?, &rows, &nothing)?.0
-        }
-        (None, Start::PlusPlus) => {
-            let why =
-                "k-means++ waits for a sum over all rows before each draw: start at random or give `initial`";
-            return Err(Error::unsupported(NAME, stream.device(), why));
-        }
-    };
-    let mut last = labels()?;
+    let mut centroids = of_length(stream, draw_start(stream, x, initial, args)?, args)?;
+    let mut last = Tensor::empty(stream, DType::I64, [n])?;
     for _ in 0..args.iterations {
         let (distances, nearest) =
             flat_scan_topk(stream, x, &centroids, None, None, &FlatScanTopk::default())?;
@@ -53,13 +45,51 @@ pub(super) fn kmeans(
             let rows = restarts(&counts, &distances.to_vec::<f32>()?);
             next = update(stream, x, &last, &rows, &centroids)?.0;
         }
-        centroids = next;
+        centroids = of_length(stream, next, args)?;
     }
     Ok((centroids, last))
 }
 
+/// The centroids that the first iteration compares with.
+pub(super) fn draw_start(
+    stream: &Stream,
+    x: &Tensor,
+    initial: Option<&Tensor>,
+    args: &Kmeans,
+) -> Result<Tensor> {
+    let &[n, d] = x.dims() else { unreachable!("checked to be a matrix") };
+    match (initial, args.start) {
+        (Some(initial), _) => Ok(initial.clone()),
+        (None, Start::Random) => {
+            let rows = draw(n, args.k, args.seed).into_iter().map(i64::from).collect::<Vec<_>>();
+            let labels = Tensor::from_vec(vec![-1i64; n], [n])?.to(stream)?;
+            let nothing = Tensor::zeros(DType::F32, [args.k, d])?.to(stream)?;
+            Ok(update(stream, x, &labels, &rows, &nothing)?.0)
+        }
+        (None, Start::PlusPlus) => {
+            let why =
+                "k-means++ waits for a sum over all rows before each draw: start at random or give `initial`";
+            Err(Error::unsupported(NAME, stream.device(), why))
+        }
+    }
+}
+
+/// The same centroids with length 1, where that is asked for.
+pub(super) fn of_length(stream: &Stream, centroids: Tensor, args: &Kmeans) -> Result<Tensor> {
+    if !args.spherical {
+        return Ok(centroids);
+    }
+    let &[k, d] = centroids.dims() else { unreachable!("checked to be a matrix") };
+    UNIT.launch(stream)
+        .input("centroids", &centroids)
+        .scalar("d", d as u32)
+        .output("scaled", DType::F32, [k, d])
+        .grid(Grid::groups([k, 1, 1]), [32, 1, 1])
+        .run_one()
+}
+
 /// The means of the rows by label; the row `restart` where that is one, and the old centroid where there is nothing else.
-fn update(
+pub(super) fn update(
     stream: &Stream,
     x: &Tensor,
     labels: &Tensor,

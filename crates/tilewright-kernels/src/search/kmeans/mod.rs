@@ -4,15 +4,19 @@
 //! Repeat: label(i) = the c with the least |x_i - centroid_c|², the lowest one among equals; centroid_c = the mean of the rows with label c. A centroid without
 //! rows starts anew: the j-th of them at the row that is j-th farthest from its own centroid (by distance, then number), or stays where no row is off its own.
 //!
+//! `spherical`: after each update, and at the start, a centroid other than zero is divided by its length, so that the nearest one has the greatest inner product.
+//! `batch`: each iteration looks at that many rows, drawn anew without replacement, and a centroid is the mean of all rows that came to it in any of them; one that none
+//! came to stays where it is.
+//!
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
-//! | x | `[n, d]`, n >= k, d >= 1 | any strides; row-major is read in place | f32; f16, bf16, i8 (CPU) |
+//! | x | `[n, d]`, n >= k, d >= 1 | any strides; row-major is read in place | f32; f16, bf16, i8 (CPU, and CUDA as `mma`) |
 //! | initial (optional) | `[k, d]` | any strides | f32 |
 //! | centroids | `[k, d]` | row-major | f32 |
 //! | labels | `[n]` | row-major | i64 |
 //!
-//! `labels` are those that the last update averaged: one assignment older than `centroids`.
+//! `labels` are those that the last update averaged: one assignment older than `centroids`. After mini-batches they are those of the centroids.
 //!
 //! # Numerics
 //! Labels come from |c|²/2 - x·c in f32, off by at most g (|x||c| + |c|²/2), g = (d + 8) u / (1 - (d + 8) u): two centroids whose distances differ by less than twice
@@ -20,10 +24,15 @@
 //! summed depends on n and k alone, and draws on the seed. A row that is not finite is an error on the CPU; on a GPU it makes centroids that are not.
 //!
 //! # Constraints
-//! 1 <= k <= n, at least one iteration. `plusplus` on the CPU only: each draw waits for a sum over all rows.
+//! 1 <= k <= n, at least one iteration. `plusplus` on the CPU only: each draw waits for a sum over all rows; `batch` too: rows are gathered on the host.
+//!
+//! - `portable`: every GPU, f32 rows.
+//! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4, at most 128 for f32 and 256 for other rows. The default from 2048 rows on.
 //!
 //! # Sources
-//! Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (2007).
+//! Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (2007); Dhillon and
+//! Modha, Concept decompositions for large sparse text data using clustering (2001), for the spherical form; Sculley, Web-scale k-means clustering (2010), for
+//! mini-batches.
 //!
 //! # Example
 //! ```
@@ -40,6 +49,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 mod start;
@@ -52,10 +62,14 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 pub(crate) use cases::KERNEL;
 
+use super::cuda::misaligned;
 use super::vectors::DTYPES;
-use crate::arguments::check_tensor;
+use crate::arguments::{check_tensor, choose, only_variant};
 
 const NAME: &str = "kmeans";
+
+/// Rows below which the portable body is no slower on CUDA.
+const FEW: usize = 2048;
 
 /// Where the centroids start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,11 +104,15 @@ pub struct Kmeans {
     pub start: Start,
     /// Seeds the draws. Default 1.
     pub seed: u64,
+    /// Whether centroids have length 1, so that rows go by the greatest inner product. Default no.
+    pub spherical: bool,
+    /// Rows of an iteration, drawn for each; all without it.
+    pub batch: Option<usize>,
 }
 
 impl Default for Kmeans {
     fn default() -> Self {
-        Self { k: 1, iterations: 10, start: Start::Random, seed: 1 }
+        Self { k: 1, iterations: 10, start: Start::Random, seed: 1, spherical: false, batch: None }
     }
 }
 
@@ -106,8 +124,17 @@ pub fn kmeans(
     initial: Option<&Tensor>,
     args: &Kmeans,
 ) -> Result<(Tensor, Tensor)> {
+    run(stream, None, x, initial, args)
+}
+
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
+    x: &Tensor,
+    initial: Option<&Tensor>,
+    args: &Kmeans,
+) -> Result<(Tensor, Tensor)> {
     check_tensor(NAME, "x", stream, x, DTYPES)?;
-    check_rows(stream.device(), x.dtype())?;
     let &[n, d] = x.dims() else {
         return Err(Error::shape(NAME, "x", "[n, d]", x.shape()));
     };
@@ -116,6 +143,13 @@ pub fn kmeans(
     }
     if args.k == 0 || args.k > n {
         return Err(Error::range(NAME, "k", format!("1..={n}, the number of rows"), args.k));
+    }
+    if args.batch == Some(0) {
+        return Err(Error::range(NAME, "batch", "at least 1 row", 0));
+    }
+    if args.batch.is_some() && stream.device() != Device::Cpu {
+        let why = "the rows of a batch are drawn and gathered on the host: take all rows";
+        return Err(Error::unsupported(NAME, stream.device(), why));
     }
     if args.iterations == 0 {
         return Err(Error::range(NAME, "iterations", "at least 1", 0));
@@ -126,18 +160,36 @@ pub fn kmeans(
             return Err(Error::shape(NAME, "initial", format!("[{}, {d}]", args.k), initial.shape()));
         }
     }
+    let known = variants(stream.device(), x.dtype(), n, d, args.k)?;
     let (x, initial) = (x.to(stream)?, initial.map(|initial| initial.to(stream)).transpose()?);
+    // The body that takes any view, where it matters and there is one.
+    let portable = only_variant(stream.device());
+    let wish = variant.or_else(|| (misaligned(&x) && known.contains(&portable)).then_some(portable));
+    let variant = choose(NAME, wish, &known)?;
     match stream.device() {
         Device::Cpu => cpu::kmeans(&x, initial.as_ref(), args),
+        _ if variant == cuda::VARIANT => cuda::kmeans(stream, &x, initial.as_ref(), args),
         _ => gpu::kmeans(stream, &x, initial.as_ref(), args),
     }
 }
 
-fn check_rows(device: Device, dtype: DType) -> Result<()> {
+/// The variants for rows of this dtype, the default first, or why there is none.
+fn variants(device: Device, dtype: DType, n: usize, d: usize, k: usize) -> Result<Vec<&'static str>> {
+    let mut known = Vec::new();
     if device == Device::Cpu || dtype == DType::F32 {
-        return Ok(());
+        known.push(only_variant(device));
     }
-    let why =
-        format!("a GPU compares rows with centroids of their own dtype, and centroids are f32, not {dtype}");
-    Err(Error::unsupported(NAME, device, why))
+    if cuda::takes(device, dtype, d, k) {
+        // Of few rows the portable body makes fewer launches.
+        let place = if n < FEW { known.len() } else { 0 };
+        known.insert(place, cuda::VARIANT);
+    }
+    if known.is_empty() {
+        let why = format!(
+            "a GPU compares rows with centroids of their own dtype, and centroids are f32, not {dtype}; CUDA's matrix units do, where d is a \
+             multiple of 4 and at most 256"
+        );
+        return Err(Error::unsupported(NAME, device, why));
+    }
+    Ok(known)
 }

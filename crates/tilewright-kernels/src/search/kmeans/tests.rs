@@ -19,7 +19,7 @@ fn the_objective_falls_and_a_seed_repeats() {
     let (cpu, x) = (Stream::cpu(), waves(900, 19));
     for start in [Start::Random, Start::PlusPlus] {
         let run = |iterations, seed| {
-            let args = Kmeans { k: 40, iterations, start, seed };
+            let args = Kmeans { k: 40, iterations, start, seed, ..Kmeans::default() };
             kmeans(&cpu, &x, None, &args).unwrap().0
         };
         let falling: Vec<f64> = (1..8).map(|iterations| objective(&x, &run(iterations, 3))).collect();
@@ -47,6 +47,46 @@ fn as_many_centroids_as_different_rows_are_those_rows() {
 }
 
 #[test]
+fn mini_batches_come_near_what_all_rows_give() {
+    let (cpu, x) = (Stream::cpu(), waves(4000, 19));
+    let run = |iterations, batch, seed| {
+        let args = Kmeans { k: 20, iterations, batch, seed, start: Start::PlusPlus, ..Kmeans::default() };
+        kmeans(&cpu, &x, None, &args).unwrap()
+    };
+    let (all, _) = run(20, None, 3);
+    let (some, labels) = run(60, Some(400), 3);
+    let [best, near, start] = [&all, &some, &run(1, Some(1), 3).0].map(|centroids| objective(&x, centroids));
+    assert!(near < 1.1 * best && near < start, "{best} {near} {start}");
+    // Labels are those of the centroids that come with them.
+    let own = flat_scan_topk(&cpu, &x, &some, None, None, &FlatScanTopk::default()).unwrap().1;
+    let differ = labels
+        .to_vec::<i64>()
+        .unwrap()
+        .iter()
+        .zip(own.to_vec::<i64>().unwrap())
+        .filter(|(a, b)| **a != *b)
+        .count();
+    assert!(differ < 4, "{differ} labels");
+    assert_eq!(run(5, Some(100), 4).0.to_bytes().unwrap(), run(5, Some(100), 4).0.to_bytes().unwrap());
+    // One batch of all rows is one iteration with all rows.
+    let (one, whole) =
+        (run(1, Some(4000), 3).0.to_vec::<f32>().unwrap(), run(1, None, 3).0.to_vec::<f32>().unwrap());
+    assert!(one.iter().zip(whole).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs())));
+}
+
+#[test]
+fn spherical_centroids_have_length_one_and_take_rows_by_direction() {
+    let (cpu, x) = (Stream::cpu(), waves(900, 7));
+    for batch in [None, Some(300)] {
+        let args = Kmeans { k: 6, spherical: true, batch, ..Kmeans::default() };
+        let (centroids, _) = kmeans(&cpu, &x, None, &args).unwrap();
+        for centroid in centroids.to_vec::<f32>().unwrap().chunks(7) {
+            assert!((centroid.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     let cpu = Stream::cpu();
     let mut values = waves(12, 3).to_vec::<f32>().unwrap();
@@ -61,6 +101,8 @@ fn wrong_arguments_are_named() {
         (call(&waves(3, 2), None, Kmeans { k: 4, ..two }), "k is 4, expected 1..=3"),
         (call(&waves(3, 2), None, Kmeans { k: 0, ..two }), "k is 0"),
         (call(&waves(3, 2), None, Kmeans { iterations: 0, ..two }), "iterations is 0"),
+        (call(&waves(3, 2), None, Kmeans { batch: Some(0), ..two }), "batch is 0"),
+        (call(&holed, None, Kmeans { batch: Some(12), ..two }), "x is not finite at 7"),
         (call(&waves(3, 3), Some(&initial), two), "initial has shape [2, 4], expected [2, 3]"),
         (call(&holed, None, two), "x is not finite at 7"),
     ] {

@@ -1,0 +1,151 @@
+//! Processes that are killed while they change an index: whatever they said was done is there afterwards.
+//!
+//! 50 kills, or as many as `TILEWRIGHT_KILLS` says.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tilewright_core::Tensor;
+use tilewright_search::{Index, Metric, Query};
+
+const D: usize = 6;
+const FOLDER: &str = "TILEWRIGHT_KILL_FOLDER";
+const FIRST: &str = "TILEWRIGHT_KILL_FIRST";
+
+/// A change, which its number decides.
+enum Step {
+    Add(Vec<i64>),
+    Remove(Vec<i64>),
+    Update(Vec<i64>),
+    Checkpoint,
+}
+
+fn step(number: i64) -> Step {
+    match number % 8 {
+        2 => Step::Remove(vec![(number - 2) * 3 + 1, (number - 1) * 3]),
+        4 => Step::Update(vec![(number - 1) * 3, number * 3 + 2]),
+        6 => Step::Checkpoint,
+        _ => Step::Add((0..3).map(|i| number * 3 + i).collect()),
+    }
+}
+
+/// The vectors that change `number` gives these ids.
+fn vectors(number: i64, ids: &[i64]) -> Vec<f32> {
+    let element = |id: i64, j: usize| ((id * 31 + number * 7 + j as i64 * 3) % 97) as f32;
+    ids.iter().flat_map(|&id| (0..D).map(move |j| element(id, j))).collect()
+}
+
+/// What the index holds after the first `count` changes.
+fn model(count: i64) -> BTreeMap<i64, Vec<f32>> {
+    let mut all = BTreeMap::new();
+    for number in 0..count {
+        match step(number) {
+            Step::Add(ids) | Step::Update(ids) => {
+                let vectors = vectors(number, &ids);
+                ids.iter().zip(vectors.chunks(D)).for_each(|(&id, x)| drop(all.insert(id, x.to_vec())));
+            }
+            Step::Remove(ids) => ids.iter().for_each(|id| drop(all.remove(id))),
+            Step::Checkpoint => {}
+        }
+    }
+    all
+}
+
+fn holds(index: &Index, all: &BTreeMap<i64, Vec<f32>>) -> bool {
+    index.snapshot().len() == all.len()
+        && all.iter().all(|(&id, x)| index.reconstruct(id).is_ok_and(|found| found == *x))
+}
+
+/// Makes changes, and tells of each when it is done, until it is killed.
+#[test]
+fn child() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let first: i64 = std::env::var(FIRST).unwrap().parse().unwrap();
+    let index = Index::open(Path::new(&folder).join("index")).unwrap();
+    let mut out = std::io::stdout().lock();
+    for number in first.. {
+        match step(number) {
+            Step::Add(ids) => {
+                let x = Tensor::from_vec(vectors(number, &ids), [ids.len(), D]).unwrap();
+                index.add(&x, Some(&ids)).unwrap();
+            }
+            Step::Update(ids) => {
+                let x = Tensor::from_vec(vectors(number, &ids), [ids.len(), D]).unwrap();
+                index.update(&x, &ids).unwrap();
+            }
+            Step::Remove(ids) => drop(index.remove(&ids).unwrap()),
+            Step::Checkpoint => index.checkpoint().unwrap(),
+        }
+        writeln!(out, "done {number}").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost() {
+    let kills: usize = std::env::var("TILEWRIGHT_KILLS").map_or(50, |kills| kills.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    let index = Index::create(&path, "IVF2,Flat".parse().unwrap(), D, Metric::L2).unwrap();
+    let centroids: Vec<f32> = (0..2 * D).map(|i| if i < D { 20.0 } else { 70.0 }).collect();
+    index.set_centroids(&Tensor::from_vec(centroids, [2, D]).unwrap()).unwrap();
+    drop(index);
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    // The log grows and is emptied on the way; every so often the index begins anew, so that a round stays short.
+    let mut done = 0i64;
+    for kill in 0..kills {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
+            .env(FOLDER, folder.path())
+            .env(FIRST, done.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The first change shows that the child is at work; after that any moment is as good as another.
+        let wait = Duration::from_micros(random.random_range(0..8000));
+        let mut acknowledged = done;
+        let mut note = |line: String| {
+            if let Some((_, number)) = line.split_once("done ") {
+                acknowledged = number.trim().parse::<i64>().unwrap() + 1;
+                return true;
+            }
+            false
+        };
+        while !note(lines.next().expect("the child makes a change").unwrap()) {}
+        let start = Instant::now();
+        while start.elapsed() < wait {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for line in lines.map_while(Result::ok) {
+            note(line);
+        }
+        let index = Index::open(&path).unwrap();
+        // The change that was under way may be there or not, but whole.
+        let found = [acknowledged, acknowledged + 1].into_iter().find(|&count| holds(&index, &model(count)));
+        done =
+            found.unwrap_or_else(|| panic!("kill {kill}: not what {acknowledged} or one more changes leave"));
+        let query = Tensor::from_vec(vec![40.0f32; D], [1, D]).unwrap();
+        let all = index.search(&query, &Query { k: 100_000, nprobe: 2, ..Query::default() }).unwrap();
+        assert_eq!(all.of(0).count(), model(done).len());
+        if index.snapshot().len() > 3000 {
+            let everything: Vec<i64> = model(done).into_keys().collect();
+            index.remove(&everything).unwrap();
+            index.checkpoint().unwrap();
+            drop(index);
+            let _ = std::fs::remove_file(&path);
+            let _ = std::fs::remove_file(folder.path().join("index.log"));
+            let index = Index::create(&path, "Flat".parse().unwrap(), D, Metric::L2).unwrap();
+            drop(index);
+            done = 0;
+        }
+    }
+    assert!(Index::load_verified(&path).is_ok());
+}
