@@ -62,7 +62,7 @@ impl Shared {
                         self.write(id, before);
                     }
                 }
-                let left = self.manager.tokens(second).unwrap().len() - 1;
+                let left = self.manager.tokens(second).unwrap().len().saturating_sub(1);
                 self.manager.trim(second, left).unwrap();
                 self.check(first);
                 self.check(second);
