@@ -139,7 +139,43 @@ def make():
 
         return run if metric == "l2" and k >= 1 else None
 
+    def attention(causal=False, scale=None, soft_cap=0.0, window=0, keep=0):
+        """torch's fused kernels, which give the logarithms too; their causal mask is ours where queries and keys are as many."""
+        if soft_cap or window:
+            return None
+
+        def run(q, k, v):
+            if q.device.type != "cuda" or (causal and q.shape[2] != k.shape[2]):
+                return None
+            if q.dtype != torch.float32:
+                return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, False, scale=scale)[:2]
+            k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
+            read = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, True, 0.0, causal, scale=scale)
+            return read[0], read[1][..., :q.shape[2]]
+
+        return run
+
+    def attention_decode(scale=None, soft_cap=0.0, window=0, keep=0, splits=0):
+        """The blocks gathered, then the fused kernel with a group's queries as its rows: sequences of one length alone."""
+        read = attention(scale=scale, soft_cap=soft_cap, window=window, keep=keep)
+        known = []
+
+        def run(q, k_cache, v_cache, table, lengths):
+            if read is None or q.device.type != "cuda":
+                return None
+            if not known:
+                known.append(int(lengths[0]) if bool((lengths == lengths[0]).all()) else -1)
+            if known[0] < 0:
+                return None
+            k, v = (x[table.long()].flatten(1, 2)[:, :known[0]].transpose(1, 2) for x in (k_cache, v_cache))
+            found = read(q.view(len(q), k.shape[1], -1, q.shape[2]), k, v)
+            return found and (found[0].reshape(*q.shape[:2], -1), found[1].reshape(q.shape[:2]))
+
+        return run
+
     makers = {
+        "attention": attention,
+        "attention_decode": attention_decode,
         "sample": sample,
         "eigh": eigh,
         "svd": svd,

@@ -3,6 +3,7 @@
 //! A kernel's folder holds its contract (`mod.rs`), its truth (`reference.rs`), its evidence (`cases.rs`), its native path (`cpu.rs`)
 //! and its GPU body (`gpu.rs`, `gpu.metal`). Folder, public function, registry name and command-line name are the same word.
 
+pub mod attention;
 pub mod cache;
 pub mod conv;
 pub mod elementwise;
@@ -24,6 +25,8 @@ use tilewright_core::Kernel;
 
 /// Every kernel, by family. Tests, benches, the command line and the documents' tables read this slice.
 pub static KERNELS: &[&dyn Kernel] = &[
+    attention::attention::KERNEL,
+    attention::attention_decode::KERNEL,
     cache::kv_append::KERNEL,
     cache::kv_gather::KERNEL,
     conv::causal_conv::KERNEL,
