@@ -48,6 +48,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::cholesky_solve::KERNEL,
     linalg::cond::KERNEL,
     linalg::det::KERNEL,
+    linalg::eig::KERNEL,
     linalg::eigh::KERNEL,
     linalg::inverse::KERNEL,
     linalg::lstsq::KERNEL,

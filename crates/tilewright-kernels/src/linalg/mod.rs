@@ -7,6 +7,7 @@
 //! | [`cholesky_solve()`] | `a x = b` with that factor |
 //! | [`cond()`] | the condition number |
 //! | [`det()`], [`slogdet()`] | determinants |
+//! | [`eig()`] | `a v = v diag(w)` of a general matrix |
 //! | [`eigh()`] | `a q = q diag(values)` of a symmetric matrix |
 //! | [`inverse()`] | `a x = 1` |
 //! | [`lstsq()`] | the x that makes `|b - a x|` least |
@@ -31,6 +32,7 @@ pub mod cholesky;
 pub mod cholesky_solve;
 pub mod cond;
 pub mod det;
+pub mod eig;
 pub mod eigh;
 pub mod inverse;
 pub mod lstsq;
@@ -67,6 +69,7 @@ pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
 pub use cholesky_solve::{CholeskySolve, cholesky_solve};
 pub use cond::{Cond, cond};
 pub use det::det;
+pub use eig::{Eig, GeneralEigen, eig};
 pub use eigh::{Eigen, Eigh, eigh};
 pub use inverse::inverse;
 pub use lstsq::{LeastSquares, Lstsq, LstsqMethod, lstsq};
