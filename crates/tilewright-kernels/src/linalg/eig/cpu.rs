@@ -1,5 +1,7 @@
 //! On the host: small matrices by double steps of our own, one a thread; larger ones by faer's multishift steps.
 
+use std::cmp::Ordering;
+
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, evd_real, evd_scratch};
@@ -74,9 +76,9 @@ impl<T: Real> Item<'_, T> {
             let second = im < T::ZERO;
             let first = e - usize::from(second);
             let n = columns.len();
-            for i in 0..n {
+            for (i, &real) in columns[first].iter().enumerate() {
                 let imaginary = if im == T::ZERO { T::ZERO } else { columns[first + 1][i] };
-                self.vectors_re[i * n + place] = columns[first][i];
+                self.vectors_re[i * n + place] = real;
                 self.vectors_im[i * n + place] = if second { -imaginary } else { imaginary };
             }
         }
@@ -183,7 +185,7 @@ fn by_faer<T: Real>(a: MatRef<'_, T>, vectors: bool, par: Par) -> Option<Found<T
         let off = |i: usize| product[(i, e)] - re * u[(i, e)] + im * u[(i, other)];
         // A third of what the vectors are judged by.
         let error = (0..n).fold(T::ZERO, |sum, i| sum + off(i).magnitude());
-        if !(error <= T::from_count(5 * n) * T::EPSILON * norm) {
+        if error.partial_cmp(&(T::from_count(5 * n) * T::EPSILON * norm)).is_none_or(Ordering::is_gt) {
             return None;
         }
     }

@@ -83,7 +83,7 @@ impl<T: Real> Schur<T> {
         let identity = |e: usize| if e / n == e % n { T::ONE } else { T::ZERO };
         let turned = if vectors { (0..n * n).map(identity).collect() } else { Vec::new() };
         let mut schur = Schur { n, h, turned, values: vec![(T::ZERO, T::ZERO); n] };
-        schur.to_hessenberg();
+        schur.reduce();
         schur.iterate().then_some(schur)
     }
 
@@ -91,7 +91,7 @@ impl<T: Real> Schur<T> {
         self.h[i * self.n + j]
     }
 
-    fn to_hessenberg(&mut self) {
+    fn reduce(&mut self) {
         let n = self.n;
         let (mut v, mut products) = (vec![T::ZERO; n], vec![T::ZERO; n]);
         for k in 0..n.saturating_sub(2) {
