@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod conv;
 pub mod elementwise;
+pub mod extended;
 pub mod gather;
 pub mod gemm;
 pub mod gram_schmidt;
@@ -34,6 +35,10 @@ pub static KERNELS: &[&dyn Kernel] = &[
     elementwise::glu_bw::KERNEL,
     elementwise::soft_cap::KERNEL,
     elementwise::soft_cap_bw::KERNEL,
+    extended::extended_axpy::KERNEL,
+    extended::extended_dot::KERNEL,
+    extended::extended_matmul::KERNEL,
+    extended::extended_sum::KERNEL,
     gather::embedding::KERNEL,
     gather::embedding_bw::KERNEL,
     gemm::gemv::KERNEL,
