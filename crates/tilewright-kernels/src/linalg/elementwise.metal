@@ -29,5 +29,7 @@ case 9: {
     if (offset & 2) value -= other / left;
     break;
 }
+case 10: value = s[item * m + i] > S(offset) ? z[e] : here; break;
+case 11: value = s[0] * here + s[1] * y[e] + s[2] * z[e] + (i == j ? s[3] : S(0)); break;
 }
 out[e] = value;

@@ -38,6 +38,10 @@ pub(super) enum Step<'a> {
     Gaps { s: &'a Tensor, diagonal: &'a Tensor },
     /// `((x_ij - x_ji) s_j + s_i (z_ij - z_ji)) / (s_j² - s_i²)`, and `diagonal`; less x_ij / s_j and z_ji / s_i where told so.
     SquareGaps { s: &'a Tensor, diagonal: &'a Tensor, z: &'a Tensor, less: [bool; 2] },
+    /// z_ij where s_i is more than so much, x_ij elsewhere.
+    Instead { s: &'a Tensor, above: i32, z: &'a Tensor },
+    /// `w_0 x + w_1 y + w_2 z + w_3 1`, of four `weights`.
+    Combined { weights: &'a Tensor, y: &'a Tensor, z: &'a Tensor },
 }
 
 impl Step<'_> {
@@ -53,6 +57,8 @@ impl Step<'_> {
             Step::RowsOver(_) => (6, 0),
             Step::RowsTimes(_) => (7, 0),
             Step::Gaps { .. } => (8, 0),
+            Step::Instead { above, .. } => (10, above),
+            Step::Combined { .. } => (11, 0),
             Step::SquareGaps { less: [left, right], .. } => (9, i32::from(left) + 2 * i32::from(right)),
         }
     }
@@ -66,6 +72,8 @@ impl Step<'_> {
             Step::SquareGaps { s, diagonal, z, .. } => {
                 [Some(diagonal.clone()), Some(z.clone()), Some(s.clone())]
             }
+            Step::Instead { s, z, .. } => [None, Some(z.clone()), Some(s.clone())],
+            Step::Combined { weights, y, z } => [Some(y.clone()), Some(z.clone()), Some(weights.clone())],
             _ => [None, None, None],
         }
     }
@@ -142,6 +150,17 @@ fn on_the_host<T: Real>(x: &Tensor, step: Step<'_>, m: usize, n: usize) -> Resul
             Step::TransposeTimes(_) => y[item] * at(&x_all, j, i),
             Step::RowsOver(_) => here / s[item * m + i],
             Step::RowsTimes(_) => here * s[item * m + i],
+            Step::Instead { above, .. } => {
+                if s[item * m + i] > T::from_count(above as usize) {
+                    at(&z, i, j)
+                } else {
+                    here
+                }
+            }
+            Step::Combined { .. } => {
+                let sum = s[0] * here + s[1] * at(&y, i, j) + s[2] * at(&z, i, j);
+                if i == j { sum + s[3] } else { sum }
+            }
             Step::Gaps { .. } if i == j => y[item * n + i],
             Step::Gaps { .. } => (here - at(&x_all, j, i)) * half / (s[item * n + j] - s[item * n + i]),
             Step::SquareGaps { less, .. } => {

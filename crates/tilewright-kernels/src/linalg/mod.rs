@@ -5,16 +5,19 @@
 //! | [`apply_q()`] | the product of Householder's reflections with a matrix |
 //! | [`cholesky()`] | `a = l lᵀ` of a symmetric positive definite matrix |
 //! | [`cholesky_bw()`] | its gradient |
+//! | [`cholesky_inverse()`] | the inverse, from its factor |
 //! | [`cholesky_solve()`] | `a x = b` with that factor |
 //! | [`cond()`] | the condition number |
 //! | [`det()`], [`slogdet()`] | determinants |
 //! | [`eig()`] | `a v = v diag(w)` of a general matrix |
 //! | [`eigh()`] | `a q = q diag(values)` of a symmetric matrix |
 //! | [`eigh_bw()`] | its gradient |
+//! | [`expm()`] | the exponential of a matrix |
 //! | [`inverse()`] | `a x = 1` |
 //! | [`inverse_bw()`] | its gradient |
 //! | [`lstsq()`] | the x that makes `|b - a x|` least |
 //! | [`lu()`] | `a[p] = l u` with partial pivoting |
+//! | [`matrix_power()`] | `a^p` |
 //! | [`matrix_rank()`] | how many singular values are not zeros |
 //! | [`norm()`] | norms of vectors and matrices |
 //! | [`norm_bw()`] | its gradient |
@@ -39,16 +42,19 @@
 pub mod apply_q;
 pub mod cholesky;
 pub mod cholesky_bw;
+pub mod cholesky_inverse;
 pub mod cholesky_solve;
 pub mod cond;
 pub mod det;
 pub mod eig;
 pub mod eigh;
 pub mod eigh_bw;
+pub mod expm;
 pub mod inverse;
 pub mod inverse_bw;
 pub mod lstsq;
 pub mod lu;
+pub mod matrix_power;
 pub mod matrix_rank;
 pub mod norm;
 pub mod norm_bw;
@@ -87,16 +93,19 @@ mod truncate;
 pub use apply_q::{ApplyQ, apply_q};
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
 pub use cholesky_bw::cholesky_bw;
+pub use cholesky_inverse::cholesky_inverse;
 pub use cholesky_solve::{CholeskySolve, cholesky_solve};
 pub use cond::{Cond, cond};
 pub use det::det;
 pub use eig::{Eig, GeneralEigen, eig};
 pub use eigh::{Eigen, Eigh, eigh};
 pub use eigh_bw::eigh_bw;
+pub use expm::expm;
 pub use inverse::inverse;
 pub use inverse_bw::inverse_bw;
 pub use lstsq::{LeastSquares, Lstsq, LstsqMethod, lstsq};
 pub use lu::{LuFactors, lu};
+pub use matrix_power::{MatrixPower, matrix_power};
 pub use matrix_rank::{MatrixRank, matrix_rank};
 pub use norm::{Norm, Order, norm};
 pub use norm_bw::norm_bw;
