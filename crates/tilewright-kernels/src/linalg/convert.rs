@@ -6,6 +6,8 @@ use half::slice::HalfFloatSliceExt;
 use tilewright_core::{DType, Device, Result, Stream, Tensor, bf16, f16};
 use tilewright_gpu::{Definition, Grid, Program};
 
+use super::host::with_real;
+
 static CONVERT: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("linalg_convert", include_str!("convert.metal"));
     Program::new(definition.template("O").input("x").output("out")).expect("the definition is valid")
@@ -26,6 +28,17 @@ pub(super) fn narrowed(stream: &Stream, tensor: Tensor, dtype: DType) -> Result<
     convert(stream, &tensor, dtype)
 }
 
+/// The tensor with its elements in row-major order.
+pub(super) fn dense(stream: &Stream, tensor: &Tensor) -> Result<Tensor> {
+    if tensor.is_contiguous() || tensor.is_empty() {
+        return Ok(tensor.clone());
+    }
+    if stream.device() == Device::Cpu {
+        return with_real!(tensor.dtype(), T => Tensor::from_vec(tensor.to_vec::<T>()?, tensor.shape()));
+    }
+    on_the_device(stream, tensor, tensor.dtype())
+}
+
 fn convert(stream: &Stream, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     if tensor.dtype() == dtype {
         return Ok(tensor.clone());
@@ -33,6 +46,10 @@ fn convert(stream: &Stream, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     if stream.device() == Device::Cpu {
         return on_the_host(tensor, dtype);
     }
+    on_the_device(stream, tensor, dtype)
+}
+
+fn on_the_device(stream: &Stream, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     CONVERT
         .launch(stream)
         .template("O", dtype)

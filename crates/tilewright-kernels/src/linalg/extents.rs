@@ -74,3 +74,20 @@ pub(super) fn right_sides(
         }
     }
 }
+
+/// Refuses a tensor that lies elsewhere than the work, or has another dtype or shape than it must.
+pub(super) fn check_like(
+    operation: &'static str,
+    stream: &Stream,
+    argument: &'static str,
+    tensor: &Tensor,
+    other: &Tensor,
+    shape: &[usize],
+) -> Result<()> {
+    check_tensor(operation, argument, stream, tensor, DTYPES)?;
+    check_same_dtype(operation, argument, tensor, other)?;
+    if tensor.dims() != shape {
+        return Err(Error::shape(operation, argument, format!("{shape:?}"), tensor.shape()));
+    }
+    Ok(())
+}

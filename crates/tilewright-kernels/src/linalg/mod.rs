@@ -4,22 +4,35 @@
 //! |---|---|
 //! | [`apply_q()`] | the product of Householder's reflections with a matrix |
 //! | [`cholesky()`] | `a = l lᵀ` of a symmetric positive definite matrix |
+//! | [`cholesky_bw()`] | its gradient |
+//! | [`cholesky_inverse()`] | the inverse, from its factor |
 //! | [`cholesky_solve()`] | `a x = b` with that factor |
 //! | [`cond()`] | the condition number |
 //! | [`det()`], [`slogdet()`] | determinants |
+//! | [`eig()`] | `a v = v diag(w)` of a general matrix |
 //! | [`eigh()`] | `a q = q diag(values)` of a symmetric matrix |
+//! | [`eigh_bw()`] | its gradient |
+//! | [`expm()`] | the exponential of a matrix |
 //! | [`inverse()`] | `a x = 1` |
+//! | [`inverse_bw()`] | its gradient |
 //! | [`lstsq()`] | the x that makes `|b - a x|` least |
 //! | [`lu()`] | `a[p] = l u` with partial pivoting |
+//! | [`matrix_power()`] | `a^p` |
 //! | [`matrix_rank()`] | how many singular values are not zeros |
 //! | [`norm()`] | norms of vectors and matrices |
+//! | [`norm_bw()`] | its gradient |
 //! | [`orthogonalize()`] | the orthogonal factor by products alone, as in Muon |
 //! | [`pinv()`] | Moore and Penrose's pseudoinverse |
 //! | [`qr()`] | `a = q r` |
+//! | [`qr_bw()`] | its gradient |
 //! | [`qr_reflectors()`] | `a = h_1 .. h_k r`, not multiplied out |
+//! | [`slogdet_bw()`] | the gradient of the logarithm |
 //! | [`solve()`] | `a x = b` |
+//! | [`solve_bw()`] | its gradients |
 //! | [`svd()`] | `a = u diag(s) vᵀ` |
+//! | [`svd_bw()`] | its gradient |
 //! | [`triangular_solve()`] | `op(a) x = b` or `x op(a) = b` with a triangular matrix |
+//! | [`triangular_solve_bw()`] | its gradients |
 //!
 //! A batch never fails as a whole: `info` is LAPACK's, one number for each matrix. 0 is success; k > 0 names the pivot that failed, counted
 //! from 1. What a failed matrix has for a result is NaN, so that it cannot be taken for one.
@@ -28,26 +41,41 @@
 
 pub mod apply_q;
 pub mod cholesky;
+pub mod cholesky_bw;
+pub mod cholesky_inverse;
 pub mod cholesky_solve;
 pub mod cond;
 pub mod det;
+pub mod eig;
 pub mod eigh;
+pub mod eigh_bw;
+pub mod expm;
 pub mod inverse;
+pub mod inverse_bw;
 pub mod lstsq;
 pub mod lu;
+pub mod matrix_power;
 pub mod matrix_rank;
 pub mod norm;
+pub mod norm_bw;
 pub mod orthogonalize;
 pub mod pinv;
 pub mod qr;
+pub mod qr_bw;
 pub mod qr_reflectors;
 pub mod slogdet;
+pub mod slogdet_bw;
 pub mod solve;
+pub mod solve_bw;
 pub mod svd;
+pub mod svd_bw;
 pub mod triangular_solve;
+pub mod triangular_solve_bw;
 
 mod convert;
 mod determinant;
+mod differences;
+mod elementwise;
 mod elimination;
 mod extents;
 mod host;
@@ -65,23 +93,36 @@ mod vendor;
 
 pub use apply_q::{ApplyQ, apply_q};
 pub use cholesky::{Cholesky, CholeskyFactor, cholesky};
+pub use cholesky_bw::cholesky_bw;
+pub use cholesky_inverse::cholesky_inverse;
 pub use cholesky_solve::{CholeskySolve, cholesky_solve};
 pub use cond::{Cond, cond};
 pub use det::det;
+pub use eig::{Eig, GeneralEigen, eig};
 pub use eigh::{Eigen, Eigh, eigh};
+pub use eigh_bw::eigh_bw;
+pub use expm::expm;
 pub use inverse::inverse;
+pub use inverse_bw::inverse_bw;
 pub use lstsq::{LeastSquares, Lstsq, LstsqMethod, lstsq};
 pub use lu::{LuFactors, lu};
+pub use matrix_power::{MatrixPower, matrix_power};
 pub use matrix_rank::{MatrixRank, matrix_rank};
 pub use norm::{Norm, Order, norm};
+pub use norm_bw::norm_bw;
 pub use orthogonalize::{NewtonSchulz, Orthogonalize, orthogonalize};
 pub use pinv::{Pinv, pinv};
 pub use qr::{Qr, QrFactors, QrMode, qr};
+pub use qr_bw::qr_bw;
 pub use qr_reflectors::{Reflectors, qr_reflectors};
 pub use slogdet::{LogDeterminant, slogdet};
+pub use slogdet_bw::slogdet_bw;
 pub use solve::solve;
+pub use solve_bw::{SystemGradients, solve_bw};
 pub use svd::{Svd, SvdFactors, SvdMode, svd};
+pub use svd_bw::svd_bw;
 pub use triangular_solve::{TriangularSolve, triangular_solve};
+pub use triangular_solve_bw::triangular_solve_bw;
 
 use tilewright_core::{DType, Error, Kind, Result, Tensor};
 

@@ -13,7 +13,7 @@ pub(super) fn uniform(case: &Case, part: u64, elements: usize) -> Vec<f64> {
 }
 
 /// m x n with orthonormal columns, n <= m, made of random numbers by modified Gram-Schmidt, three times.
-fn orthonormal(case: &Case, part: u64, m: usize, n: usize) -> Vec<f64> {
+pub(super) fn orthonormal(case: &Case, part: u64, m: usize, n: usize) -> Vec<f64> {
     let mut a = uniform(case, part, m * n);
     for _ in 0..3 {
         for j in 0..n {
@@ -192,4 +192,13 @@ pub(super) fn stack(case: &Case, [m, n]: [usize; 2], matrix: impl Fn(u64) -> Vec
         }
         _ => Tensor::from_f64(&values, case.dtype, dims(m, n)),
     }
+}
+
+/// m x n with orthonormal columns, n <= m: random ones, or for `signed` data columns of the identity with signs, which every dtype holds exactly.
+pub(super) fn turned(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
+    if case.data != "signed" {
+        return orthonormal(case, 8 * item + 5, m, n);
+    }
+    let sign = |j: usize| if (j + item as usize).is_multiple_of(2) { 1.0 } else { -1.0 };
+    (0..m * n).map(|e| if e / n == (e % n + 1) % m { sign(e % n) } else { 0.0 }).collect()
 }

@@ -20,19 +20,17 @@ static SPEC: Spec = Spec {
     math: "(sum |x_i|^p)^(1/p), and the norms of matrices",
     inputs: &[Slot::new("a", "[..]")],
     outputs: &[Slot::new("norm", "[..]")],
-    args: &[
-        ArgSpec {
-            name: "order",
-            default: "default",
-            doc: "a number, inf, -inf, fro or nuc; default: 2 or fro",
-        },
-        ArgSpec { name: "axes", default: "all", doc: "one axis or two, as -1 or -2,-1" },
-        ArgSpec { name: "keepdims", default: "false", doc: "the axes stay, with 1 element each" },
-    ],
+    args: ARGS,
     dtypes: DTYPES,
 };
 
-fn arguments(args: &Args) -> Result<Norm> {
+pub(in super::super) const ARGS: &[ArgSpec] = &[
+    ArgSpec { name: "order", default: "default", doc: "a number, inf, -inf, fro or nuc; default: 2 or fro" },
+    ArgSpec { name: "axes", default: "all", doc: "one axis or two, as -1 or -2,-1" },
+    ArgSpec { name: "keepdims", default: "false", doc: "the axes stay, with 1 element each" },
+];
+
+pub(in super::super) fn arguments(args: &Args) -> Result<Norm> {
     let text =
         |name: &str, default: &str| args.get(name).map_or(default.to_owned(), |value| value.to_string());
     let order = match text("order", "default").as_str() {

@@ -52,7 +52,8 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
-pub(super) use reference::matrix;
+pub(super) use cases::{ARGS, arguments};
+pub(super) use reference::{matrix, vector};
 
 use std::str::FromStr;
 
@@ -103,7 +104,7 @@ pub struct Norm {
 
 /// What is done to a vector.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fold {
+pub(super) enum Fold {
     Count,
     Sum,
     Root,
@@ -113,7 +114,7 @@ enum Fold {
 }
 
 impl Fold {
-    fn new(p: f64) -> Self {
+    pub(super) fn new(p: f64) -> Self {
         match p {
             0.0 => Fold::Count,
             1.0 => Fold::Sum,
@@ -180,7 +181,7 @@ pub fn norm(stream: &Stream, a: &Tensor, args: &Norm) -> Result<Tensor> {
 }
 
 /// The axes, counted from the front.
-fn axes(a: &Tensor, args: &Norm) -> Result<Vec<usize>> {
+pub(super) fn axes(a: &Tensor, args: &Norm) -> Result<Vec<usize>> {
     let rank = a.rank();
     let Some(axes) = &args.axes else {
         if args.order.is_some() && !(1..=2).contains(&rank) {
@@ -204,7 +205,7 @@ fn axes(a: &Tensor, args: &Norm) -> Result<Vec<usize>> {
 }
 
 /// Along the last axis; of a number alone, which has none, the absolute value.
-fn vectors(stream: &Stream, x: &Tensor, fold: Fold) -> Result<Tensor> {
+pub(super) fn vectors(stream: &Stream, x: &Tensor, fold: Fold) -> Result<Tensor> {
     let (shape, n) = match x.dims() {
         &[ref shape @ .., n] => (shape.to_vec(), n),
         [] => (Vec::new(), 1),
@@ -222,7 +223,7 @@ fn vectors(stream: &Stream, x: &Tensor, fold: Fold) -> Result<Tensor> {
 }
 
 /// Says why a device cannot take this fold.
-fn check_fold(device: Device, dtype: DType, fold: Fold) -> Result<()> {
+pub(super) fn check_fold(device: Device, dtype: DType, fold: Fold) -> Result<()> {
     if device != Device::Cpu && dtype == DType::F64 && matches!(fold, Fold::Power(_)) {
         return Err(Error::unsupported(NAME, device, "powers on a GPU are of f32"));
     }

@@ -5,7 +5,7 @@ use super::super::svd::singular_values;
 use super::Order;
 
 /// Of a vector; its elements over the largest, or smallest, first, as their powers may leave the range of f64.
-pub(super) fn vector(x: &[f64], p: f64) -> f64 {
+pub(in super::super) fn vector(x: &[f64], p: f64) -> f64 {
     let sizes = || x.iter().map(|x| x.abs());
     let spread = |least: f64, other: f64| if other.is_nan() || least.is_nan() { f64::NAN } else { least };
     let largest = sizes().fold(0.0, |a: f64, b| spread(a.max(b), if a.is_nan() { a } else { b }));

@@ -1,0 +1,70 @@
+//! Evidence: central differences of factors.
+
+use tilewright_core::{Case, DType, Kernel, Slot, Spec, Tier};
+
+use super::super::differences::Registered;
+use super::super::{DTYPES, registry, samples};
+use super::{NAME, qr_bw, reference};
+
+pub(crate) const KERNEL: &dyn Kernel = &Registered {
+    spec: &SPEC,
+    cases,
+    inputs: |case, item| {
+        let (m, n) = (case.dim("m"), case.dim("n"));
+        let uniform = samples::uniform(case, 8 * item, n * n);
+        // Diagonals of both signs, away from 0.
+        let r = (0..n * n).map(|e| match (e / n, e % n) {
+            (i, j) if i == j => (1.2 + 0.4 * uniform[e]) * if i % 2 == 0 { 1.0 } else { -1.0 },
+            (i, j) if i < j => uniform[e] / n as f64,
+            _ => 0.0,
+        });
+        vec![
+            (vec![m, n], samples::turned(case, item, m, n)),
+            (vec![n, n], r.collect()),
+            (vec![m, n], samples::uniform(case, 8 * item + 1, m * n)),
+            (vec![n, n], samples::uniform(case, 8 * item + 2, n * n)),
+        ]
+    },
+    outputs: |case| vec![vec![case.dim("m"), case.dim("n")]],
+    truth: |_, inputs| vec![reference::qr_bw(&inputs[0], &inputs[1], &inputs[2], &inputs[3])],
+    check: |_, _| Ok(()),
+    run: |stream, _, inputs| {
+        let [q, r, dq, dr] = registry::inputs(NAME, inputs)?;
+        Ok(vec![qr_bw(stream, q, r, dq, dr)?])
+    },
+    flops: |case| {
+        let (m, n) = (case.dim("m") as f64, case.dim("n") as f64);
+        5.0 * m * n * n + 2.0 * n * n * n
+    },
+};
+
+static SPEC: Spec = Spec {
+    name: NAME,
+    family: "linalg",
+    math: "da rᵀ = dq + q mirrored(r drᵀ - dqᵀ q), of a = q r",
+    inputs: &[
+        Slot::new("q", "[.., m, n]"),
+        Slot::new("r", "[.., n, n]"),
+        Slot::new("dq", "[.., m, n]"),
+        Slot::new("dr", "[.., n, n]"),
+    ],
+    outputs: &[Slot::new("da", "[.., m, n]")],
+    args: &[],
+    dtypes: DTYPES,
+};
+
+fn cases() -> Vec<Case> {
+    let case = |tier, [b, m, n]: [usize; 3], dtype| Case::new(tier, &[("b", b), ("m", m), ("n", n)], dtype);
+    vec![
+        case(Tier::Edge, [2, 3, 0], DType::F32),
+        case(Tier::Edge, [0, 1, 1], DType::F32),
+        case(Tier::Edge, [2, 5, 3], DType::F32).data("transposed"),
+        case(Tier::Edge, [0, 4, 4], DType::F32),
+        case(Tier::Edge, [0, 4, 3], DType::Bf16).data("signed"),
+        case(Tier::Edge, [2, 4, 3], DType::F64),
+        case(Tier::Check, [2, 9, 7], DType::F32),
+        case(Tier::Check, [2, 8, 5], DType::F64),
+        case(Tier::Check, [0, 5, 5], DType::F16).data("signed"),
+        case(Tier::Bench, [1024, 64, 64], DType::F32),
+    ]
+}
