@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyAttributeError, PyBufferError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyTuple};
 use pyo3::{ffi, intern};
 use tilewright_core::{DType, Shape, with_element};
@@ -503,6 +504,13 @@ fn library<'py>(like: &Bound<'py, PyAny>) -> PyResult<Library<'py>> {
         return Ok(Library::Ours);
     }
     let class = like.get_type();
+    // By class, because looking a library up takes longer than a small kernel.
+    static KNOWN: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let known = KNOWN.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
+    if let Some(found) = known.get_item(&class)? {
+        let (from_dlpack, numpy) = found.extract()?;
+        return Ok(Library::Other(from_dlpack, numpy));
+    }
     let module: String = class.getattr(intern!(py, "__module__"))?.extract()?;
     let root = module.split('.').next().unwrap_or_default();
     let namespace = match root {
@@ -513,5 +521,7 @@ fn library<'py>(like: &Bound<'py, PyAny>) -> PyResult<Library<'py>> {
             Err(_) => return Ok(Library::Ours),
         },
     };
-    Ok(Library::Other(namespace.getattr(intern!(py, "from_dlpack"))?, root == "numpy"))
+    let (from_dlpack, numpy) = (namespace.getattr(intern!(py, "from_dlpack"))?, root == "numpy");
+    known.set_item(class, (&from_dlpack, numpy))?;
+    Ok(Library::Other(from_dlpack, numpy))
 }

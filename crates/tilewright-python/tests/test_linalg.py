@@ -94,6 +94,9 @@ def test_products():
     close(linalg.tensordot(a, b, axes=0), np.tensordot(a, b, axes=0))
     p, q = draw(4), draw(3)
     close(linalg.outer(p, q), np.outer(p, q))
+    single = draw((5, 2), np.float32)
+    close(linalg.matmul(a, single), np.matmul(a, single), scale=10)
+    close(linalg.solve(np.eye(5), single), single.astype(np.float64))
     x, y = draw((2, 3, 4)), draw((3, 4))
     close(linalg.vecdot(x, y), np.linalg.vecdot(x, y), scale=10)
     close(linalg.vecdot(x, x, axis=0), np.linalg.vecdot(x, x, axis=0), scale=10)
@@ -104,6 +107,16 @@ def test_products():
         close(linalg.diagonal(x, offset=offset), np.linalg.diagonal(x, offset=offset))
         close(linalg.trace(x, offset=offset), np.linalg.trace(x, offset=offset), scale=10)
     close(linalg.matrix_transpose(x), x.swapaxes(-1, -2))
+
+
+def test_tolerances_for_each_matrix():
+    u, _, vh = np.linalg.svd(draw((3, 4, 4)))
+    a = u * np.array([1.0, 1e-1, 1e-3, 1e-6]) @ vh
+    for rtol in (np.array([1e-7, 1e-4, 1e-2]), np.array([[1e-7], [0.5]]), 1e-2):
+        assert np.array_equal(linalg.matrix_rank(a, rtol=rtol), np.linalg.matrix_rank(a, rtol=rtol))
+    rtol = np.array([1e-7, 1e-4, 1e-2])
+    np.testing.assert_allclose(linalg.pinv(a, rtol=rtol), np.linalg.pinv(a, rtol=rtol), rtol=1e-8, atol=1e-6)
+    assert linalg.pinv(a[:0], rtol=rtol[:0]).shape == (0, 4, 4)
 
 
 def test_norms():
@@ -150,7 +163,7 @@ def test_what_has_no_answer_is_told():
     [
         (TypeError, "dtype i64", lambda: linalg.inv(np.eye(3, dtype=np.int64))),
         (TypeError, "<c16", lambda: linalg.inv(np.eye(3) + 0j)),
-        (TypeError, "x2 has dtype f32", lambda: linalg.matmul(np.eye(3), np.eye(3, dtype=np.float32))),
+        (TypeError, "x2 has dtype i32", lambda: linalg.matmul(np.eye(3), np.eye(3, dtype=np.int32))),
         (ValueError, "mode is 'r'", lambda: linalg.qr(np.eye(3), mode="r")),
         (ValueError, "UPLO is 'l'", lambda: linalg.eigh(np.eye(3), UPLO="l")),
         (ValueError, "solve: shapes are", lambda: linalg.solve(np.eye(3), np.ones(4))),

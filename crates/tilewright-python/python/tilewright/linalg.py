@@ -143,10 +143,15 @@ def _last(t: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def _two(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one dtype: floats are promoted as the standard promotes them."""
     a, b = asarray(x1), asarray(x2)
-    if a.dtype != b.dtype:
+    if a.dtype == b.dtype:
+        return a, b
+    both = {a.dtype, b.dtype}
+    if not both <= {"f64", "f32", "f16", "bf16"}:
         raise TypeError(f"{name}: x2 has dtype {b.dtype}, expected {a.dtype}, that of x1")
-    return a, b
+    dtype = "f64" if "f64" in both else "f32"
+    return _call["copy"](a, dtype=dtype), _call["copy"](b, dtype=dtype)
 
 
 def _product(a: Tensor, b: Tensor, **arguments: Any) -> Tensor:
@@ -298,9 +303,27 @@ def _identity(like: Tensor) -> Tensor:
     return eye.to(like.device).broadcast_to(like.shape)
 
 
-def matrix_rank(x: Any, /, *, rtol: float | None = None) -> Any:
-    """How many singular values exceed `rtol` times the largest; `max(m, n) eps` by default."""
-    return _linalg.matrix_rank(x) if rtol is None else _linalg.matrix_rank(x, rcond=float(rtol))
+def _with_tolerance(name: str, function: Any, x: Any, rtol: Any) -> Any:
+    """A tolerance for all matrices or, as an array, one for each, which are put together on the host."""
+    if rtol is None:
+        return function(x)
+    if getattr(rtol, "shape", ()) == ():
+        return function(x, rcond=float(rtol))
+    t, each = asarray(x), asarray(rtol)
+    batch = _broadcast(name, t.shape[:-2], each.shape)
+    t = t.broadcast_to([*batch, *t.shape[-2:]]).reshape([math.prod(batch), *t.shape[-2:]])
+    numbers = each.broadcast_to(batch).reshape([math.prod(batch)]).tolist()
+    if not numbers:
+        found = function(t)
+        return _native.present(found.reshape([*batch, *found.shape[1:]]), x)
+    found = [function(t.select(0, matrix), rcond=float(number)).to("cpu") for matrix, number in enumerate(numbers)]
+    joined = frombuffer(b"".join(one.tobytes() for one in found), found[0].dtype, [*batch, *found[0].shape])
+    return _native.present(joined.to(t.device), x)
+
+
+def matrix_rank(x: Any, /, *, rtol: Any = None) -> Any:
+    """How many singular values exceed `rtol` times the largest; `max(m, n) eps` by default. An array of tolerances has one for each matrix."""
+    return _with_tolerance("matrix_rank", _linalg.matrix_rank, x, rtol)
 
 
 def matrix_transpose(x: Any, /) -> Any:
@@ -322,9 +345,9 @@ def outer(x1: Any, x2: Any, /) -> Any:
     return _native.present(_product(a.reshape([a.size, 1]), b.reshape([1, b.size])), x1)
 
 
-def pinv(x: Any, /, *, rtol: float | None = None) -> Any:
-    """The pseudo-inverse: singular values of at most `rtol` times the largest count as zeros."""
-    return _linalg.pinv(x) if rtol is None else _linalg.pinv(x, rcond=float(rtol))
+def pinv(x: Any, /, *, rtol: Any = None) -> Any:
+    """The pseudo-inverse: singular values of at most `rtol` times the largest count as zeros. An array of tolerances has one for each matrix."""
+    return _with_tolerance("pinv", _linalg.pinv, x, rtol)
 
 
 def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
