@@ -5,7 +5,7 @@
     x = linalg.solve(a, b)                             # batched: leading axes broadcast
 
 Every function takes stacks of matrices `[.., m, n]` of f64, f32, f16 or bf16 (integers and complex numbers are refused with TypeError), runs where the first
-array lies, and returns arrays of its library. What has no answer (a singular matrix, one that is not positive definite) raises NumericalError, which
+array lies, and returns arrays of its library. A product is a sum from 0 on, so that a zero of it has no sign. What has no answer (a singular matrix, one that is not positive definite) raises NumericalError, which
 names the first such matrix; the kernels below, `tilewright.kernels.linalg`, give an `info` for each instead, and do not wait for a GPU.
 """
 
@@ -154,7 +154,7 @@ def _two(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:
     return _call["copy"](a, dtype=dtype), _call["copy"](b, dtype=dtype)
 
 
-def _product(a: Tensor, b: Tensor, **arguments: Any) -> Tensor:
+def _product(a: Any, b: Any, **arguments: Any) -> Tensor:
     return _call["matmul"](a, b, **arguments)
 
 
@@ -284,13 +284,14 @@ def matrix_power(x: Any, n: int, /) -> Any:
     if n < 0:
         t, info = _linalg.inverse(t)
         _checked("matrix_power", info, "is singular")
-    power, result = abs(n), None
-    while power:
+    power = abs(n)
+    while power & 1 == 0:
+        t, power = _product(t, t), power >> 1
+    result: Tensor = t
+    while power := power >> 1:
+        t = _product(t, t)
         if power & 1:
-            result = t if result is None else _product(result, t)
-        power >>= 1
-        if power:
-            t = _product(t, t)
+            result = _product(result, t)
     return _native.present(result, x)
 
 

@@ -9,6 +9,7 @@ Vectors are f32 `[n, d]` of any library; results are arrays of the library of th
 metric. The functions below are the kernels: `flat_scan_topk`, `ivf_scan_topk`, `topk_merge`, `kmeans`.
 """
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,8 +68,6 @@ def _padded(table: Any, width: int, fill: float) -> bytes:
     raw, (rows, columns) = table.tobytes(), table.shape
     if columns == width:
         return raw
-    size = len(raw) // max(rows * columns, 1) or {"f32": 4, "i64": 8}[table.dtype]
-    word = memoryview(bytearray(size)).cast("f" if table.dtype == "f32" else "q")
-    word[0] = fill
-    pad = bytes(word) * (width - columns)
+    size = {"f32": 4, "i64": 8}[table.dtype]
+    pad = struct.pack("f" if table.dtype == "f32" else "q", fill) * (width - columns)
     return b"".join(raw[row * columns * size : (row + 1) * columns * size] + pad for row in range(rows))
