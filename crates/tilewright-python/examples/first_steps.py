@@ -13,7 +13,7 @@ print("devices:", *tilewright.devices())
 
 # A kernel on NumPy arrays: no copy in, no copy out.
 a = np.random.default_rng(1).normal(size=(1000, 50))
-r, q = tilewright.linalg.qr(a)
+q, r = tilewright.linalg.qr(a)
 print("|a - q r| =", np.abs(a - q @ r).max())
 
 # A body for mx.fast.metal_kernel, unchanged.

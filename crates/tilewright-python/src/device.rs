@@ -1,11 +1,12 @@
 //! Devices by name, and the stream of each that calls from Python share.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tilewright_core::Stream;
 
 use crate::errors::raise;
 
@@ -95,10 +96,74 @@ impl DeviceLike {
     }
 }
 
-/// The stream of `device` that all calls from Python submit to, opened once: so calls from any thread are in order.
-pub(crate) fn stream(device: tilewright_core::Device) -> tilewright_core::Result<Stream> {
+/// A queue of work on one device: in order within, independent of other streams.
+///
+/// Calls submit to the stream of their device that all threads share. Within `with stream:` calls of this thread on the stream's device submit to
+/// it instead. A result may be used on any stream: what reads it waits for what writes it.
+#[pyclass(frozen, module = "tilewright")]
+pub(crate) struct Stream(tilewright_core::Stream);
+
+thread_local! {
+    /// The streams of the `with` blocks that this thread is in, the innermost last.
+    static ENTERED: RefCell<Vec<tilewright_core::Stream>> = const { RefCell::new(Vec::new()) };
+}
+
+#[pymethods]
+impl Stream {
+    #[new]
+    fn new(py: Python<'_>, device: DeviceLike) -> PyResult<Self> {
+        let device = device.resolve()?;
+        py.detach(|| tilewright_gpu::stream(device)).map(Stream).map_err(raise)
+    }
+
+    /// Where the work runs.
+    #[getter]
+    fn device(&self) -> Device {
+        Device(self.0.device())
+    }
+
+    /// Waits for all that was submitted to this stream, and raises its first error.
+    fn synchronize(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.synchronize()).map_err(raise)
+    }
+
+    /// Makes what is submitted from now on wait for what has been submitted to `other`.
+    fn wait(&self, py: Python<'_>, other: &Stream) -> PyResult<()> {
+        py.detach(|| self.0.wait(&other.0.record()?)).map_err(raise)
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        ENTERED.with_borrow_mut(|entered| entered.push(slf.get().0.clone()));
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        _kind: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _trace: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let left = ENTERED.with_borrow_mut(Vec::pop);
+        let none = || PyRuntimeError::new_err("the stream was not entered by this thread");
+        left.map(drop).ok_or_else(none)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Stream on {}>", self.0.device())
+    }
+}
+
+/// The stream of `device` that calls from Python submit to: that of the innermost `with` block, or else the one that all threads share, opened
+/// once, so that calls from any thread are in order.
+pub(crate) fn stream(device: tilewright_core::Device) -> tilewright_core::Result<tilewright_core::Stream> {
+    let entered =
+        ENTERED.with_borrow(|entered| entered.iter().rev().find(|stream| stream.device() == device).cloned());
+    entered.map_or_else(|| shared(device), Ok)
+}
+
+fn shared(device: tilewright_core::Device) -> tilewright_core::Result<tilewright_core::Stream> {
     // Never dropped: at the process's end a driver may be gone before us.
-    static STREAMS: LazyLock<RwLock<HashMap<tilewright_core::Device, Stream>>> =
+    static STREAMS: LazyLock<RwLock<HashMap<tilewright_core::Device, tilewright_core::Stream>>> =
         LazyLock::new(RwLock::default);
     if let Some(stream) = STREAMS.read().unwrap_or_else(PoisonError::into_inner).get(&device) {
         return Ok(stream.clone());

@@ -13,6 +13,7 @@ use tilewright_kernels::KERNELS;
 
 use crate::device::{DeviceLike, stream};
 use crate::errors::raise;
+use crate::interrupt::{interruptible, takes_long};
 use crate::tensor::Presenter;
 use crate::{array, dtype};
 
@@ -151,28 +152,34 @@ impl Kernel {
         let home = inputs.first().map_or(tilewright_core::Device::Cpu, Tensor::device);
         let asked = call.device.map(DeviceLike::resolve).transpose()?;
         let device = asked.unwrap_or(home);
-        let (kernel, variant, args) = (self.kernel, call.variant.as_deref(), &call.args);
-        let run = || {
-            let stream = stream(device)?;
+        let (kernel, args) = (self.kernel, call.args);
+        // The streams of this thread: the work may run on another.
+        let ours = stream(device).map_err(raise)?;
+        let back = if device == home { ours.clone() } else { stream(home).map_err(raise)? };
+        let run = move |variant: Option<&str>, inputs: &[Tensor]| {
             let moved;
             let given = if asked.is_some() {
                 moved = inputs
                     .iter()
-                    .map(|input| place(input, &stream))
+                    .map(|input| place(input, &ours))
                     .collect::<tilewright_core::Result<Vec<_>>>()?;
                 &moved
             } else {
-                &inputs
+                inputs
             };
-            let outputs = kernel.run(&stream, variant, args, given)?;
+            let outputs = kernel.run(&ours, variant, &args, given)?;
             if device == home {
                 return Ok(outputs);
             }
             // The caller's arrays lie elsewhere, and so do the results.
-            let back = crate::device::stream(home)?;
             outputs.iter().map(|output| output.to(&back)).collect()
         };
-        let outputs = py.detach(run).map_err(raise)?;
+        let outputs = if takes_long(device, &inputs) {
+            let (variant, inputs) = (call.variant.clone(), inputs.clone());
+            interruptible(py, true, move || run(variant.as_deref(), &inputs))?
+        } else {
+            py.detach(|| run(call.variant.as_deref(), &inputs)).map_err(raise)?
+        };
         let presenter = Presenter::of(py, call.inputs.first())?;
         self.present(py, &presenter, outputs, &inputs)
     }

@@ -9,27 +9,38 @@ mod dlpack;
 mod dtype;
 mod errors;
 mod foreign;
+mod index;
+mod interrupt;
 mod kernel;
+mod lm;
 mod program;
+mod sampler;
 mod tensor;
 
 /// The native part of the package `tilewright`.
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::device::{Device, devices};
+    use crate::device::{Device, Stream, devices};
     #[pymodule_export]
     use crate::errors::{CompileError, DeviceError, NumericalError};
     #[pymodule_export]
+    use crate::index::{Index, Snapshot};
+    #[pymodule_export]
     use crate::kernel::{Kernel, kernels};
+    #[pymodule_export]
+    use crate::lm::{LmState, Writing, Xlstm};
     #[pymodule_export]
     use crate::program::{MetalKernel, metal_kernel};
     #[pymodule_export]
-    use crate::tensor::{Tensor, asarray, frombuffer};
+    use crate::sampler::SamplerSession;
+    #[pymodule_export]
+    use crate::tensor::{Tensor, asarray, frombuffer, present};
 
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         use pyo3::types::PyModuleMethods;
+        crate::interrupt::remember_main_thread();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("DTYPES", tilewright_core::DType::ALL.map(tilewright_core::DType::name))
     }

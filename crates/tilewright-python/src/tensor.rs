@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyAttributeError, PyBufferError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyTuple};
 use pyo3::{ffi, intern};
 use tilewright_core::{DType, Shape, with_element};
@@ -158,6 +159,75 @@ impl Tensor {
         }
         let moved = slf.py().detach(|| inner.to(&stream(device)?)).map_err(raise)?;
         Bound::new(slf.py(), Tensor::new(moved))
+    }
+
+    /// The last two axes exchanged. A view.
+    #[getter(mT)]
+    fn transpose(&self) -> PyResult<Self> {
+        self.inner.transpose().map(Self::new).map_err(raise)
+    }
+
+    /// Axes in another order: axis `i` of the result is axis `axes[i]` of this. A view.
+    fn permute(&self, axes: Vec<usize>) -> PyResult<Self> {
+        self.inner.permute(&axes).map(Self::new).map_err(raise)
+    }
+
+    /// One index of one axis, which disappears. A view.
+    fn select(&self, axis: usize, index: usize) -> PyResult<Self> {
+        self.inner.select(axis, index).map(Self::new).map_err(raise)
+    }
+
+    /// The indices from `start` to before `stop` of one axis. A view.
+    fn slice(&self, axis: usize, start: usize, stop: usize) -> PyResult<Self> {
+        self.inner.slice(axis, start..stop).map(Self::new).map_err(raise)
+    }
+
+    /// Axes of extent 1 repeated and axes added in front, as NumPy broadcasts. A view.
+    fn broadcast_to(&self, shape: Vec<usize>) -> PyResult<Self> {
+        self.inner.broadcast_to(&shape[..]).map(Self::new).map_err(raise)
+    }
+
+    /// Another shape for the same elements. A view where the layout allows it, else a copy.
+    fn reshape(&self, py: Python<'_>, shape: Vec<usize>) -> PyResult<Self> {
+        let shape = Shape::new(&shape).map_err(raise)?;
+        if shape.elements() != self.inner.elements() {
+            let expected = format!("one of {} elements", self.inner.elements());
+            return Err(raise(tilewright_core::Error::shape("reshape", "shape", expected, shape)));
+        }
+        match self.inner.reshape(shape.dims()) {
+            Ok(view) => Ok(Self::new(view)),
+            Err(_) => {
+                let copy = py.detach(|| duplicate(&self.inner)?.reshape(shape.dims()));
+                copy.map(Self::new).map_err(raise)
+            }
+        }
+    }
+
+    /// The diagonal of the last two axes, `offset` columns to the right (or, below 0, rows down). A view.
+    #[pyo3(signature = (offset=0))]
+    fn diagonal(&self, offset: isize) -> PyResult<Self> {
+        let rank = self.inner.rank();
+        if rank < 2 {
+            let shape = *self.inner.shape();
+            return Err(raise(tilewright_core::Error::shape("diagonal", "x", "at least 2 axes", shape)));
+        }
+        let (down, right) = (offset.min(0).unsigned_abs(), offset.max(0).unsigned_abs());
+        let dims = self.inner.dims();
+        let (m, n) = (dims[rank - 2].saturating_sub(down), dims[rank - 1].saturating_sub(right));
+        let diagonal = || {
+            // The empty diagonal starts nowhere.
+            let (down, right) = if m.min(n) == 0 { (0, 0) } else { (down, right) };
+            let corner = self.inner.slice(rank - 2, down..down + m.min(n))?;
+            let corner = corner.slice(rank - 1, right..right + m.min(n))?;
+            let (mut dims, mut strides) = (corner.dims().to_vec(), corner.strides().to_vec());
+            dims.pop();
+            let column = strides.pop().unwrap_or_default();
+            strides[rank - 2] += column;
+            let (shape, offset) = (Shape::new(&dims)?, corner.layout().offset());
+            let layout = tilewright_core::Layout::strided(shape, &strides, offset, usize::MAX)?;
+            tilewright_core::Tensor::from_buffer(self.inner.buffer().clone(), self.inner.dtype(), layout)
+        };
+        diagonal().map(Self::new).map_err(raise)
     }
 
     /// The bytes of the elements in row-major order, from any device.
@@ -369,6 +439,22 @@ pub(crate) fn frombuffer(
     array::from_bytes(&bytes, dtype, shape).map(Tensor::new).map_err(raise)
 }
 
+/// A tensor as an array of the library that `like` belongs to, which shares no memory with an input; as it is where that is this library.
+#[pyfunction]
+pub(crate) fn present<'py>(
+    py: Python<'py>,
+    tensor: &Bound<'py, Tensor>,
+    like: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let presenter = Presenter::of(py, Some(like))?;
+    if matches!(presenter.library, Library::Ours) {
+        return Ok(tensor.clone().into_any());
+    }
+    let inner = &tensor.get().inner;
+    let copy = py.detach(|| duplicate(inner)).map_err(raise)?;
+    presenter.present("the result", copy, &[])
+}
+
 /// Results as arrays of the library that `like` belongs to.
 pub(crate) struct Presenter<'py> {
     py: Python<'py>,
@@ -418,6 +504,13 @@ fn library<'py>(like: &Bound<'py, PyAny>) -> PyResult<Library<'py>> {
         return Ok(Library::Ours);
     }
     let class = like.get_type();
+    // By class, because looking a library up takes longer than a small kernel.
+    static KNOWN: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let known = KNOWN.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
+    if let Some(found) = known.get_item(&class)? {
+        let (from_dlpack, numpy) = found.extract()?;
+        return Ok(Library::Other(from_dlpack, numpy));
+    }
     let module: String = class.getattr(intern!(py, "__module__"))?.extract()?;
     let root = module.split('.').next().unwrap_or_default();
     let namespace = match root {
@@ -428,5 +521,7 @@ fn library<'py>(like: &Bound<'py, PyAny>) -> PyResult<Library<'py>> {
             Err(_) => return Ok(Library::Ours),
         },
     };
-    Ok(Library::Other(namespace.getattr(intern!(py, "from_dlpack"))?, root == "numpy"))
+    let (from_dlpack, numpy) = (namespace.getattr(intern!(py, "from_dlpack"))?, root == "numpy");
+    known.set_item(class, (&from_dlpack, numpy))?;
+    Ok(Library::Other(from_dlpack, numpy))
 }

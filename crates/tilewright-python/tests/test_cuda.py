@@ -35,10 +35,10 @@ def test_functions_give_cuda_tensors_back(dtype):
 
 def test_linear_algebra_and_moved_arrays():
     a = torch.randn(4, 50, 20, device="cuda", dtype=torch.float64)
-    result = tilewright.linalg.qr(a)
+    result = tilewright.kernels.linalg.qr(a)
     torch.testing.assert_close(result.q @ result.r, a)
     host = a.cpu()
-    moved = tilewright.linalg.qr(host, device="cuda:0")
+    moved = tilewright.kernels.linalg.qr(host, device="cuda:0")
     assert moved.q.device.type == "cpu"
     torch.testing.assert_close(moved.q @ moved.r, host)
     with pytest.raises(ValueError, match="lies on"):

@@ -121,3 +121,56 @@ def test_the_operators_are_sound_for_torch():
     inputs = [each.detach().float() for each in sample(5)]
     given = (*inputs, None, None, None, None, None, None, None, None, 2)
     torch.library.opcheck(ours._mlstm, given, test_utils=("test_schema", "test_faketensor"))
+
+
+def test_every_gradient_kernel_is_an_operator():
+    import tilewright.torch as ours
+
+    generator = torch.Generator().manual_seed(9)
+
+    def draw(*shape):
+        return torch.randn(*shape, dtype=torch.float64, generator=generator).requires_grad_()
+
+    ids, target = torch.tensor([[0, 3], [3, 1]]), torch.tensor([2, 0, 4])
+    calls = {
+        "rms_norm": (lambda x, w: ours.rms_norm(x, w, eps=0.1), (draw(3, 5), draw(5))),
+        "multi_head_layer_norm": (ours.multi_head_layer_norm, (draw(2, 3, 5), draw(3, 5))),
+        "causal_conv": (ours.causal_conv, (draw(2, 6, 3), draw(3, 4), draw(3))),
+        "embedding": (lambda table: ours.embedding(table, ids), (draw(4, 3),)),
+        "cross_entropy": (lambda logits: ours.cross_entropy(logits, target), (draw(3, 5),)),
+        "glu": (lambda a, b: ours.glu(a, b, activation="silu"), (draw(2, 3), draw(2, 3))),
+    }
+    named = {name.removesuffix("_bw") for name in tilewright.kernels.ALL if name.endswith("_bw")}
+    assert named - {"mlstm_parallel"} <= set(ours.__all__)
+    for name, (call, inputs) in calls.items():
+        f64 = "f64" in tilewright.kernels.ALL[name].kernel.dtypes
+        if f64:
+            assert torch.autograd.gradcheck(call, inputs), name
+        else:
+            # Central differences, as steps of f32 allow them.
+            singles = [each.detach().float().requires_grad_() for each in inputs]
+            weights = torch.randn_like(call(*singles))
+            gradients = torch.autograd.grad((call(*singles) * weights).sum(), singles)
+            for at, (each, gradient) in enumerate(zip(singles, gradients, strict=True)):
+                step = 1e-2 * torch.randn(each.shape, generator=generator)
+                given = lambda sign: [x.detach() + sign * step if i == at else x.detach() for i, x in enumerate(singles)]
+                slope = ((call(*given(1)) - call(*given(-1))).double() * weights).sum() / 2
+                torch.testing.assert_close((gradient.double() * step).sum(), slope, rtol=1e-2, atol=1e-3)
+
+
+def test_a_gradient_that_no_kernel_gives_is_refused():
+    from tilewright.torch import causal_conv
+
+    x, w, state = torch.randn(1, 4, 3), torch.randn(3, 2), torch.randn(1, 1, 3, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="no gradient by state"):
+        causal_conv(x, w, torch.zeros(3), state).sum().backward()
+
+
+def test_operators_compile():
+    from tilewright.torch import rms_norm
+
+    x, w = torch.randn(3, 8, requires_grad=True), torch.ones(8)
+    run = torch.compile(lambda x: rms_norm(x * 2, w) + 1, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(run(x), rms_norm(x * 2, w) + 1)
+    run(x).sum().backward()
+    assert x.grad is not None

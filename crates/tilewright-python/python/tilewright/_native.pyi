@@ -1,7 +1,9 @@
 """The native part: tensors, devices, errors and `metal_kernel`."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypedDict, final
+import os
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TypedDict, final
 
 DTYPES: Final[list[str]]
 __version__: Final[str]
@@ -51,6 +53,20 @@ def devices() -> list[Device]:
     """The devices that this machine has; the CPU is the first."""
 
 @final
+class Stream:
+    """A queue of work on one device: in order within, independent of other streams. Within `with stream:` calls of this thread submit to it."""
+
+    def __new__(cls, device: Device | str) -> Stream: ...
+    @property
+    def device(self) -> Device: ...
+    def synchronize(self) -> None:
+        """Waits for all that was submitted to this stream, and raises its first error."""
+    def wait(self, other: Stream) -> None:
+        """Makes what is submitted from now on wait for what has been submitted to `other`."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+@final
 class Tensor:
     """An array on some device, that nothing changes."""
 
@@ -72,6 +88,21 @@ class Tensor:
     def __array_interface__(self) -> dict[str, Any]: ...
     def to(self, device: Device | str) -> Tensor:
         """The same elements on another device; itself where it is there already and row-major."""
+    @property
+    def mT(self) -> Tensor:  # noqa: N802
+        """The last two axes exchanged. A view."""
+    def permute(self, axes: Sequence[int]) -> Tensor:
+        """Axes in another order. A view."""
+    def select(self, axis: int, index: int) -> Tensor:
+        """One index of one axis, which disappears. A view."""
+    def slice(self, axis: int, start: int, stop: int) -> Tensor:
+        """The indices from `start` to before `stop` of one axis. A view."""
+    def broadcast_to(self, shape: Sequence[int]) -> Tensor:
+        """Axes of extent 1 repeated and axes added in front. A view."""
+    def reshape(self, shape: Sequence[int]) -> Tensor:
+        """Another shape for the same elements. A view where the layout allows it, else a copy."""
+    def diagonal(self, offset: int = 0) -> Tensor:
+        """The diagonal of the last two axes. A view."""
     def tobytes(self) -> bytes:
         """The bytes of the elements in row-major order, from any device."""
     def tolist(self) -> Any:
@@ -96,6 +127,137 @@ def asarray(array: Any, *, device: Device | str | None = None) -> Tensor:
 
 def frombuffer(buffer: Any, dtype: Any, shape: Sequence[int]) -> Tensor:
     """A row-major tensor on the CPU with a copy of these bytes."""
+
+def present(tensor: Tensor, like: Any) -> Any:
+    """A tensor as an array of the library that `like` belongs to."""
+
+class Statistics(TypedDict):
+    vectors: int
+    removed: int
+    parts: int
+    lists: int
+    empty_lists: int
+    longest_list: int
+    imbalance: float
+    bytes: int
+
+@final
+class Index:
+    """Vectors by id, searched by distance; `factory` as faiss has it, `metric` "l2", "ip" or "cosine"."""
+
+    nprobe: int
+    """How many lists a search looks into by default."""
+    def __new__(cls, d: int, factory: str = "Flat", metric: str = "l2") -> Index: ...
+    @property
+    def d(self) -> int: ...
+    @property
+    def ntotal(self) -> int: ...
+    @property
+    def factory(self) -> str: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def is_trained(self) -> bool: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, id: int) -> bool: ...
+    def train(self, x: Any) -> None:
+        """Learns the lists of an index that has some from vectors `[n, d]`."""
+    def set_centroids(self, centroids: Any) -> None:
+        """Takes centroids `[nlist, d]` as they are, instead of training."""
+    def add(self, x: Any, ids: Any = None) -> list[int]:
+        """Adds vectors `[n, d]` under the next numbers, or under `ids`. Gives their ids."""
+    def add_with_ids(self, x: Any, ids: Any) -> None:
+        """Adds vectors `[n, d]` under `ids`."""
+    def update(self, x: Any, ids: Any) -> None:
+        """Gives ids new vectors, whether they were there or not."""
+    def remove_ids(self, ids: Any) -> int:
+        """Removes the vectors of these ids. Gives how many of them there were."""
+    def merge_from(self, other: Index) -> None:
+        """Takes in the vectors of another index of the same kind and with the same centroids."""
+    def compact(self) -> None:
+        """Makes one part of all, without what has been removed."""
+    def search(self, x: Any, k: int = 10, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any]:
+        """The `k` nearest of each query: distances and ids `[b, k]`, nearest first; (infinity, -1) fills up."""
+    def range_search(self, x: Any, radius: float, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any, Any]:
+        """All whose distance is below `radius`: `lims`, distances, ids."""
+    def reconstruct(self, id: int) -> Tensor:
+        """The vector of an id."""
+    def snapshot(self, device: Device | str | None = None) -> Snapshot:
+        """The index as it is now, on `device` if one is named."""
+    def statistics(self) -> Statistics:
+        """What the index holds."""
+    def write(self, path: str | os.PathLike[str], *, format: str = "tilewright") -> None:
+        """Writes one checked file; `format="faiss"` writes what `faiss.read_index` reads."""
+    @staticmethod
+    def read(path: str | os.PathLike[str], *, format: str = "tilewright", verify: bool = False) -> Index:
+        """Opens a file that `write` wrote, or with `format="faiss"` one that faiss wrote."""
+
+@final
+class Snapshot:
+    """An index at one moment, which nothing changes any more."""
+
+    @property
+    def d(self) -> int: ...
+    @property
+    def ntotal(self) -> int: ...
+    @property
+    def device(self) -> Device: ...
+    def __len__(self) -> int: ...
+    def search(self, x: Any, k: int = 10, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any]: ...
+    def range_search(self, x: Any, radius: float, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any, Any]: ...
+
+@final
+class LmState:
+    """What a batch of texts leaves to its continuation. Nothing changes it: a state may be continued more than once."""
+
+    @property
+    def batch(self) -> int: ...
+    def tensors(self) -> dict[str, Tensor]:
+        """The state as named tensors, to be saved."""
+    @staticmethod
+    def from_tensors(tensors: dict[str, Any], device: Device | str | None = None) -> LmState:
+        """A state of named tensors, on `device`."""
+
+@final
+class Writing(Iterator[tuple[int, int]]):
+    def __iter__(self) -> Writing: ...
+    def __next__(self) -> tuple[int, int]: ...
+    def close(self) -> None: ...
+
+@final
+class Xlstm:
+    @staticmethod
+    def load(folder: Any, device: Device | str, dtype: Any) -> Xlstm: ...
+    @staticmethod
+    def random(config: dict[str, Any], device: Device | str, dtype: Any, seed: int) -> Xlstm: ...
+    def save(self, folder: Any) -> None: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def device(self) -> Device: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def is_of_bytes(self) -> bool: ...
+    def logits(self, tokens: list[list[int]], state: LmState | None, last: bool) -> tuple[Tensor, LmState]: ...
+    def evaluate(self, tokens: list[int], context: int, batch: int) -> tuple[float, int]: ...
+    def generate(
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, top_k: int, top_p: float, seed: int, stop: list[int]
+    ) -> Writing: ...
+
+@final
+class SamplerSession:
+    def __new__(cls, vocab_size: int) -> SamplerSession: ...
+    @property
+    def rows(self) -> list[int]: ...
+    def add(self, key: int, prompt: list[int], parameters: dict[str, Any]) -> None: ...
+    def remove(self, key: int) -> list[int]: ...
+    def output(self, key: int) -> list[int]: ...
+    def step(
+        self, logits: Any, rows: list[int] | None, device: Device | str | None
+    ) -> list[tuple[int, float, list[tuple[int, float]], str | None]]: ...
 
 @final
 class MetalKernel:

@@ -9,7 +9,6 @@ import pathlib
 import sys
 import textwrap
 
-import tilewright
 from tilewright import _registry
 
 HEADER = '''"""{title} Written by `python -m tilewright.stubs`: do not edit."""
@@ -20,16 +19,25 @@ INIT = '''from typing import Any, Final, Protocol, TypeVar
 
 from tilewright import {families}
 from tilewright import kernels as kernels
+from tilewright import linalg as linalg
+from tilewright import lm as lm
+from tilewright import sample as sample
+from tilewright import search as search
 from tilewright._native import CompileError as CompileError
 from tilewright._native import Device as Device
 from tilewright._native import DeviceError as DeviceError
 from tilewright._native import MetalKernel as MetalKernel
 from tilewright._native import NumericalError as NumericalError
+from tilewright._native import Stream as Stream
 from tilewright._native import Tensor as Tensor
 from tilewright._native import asarray as asarray
 from tilewright._native import devices as devices
 from tilewright._native import frombuffer as frombuffer
 from tilewright._native import metal_kernel as metal_kernel
+from tilewright.lm import LanguageModel as LanguageModel
+from tilewright.sample import Sampler as Sampler
+from tilewright.sample import SamplingParams as SamplingParams
+from tilewright.search import Index as Index
 
 DTYPES: Final[list[str]]
 __version__: Final[str]
@@ -50,10 +58,6 @@ FAMILY = '''from typing import Any, Generic, NamedTuple
 from tilewright import Array, Device
 
 '''
-
-
-def families():
-    return _registry.families(tilewright.kernels)
 
 
 def quoted(text, indent):
@@ -90,26 +94,32 @@ def function_stub(function):
     return stub
 
 
+def listed(source, names):
+    """Modules of a package by name, for who looks them up there; nothing where there are none."""
+    return f"from {source} import " + ", ".join(f"{name} as {name}" for name in sorted(names)) + "\n" if names else ""
+
+
 def written():
-    """The text of every stub by file name."""
-    named = families()
-    init = HEADER.format(title="The package.") + INIT.format(
-        families=", ".join(f"{name} as {name}" for name in sorted(named))
-    )
+    """The text of every stub by its path. A family that has a module written by hand is described under `kernels` alone."""
+    named = _registry.families()
+    hidden = {name for name in named if _registry.by_hand(name)}
+    plain = set(named) - hidden
     together = HEADER.format(title="Every kernel.") + "from collections.abc import Callable\nfrom typing import Any, Final\n\n"
-    together += "from tilewright import " + ", ".join(f"{name} as {name}" for name in sorted(named))
-    together += "\n\nALL: Final[dict[str, Callable[..., Any]]]\n"
-    texts = {"__init__.pyi": init, "kernels.pyi": together}
+    together += listed("tilewright", plain) + listed("tilewright.kernels", hidden)
+    together += "\nALL: Final[dict[str, Callable[..., Any]]]\n"
+    families = ", ".join(f"{name} as {name}" for name in sorted(plain))
+    texts = {"__init__.pyi": HEADER.format(title="The package.") + INIT.format(families=families), "kernels/__init__.pyi": together}
     for name, family in named.items():
         functions = [getattr(family, each) for each in family.__all__]
         stubs = [function_stub(function) for function in functions if hasattr(function, "kernel")]
-        texts[f"{name}.pyi"] = HEADER.format(title=f"The family {name}.") + FAMILY + "\n".join(stubs)
+        path = f"kernels/{name}.pyi" if name in hidden else f"{name}.pyi"
+        texts[path] = HEADER.format(title=f"The family {name}.") + FAMILY + "\n".join(stubs)
     return texts
 
 
 def stale(folder, texts):
     """The files that differ, are missing, or are of a family that is gone."""
-    kept = {path.name for path in folder.glob("*.pyi")} - {"_native.pyi"}
+    kept = {path.relative_to(folder).as_posix() for path in folder.rglob("*.pyi")} - {"_native.pyi"}
     wrong = [name for name, text in texts.items() if name not in kept or (folder / name).read_text("utf-8") != text]
     return sorted(wrong + list(kept - set(texts)))
 
@@ -128,6 +138,7 @@ def main():
     for name in wrong:
         path = options.folder / name
         if name in texts:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(texts[name], "utf-8")
         else:
             path.unlink()

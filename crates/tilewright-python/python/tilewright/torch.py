@@ -4,12 +4,14 @@
     h, c, n, m = mlstm_chunkwise(q, k, v, i, f, chunk=64)
     h.square().mean().backward()
 
-The gradients are kernels too (`soft_cap_bw`, `mlstm_chunkwise_bw`).
+The gradients are kernels too (`soft_cap_bw`, `mlstm_chunkwise_bw`). Every kernel of the registry that has one is here under its name: `rms_norm`,
+`multi_head_layer_norm`, `causal_conv`, `embedding`, `cross_entropy`, `glu`, ... with the arrays and arguments of `tilewright.kernels`.
 """
 
 import torch
 
 from tilewright import elementwise, mlstm
+from tilewright._gradients import plans
 
 __all__ = ["mlstm_chunkwise", "soft_cap"]
 
@@ -166,3 +168,88 @@ def mlstm_chunkwise(
     """
     c, n, m = state or (None, None, None)
     return _mlstm(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk)
+
+
+# The shapes of the outputs, for torch.compile, of kernels whose outputs are not as their first input is.
+_SHAPES = {
+    "embedding": lambda table, ids: [table.new_empty(*ids.shape, table.shape[-1])],
+    "cross_entropy": lambda logits, target: [logits.new_empty(target.shape, dtype=_wide(logits.dtype))],
+}
+
+
+def _wide(dtype):
+    return dtype if dtype == torch.float64 else torch.float32
+
+
+def _like_the_first(*inputs):
+    return [torch.empty_like(inputs[0], memory_format=torch.contiguous_format)]
+
+
+_KINDS = {bool: "bool", int: "float", float: "float", str: "str"}
+
+
+def _operator(plan):
+    """A kernel and its gradient as operators. Arguments are optional in the schema: None leaves the kernel's default."""
+    name, count = plan.name, len(plan.inputs)
+    arguments = [argument for argument, _, _ in plan.forward.kernel.arguments]
+    tensors = ", ".join(f"Tensor{'?' if optional else ''} {each}" for each, optional in zip(plan.inputs, plan.optional, strict=True))
+    settings = "".join(f", {_KINDS[type(default)]}? {each}=None" for each, default, _ in plan.forward.kernel.arguments)
+
+    def chosen(values):
+        # PyTorch leaves out what has its default at the end.
+        return {each: value for each, value in zip(arguments, values, strict=False) if value is not None}
+
+    def forward(*given):
+        return list(plan.run(_detached(*given[:count]), chosen(given[count:])))
+
+    def backward(inputs, outputs, gradients, wanted, *settings):
+        found = plan.differentiate(_detached(*inputs), _detached(*outputs), _detached(*gradients), chosen(settings))
+        return [found[at] for at in wanted]
+
+    operator = torch.library.custom_op(f"tilewright::{name}", forward, mutates_args=(), schema=f"({tensors}{settings}) -> Tensor[]")
+    shapes = _SHAPES.get(name, _like_the_first if len(plan.outputs) == 1 else None)
+    if shapes is not None:
+        operator.register_fake(lambda *given: shapes(*given[:count]))
+
+    schema = f"(Tensor?[] inputs, Tensor[] outputs, Tensor[] gradients, int[] wanted{settings}) -> Tensor[]"
+    derivative = torch.library.custom_op(f"tilewright::{name}_bw", backward, mutates_args=(), schema=schema)
+    derivative.register_fake(lambda inputs, outputs, gradients, wanted, *_: [_like_the_first(inputs[at])[0] for at in wanted])
+
+    def keep(ctx, inputs, output):
+        ctx.given, ctx.settings = len(inputs), inputs[count:]
+        absent = [None] * (count - len(inputs))
+        ctx.save_for_backward(*inputs[:count], *absent, *output)
+
+    def gradient(ctx, outer):
+        inputs, outputs = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        needed = [at for at in range(min(count, ctx.given)) if ctx.needs_input_grad[at]]
+        for at in needed:
+            if plan.gradients[at] is None:
+                raise plan.refuse(at)
+        # An output that the loss has nothing of.
+        outer = [torch.zeros_like(output) if each is None else each for each, output in zip(outer, outputs, strict=True)]
+        found = iter(derivative(list(inputs), list(outputs), outer, needed, *ctx.settings))
+        return tuple(next(found) if at in needed else None for at in range(ctx.given))
+
+    operator.register_autograd(gradient, setup_context=keep)
+
+    def function(*inputs, **keywords):
+        given = list(inputs) + [keywords.pop(each, None) for each in plan.inputs[len(inputs) :]]
+        values = [keywords.pop(each, None) for each in arguments]
+        if keywords or len(given) > count:
+            raise TypeError(f"{name}: takes {', '.join(plan.inputs + arguments)}")
+        # A whole number is a float to the schema.
+        values = [float(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in values]
+        outputs = operator(*given, *values)
+        return outputs[0] if len(plan.outputs) == 1 else plan.forward.kernel.result(*outputs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{plan.forward.__doc__}\n\nWith gradients by {', '.join(plan.inputs[at] for at in range(count) if plan.gradients[at] is not None)}."
+    return function
+
+
+for _name, _plan in plans().items():
+    # These two have operators of their own above; the other forms of the mLSTM have its gradient through `mlstm_chunkwise`.
+    if _name not in ("soft_cap", "mlstm_chunkwise", "mlstm_parallel"):
+        globals()[_name] = _operator(_plan)
+        __all__.append(_name)

@@ -19,7 +19,7 @@ static RETIRED: Mutex<Vec<(Vec<CudaEvent>, Owner)>> = Mutex::new(Vec::new());
 /// Keeps `owner` until what `users` were asked to do so far is done. Nothing waits for that: owners go when a later call finds them idle.
 pub(super) fn retire(users: &[Arc<RawStream>], owner: Owner) {
     // After a device fault nothing works on the memory any more.
-    let Ok(events) = users.iter().map(|user| user.record()).collect::<Result<Vec<_>>>() else { return };
+    let Ok(events) = users.iter().map(|user| user.mark()).collect::<Result<Vec<_>>>() else { return };
     RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push((events, owner));
     sweep();
 }
@@ -49,7 +49,7 @@ impl CudaStream {
     /// # Safety
     /// The handle is live.
     pub unsafe fn precede(&self, other: u64) -> Result<()> {
-        let event = self.0.record()?;
+        let event = self.0.mark()?;
         // SAFETY: both live; the driver keeps what it needs of the event.
         let waits = unsafe { sys::cuStreamWaitEvent(other as sys::CUstream, event.raw, 0) };
         check(self.0.context.ordinal, "wait", waits)
@@ -60,7 +60,7 @@ impl CudaStream {
     /// # Safety
     /// The handle is live.
     pub unsafe fn follow(&self, other: u64) -> Result<()> {
-        let event = self.0.event()?;
+        let event = self.0.untimed_event()?;
         // SAFETY: both live.
         let recorded = unsafe { sys::cuEventRecord(event.raw, other as sys::CUstream) };
         check(self.0.context.ordinal, "wait", recorded)?;

@@ -76,15 +76,32 @@ impl RawStream {
 
     /// An event that is not recorded yet.
     pub(super) fn event(&self) -> Result<CudaEvent> {
+        self.event_with(0)
+    }
+
+    /// An event that orders streams and tells no time: recording it and waiting for it cost less.
+    pub(super) fn untimed_event(&self) -> Result<CudaEvent> {
+        self.event_with(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as u32)
+    }
+
+    fn event_with(&self, flags: u32) -> Result<CudaEvent> {
         self.context.bind()?;
         let mut raw = std::ptr::null_mut();
         // SAFETY: writes one event handle.
-        check(self.context.ordinal, "record", unsafe { sys::cuEventCreate(&mut raw, 0) })?;
+        check(self.context.ordinal, "record", unsafe { sys::cuEventCreate(&mut raw, flags) })?;
         Ok(CudaEvent { context: self.context.clone(), raw })
     }
 
     pub(super) fn record(&self) -> Result<CudaEvent> {
-        let event = self.event()?;
+        self.recorded(self.event()?)
+    }
+
+    /// The present end of the queue, for another stream to wait for.
+    pub(super) fn mark(&self) -> Result<CudaEvent> {
+        self.recorded(self.untimed_event()?)
+    }
+
+    fn recorded(&self, event: CudaEvent) -> Result<CudaEvent> {
         // SAFETY: both live.
         check(self.context.ordinal, "record", unsafe { sys::cuEventRecord(event.raw, self.raw) })?;
         Ok(event)
@@ -98,7 +115,7 @@ impl RawStream {
 
     /// Orders what comes after the other stream's work so far.
     pub(super) fn wait_for(&self, other: &RawStream) -> Result<()> {
-        self.wait_event(&other.record()?)
+        self.wait_event(&other.mark()?)
     }
 
     fn remember(&self, name: &Arc<str>) {

@@ -1,8 +1,0 @@
-"""Every kernel. Written by `python -m tilewright.stubs`: do not edit."""
-
-from collections.abc import Callable
-from typing import Any, Final
-
-from tilewright import cache as cache, conv as conv, elementwise as elementwise, gather as gather, gemm as gemm, gram_schmidt as gram_schmidt, linalg as linalg, mlstm as mlstm, norm as norm, pack as pack, reduce as reduce, sample as sample, search as search
-
-ALL: Final[dict[str, Callable[..., Any]]]

@@ -1,0 +1,27 @@
+"""The tour, on the package's own sources."""
+
+import pathlib
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from tilewright import tour
+
+SOURCES = pathlib.Path(tour.__file__).parent
+
+
+def test_the_tour_finds_and_draws(tmp_path, capsys):
+    tour.main([str(SOURCES), "--query", "the gradient of a kernel by autograd", "--plot", str(tmp_path / "tour.svg")])
+    said = capsys.readouterr().out
+    assert "search: nearest passages" in said and "torch.py" in said
+    drawing = ElementTree.parse(tmp_path / "tour.svg").getroot()
+    assert sum(each.tag.endswith("circle") for each in drawing) > 13
+    for line in said.splitlines():
+        if " error " in line:
+            assert float(line.rsplit(" ", 1)[1]) < 1e-4, line
+
+
+def test_too_little_text_is_told(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tour.main([str(tmp_path)])
+    assert "expected at least 8" in capsys.readouterr().err

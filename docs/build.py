@@ -1,0 +1,138 @@
+"""Builds the site: runs every Python example of the pages, writes the reference, a page per family and the speed tables, then calls mkdocs.
+
+    pip install numpy mkdocs-material; python docs/build.py [--no-site]
+
+Needs the package `tilewright`. An example that fails fails the build; one whose block is marked `python norun` is for machines that have more.
+"""
+
+import csv
+import inspect
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import os
+
+import tilewright
+from tilewright import _registry, linalg, lm, sample, search
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent
+OUT = HERE / "generated"
+BLOCK = re.compile(r"^```python( norun)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def run_examples(page):
+    """Runs the blocks of a page one after another, as a reader would."""
+    scope = {"__name__": page.stem}
+    for number, (norun, code) in enumerate(BLOCK.findall(page.read_text("utf-8")), 1):
+        if not norun:
+            exec(compile(code, f"{page.relative_to(HERE)} block {number}", "exec"), scope)
+
+
+def escaped(text):
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def family_page(name, family):
+    lines = [f"# {name}", ""]
+    if _registry.by_hand(name):
+        lines += [f"The kernels of `tilewright.kernels.{name}`; [`tilewright.{name}`](../reference/{name}.md) is made of them.", ""]
+    for each in family.__all__:
+        function = getattr(family, each)
+        if not hasattr(function, "kernel"):
+            continue
+        kernel = function.kernel
+        lines += [f"## {each}", "", "```text", kernel.math, "```", "", "| | name | shape |", "|---|---|---|"]
+        for kind, slots in (("in", kernel.inputs), ("out", kernel.outputs)):
+            for slot, shape, optional in slots:
+                lines.append(f"| {kind} | `{slot}` | `{escaped(shape)}`{', optional' if optional else ''} |")
+        if kernel.arguments:
+            lines += ["", "| argument | default | meaning |", "|---|---|---|"]
+            lines += [f"| `{argument}` | `{default!r}` | {escaped(doc)} |" for argument, default, doc in kernel.arguments]
+        lines += ["", f"Dtypes: {', '.join(kernel.dtypes)}.", ""]
+    return "\n".join(lines)
+
+
+def documented(name, value, level):
+    try:
+        signature = f"{name}{inspect.signature(value)}"
+    except (TypeError, ValueError):
+        signature = name
+    lines = [f"{'#' * level} {name}", "", "```python", signature, "```", "", inspect.getdoc(value) or "", ""]
+    if inspect.isclass(value):
+        for member, what in vars(value).items():
+            if member.startswith("_") or not (callable(what) or isinstance(what, (property, staticmethod, classmethod)) or inspect.isdatadescriptor(what)):
+                continue
+            lines += documented(f"{name}.{member}", getattr(value, member), level + 1)
+    return lines
+
+
+def reference_page(name, module, names):
+    lines = [f"# {name}", "", inspect.getdoc(module) or "", ""]
+    # Indented examples of docstrings are code to Markdown as they are.
+    for each in names:
+        value = getattr(module, each)
+        if not hasattr(value, "kernel"):
+            lines += documented(each, value, 2)
+    return "\n".join(lines)
+
+
+def speed_page():
+    lines = ["# Speed", "", "Judged right, then timed, beside the best peer in the same run. A ratio above 1 means that the best peer took longer.", ""]
+    for folder in sorted((ROOT / "bench" / "record").iterdir()):
+        record = max(folder.glob("*.csv"))
+        with record.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["verdict"] == "pass"]
+        time = lambda row: float(row["device_median_ms"] or row["wall_median_ms"])
+        lines += [f"## {folder.name}, {record.stem}", "", "| kernel | case | variant | ms | best peer | ms | ratio |", "|---|---|---|---|---|---|---|"]
+        for row in (row for row in rows if row["role"] == "ours"):
+            peers = [peer for peer in rows if peer["role"] == "peer" and (peer["kernel"], peer["case"]) == (row["kernel"], row["case"])]
+            best = min(peers, key=time, default=None)
+            against = f"{best['variant']} | {time(best):.4g} | {time(best) / time(row):.2f}" if best else "– | – | –"
+            lines.append(f"| {row['kernel']} | {row['case']} | {row['variant']} | {time(row):.4g} | {against} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main():
+    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.copytree(HERE / "pages", OUT)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        for page in sorted((HERE / "pages").rglob("*.md")):
+            run_examples(page)
+        os.chdir(HERE)
+    for path in OUT.rglob("*.md"):
+        path.write_text(path.read_text("utf-8").replace("```python norun", "```python"), "utf-8")
+    written = {"speed.md": speed_page()}
+    for name, family in _registry.families().items():
+        written[f"kernels/{name}.md"] = family_page(name, family)
+    for name, module in (("linalg", linalg), ("search", search), ("sample", sample), ("lm", lm)):
+        written[f"reference/{name}.md"] = reference_page(f"tilewright.{name}", module, module.__all__)
+    front = [name for name in tilewright.__all__ if not inspect.ismodule(getattr(tilewright, name)) and callable(getattr(tilewright, name))]
+    written["reference/tilewright.md"] = reference_page("tilewright", tilewright, sorted(front))
+    for name, text in written.items():
+        path = OUT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    print(f"{len(written)} pages written")
+    if "--no-site" in sys.argv:
+        return 0
+    config = (HERE / "mkdocs.yml").read_text("utf-8")
+    for section in ("reference", "kernels"):
+        pages = "".join(f"\n      - {name.removesuffix('.md')}" for name in sorted(written) if name.startswith(section + "/"))
+        config = re.sub(rf"(- \w+): {section}$", lambda match: match[1] + ":" + pages.replace("- " + section, "- " + section), config, flags=re.MULTILINE)
+    config = re.sub(r"^(      - )((?:reference|kernels)/(\w+))$", r"\1\3: \2.md", config, flags=re.MULTILINE)
+    made = HERE / "generated.yml"
+    made.write_text(config, "utf-8")
+    try:
+        return subprocess.run([sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(made)], check=False).returncode
+    finally:
+        made.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
