@@ -88,6 +88,11 @@ pub static KERNELS: &[&dyn Kernel] = &[
     search::flat_scan_topk::KERNEL,
     search::ivf_scan_topk::KERNEL,
     search::kmeans::KERNEL,
+    search::pq_encode::KERNEL,
+    search::pq_lut::KERNEL,
+    search::pq_scan::KERNEL,
+    search::pq_train::KERNEL,
+    search::rerank::KERNEL,
     search::topk_merge::KERNEL,
 ];
 

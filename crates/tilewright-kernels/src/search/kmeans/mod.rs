@@ -41,7 +41,7 @@
 mod cases;
 mod cpu;
 mod gpu;
-mod reference;
+pub(in crate::search) mod reference;
 mod start;
 #[cfg(test)]
 mod tests;
