@@ -113,7 +113,7 @@ impl Kernel for Registered {
         }
         let offsets = Tensor::from_vec(cuts, [nlist + 1])?;
         let mut inputs = vec![tables, codes, offsets, Tensor::from_vec(probes, [b, nprobe])?];
-        if case.data != "" {
+        if !case.data.is_empty() {
             let plain = if Samples::exact(case.data) { "integers" } else { "" };
             let mut plain = Samples::new(&Case { data: plain, seed: case.seed + 1, ..case.clone() });
             inputs.push(plain.vectors(b, nprobe.max(1))?.slice(1, 0..nprobe)?.to_host()?);
