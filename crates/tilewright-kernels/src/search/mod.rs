@@ -4,6 +4,9 @@
 //! - [`ivf_scan_topk()`]: the `k` nearest of the rows of chosen lists.
 //! - [`topk_merge()`]: one result of several.
 //! - [`kmeans()`]: centroids of the rows.
+//! - [`pq_train()`], [`pq_encode()`], [`pq_lut()`], [`pq_scan()`]: product quantisation, codes of one or half a byte for each part of a vector.
+//! - [`rerank()`]: the nearest of a few rows for each query, exactly.
+//! - [`block_codes`], [`row_codes`]: codes as scans read them, and as they are made.
 //!
 //! A distance is small where two vectors are near, whatever the [`Metric`]. Results are in the order of (distance, id), NaN after all
 //! numbers; where there are fewer rows than asked for, (infinity, -1) fills up.
@@ -11,22 +14,37 @@
 pub mod flat_scan_topk;
 pub mod ivf_scan_topk;
 pub mod kmeans;
+pub mod pq_encode;
+pub mod pq_lut;
+pub mod pq_scan;
+pub mod pq_train;
+pub mod rerank;
 pub mod topk_merge;
 
 mod best;
+mod codes;
 mod cuda;
 mod device;
 mod exact;
 mod judge;
 mod lanes;
+mod lookup;
 mod metric;
+mod product;
+mod rivals;
 mod samples;
 mod scan;
 mod tile;
 mod vectors;
 
+pub use codes::{BLOCK, block_codes, row_codes};
 pub use flat_scan_topk::{FlatScanTopk, flat_scan_topk};
 pub use ivf_scan_topk::{IvfScanTopk, ivf_scan_topk};
 pub use kmeans::{Kmeans, Start, kmeans};
 pub use metric::Metric;
+pub use pq_encode::pq_encode;
+pub use pq_lut::{PqLut, pq_lut};
+pub use pq_scan::{Coded, PqScan, pq_scan};
+pub use pq_train::{PqTrain, pq_train};
+pub use rerank::{Rerank, rerank};
 pub use topk_merge::{TopkMerge, topk_merge};

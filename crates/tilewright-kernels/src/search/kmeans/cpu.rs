@@ -9,9 +9,10 @@ use super::start::{draw, restarts};
 use super::{Kmeans, NAME, Start};
 use crate::search::Metric;
 use crate::search::exact;
-use crate::search::lanes::{Lanes, Task, WIDEST, dispatch};
+use crate::search::lanes::{Lanes, Task, dispatch};
+use crate::search::rivals::Rivals;
 use crate::search::scan::Stored;
-use crate::search::tile::{self, Pack, dots, unrolled};
+use crate::search::tile;
 use crate::search::vectors::with_vectors;
 
 /// Stretches of rows that are summed by themselves, at most: work for as many threads.
@@ -263,32 +264,13 @@ struct Assign<'a, T> {
     labels: &'a mut [i64],
 }
 
-/// Some centroids side by side, and what their products become scores with.
-struct Rivals {
-    pack: Pack,
-    /// |c|²/2; infinity in lanes without a centroid.
-    halves: Vec<f32>,
-    /// Their numbers.
-    numbers: Vec<f32>,
-}
-
 impl<T: Stored> Task for Assign<'_, T> {
     type Output = Sums;
 
     #[inline(always)]
     fn run<L: Lanes, const ROWS: usize>(self, lanes: L) -> Sums {
         let d = self.d;
-        let rivals: Vec<Rivals> = Pack::all(L::WIDTH, self.centroids, d, self.every)
-            .into_iter()
-            .map(|pack| {
-                let squared = |&c: &u32| tile::squared_length(lanes, &self.centroids[c as usize * d..][..d]);
-                let mut halves: Vec<f32> = pack.members.iter().map(|c| 0.5 * squared(c)).collect();
-                let mut numbers: Vec<f32> = pack.members.iter().map(|&c| c as f32).collect();
-                halves.resize(pack.vectors * L::WIDTH, f32::INFINITY);
-                numbers.resize(pack.vectors * L::WIDTH, 0.0);
-                Rivals { pack, halves, numbers }
-            })
-            .collect();
+        let rivals = Rivals::all(lanes, self.centroids, d, self.every);
         let k = self.every.len();
         let mut all = Sums { sums: vec![0.0; k * d], counts: vec![0; k] };
         let (mut wide, mut tail) = (Vec::new(), Vec::new());
@@ -304,19 +286,8 @@ impl<T: Stored> Task for Assign<'_, T> {
                     tail.resize(ROWS * d, 0.0);
                     &tail
                 };
-                let mut least = [lanes.splat(f32::INFINITY); ROWS];
-                let mut marked = [lanes.splat(0.0); ROWS];
-                for rivals in &rivals {
-                    match rivals.pack.vectors {
-                        1 => compare::<L, ROWS, 1>(lanes, block, d, rivals, &mut least, &mut marked),
-                        2 => compare::<L, ROWS, 2>(lanes, block, d, rivals, &mut least, &mut marked),
-                        _ => compare::<L, ROWS, 3>(lanes, block, d, rivals, &mut least, &mut marked),
-                    }
-                }
-                for ((row, label), (least, marked)) in
-                    rows.chunks_exact(d).zip(labels).zip(least.into_iter().zip(marked))
-                {
-                    let c = winner::<L>(lanes.array(least), lanes.array(marked));
+                let nearest = Rivals::nearest::<L, ROWS>(lanes, &rivals, block, d);
+                for ((row, label), (c, _)) in rows.chunks_exact(d).zip(labels).zip(nearest) {
                     *label = c as i64;
                     all.counts[c] += 1;
                     let sums = &mut all.sums[c * d..(c + 1) * d];
@@ -326,36 +297,4 @@ impl<T: Stored> Task for Assign<'_, T> {
         }
         all
     }
-}
-
-#[inline(always)]
-fn compare<L: Lanes, const ROWS: usize, const N: usize>(
-    lanes: L,
-    rows: &[f32],
-    d: usize,
-    rivals: &Rivals,
-    least: &mut [L::V; ROWS],
-    marked: &mut [L::V; ROWS],
-) {
-    let sums = dots::<L, ROWS, N>(lanes, rows, d, &rivals.pack);
-    unrolled!(n < N, {
-        let half = lanes.load(&rivals.halves[n * L::WIDTH..]);
-        let number = lanes.load(&rivals.numbers[n * L::WIDTH..]);
-        unrolled!(r < ROWS, {
-            lanes.keep_less(lanes.sub(half, sums[r][n]), number, &mut least[r], &mut marked[r]);
-        });
-    });
-}
-
-/// The number of the least score, the lowest among equals.
-#[inline(always)]
-fn winner<L: Lanes>(least: [f32; WIDEST], marked: [f32; WIDEST]) -> usize {
-    let mut best = (least[0], marked[0]);
-    for lane in 1..L::WIDTH {
-        let other = (least[lane], marked[lane]);
-        if other.0 < best.0 || other.0 == best.0 && other.1 < best.1 {
-            best = other;
-        }
-    }
-    best.1 as usize
 }

@@ -51,7 +51,7 @@ mod cases;
 mod cpu;
 mod cuda;
 mod gpu;
-mod reference;
+pub(in crate::search) mod reference;
 mod start;
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,18 @@
 use rayon::prelude::*;
 
 /// Centroids, the sums of the absolute terms of each element, and the labels that made them.
-pub(super) struct Clusters {
-    pub(super) centroids: Vec<Vec<f64>>,
-    pub(super) magnitudes: Vec<Vec<f64>>,
-    pub(super) labels: Vec<i64>,
+pub(in crate::search) struct Clusters {
+    pub(in crate::search) centroids: Vec<Vec<f64>>,
+    pub(in crate::search) magnitudes: Vec<Vec<f64>>,
+    pub(in crate::search) labels: Vec<i64>,
 }
 
-pub(super) fn lloyd(x: &[Vec<f64>], initial: &[Vec<f64>], iterations: usize, spherical: bool) -> Clusters {
+pub(in crate::search) fn lloyd(
+    x: &[Vec<f64>],
+    initial: &[Vec<f64>],
+    iterations: usize,
+    spherical: bool,
+) -> Clusters {
     let mut centroids = initial.to_vec();
     let mut magnitudes = vec![vec![0.0; initial[0].len()]; initial.len()];
     if spherical {

@@ -1,0 +1,337 @@
+//! Sums of table entries for the 64 rows of a block at a time, in vector registers: what a scan of codes drops rows by.
+//!
+//! A table's entries become bytes, rounded down in steps of a common size from the table's least entry. So `least + step * sum of bytes` is never above
+//! the sum of the entries, and a row for which even that is above the bound is certainly not among the best. Sums of two bytes stop at 255, which keeps
+//! that true. Sixteen entries are one register that `vpshufb` looks up in, 256 are four for `vpermi2b` (AVX-512 VBMI).
+
+use super::codes::BLOCK;
+
+/// The tables of one query as bytes.
+pub(super) struct Steps {
+    /// For 256 words `[2 ceil(m / 2), 256]`, for 16 words `[2 ceil(m / 2), 16]`; zeros where there is no table.
+    entries: Vec<u8>,
+    words: usize,
+    /// The bytes of a code.
+    bytes: usize,
+    /// The sum of the tables' least entries.
+    pub(super) least: f64,
+    /// Never more than what one step of a byte stands for.
+    pub(super) step: f32,
+    /// How far roundings may lift what should be below.
+    pub(super) slack: f64,
+}
+
+impl Steps {
+    pub(super) fn of(table: &[f32], m: usize, words: usize) -> Self {
+        let even = m.next_multiple_of(2);
+        let bytes = super::product::bytes(m, words);
+        let mut steps =
+            Self { entries: vec![0; even * words], words, bytes, least: 0.0, step: 0.0, slack: 0.0 };
+        let ranges: Vec<(f32, f32)> = table.chunks_exact(words).map(range).collect();
+        let widest = ranges.iter().fold(0.0f32, |widest, (low, high)| widest.max(high - low));
+        let total: f64 = ranges.iter().map(|(low, high)| f64::from(high - low)).sum();
+        steps.least = ranges.iter().map(|(low, _)| f64::from(*low)).sum();
+        // All sums of bytes fit 16 bits.
+        let step = (f64::from(widest) / 255.0).max(total / 65_000.0) as f32;
+        if !steps.least.is_finite() || !step.is_finite() || step < 1e-30 || table.iter().any(|x| x.is_nan()) {
+            // Nothing is below such a bound: every row passes.
+            steps.least = f64::NEG_INFINITY;
+            return steps;
+        }
+        let inverse = 1.0 / step;
+        for ((to, from), (low, _)) in
+            steps.entries.chunks_exact_mut(words).zip(table.chunks_exact(words)).zip(ranges)
+        {
+            to.iter_mut().zip(from).for_each(|(to, &from)| *to = ((from - low) * inverse) as u8);
+        }
+        steps.step = step;
+        // A difference, the reciprocal, and the product are each off by a rounding, of at most 256 steps; and the f32 sum of three after them.
+        steps.slack = m as f64 * f64::from(step) * 256.0 * 4.0 * f64::from(f32::EPSILON);
+        steps
+    }
+}
+
+fn range(table: &[f32]) -> (f32, f32) {
+    table.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)))
+}
+
+/// A way to look up.
+pub(super) trait Lookups: Copy {
+    /// The sums of the bytes that the codes `[bytes, 64]` of a block name.
+    fn sums(self, codes: &[u8], steps: &Steps, sums: &mut [u16; BLOCK]);
+
+    /// A bit for each row where `bias + step * sum > limit` does not hold, NaN included.
+    #[inline(always)]
+    fn passing(self, sums: &[u16; BLOCK], biases: &[f32; BLOCK], step: f32, limit: f32) -> u64 {
+        let mut passing = 0;
+        for (row, (&sum, &bias)) in sums.iter().zip(biases).enumerate() {
+            let above = f64::from(bias) + f64::from(step) * f64::from(sum) > f64::from(limit);
+            passing |= u64::from(!above) << row;
+        }
+        passing
+    }
+}
+
+/// Work that is written over [`Lookups`].
+pub(super) trait Task {
+    /// What it gives.
+    type Output;
+    /// Runs it.
+    fn run<L: Lookups>(self, lookups: L) -> Self::Output;
+}
+
+/// Runs a task with the widest registers that this machine has.
+pub(super) fn dispatch<T: Task>(task: T) -> T::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if let Some(lookups) = x86::Avx512::found() {
+            return lookups.dispatch(task);
+        }
+        if let Some(lookups) = x86::Avx2::found() {
+            return lookups.dispatch(task);
+        }
+    }
+    task.run(Plain)
+}
+
+/// One entry after another.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Lookups for Plain {
+    #[inline(always)]
+    fn sums(self, codes: &[u8], steps: &Steps, sums: &mut [u16; BLOCK]) {
+        sums.fill(0);
+        let (nibbles, w) = (steps.words == 16, steps.words);
+        for pair in 0..steps.entries.len() / (2 * w) {
+            let (low, high) = steps.entries[2 * pair * w..2 * (pair + 1) * w].split_at(w);
+            let first = &codes[if nibbles { pair } else { 2 * pair } * BLOCK..][..BLOCK];
+            let second =
+                if nibbles { None } else { codes.get((2 * pair + 1) * BLOCK..(2 * pair + 2) * BLOCK) };
+            for (row, (sum, &code)) in sums.iter_mut().zip(first).enumerate() {
+                let (a, b) = if nibbles {
+                    (low[usize::from(code & 15)], high[usize::from(code >> 4)])
+                } else {
+                    (low[usize::from(code)], second.map_or(0, |codes| high[usize::from(codes[row])]))
+                };
+                *sum += u16::from(a.saturating_add(b));
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{BLOCK, Lookups, Plain, Steps, Task};
+
+    /// A proof that the machine has AVX2: nothing else makes one.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx2(());
+
+    impl Avx2 {
+        pub(super) fn found() -> Option<Self> {
+            is_x86_feature_detected!("avx2").then_some(Avx2(()))
+        }
+
+        pub(super) fn dispatch<T: Task>(self, task: T) -> T::Output {
+            #[target_feature(enable = "avx2")]
+            fn inside<T: Task>(task: T, lookups: Avx2) -> T::Output {
+                task.run(lookups)
+            }
+            // SAFETY: `self` exists, so the machine has AVX2.
+            unsafe { inside(task, self) }
+        }
+    }
+
+    impl Lookups for Avx2 {
+        #[inline(always)]
+        fn sums(self, codes: &[u8], steps: &Steps, sums: &mut [u16; BLOCK]) {
+            if steps.words != 16 {
+                // 256 entries do not fit the registers.
+                return Plain.sums(codes, steps, sums);
+            }
+            assert!(codes.len() == steps.bytes * BLOCK && steps.entries.len() == 32 * steps.bytes);
+            // SAFETY: `self` exists, so the machine has AVX2; byte `j` of two times 32 rows and two tables of 16 are read, as many as asserted, and
+            // 16 sums are written four times.
+            unsafe {
+                let (low, first) = (_mm256_set1_epi8(15), _mm256_set1_epi16(255));
+                for half in 0..2 {
+                    // Sums of the rows with even numbers, and of those with odd ones.
+                    let mut parity = [_mm256_setzero_si256(); 2];
+                    for j in 0..steps.bytes {
+                        let code = _mm256_loadu_si256(codes.as_ptr().add(j * BLOCK + 32 * half).cast());
+                        let table = steps.entries.as_ptr().add(32 * j);
+                        let tables = [0, 16]
+                            .map(|at| _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(at).cast())));
+                        let a = _mm256_shuffle_epi8(tables[0], _mm256_and_si256(code, low));
+                        let code = _mm256_and_si256(_mm256_srli_epi16::<4>(code), low);
+                        let pair = _mm256_adds_epu8(a, _mm256_shuffle_epi8(tables[1], code));
+                        parity[0] = _mm256_add_epi16(parity[0], _mm256_and_si256(pair, first));
+                        parity[1] = _mm256_add_epi16(parity[1], _mm256_srli_epi16::<8>(pair));
+                    }
+                    // Rows 0..8 and 16..24 of this half, and 8..16 and 24..32.
+                    let left = _mm256_unpacklo_epi16(parity[0], parity[1]);
+                    let right = _mm256_unpackhi_epi16(parity[0], parity[1]);
+                    let to: *mut __m256i = sums.as_mut_ptr().add(32 * half).cast();
+                    _mm256_storeu_si256(to, _mm256_permute2x128_si256::<0x20>(left, right));
+                    _mm256_storeu_si256(to.add(1), _mm256_permute2x128_si256::<0x31>(left, right));
+                }
+            }
+        }
+    }
+
+    /// A proof that the machine has AVX-512 with byte permutations: nothing else makes one.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx512(());
+
+    impl Avx512 {
+        pub(super) fn found() -> Option<Self> {
+            let all = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma");
+            all.then_some(Avx512(()))
+        }
+
+        pub(super) fn dispatch<T: Task>(self, task: T) -> T::Output {
+            #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2,fma")]
+            fn inside<T: Task>(task: T, lookups: Avx512) -> T::Output {
+                task.run(lookups)
+            }
+            // SAFETY: `self` exists, so the machine has these features.
+            unsafe { inside(task, self) }
+        }
+    }
+
+    /// The bytes of 64 codes in a table of 256.
+    ///
+    /// # Safety
+    /// The machine has AVX-512 with byte permutations, and 256 bytes can be read from `table` on.
+    #[inline(always)]
+    unsafe fn wide(code: __m512i, table: *const u8) -> __m512i {
+        // SAFETY: as the caller says.
+        unsafe {
+            let part = |at: usize| _mm512_maskz_loadu_epi8(u64::MAX, table.add(64 * at).cast());
+            let low = _mm512_permutex2var_epi8(part(0), code, part(1));
+            let high = _mm512_permutex2var_epi8(part(2), code, part(3));
+            _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high)
+        }
+    }
+
+    impl Lookups for Avx512 {
+        #[inline(always)]
+        fn sums(self, codes: &[u8], steps: &Steps, sums: &mut [u16; BLOCK]) {
+            let pairs = steps.entries.len() / (2 * steps.words);
+            assert!(codes.len() == steps.bytes * BLOCK);
+            assert!(if steps.words == 16 { pairs == steps.bytes } else { pairs == steps.bytes.div_ceil(2) });
+            // SAFETY: `self` exists, so the machine has these features; 64 rows of each of the code's bytes, and the tables of each pair, are read, as
+            // many as asserted, and 32 sums are written twice.
+            unsafe {
+                let low = _mm512_set1_epi8(15);
+                let load = |j: usize| _mm512_maskz_loadu_epi8(u64::MAX, codes.as_ptr().add(j * BLOCK).cast());
+                // Whole words of two rows' bytes, and the odd rows' alone.
+                let (mut both, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+                for pair in 0..pairs {
+                    let table = steps.entries.as_ptr().add(2 * pair * steps.words);
+                    let sum = if steps.words == 16 {
+                        let code = load(pair);
+                        let tables =
+                            [0, 16].map(|at| _mm512_broadcast_i32x4(_mm_loadu_si128(table.add(at).cast())));
+                        let a = _mm512_shuffle_epi8(tables[0], _mm512_and_si512(code, low));
+                        let code = _mm512_and_si512(_mm512_srli_epi16::<4>(code), low);
+                        _mm512_adds_epu8(a, _mm512_shuffle_epi8(tables[1], code))
+                    } else {
+                        let a = wide(load(2 * pair), table);
+                        if 2 * pair + 1 < steps.bytes {
+                            _mm512_adds_epu8(a, wide(load(2 * pair + 1), table.add(256)))
+                        } else {
+                            a
+                        }
+                    };
+                    both = _mm512_add_epi16(both, sum);
+                    odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
+                }
+                let even = _mm512_sub_epi16(both, _mm512_slli_epi16::<8>(odd));
+                // 128 bits of rows 16 q .. 16 q + 8 each, and of the eight after them.
+                let (left, right) = (_mm512_unpacklo_epi16(even, odd), _mm512_unpackhi_epi16(even, odd));
+                let first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+                let second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+                let to = sums.as_mut_ptr();
+                _mm512_storeu_si512(to.cast(), _mm512_permutex2var_epi64(left, first, right));
+                _mm512_storeu_si512(to.add(32).cast(), _mm512_permutex2var_epi64(left, second, right));
+            }
+        }
+
+        #[inline(always)]
+        fn passing(self, sums: &[u16; BLOCK], biases: &[f32; BLOCK], step: f32, limit: f32) -> u64 {
+            let mut passing = 0;
+            for part in 0..4 {
+                // SAFETY: as above; 16 of 64 sums and biases are read four times.
+                unsafe {
+                    let sum = _mm256_loadu_si256(sums.as_ptr().add(16 * part).cast());
+                    let sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(sum));
+                    let bias = _mm512_maskz_loadu_ps(u16::MAX, biases.as_ptr().add(16 * part));
+                    // One rounding, in the order of the numbers: what is not above the limit stays so.
+                    let value = _mm512_fmadd_ps(sum, _mm512_set1_ps(step), bias);
+                    let mask = _mm512_cmp_ps_mask::<_CMP_NGT_UQ>(value, _mm512_set1_ps(limit));
+                    passing |= u64::from(mask) << (16 * part);
+                }
+            }
+            passing
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// Bytes without structure.
+        fn bytes(count: usize, mut state: u32) -> Vec<u8> {
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            };
+            (0..count).map(|_| next()).collect()
+        }
+
+        #[test]
+        fn every_way_to_look_up_finds_the_same_sums() {
+            for (m, words) in [(1, 16), (2, 16), (7, 16), (32, 16), (1, 256), (2, 256), (9, 256), (32, 256)] {
+                let table: Vec<f32> = bytes(m * words, 7).iter().map(|&x| f32::from(x) - 99.0).collect();
+                let steps = Steps::of(&table, m, words);
+                let mut codes = bytes(steps.bytes * BLOCK, m as u32);
+                if words == 16 && m % 2 == 1 {
+                    codes[(steps.bytes - 1) * BLOCK..].iter_mut().for_each(|code| *code &= 15);
+                }
+                let mut expected = [0; BLOCK];
+                Plain.sums(&codes, &steps, &mut expected);
+                let biases: [f32; BLOCK] = std::array::from_fn(|row| row as f32 * 3.0 - 50.0);
+                let limit = f32::from(expected[3]) * steps.step + biases[3];
+                let passing = Plain.passing(&expected, &biases, steps.step, limit);
+                assert!(passing >> 3 & 1 == 1);
+                if let Some(lookups) = Avx2::found() {
+                    let mut sums = [1; BLOCK];
+                    lookups.sums(&codes, &steps, &mut sums);
+                    assert_eq!(sums, expected, "AVX2, {m} of {words}");
+                }
+                if let Some(lookups) = Avx512::found() {
+                    let mut sums = [1; BLOCK];
+                    lookups.sums(&codes, &steps, &mut sums);
+                    assert_eq!(sums, expected, "AVX-512, {m} of {words}");
+                    let own = lookups.passing(&sums, &biases, steps.step, limit);
+                    assert_eq!(own | passing, own, "AVX-512 drops what may be near");
+                }
+                // Never above what they stand for.
+                for (row, &sum) in expected.iter().enumerate() {
+                    let word = |j| crate::search::product::word(words, j, |i| codes[i * BLOCK + row]);
+                    let exact: f64 = (0..m).map(|j| f64::from(table[j * words + word(j)])).sum();
+                    let bound = steps.least + f64::from(steps.step) * f64::from(sum) - steps.slack;
+                    assert!(bound <= exact && exact - bound <= 256.0 * m as f64 * f64::from(steps.step));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+// Entries of tables that fit a threadgroup's memory beside a selection.
+constant constexpr uint HELD = 3072;
+
+// The sum of the entries that the codes of one row name; `own` is the row's first byte, and 64 rows lie side by side.
+template <int WORDS, typename Table>
+float entries_of(Table tables, const device uchar* own, uint m) {
+    float sum = 0;
+    for (uint j = 0; j < m; ++j) {
+        const uint code = own[WORDS == 16 ? j / 2 * 64 : j * 64];
+        const uint word = WORDS == 16 ? (code >> (j % 2 * 4)) & 15u : code;
+        sum += tables[j * WORDS + word];
+    }
+    return sum;
+}
+
+// A candidate: the complement of the distance's key above the complement of the id. The larger word is the nearer row, 0 is none, and NaN is
+// before none and after everything else.
+inline ulong candidate_near(float distance, uint id) {
+    const uint key = distance != distance ? ~0u : key_of(distance);
+    return (ulong(~key) << 32) | ulong(~id);
+}
