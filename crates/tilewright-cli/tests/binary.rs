@@ -192,7 +192,7 @@ fn requests_that_cannot_be_met_say_which_argument_is_at_fault() {
     }
     for (arguments, part) in [
         (run(&["matmulx", "--input", &a], &output), "NAME \"matmulx\" is no kernel"),
-        (run(&["matm", "--input", &a], &output), "did you mean [\"matmul\"]"),
+        (run(&["matmu", "--input", &a], &output), "did you mean [\"extended_matmul\", \"matmul\"]"),
         (run(&["matmul", "--input", &a], &output), "input b [.., k, n] is missing: add --input b=FILE"),
         (run(&["matmul", "--input", &a, "--input", &b], &output), "matmul: b has shape [2, 3]"),
         (run(&["gram", "--input", &i], &output), "gram: a has dtype i32"),

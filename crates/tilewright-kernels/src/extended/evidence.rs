@@ -195,7 +195,7 @@ mod tests {
             let plain = terms.iter().fold(0.0f32, |sum, &(a, b)| sum + a as f32 * b as f32);
             let unit = DType::F32.unit_roundoff();
             let share = error(f64::from(plain), 0.0, &terms, 300.0, unit);
-            assert!(share > 1000.0, "{data} {share}");
+            assert!(share > 100.0, "{data} {share}");
         }
     }
 }

@@ -4,6 +4,5 @@ if (index >= ulong(items) * most) { return; }
 const ulong item = index / most, e = index % most;
 const bool failed = scale[item] != scale[item] || info[item] != 0;
 if (e < n) values[item * n + e] = failed ? S(NAN) : values[item * n + e] * scale[item];
-if (failed && e < left_elements) left[item * left_elements + e] = S(NAN);
-if (failed && e < right_elements) right[item * right_elements + e] = S(NAN);
+if (failed && e < elements) vectors[item * elements + e] = S(NAN);
 if (e == 0) verdict[item] = failed ? 1 : 0;

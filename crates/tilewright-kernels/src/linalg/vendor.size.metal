@@ -1,14 +1,14 @@
-// `parts` groups of 256 threads a matrix: the largest of what each sees, NaN before all. Of a symmetric matrix one triangle counts.
+// `parts` groups of 256 threads a matrix: the largest of what each sees, NaN before all. One triangle counts.
 threadgroup S sums[8];
 const uint item = threadgroup_position_in_grid.x / parts, part = threadgroup_position_in_grid.x % parts;
 const uint t = thread_index_in_threadgroup;
-const ulong elements = ulong(m) * n;
+const ulong elements = ulong(n) * n;
 const device S* from = a + item * elements;
 
 S largest = S(0);
 for (ulong e = ulong(part) * 256 + t; e < elements; e += ulong(parts) * 256) {
     const ulong i = e / n, j = e % n;
-    if (symmetric && (upper ? i > j : i < j)) continue;
+    if (upper ? i > j : i < j) continue;
     const S x = from[e];
     const S size = x < S(0) ? -x : x;
     // NaN is not equal to itself.

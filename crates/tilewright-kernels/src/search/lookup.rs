@@ -309,7 +309,9 @@ mod x86 {
                 let mut expected = [0; BLOCK];
                 Plain.sums(&codes, &steps, &mut expected);
                 let biases: [f32; BLOCK] = std::array::from_fn(|row| row as f32 * 3.0 - 50.0);
-                let limit = f32::from(expected[3]) * steps.step + biases[3];
+                // What a row comes to passes, rounded upwards.
+                let third = f64::from(biases[3]) + f64::from(steps.step) * f64::from(expected[3]);
+                let limit = (third as f32).next_up();
                 let passing = Plain.passing(&expected, &biases, steps.step, limit);
                 assert!(passing >> 3 & 1 == 1);
                 if let Some(lookups) = Avx2::found() {

@@ -11,7 +11,7 @@ fn find(a: Vec<f64>, dims: &[usize]) -> GeneralEigen {
 #[test]
 fn the_values_of_a_companion_are_its_roots() {
     // (x - 3)(x + 2)(x² - 2 x + 5): 3, -2, 1 ± 2 i
-    let a = vec![3.0, 3.0, -7.0, 30.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+    let a = vec![3.0, -1.0, -7.0, 30.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
     let found = find(a, &[4, 4]).checked().unwrap();
     let (re, im) = (found.re.to_vec::<f64>().unwrap(), found.im.to_vec::<f64>().unwrap());
     for (i, truth) in [(3.0, 0.0), (1.0, 2.0), (1.0, -2.0), (-2.0, 0.0)].into_iter().enumerate() {

@@ -31,7 +31,7 @@
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
 //! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024; up to 128 the columns stay in
 //!   registers.
-//! - CUDA, variant `cusolver`: beyond n = 64 where cuSOLVER is installed, of any size, single and batched; not in a capture.
+//! - CUDA, variant `cusolver`: a single matrix beyond n = 64 where cuSOLVER is installed, of any size; not in a capture.
 //!
 //! # Sources
 //!
@@ -116,7 +116,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Resul
     let extents = Extents::square(NAME, stream, "a", a)?;
     // Inside a capture the library cannot be called.
     let wish = variant.or_else(|| (!cusolver::usable(stream)).then(|| only_variant(stream.device())));
-    let variant = choose(NAME, wish, &variants(stream.device(), a.dtype(), extents.n)?)?;
+    let variant = choose(NAME, wish, &variants(stream.device(), a.dtype(), extents.batches(), extents.n)?)?;
     if a.is_empty() {
         let empty = |shape: Vec<usize>| Tensor::empty(stream, a.dtype(), shape);
         let vectors = (!args.values_only).then(|| empty(a.dims().to_vec())).transpose()?;
@@ -133,14 +133,14 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Resul
     Ok(Eigen { values: narrowed(stream, values, a.dtype())?, vectors, info })
 }
 
-/// Beyond it the library's divide and conquer is faster than the portable body's turns, batched or not.
+/// Beyond it the library's divide and conquer is faster for a single matrix than the portable body's turns.
 const TURNED: usize = 64;
 
 /// The variants for n x n matrices, the default first, or why there is none.
-fn variants(device: Device, dtype: DType, n: usize) -> Result<Vec<&'static str>> {
+fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
     let portable = jacobi::check(NAME, device, n).map(|()| only_variant(device));
-    let library = (n > TURNED && vendor::available(device)).then_some(vendor::VARIANT);
+    let library = (n > TURNED && batches == 1 && vendor::available(device)).then_some(vendor::VARIANT);
     match (library, portable) {
         (None, portable) => Ok(vec![portable?]),
         (Some(library), portable) => Ok([Some(library), portable.ok()].into_iter().flatten().collect()),

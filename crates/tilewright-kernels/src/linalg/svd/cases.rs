@@ -6,10 +6,10 @@ use tilewright_core::{
 };
 
 use super::super::eigh::value_error;
-use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, Svd, SvdMode, reference, run, variants};
+use super::{NAME, Svd, SvdMode, check, reference, svd};
+use crate::arguments::{choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -166,8 +166,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        let extents = Extents { batch: vec![case.dim("b").max(1)], m: case.dim("m"), n: case.dim("n") };
-        variants(NAME, device, case.dtype, &extents)
+        check(NAME, device, case.dtype, case.dim("m"), case.dim("n"))?;
+        registry::variants(NAME, device, case.dtype)
     }
 
     fn run(
@@ -178,8 +178,9 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
+        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
-        let factors = run(stream, variant, a, &arguments(args)?)?;
+        let factors = svd(stream, a, &arguments(args)?)?;
         Ok([Some(factors.s), Some(factors.info), factors.u, factors.vt].into_iter().flatten().collect())
     }
 

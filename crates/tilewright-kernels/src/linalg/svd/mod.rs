@@ -30,15 +30,13 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise faer, with threads from 512 on.
-//! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: the larger of m and n at most 4096, the smaller at
-//!   most 1024; up to 128 the columns stay in registers.
-//! - CUDA, variant `cusolver`: beyond 128 columns where cuSOLVER is installed, of any size, for up to 32 matrices by default; not in a capture.
+//! - Metal, emulated: no f64. One group of threads a matrix, made for batches: the larger of m and n at most 4096, the smaller at most 1024;
+//!   up to 128 the columns stay in registers.
 //!
 //! # Sources
 //!
 //! LAPACK `GESVJ`; de Rijk, "A one-sided Jacobi algorithm for computing the singular value decomposition on a vector computer" (1989); Drmač and
-//! Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), for the triangular factor; Nakatsukasa and
-//! Higham, "Stable and efficient spectral divide and conquer algorithms" (2013), for cuSOLVER's way. On the CPU large matrices run in `faer` (MIT).
+//! Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), for the triangular factor. On the CPU large matrices run in `faer` (MIT).
 //!
 //! # Example
 //!
@@ -54,7 +52,6 @@
 
 mod cases;
 mod cpu;
-mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -66,13 +63,11 @@ pub(super) use reference::singular_values;
 use std::str::FromStr;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
-use tilewright_gpu::backend::cuda::cusolver;
 
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::{check_converged, jacobi, qr_reflectors, vendor};
-use crate::arguments::{choose, only_variant};
+use super::{check_converged, jacobi, qr_reflectors};
 
 const NAME: &str = "svd";
 
@@ -135,17 +130,11 @@ impl SvdFactors {
 /// `a` of fewer than 2 axes, of another dtype than listed, or on another device than the stream; what the device cannot do, see the
 /// constraints. A matrix without a result is no error of the batch: see `info`.
 pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
-    run(stream, None, a, args)
-}
-
-fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    // Inside a capture the library cannot be called.
-    let wish = variant.or_else(|| (!cusolver::usable(stream)).then(|| only_variant(stream.device())));
-    let variant = choose(NAME, wish, &variants(NAME, stream.device(), a.dtype(), &extents)?)?;
+    check(NAME, stream.device(), a.dtype(), extents.m, extents.n)?;
     if extents.m < extents.n {
         // The factors of the transpose, the other way round.
-        let SvdFactors { u, s, vt, info } = run(stream, Some(variant), &a.transpose()?, args)?;
+        let SvdFactors { u, s, vt, info } = svd(stream, &a.transpose()?, args)?;
         let turned = |factor: Option<Tensor>| factor.map(|factor| factor.transpose()).transpose();
         return Ok(SvdFactors { u: turned(vt)?, s, vt: turned(u)?, info });
     }
@@ -155,7 +144,6 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Svd) -> Result
     let wide = widened(stream, a)?;
     let SvdFactors { u, s, vt, info } = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::svd::<T>(&wide, &extents, args.mode)?),
-        _ if variant == vendor::VARIANT => cuda::svd(stream, &wide, &extents, args.mode)?,
         _ => gpu::svd(stream, &wide, &extents, args.mode)?,
     };
     let narrow =
@@ -163,33 +151,10 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Svd) -> Result
     Ok(SvdFactors { u: narrow(u)?, s: narrowed(stream, s, a.dtype())?, vt: narrow(vt)?, info })
 }
 
-/// Beyond so many columns, in batches of at most so many, the library is faster than the portable body, whose groups take a matrix each.
-const TURNED: (usize, usize) = (128, 32);
-
-/// The variants for m x n matrices, the default first, or why there is none.
-fn variants(
-    operation: &'static str,
-    device: Device,
-    dtype: DType,
-    extents: &Extents,
-) -> Result<Vec<&'static str>> {
-    let (n, m) = (extents.m.min(extents.n), extents.m.max(extents.n));
-    let portable = qr_reflectors::check(operation, device, dtype, m);
-    let portable = portable.and_then(|()| jacobi::check(operation, device, n));
-    let portable = portable.map(|()| only_variant(device));
-    if n <= TURNED.0 && portable.is_ok() || !vendor::available(device) {
-        return Ok(vec![portable?]);
-    }
-    let mut variants = [Some(vendor::VARIANT), portable.ok()];
-    if extents.batches() > TURNED.1 && variants[1].is_some() {
-        variants.reverse();
-    }
-    Ok(variants.into_iter().flatten().collect())
-}
-
 /// Says why a device cannot decompose m x n matrices.
 pub(super) fn check(operation: &'static str, device: Device, dtype: DType, m: usize, n: usize) -> Result<()> {
-    variants(operation, device, dtype, &Extents { batch: Vec::new(), m, n }).map(drop)
+    qr_reflectors::check(operation, device, dtype, m.max(n))?;
+    jacobi::check(operation, device, m.min(n))
 }
 
 /// Of matrices without elements, m >= n.

@@ -1,5 +1,5 @@
-// A thread an element of the columns: over the largest of its matrix, or 0 where that is no number; a symmetric matrix gets both triangles.
-const ulong elements = ulong(m) * n;
+// A thread an element: both triangles over the largest element of the matrix, or 0 where that is no number.
+const ulong elements = ulong(n) * n;
 const ulong index = thread_position_in_grid.x + ulong(thread_position_in_grid.y) * threads_per_grid.x;
 if (index >= elements * items) { return; }
 const ulong item = index / elements, e = index % elements;
@@ -11,8 +11,8 @@ for (uint part = 0; part < parts; ++part) {
 // The difference of an infinity or NaN with itself is NaN.
 const bool finite = largest - largest == S(0);
 const S size = largest > S(0) ? largest : S(1);
-const ulong j = e / m, i = e % m;
-const ulong row = !symmetric ? i : upper ? min(i, j) : max(i, j), column = !symmetric ? j : upper ? max(i, j) : min(i, j);
+const ulong i = e / n, j = e % n;
+const ulong row = upper ? min(i, j) : max(i, j), column = upper ? max(i, j) : min(i, j);
 const S x = finite ? a[item * elements + row * n + column] / size : S(0);
-columns[index] = negative ? -x : x;
+whole[index] = negative ? -x : x;
 if (e == 0) scale[item] = finite ? (negative ? -size : size) : S(NAN);
