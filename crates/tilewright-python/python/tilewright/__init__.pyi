@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Protocol, TypeVar
 
-from tilewright import cache as cache, conv as conv, elementwise as elementwise, gather as gather, gemm as gemm, gram_schmidt as gram_schmidt, mlstm as mlstm, norm as norm, pack as pack, reduce as reduce
+from tilewright import attention as attention, cache as cache, conv as conv, elementwise as elementwise, extended as extended, gather as gather, gemm as gemm, gram_schmidt as gram_schmidt, mlstm as mlstm, norm as norm, pack as pack, reduce as reduce, slstm as slstm
 from tilewright import kernels as kernels
 from tilewright import linalg as linalg
 from tilewright import lm as lm

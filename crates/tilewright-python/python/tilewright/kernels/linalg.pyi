@@ -59,6 +59,54 @@ def cholesky(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def cholesky_bw(
+    factor: Array,
+    dfactor: Array,
+    *,
+    upper: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """da = (s + sᵀ) / 2, s = l^-T half(lᵀ dl) l^-1, a = l lᵀ
+
+    Inputs:
+        factor: [.., n, n]
+        dfactor: [.., n, n]
+
+    Returns:
+        da: [.., n, n]
+
+    Arguments:
+        upper: the upper triangle is read and written, not the lower one
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def cholesky_inverse(
+    factor: Array,
+    *,
+    upper: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """l lᵀ x = 1
+
+    Inputs:
+        factor: [.., n, n]
+
+    Returns:
+        x: [.., n, n]
+
+    Arguments:
+        upper: the upper triangle is read and written, not the lower one
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 def cholesky_solve(
     factor: Array,
     b: Array,
@@ -128,6 +176,40 @@ def det(
     Dtypes: f32, f64, f16, bf16.
     """
 
+class EigResult(NamedTuple, Generic[Array]):
+    re: Array
+    im: Array
+    info: Array
+    vectors_re: Array | None
+    vectors_im: Array | None
+
+def eig(
+    a: Array,
+    *,
+    values_only: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> EigResult[Array]:
+    """a v = v diag(w), of a general matrix; w and v complex
+
+    Inputs:
+        a: [.., n, n]
+
+    Returns:
+        re: [.., n]
+        im: [.., n]
+        info: [..]
+        vectors_re: [.., n, n], None where the call does not ask for it
+        vectors_im: [.., n, n], None where the call does not ask for it
+
+    Arguments:
+        values_only: no vectors are given
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class EighResult(NamedTuple, Generic[Array]):
     values: Array
     info: Array
@@ -162,6 +244,54 @@ def eigh(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def eigh_bw(
+    values: Array,
+    vectors: Array,
+    dvalues: Array,
+    dvectors: Array | None = None,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """da = q c qᵀ, c_ii = dw_i, c_ij = (g_ij - g_ji) / 2 (w_j - w_i), g = qᵀ dq
+
+    Inputs:
+        values: [.., n]
+        vectors: [.., n, n]
+        dvalues: [.., n]
+        dvectors: [.., n, n], may be left out
+
+    Returns:
+        da: [.., n, n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def expm(
+    a: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """exp(a) = 1 + a + a²/2 + a³/6 + ..
+
+    Inputs:
+        a: [.., n, n]
+
+    Returns:
+        out: [.., n, n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class InverseResult(NamedTuple, Generic[Array]):
     x: Array
     info: Array
@@ -180,6 +310,29 @@ def inverse(
     Returns:
         x: [.., n, n]
         info: [..]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def inverse_bw(
+    y: Array,
+    dy: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """da = -yᵀ dy yᵀ, y = a^-1
+
+    Inputs:
+        y: [.., n, n]
+        dy: [.., n, n]
+
+    Returns:
+        da: [.., n, n]
 
     Arguments:
         device: where to run, such as "cuda:0"; where the first input lies by default
@@ -252,6 +405,29 @@ def lu(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def matrix_power(
+    a: Array,
+    *,
+    exponent: int = 1,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """a^p = a a .. a
+
+    Inputs:
+        a: [.., n, n]
+
+    Returns:
+        out: [.., n, n]
+
+    Arguments:
+        exponent: a whole number of either sign
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 def matrix_rank(
     a: Array,
     *,
@@ -291,6 +467,35 @@ def norm(
 
     Returns:
         norm: [..]
+
+    Arguments:
+        order: a number, inf, -inf, fro or nuc; default: 2 or fro
+        axes: one axis or two, as -1 or -2,-1
+        keepdims: the axes stay, with 1 element each
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def norm_bw(
+    a: Array,
+    dy: Array,
+    *,
+    order: str = 'default',
+    axes: str = 'all',
+    keepdims: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """dx_i = dy sign(x_i) (|x_i| / y)^(p-1), and the gradients of the norms of matrices
+
+    Inputs:
+        a: [..]
+        dy: [..]
+
+    Returns:
+        da: [..]
 
     Arguments:
         order: a number, inf, -inf, fro or nuc; default: 2 or fro
@@ -380,6 +585,33 @@ def qr(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def qr_bw(
+    q: Array,
+    r: Array,
+    dq: Array,
+    dr: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """da rᵀ = dq + q mirrored(r drᵀ - dqᵀ q), of a = q r
+
+    Inputs:
+        q: [.., m, n]
+        r: [.., n, n]
+        dq: [.., m, n]
+        dr: [.., n, n]
+
+    Returns:
+        da: [.., m, n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class QrReflectorsResult(NamedTuple, Generic[Array]):
     reflectors: Array
     tau: Array
@@ -432,6 +664,29 @@ def slogdet(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def slogdet_bw(
+    a: Array,
+    dlog: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """da = dlog a^-T, of log |det a|
+
+    Inputs:
+        a: [.., n, n]
+        dlog: [..]
+
+    Returns:
+        da: [.., n, n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class SolveResult(NamedTuple, Generic[Array]):
     x: Array
     info: Array
@@ -452,6 +707,36 @@ def solve(
     Returns:
         x: [.., n, k]
         info: [..]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class SolveBwResult(NamedTuple, Generic[Array]):
+    da: Array
+    db: Array
+
+def solve_bw(
+    a: Array,
+    x: Array,
+    dx: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> SolveBwResult[Array]:
+    """aᵀ db = dx, da = -db xᵀ, of a x = b
+
+    Inputs:
+        a: [.., n, n]
+        x: [.., n, k]
+        dx: [.., n, k]
+
+    Returns:
+        da: [.., n, n]
+        db: [.., n, k]
 
     Arguments:
         device: where to run, such as "cuda:0"; where the first input lies by default
@@ -492,6 +777,37 @@ def svd(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def svd_bw(
+    u: Array,
+    s: Array,
+    vt: Array,
+    ds: Array,
+    du: Array | None = None,
+    dvt: Array | None = None,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """da = u c vᵀ + (1 - u uᵀ) du s^-1 vᵀ + u s^-1 dvᵀ (1 - v vᵀ), c_ii = ds_i, c_ij = (skew(uᵀdu) s_j + s_i skew(vᵀdv)) / (s_j² - s_i²)
+
+    Inputs:
+        u: [.., m, k]
+        s: [.., k]
+        vt: [.., k, n]
+        ds: [.., k]
+        du: [.., m, k], may be left out
+        dvt: [.., k, n], may be left out
+
+    Returns:
+        da: [.., m, n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class TriangularSolveResult(NamedTuple, Generic[Array]):
     x: Array
     info: Array
@@ -522,6 +838,44 @@ def triangular_solve(
         right: a stands on the right of x
         transpose: op(a) is the transpose of a
         unit_diagonal: the diagonal is taken as ones and not read
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class TriangularSolveBwResult(NamedTuple, Generic[Array]):
+    da: Array
+    db: Array
+
+def triangular_solve_bw(
+    a: Array,
+    x: Array,
+    dx: Array,
+    *,
+    upper: bool = False,
+    right: bool = False,
+    transpose: bool = False,
+    unit_diagonal: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> TriangularSolveBwResult[Array]:
+    """op(a)ᵀ db = dx, d op(a) = -db xᵀ in the triangle, of op(a) x = b; or of x op(a) = b
+
+    Inputs:
+        a: [.., n, n]
+        x: [.., n, k]
+        dx: [.., n, k]
+
+    Returns:
+        da: [.., n, n]
+        db: [.., n, k]
+
+    Arguments:
+        upper: a is upper triangular
+        right: a stands on the right of x
+        transpose: op(a) is the transpose of a
+        unit_diagonal: the diagonal is taken as ones
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 

@@ -92,6 +92,8 @@ def kmeans(
     iterations: int = 10,
     start: str = 'random',
     seed: int = 1,
+    spherical: bool = False,
+    batch: int = 0,
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> KmeansResult[Array]:
@@ -110,6 +112,165 @@ def kmeans(
         iterations: how many updates
         start: without `initial`: random or plusplus
         seed: of the draws
+        spherical: whether centroids have length 1
+        batch: rows of an iteration; 0: all
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f16, bf16, i8.
+    """
+
+def pq_encode(
+    x: Array,
+    codebooks: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """codes(i, j) = argmin_c |x_ij - codebooks_jc|^2 for each part j of row i
+
+    Inputs:
+        x: [n, d]
+        codebooks: [m, words, d / m]
+
+    Returns:
+        codes: [n, bytes]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
+    """
+
+def pq_lut(
+    queries: Array,
+    codebooks: Array,
+    *,
+    metric: str = 'l2',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """tables(q, j, c) = |q_j - codebooks_jc|^2, or -q_j . codebooks_jc, for each part j
+
+    Inputs:
+        queries: [b, d]
+        codebooks: [m, words, d / m]
+
+    Returns:
+        tables: [b, m, words]
+
+    Arguments:
+        metric: l2 or ip
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
+    """
+
+class PqScanResult(NamedTuple, Generic[Array]):
+    distances: Array
+    ids: Array
+
+def pq_scan(
+    tables: Array,
+    codes: Array,
+    offsets: Array,
+    probes: Array,
+    bases: Array | None = None,
+    biases: Array | None = None,
+    ids: Array | None = None,
+    keep: Array | None = None,
+    *,
+    k: int = 1,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> PqScanResult[Array]:
+    """distances, ids = the first k rows of the lists that a query names, by bases + biases + sum_j tables(j, code_j)
+
+    Inputs:
+        tables: [b, m, words]
+        codes: [blocks, bytes, 64]
+        offsets: [nlist + 1]
+        probes: [b, nprobe]
+        bases: [b, nprobe], may be left out
+        biases: [n], may be left out
+        ids: [n], may be left out
+        keep: [bytes], may be left out
+
+    Returns:
+        distances: [b, k]
+        ids: [b, k]
+
+    Arguments:
+        k: how many; (infinity, -1) fills up
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
+    """
+
+def pq_train(
+    x: Array,
+    initial: Array | None = None,
+    *,
+    m: int = 1,
+    bits: int = 8,
+    iterations: int = 25,
+    seed: int = 1,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """codebooks(j) = the 2^bits centroids of part j of m parts of the rows x
+
+    Inputs:
+        x: [n, d]
+        initial: [m, 2^bits, d / m], may be left out
+
+    Returns:
+        codebooks: [m, 2^bits, d / m]
+
+    Arguments:
+        m: parts of a vector, a divisor of d
+        bits: of a part's code: 8 or 4
+        iterations: how many updates
+        seed: of the draws
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
+    """
+
+class RerankResult(NamedTuple, Generic[Array]):
+    distances: Array
+    ids: Array
+
+def rerank(
+    queries: Array,
+    data: Array,
+    rows: Array,
+    ids: Array | None = None,
+    *,
+    k: int = 1,
+    metric: str = 'l2',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> RerankResult[Array]:
+    """distances, ids = the first k of the rows x that a query names, by (distance(q, x), id)
+
+    Inputs:
+        queries: [b, d]
+        data: [n, d]
+        rows: [b, c]
+        ids: [n], may be left out
+
+    Returns:
+        distances: [b, k]
+        ids: [b, k]
+
+    Arguments:
+        k: how many; (infinity, -1) fills up
+        metric: l2, ip or cosine
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
