@@ -17,7 +17,7 @@ pub(crate) const KERNEL: &dyn Kernel = &Registered {
         let factor = |at: usize, of: usize| 1.0 + 0.5 * ((at + item as usize) % of) as f64;
         let value = |e: usize| {
             let sign = if (e + e / n).is_multiple_of(2) { 1.0 } else { -1.0 };
-            sign * (1.0 + 0.2 * uniform[e]) * factor(e / n, m) * factor(e % n, n) / 4.0
+            sign * (1.0 + 0.05 * uniform[e]) * factor(e / n, m) * factor(e % n, n) / 4.0
         };
         // Singular values no closer than about 1 to each other and to 0.
         let apart = |e: usize| {
