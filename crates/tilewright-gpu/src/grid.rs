@@ -18,6 +18,13 @@ impl Grid {
         Grid::Threads(threads.map(saturate))
     }
 
+    /// A thread for each of so many elements, as rows of 2^30, so that each axis stays within 32 bits for any tensor that fits a device. A body
+    /// counts `thread_position_in_grid.x + ulong(thread_position_in_grid.y) * threads_per_grid.x`, and returns where that is too many.
+    pub fn elements(count: usize) -> Self {
+        let width = count.min(1 << 30);
+        Self::threads([width, count.div_ceil(width.max(1)), 1])
+    }
+
     /// Groups per axis. Extents beyond `u32` saturate and are refused at launch.
     pub fn groups(groups: [usize; 3]) -> Self {
         Grid::Groups(groups.map(saturate))
@@ -104,5 +111,8 @@ mod tests {
         assert!(Grid::groups([usize::MAX, 1, 1]).resolve("k", [1, 1, 1]).is_err());
         assert!(Grid::groups([1 << 28, 1, 1]).resolve("k", [32, 1, 1]).is_err());
         assert!(Grid::threads([4, 1, 1]).resolve("k", [0, 1, 1]).is_err());
+        assert_eq!(Grid::elements(7), Grid::threads([7, 1, 1]));
+        assert_eq!(Grid::elements((1 << 30) + 1), Grid::threads([1 << 30, 2, 1]));
+        assert!(Grid::elements(0).resolve("k", [256, 1, 1]).unwrap().is_empty());
     }
 }

@@ -535,14 +535,11 @@ pub(crate) fn row_major(stream: &Stream, tensor: &Tensor) -> Result<Tensor> {
         Program::new(definition).expect("the definition is valid")
     });
     let elements = tensor.elements();
-    // Rows of 2^30 threads keep each axis within 32 bits for any tensor that fits a device.
-    let width = elements.min(1 << 30);
-    let rows = elements.div_ceil(width.max(1));
     GATHER
         .launch(stream)
         .input("source", tensor)
         .scalar("elements", elements as u64)
-        .grid(Grid::threads([width, rows, 1]), [256, 1, 1])
+        .grid(Grid::elements(elements), [256, 1, 1])
         .run_one()
 }
 

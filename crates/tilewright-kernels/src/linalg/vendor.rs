@@ -40,12 +40,6 @@ static FINISH: LazyLock<Program> = LazyLock::new(|| {
         .expect("the definition is valid")
 });
 
-/// A grid of at least so many threads. Rows of 2^30 keep each axis within 32 bits.
-fn threads(count: usize) -> Grid {
-    let width = count.min(1 << 30);
-    Grid::threads([width, count.div_ceil(width), 1])
-}
-
 /// Both triangles of each symmetric matrix over its largest element, perhaps with the other sign, and what they were divided by, `[..]`: NaN for
 /// a matrix with NaN or an infinity, which is 0 then.
 pub(super) fn whole(
@@ -78,7 +72,7 @@ pub(super) fn whole(
         .scalar("negative", negative)
         .output("whole", a.dtype(), a.shape())
         .output("scale", a.dtype(), &extents.batch[..])
-        .grid(threads(items * n * n), [256, 1, 1])
+        .grid(Grid::elements(items * n * n), [256, 1, 1])
         .run()?;
     let [whole, scale] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
     Ok((whole, scale))
@@ -106,7 +100,7 @@ pub(super) fn finished(
         .in_place("values", values)
         .in_place("vectors", vectors)
         .output("verdict", DType::I32, &extents.batch[..])
-        .grid(threads(items * most), [256, 1, 1])
+        .grid(Grid::elements(items * most), [256, 1, 1])
         .run_one()
 }
 

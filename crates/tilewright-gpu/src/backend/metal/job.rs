@@ -13,7 +13,7 @@ use super::device::Gpu;
 use super::memory::{Memory, MetalBuffer};
 use super::queue::{Batch, Queue};
 use crate::define::Scalar;
-use crate::grid::Extent;
+use crate::grid::{Extent, Grid};
 use crate::program::{Arg, Call};
 
 #[derive(Clone)]
@@ -105,10 +105,7 @@ impl Job {
             JobArg::Bytes(value),
             JobArg::Bytes(Bytes::of([(elements as u64).to_ne_bytes()])),
         ];
-        // Rows of 2^30 threads keep each axis within 32 bits for any tensor that fits a device.
-        let width = elements.min(1 << 30);
-        let threads = [width as u32, elements.div_ceil(width.max(1)) as u32, 1];
-        let extent = Extent { threads, group: [threads[0].min(256), 1, 1] };
+        let extent = Grid::elements(elements).resolve("fill", [256, 1, 1])?;
         Ok(Self { compiled: gpu.fill(pattern.len())?, args, extent, threadgroup_bytes: 0 })
     }
 
