@@ -57,7 +57,7 @@ pub(super) fn size(a: &Matrix) -> f64 {
     a.values.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
-/// The inverse, by Gauss and Jordan with pivoting.
+/// The inverse, by Gauss and Jordan with pivoting; not finite where a pivot is zero.
 pub(super) fn inverse(a: &Matrix) -> Matrix {
     let n = a.n;
     let mut rows =
