@@ -44,8 +44,8 @@ static WALK: LazyLock<Program> = LazyLock::new(|| {
 static JOINS: LazyLock<Program> = LazyLock::new(|| {
     let inputs = ["c_added", "n_added", "mu", "c_first", "n_first"];
     let sizes = ["s", "segments", "span", "width", "keys"];
-    let (flags, outputs) = (["resume", "resume_n", "reverse"], ["c_entering", "n_entering"]);
-    program("mlstm_joins", include_str!("joins.metal"), &[], &inputs, &sizes, &flags, &outputs)
+    let outputs = ["c_entering", "n_entering"];
+    program("mlstm_joins", include_str!("joins.metal"), &[], &inputs, &sizes, &["resume"], &outputs)
 });
 
 /// The tiles of one group.
@@ -89,31 +89,15 @@ pub(super) fn takes(device: Device, sizes: &Sizes, dtype: DType) -> bool {
         && Tiling::of(sizes).is_some_and(fits)
 }
 
-/// How sequences are cut where they are too few for the device.
-#[derive(Clone, Copy)]
-pub(in crate::mlstm) struct Segments {
-    pub(in crate::mlstm) count: usize,
-    /// Tokens of each but the last.
-    pub(in crate::mlstm) span: usize,
-}
-
-impl Segments {
-    /// For so many groups a segment, of a multiple of so many tokens.
-    pub(in crate::mlstm) fn new(call: &Call<'_>, groups: usize, multiple: usize) -> Result<Self> {
-        let wanted = caps(call.stream.device())?.multiprocessors.unwrap_or(1) / groups;
-        let s = call.sizes.s;
-        let span = s.div_ceil(wanted.min(s / SHORTEST_SEGMENT).max(1)).next_multiple_of(multiple);
-        Ok(Segments { count: s.div_ceil(span), span })
-    }
-}
-
 /// A launch's place in the sequences.
-pub(in crate::mlstm) struct Walk<'a> {
+struct Walk<'a> {
     call: &'a Call<'a>,
     x: &'a MlstmInputs<'a>,
     weights: &'a Weights,
     tiling: Tiling,
-    segments: Segments,
+    segments: usize,
+    /// Tokens a segment, a multiple of a chunk.
+    span: usize,
 }
 
 pub(super) fn mlstm_chunkwise(
@@ -129,9 +113,11 @@ pub(super) fn mlstm_chunkwise(
     let tiling = Tiling::of(sizes).expect("the variant takes this");
     let weights = call.gates(x, state)?;
     let groups = sizes.heads() * sizes.dv.div_ceil(tiling.values());
-    let segments = Segments::new(call, groups, TOKENS)?;
-    let walk = Walk { call, x, weights: &weights, tiling, segments };
-    let entering = match segments.count {
+    let wanted = caps(call.stream.device())?.multiprocessors.unwrap_or(1) / groups;
+    let segments = wanted.min(sizes.s / SHORTEST_SEGMENT).max(1);
+    let span = sizes.s.div_ceil(segments).next_multiple_of(TOKENS);
+    let walk = Walk { call, x, weights: &weights, tiling, segments: sizes.s.div_ceil(span), span };
+    let entering = match walk.segments {
         1 => state.map(|state| [state.c.clone(), state.n.clone()]),
         _ => Some(walk.joins(state)?),
     };
@@ -151,64 +137,10 @@ pub(in crate::mlstm) fn unaligned(tensors: &[(&'static str, Option<&Tensor>)]) -
     tensors.iter().find(|(_, tensor)| tensor.is_some_and(between)).map(|(argument, _)| *argument)
 }
 
-/// What the states that enter segments are made of.
-pub(in crate::mlstm) struct Entering<'a> {
-    /// What each segment adds to C and n, by itself.
-    pub(in crate::mlstm) added: [&'a Tensor; 2],
-    /// What enters the first of them.
-    pub(in crate::mlstm) first: [Option<&'a Tensor>; 2],
-    /// From the last segment to the first.
-    pub(in crate::mlstm) reverse: bool,
-}
-
-/// C and n as they enter each segment.
-pub(in crate::mlstm) fn joins(
-    call: &Call<'_>,
-    weights: &Weights,
-    segments: Segments,
-    of: &Entering<'_>,
-) -> Result<[Tensor; 2]> {
-    let &Sizes { dqk, dv, s, .. } = call.sizes;
-    let heads = call.sizes.heads();
-    let launch = JOINS
-        .launch(call.stream)
-        .input("c_added", of.added[0])
-        .input("n_added", of.added[1])
-        .input("mu", &weights.mu)
-        // Where there is none, an f32 tensor in its place, unread.
-        .input("c_first", of.first[0].unwrap_or(&weights.m))
-        .input("n_first", of.first[1].unwrap_or(&weights.m))
-        .scalar("s", call.extent(s)?)
-        .scalar("segments", call.extent(segments.count)?)
-        .scalar("span", call.extent(segments.span)?)
-        .scalar("width", call.extent(dqk * dv)?)
-        .scalar("keys", call.extent(dqk)?)
-        .scalar("resume", of.first[0].is_some())
-        .scalar("resume_n", of.first[1].is_some())
-        .scalar("reverse", of.reverse);
-    let outputs = give_cell(launch, call.cell, dqk)
-        .output("c_entering", DType::F32, [heads, segments.count, dqk, dv])
-        .output("n_entering", DType::F32, [heads, segments.count, dqk])
-        .grid(Grid::threads([dqk * dv + dqk, heads, 1]), [256, 1, 1])
-        .run()?;
-    Ok(outputs.try_into().expect("two outputs are declared"))
-}
-
-impl<'a> Walk<'a> {
-    /// Over segments of any other form's choice, which this one can walk too.
-    pub(in crate::mlstm) fn of_segments(
-        call: &'a Call<'a>,
-        x: &'a MlstmInputs<'a>,
-        weights: &'a Weights,
-        segments: Segments,
-    ) -> Self {
-        let tiling = Tiling::of(call.sizes).expect("no form takes more keys");
-        Walk { call, x, weights, tiling, segments }
-    }
-
+impl Walk<'_> {
     /// h and the last state; or, of each segment by itself, the state that it adds.
     fn run(&self, read: bool, entering: Option<&[Tensor; 2]>) -> Result<[Tensor; 3]> {
-        let Walk { call, x, weights, tiling, segments } = self;
+        let Walk { call, x, weights, tiling, segments, span } = self;
         let &Sizes { b, nh, s, dqk, dv } = call.sizes;
         let slices = dv.div_ceil(tiling.values());
         let launch = WALK
@@ -231,8 +163,8 @@ impl<'a> Walk<'a> {
             .scalar("dk", call.extent(dqk)?)
             .scalar("dv", call.extent(dv)?)
             .scalar("slices", call.extent(slices)?)
-            .scalar("segments", call.extent(segments.count)?)
-            .scalar("span", call.extent(segments.span)?)
+            .scalar("segments", call.extent(*segments)?)
+            .scalar("span", call.extent(*span)?)
             .scalar("resume", entering.is_some());
         let launch = give_cell(launch, call.cell, dqk).threadgroup_bytes(tiling.bytes());
         let launch = if read {
@@ -243,19 +175,39 @@ impl<'a> Walk<'a> {
         } else {
             launch
                 .output("h", DType::Bf16, [0])
-                .output("c_last", DType::F32, [b * nh, segments.count, dqk, dv])
-                .output("n_last", DType::F32, [b * nh, segments.count, dqk])
+                .output("c_last", DType::F32, [b * nh, *segments, dqk, dv])
+                .output("n_last", DType::F32, [b * nh, *segments, dqk])
         };
-        let groups = Grid::groups([b * nh * segments.count * slices, 1, 1]);
+        let groups = Grid::groups([b * nh * segments * slices, 1, 1]);
         let outputs = launch.grid(groups, [THREADS, 1, 1]).run()?;
         Ok(outputs.try_into().expect("three outputs are declared"))
     }
 
     /// C and n as they enter each segment.
-    pub(in crate::mlstm) fn joins(&self, state: Option<&MlstmState>) -> Result<[Tensor; 2]> {
-        let [_, c, n] = self.run(false, None)?;
-        let first = [state.map(|state| &state.c), state.map(|state| &state.n)];
-        joins(self.call, self.weights, self.segments, &Entering { added: [&c, &n], first, reverse: false })
+    fn joins(&self, state: Option<&MlstmState>) -> Result<[Tensor; 2]> {
+        let Walk { call, weights, segments, span, .. } = self;
+        let &Sizes { dqk, dv, s, .. } = call.sizes;
+        let heads = call.sizes.heads();
+        let [_, c_added, n_added] = self.run(false, None)?;
+        let launch = JOINS
+            .launch(call.stream)
+            .input("c_added", &c_added)
+            .input("n_added", &n_added)
+            .input("mu", &weights.mu)
+            .input("c_first", state.map_or(&weights.m, |state| &state.c))
+            .input("n_first", state.map_or(&weights.m, |state| &state.n))
+            .scalar("s", call.extent(s)?)
+            .scalar("segments", call.extent(*segments)?)
+            .scalar("span", call.extent(*span)?)
+            .scalar("width", call.extent(dqk * dv)?)
+            .scalar("keys", call.extent(dqk)?)
+            .scalar("resume", state.is_some());
+        let outputs = give_cell(launch, call.cell, dqk)
+            .output("c_entering", DType::F32, [heads, *segments, dqk, dv])
+            .output("n_entering", DType::F32, [heads, *segments, dqk])
+            .grid(Grid::threads([dqk * dv + dqk, heads, 1]), [256, 1, 1])
+            .run()?;
+        Ok(outputs.try_into().expect("two outputs are declared"))
     }
 }
 

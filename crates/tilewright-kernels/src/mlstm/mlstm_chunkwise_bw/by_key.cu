@@ -1,13 +1,12 @@
-// One group for a sequence, or a segment of it. Two barriers a chunk: its data are there; A is there. Without READ only the gradient of the state is made.
+// One group for a sequence. Two barriers a chunk: its data are there; A is there.
 using L = Layout<VALUES, true>;
 constexpr int TILES = VALUES / 8;
 const unsigned base = shared_address(memory);
-const unsigned segment = threadgroup_position_in_grid.x % segments;
 
 // In shared memory, since registers are for dC.
 __shared__ Sequence x;
 if (threadIdx.x == 0) {
-    const long head = threadgroup_position_in_grid.x / segments, row = head * s + long(segment) * span;
+    const long head = threadgroup_position_in_grid.x, row = head * s;
     x.q = (const unsigned short*)q + row * dk;
     x.k = (const unsigned short*)k + row * dk;
     x.v = (const unsigned short*)v + row * dv;
@@ -17,14 +16,12 @@ if (threadIdx.x == 0) {
     x.readings = (const float2*)readings + row;
     x.head = head;
     x.row = row;
-    x.start = int(segment * span);
-    x.tokens = int(min(long(span), long(s) - long(segment) * span));
+    x.tokens = int(s);
     x.dk = int(dk);
     x.dv = int(dv);
     x.scale = scale;
 }
 __syncthreads();
-const long part = threadgroup_position_in_grid.x;
 
 float* const parts = (float*)(memory + L::PARTS);  // [8][64]: k . dk over the keys of each warp
 float* const numerator = (float*)(memory + L::SUMS);  // [64]: what a query is multiplied by as it enters dC, and dn
@@ -42,9 +39,9 @@ const auto finish = [&](int first, int valid) {
 };
 
 float state[TILES][4], n[2];
-load_state<VALUES>(state, n, resume ? dc_last + part * dk * dv : nullptr, resume_n ? dn_last + part * dk : nullptr, x.dk, x.dv, Place());
+load_state<VALUES>(state, n, resume ? dc_last + x.head * dk * dv : nullptr, resume_n ? dn_last + x.head * dk : nullptr, x.dk, x.dv, Place());
 const int final = (x.tokens - 1) / TOKENS * TOKENS;
-fetch<VALUES, READ, READ, true>(x, final, base);
+fetch<VALUES, true, true, true>(x, final, base);
 for (int first = final, parity = 0; first >= 0; first -= TOKENS, parity ^= 1) {
     const int valid = min(TOKENS, x.tokens - first);
     const unsigned stage = base + parity * L::STAGE;
@@ -54,7 +51,7 @@ for (int first = final, parity = 0; first >= 0; first -= TOKENS, parity ^= 1) {
     const float2* const reading = (const float2*)(here + L::ROW);
     asm volatile("cp.async.wait_group 0;" ::: "memory");
     __syncthreads();  // the chunk is there, and everything of the one after it has been read
-    if (first > 0) fetch<VALUES, READ, READ, true>(x, first - TOKENS, base + (parity ^ 1) * L::STAGE);
+    if (first > 0) fetch<VALUES, true, true, true>(x, first - TOKENS, base + (parity ^ 1) * L::STAGE);
     weigh(c, mu, valid, x.scale, before, last);
     if (const int t = Place().t; t < TOKENS) {
         numerator[t] = before[t] * reading[t].x;
@@ -62,12 +59,11 @@ for (int first = final, parity = 0; first >= 0; first -= TOKENS, parity ^= 1) {
     }
 
     float sum[TOKENS / 8][4];
-    if (READ) {
+    {
         if (first < final) finish(first + TOKENS, min(TOKENS, x.tokens - first - TOKENS));
         // What flows over the end of an interval: the state there by its gradient.
-        const int reached = x.start + first;
-        if ((reached + TOKENS) % INTERVAL == 0 || first == final) {
-            const long place = x.head * intervals + reached / INTERVAL;
+        if ((first + TOKENS) % INTERVAL == 0 || first == final) {
+            const long place = x.head * intervals + first / INTERVAL;
             float flow = 0.0f;
             const Place at;
 #pragma unroll
@@ -107,13 +103,11 @@ for (int first = final, parity = 0; first >= 0; first -= TOKENS, parity ^= 1) {
     __syncthreads();  // A and the weights are there, and k . dk of the chunk after this one has been read
 
     const Place at;
-    if (READ) {
 #pragma unroll
-        for (int tile = 0; tile < TOKENS / 8; ++tile) {
-            const float2 weight = *(const float2*)(last + tile * 8 + at.quad * 2);
+    for (int tile = 0; tile < TOKENS / 8; ++tile) {
+        const float2 weight = *(const float2*)(last + tile * 8 + at.quad * 2);
 #pragma unroll
-            for (int e = 0; e < 4; ++e) sum[tile][e] = (e % 2 ? weight.y : weight.x) * (sum[tile][e] + n[e / 2]);
-        }
+        for (int e = 0; e < 4; ++e) sum[tile][e] = (e % 2 ? weight.y : weight.x) * (sum[tile][e] + n[e / 2]);
     }
     const float keep = expf(difference(mu[0], mu[valid]));
     float fresh[2] = {0.0f, 0.0f};
@@ -123,13 +117,11 @@ for (int first = final, parity = 0; first >= 0; first -= TOKENS, parity ^= 1) {
     for (int step = 0; step < TOKENS / 16; ++step) {
         unsigned a[4], b[4];
         load_own(a, stage + L::Q, step, at);
-        if (READ) {
 #pragma unroll
-            for (int pair = 0; pair <= step; ++pair) {
-                load_tiles_transposed(b, unit_of<TOKENS>(base + L::SCORES, step * 16 + at.row_left, pair * 2 + at.unit_left));
-                multiply(sum[pair * 2], a, b[0], b[1]);
-                multiply(sum[pair * 2 + 1], a, b[2], b[3]);
-            }
+        for (int pair = 0; pair <= step; ++pair) {
+            load_tiles_transposed(b, unit_of<TOKENS>(base + L::SCORES, step * 16 + at.row_left, pair * 2 + at.unit_left));
+            multiply(sum[pair * 2], a, b[0], b[1]);
+            multiply(sum[pair * 2 + 1], a, b[2], b[3]);
         }
         sum_columns(fresh, a, denominator, step, at);
         weigh_columns(a, numerator, step, at);
@@ -137,7 +129,6 @@ for (int first = final, parity = 0; first >= 0; first -= TOKENS, parity ^= 1) {
     }
 #pragma unroll
     for (int below = 0; below < 2; ++below) n[below] = keep * n[below] + over_quad(fresh[below]);
-    if (!READ) continue;
     float read[16];
 #pragma unroll
     for (int pair = 0; pair < TOKENS / 16; ++pair) {
@@ -157,30 +148,25 @@ for (int first = final, parity = 0; first >= 0; first -= TOKENS, parity ^= 1) {
     store_own((unsigned short*)dk_out + (x.row + first) * dk, sum, stage + L::Q, valid, x.dk, at);
 }
 const Place at;
-if (READ) {
-    __syncthreads();  // k . dk of the first chunk is there
-    finish(0, min(TOKENS, x.tokens));
-}
-const long to = READ ? x.head : part;
-if (segment == 0 || !READ) store_state<VALUES>(state, n, dc_first + to * dk * dv, dn_first + to * dk, x.dk, x.dv, at);
-if (READ && segment == 0) {
-    // What flows into the first token.
-    float flow = 0.0f;
-    if (begun) {
+__syncthreads();  // k . dk of the first chunk is there
+finish(0, min(TOKENS, x.tokens));
+store_state<VALUES>(state, n, dc_first + x.head * dk * dv, dn_first + x.head * dk, x.dk, x.dv, at);
+// What flows into the first token.
+float flow = 0.0f;
+if (begun) {
 #pragma unroll
-        for (int e = 0; e < VALUES / 4; ++e) {
-            const int key = at.warp * 16 + at.group + e % 2 * 8, value = e / 2 * 8 + at.quad * 2;
-            if (key >= x.dk || value >= x.dv) continue;
-            const float2 pair = *(const float2*)(c_first + (x.head * dk + key) * dv + value);
-            flow += pair.x * state[e / 2][e % 2 * 2] + pair.y * state[e / 2][e % 2 * 2 + 1];
-        }
-#pragma unroll
-        for (int below = 0; below < 2; ++below) {
-            const int key = at.warp * 16 + at.group + below * 8;
-            if (at.quad == 0 && key < x.dk) flow += n_first[x.head * dk + key] * n[below];
-        }
+    for (int e = 0; e < VALUES / 4; ++e) {
+        const int key = at.warp * 16 + at.group + e % 2 * 8, value = e / 2 * 8 + at.quad * 2;
+        if (key >= x.dk || value >= x.dv) continue;
+        const float2 pair = *(const float2*)(c_first + (x.head * dk + key) * dv + value);
+        flow += pair.x * state[e / 2][e % 2 * 2] + pair.y * state[e / 2][e % 2 * 2 + 1];
     }
 #pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) flow += __shfl_xor_sync(0xffffffffu, flow, distance);
-    if (at.lane == 0) over_start[x.head * 8 + at.warp] = flow;
+    for (int below = 0; below < 2; ++below) {
+        const int key = at.warp * 16 + at.group + below * 8;
+        if (at.quad == 0 && key < x.dk) flow += n_first[x.head * dk + key] * n[below];
+    }
 }
+#pragma unroll
+for (int distance = 16; distance > 0; distance /= 2) flow += __shfl_xor_sync(0xffffffffu, flow, distance);
+if (at.lane == 0) over_start[x.head * 8 + at.warp] = flow;

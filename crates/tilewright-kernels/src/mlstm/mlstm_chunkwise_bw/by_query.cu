@@ -1,14 +1,13 @@
-// One group for a sequence, or a segment of it. Three barriers a chunk: its data are there; what the warps' keys give the readings is there; A is there.
+// One group for a sequence. Three barriers a chunk: its data are there; what the warps' keys give the readings is there; A is there.
 using L = Layout<VALUES, true>;
 constexpr int TILES = VALUES / 8;
 const unsigned base = shared_address(memory);
-const unsigned segment = threadgroup_position_in_grid.x % segments;
 const Cell cell = {sigmoid_gate, normalize, eps, cap};
 
 // In shared memory, since registers are for C.
 __shared__ Sequence x;
 if (threadIdx.x == 0) {
-    const long head = threadgroup_position_in_grid.x / segments, row = head * s + long(segment) * span;
+    const long head = threadgroup_position_in_grid.x, row = head * s;
     x.q = (const unsigned short*)q + row * dk;
     x.k = (const unsigned short*)k + row * dk;
     x.v = (const unsigned short*)v + row * dv;
@@ -18,14 +17,12 @@ if (threadIdx.x == 0) {
     x.m = m + row;
     x.head = head;
     x.row = row;
-    x.start = int(segment * span);
-    x.tokens = int(min(long(span), long(s) - long(segment) * span));
+    x.tokens = int(s);
     x.dk = int(dk);
     x.dv = int(dv);
     x.scale = scale;
 }
 __syncthreads();
-const long part = threadgroup_position_in_grid.x;
 
 float2* const parts = (float2*)(memory + L::PARTS);  // [8][64]: q . C dh and q . n over the keys of each warp
 float2* const sums = (float2*)(memory + L::SUMS);    // [2][64]: the sums of S P and of S over the halves of a chunk's keys
@@ -34,7 +31,7 @@ float* const before = (float*)(memory + L::BEFORE);
 float* const last = (float*)(memory + L::LAST);
 
 float state[TILES][4], n[2];
-load_state<VALUES>(state, n, resume ? c_first + part * dk * dv : nullptr, resume ? n_first + part * dk : nullptr, x.dk, x.dv, Place());
+load_state<VALUES>(state, n, resume ? c_first + x.head * dk * dv : nullptr, resume ? n_first + x.head * dk : nullptr, x.dk, x.dv, Place());
 fetch<VALUES, true, true, false>(x, 0, base);
 for (int first = 0, parity = 0; first < x.tokens; first += TOKENS, parity ^= 1) {
     const int valid = min(TOKENS, x.tokens - first);
@@ -169,9 +166,8 @@ for (int first = 0, parity = 0; first < x.tokens; first += TOKENS, parity ^= 1) 
     store_own((unsigned short*)dq + (x.row + first) * dk, sum, stage + L::K, valid, x.dk, at);
 
     // The state at the end of an interval, as the walk by key will meet it.
-    const int reached = x.start + first;
-    if ((reached + TOKENS) % INTERVAL == 0 || first + TOKENS >= x.tokens) {
-        const long place = x.head * intervals + reached / INTERVAL;
+    if ((first + TOKENS) % INTERVAL == 0 || first + TOKENS >= x.tokens) {
+        const long place = x.head * intervals + first / INTERVAL;
 #pragma unroll
         for (int e = 0; e < TILES / 2; ++e) {
             uint4 words;

@@ -1,14 +1,13 @@
-// One group for a sequence, or a segment of it. Warps own rows of dCᵀ [values x keys]. Two barriers a chunk: its data are there; S r is there.
+// One group for a sequence. Warps own rows of dCᵀ [values x keys]. Two barriers a chunk: its data are there; S r is there.
 using L = Layout<VALUES, false>;
 constexpr int MT = VALUES / 128, TILES = KEYS / 8, PITCH = VALUES + 4;
 static_assert(KEYS * PITCH * 4 <= 2 * L::STAGE, "dC fits the stages");
 const unsigned base = shared_address(memory);
-const unsigned segment = threadgroup_position_in_grid.x % segments;
 
 // In shared memory, since registers are for dC.
 __shared__ Sequence x;
 if (threadIdx.x == 0) {
-    const long head = threadgroup_position_in_grid.x / segments, row = head * s + long(segment) * span;
+    const long head = threadgroup_position_in_grid.x, row = head * s;
     x.q = (const unsigned short*)q + row * dk;
     x.k = (const unsigned short*)k + row * dk;
     x.v = nullptr;
@@ -18,14 +17,12 @@ if (threadIdx.x == 0) {
     x.readings = (const float2*)readings + row;
     x.head = head;
     x.row = row;
-    x.start = int(segment * span);
-    x.tokens = int(min(long(span), long(s) - long(segment) * span));
+    x.tokens = int(s);
     x.dk = int(dk);
     x.dv = int(dv);
     x.scale = scale;
 }
 __syncthreads();
-const long part = threadgroup_position_in_grid.x;
 
 float* const numerator = (float*)(memory + L::SUMS);  // [64]: what dh is multiplied by as it enters dC
 float* const before = (float*)(memory + L::BEFORE);
@@ -40,7 +37,7 @@ float state[MT][TILES][4];
         for (int e = at.t; e < KEYS * (VALUES / 4); e += THREADS) {
             const int key = e / (VALUES / 4), value = e % (VALUES / 4) * 4;
             const bool there = key < x.dk && value < x.dv;
-            copy_async<16>(base + (key * PITCH + value) * 4, dc_last + (part * dk + (there ? key : 0)) * dv + (there ? value : 0), there);
+            copy_async<16>(base + (key * PITCH + value) * 4, dc_last + (x.head * dk + (there ? key : 0)) * dv + (there ? value : 0), there);
         }
         asm volatile("cp.async.wait_all;" ::: "memory");
         __syncthreads();  // dC is there

@@ -142,7 +142,7 @@ impl Kernel for Registered {
         }
         cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F64).data("state"));
         cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F16).data("strided"));
-        // The device's own chunks: whole and partial tiles of the matrix units, several intervals, segments, and every kind of cell.
+        // The device's own chunks: whole and partial tiles of the matrix units, several intervals, and every kind of cell.
         let units = |sizes, data| case(Tier::Check, sizes, DType::Bf16).data(data);
         cases.extend([
             units([1, 2, 64, 128, 256], ""),

@@ -1,7 +1,7 @@
 //! The variant for CUDA: bf16 data on the matrix units. After the scan of the gates three walks along the sequences, each with its state on the chip.
 //!
-//! Where sequences are too few for the device each is cut into segments, and the states that enter them, from either side, are made first. The walk by query
-//! keeps C, rounded, at the end of each interval of 256 tokens, from which the walk by key tells what flows over that end.
+//! The walk by query keeps C, rounded, at the end of each interval of 256 tokens, from which the walk by key tells what flows over that end. Sequences are not
+//! cut into segments, as the forward form cuts them where they are few: the n that would enter a segment, of rounded keys, is too coarse for what is divided by it.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use tilewright_gpu::{Definition, Grid, Launch, Program, caps};
 
 use super::{MlstmGradients, MlstmLoss};
 use crate::mlstm::cell::Sizes;
-use crate::mlstm::mlstm_chunkwise::cuda::{Entering, MATRIX_UNITS, Segments, Walk, joins, unaligned};
+use crate::mlstm::mlstm_chunkwise::cuda::{MATRIX_UNITS, unaligned};
 use crate::mlstm::mlstm_chunkwise::gpu::{Call, Weights, program};
 use crate::mlstm::mlstm_sequence::gpu::{HEADER, give_cell, with_cell};
 use crate::mlstm::{MlstmInputs, MlstmState};
@@ -36,7 +36,7 @@ fn walk(
         .threadgroup_memory("memory", DType::U8);
     let definition = templates.iter().copied().fold(definition, Definition::template);
     let definition = inputs.iter().copied().fold(definition, Definition::input);
-    let sizes = ["s", "dk", "dv", "segments", "span", "intervals"];
+    let sizes = ["s", "dk", "dv", "intervals"];
     let definition = sizes.into_iter().fold(definition, |all, name| all.scalar(name, DType::U32));
     let definition = flags.iter().fold(definition, |all, &name| all.scalar(name, DType::Bool));
     let definition = outputs.iter().copied().fold(with_cell(definition), Definition::output);
@@ -57,7 +57,7 @@ static BY_KEY: LazyLock<Program> = LazyLock::new(|| {
     ];
     let outputs = ["dk_out", "by_key", "over_end", "over_start", "dc_first", "dn_first"];
     let (body, flags) = (include_str!("by_key.cu"), ["resume", "resume_n", "begun"]);
-    walk("mlstm_by_key", body, &["VALUES", "READ"], &inputs, &flags, &outputs)
+    walk("mlstm_by_key", body, &["VALUES"], &inputs, &flags, &outputs)
 });
 
 static BY_VALUE: LazyLock<Program> = LazyLock::new(|| {
@@ -115,26 +115,11 @@ pub(super) fn mlstm_chunkwise_bw(
 ) -> Result<MlstmGradients> {
     let sizes = call.sizes;
     let weights = call.gates(x, state)?;
-    let segments = Segments::new(call, sizes.heads(), INTERVAL)?;
-    let (first, last) = (state.map(|state| [&state.c, &state.n]), [loss.c, loss.n]);
-    let entering = match segments.count {
-        1 => first.map(|first| first.map(Clone::clone)),
-        _ => Some(Walk::of_segments(call, x, &weights, segments).joins(state)?),
-    };
     let values = values(sizes).expect("the variant takes this");
-    let backward = Backward { call, x, weights: &weights, dh: loss.h, values, segments };
-    let read = backward.by_query(entering.as_ref(), exact)?;
-    let leaving = match segments.count {
-        1 => None,
-        _ => {
-            let added = backward.by_key(&read, last, first, false)?;
-            let added = Entering { first: last, reverse: true, added: [&added.dc, &added.dn] };
-            Some(joins(call, &weights, segments, &added)?)
-        }
-    };
-    let last = leaving.as_ref().map_or(last, |[c, n]| [Some(c), Some(n)]);
-    let keys = backward.by_key(&read, last, first, true)?;
-    let dv = backward.by_value(&read, last[0])?;
+    let backward = Backward { call, x, weights: &weights, dh: loss.h, values };
+    let read = backward.by_query(state, exact)?;
+    let keys = backward.by_key(&read, [loss.c, loss.n], state)?;
+    let dv = backward.by_value(&read, loss.c)?;
     let [di, df, dm] = backward.intervals(&read, &keys)?;
     let state = MlstmState { c: keys.dc, n: keys.dn, m: dm };
     Ok(MlstmGradients { q: read.dq, k: keys.dk, v: dv, i: di, f: df, state })
@@ -147,7 +132,6 @@ struct Backward<'a> {
     weights: &'a Weights,
     dh: &'a Tensor,
     values: usize,
-    segments: Segments,
 }
 
 /// What the walk by query leaves.
@@ -179,7 +163,7 @@ impl Backward<'_> {
 
     /// Begins a launch with what all walks read.
     fn launch<'l>(&'l self, program: &'l Program, with_v: bool) -> Result<Launch<'l>> {
-        let Backward { call, x, weights, values, segments, .. } = self;
+        let Backward { call, x, weights, values, .. } = self;
         let sizes = call.sizes;
         let launch = program
             .launch(call.stream)
@@ -192,25 +176,23 @@ impl Backward<'_> {
             .scalar("s", call.extent(sizes.s)?)
             .scalar("dk", call.extent(sizes.dqk)?)
             .scalar("dv", call.extent(sizes.dv)?)
-            .scalar("segments", call.extent(segments.count)?)
-            .scalar("span", call.extent(segments.span)?)
             .scalar("intervals", call.extent(self.intervals_of())?);
         let launch = if with_v { launch.input("v", x.v) } else { launch };
         Ok(give_cell(launch, call.cell, sizes.dqk)
             .threadgroup_bytes(bytes(*values, with_v))
-            .grid(Grid::groups([sizes.heads() * segments.count, 1, 1]), [THREADS, 1, 1]))
+            .grid(Grid::groups([sizes.heads(), 1, 1]), [THREADS, 1, 1]))
     }
 
-    fn by_query(&self, entering: Option<&[Tensor; 2]>, exact: bool) -> Result<Read> {
+    fn by_query(&self, first: Option<&MlstmState>, exact: bool) -> Result<Read> {
         let (sizes, m) = (self.call.sizes, &self.weights.m);
         let (heads, intervals) = (sizes.heads(), self.intervals_of());
         let outputs = self
             .launch(&BY_QUERY, true)?
             .input("m", m)
             // Where there is none, an f32 tensor in its place, unread.
-            .input("c_first", entering.map_or(m, |[c, _]| c))
-            .input("n_first", entering.map_or(m, |[_, n]| n))
-            .scalar("resume", entering.is_some())
+            .input("c_first", first.map_or(m, |first| &first.c))
+            .input("n_first", first.map_or(m, |first| &first.n))
+            .scalar("resume", first.is_some())
             .scalar("exact", exact)
             .output("dq", DType::Bf16, sizes.keys())
             .output("readings_out", DType::F32, [heads, sizes.s, 2])
@@ -222,37 +204,32 @@ impl Backward<'_> {
         Ok(Read { dq, readings, by_query, kept: [kept, n_kept] })
     }
 
-    /// Without `read`, only the gradient of the state that each segment adds.
     fn by_key(
         &self,
         by_query: &Read,
         [dc, dn]: [Option<&Tensor>; 2],
-        first: Option<[&Tensor; 2]>,
-        read: bool,
+        first: Option<&MlstmState>,
     ) -> Result<Keys> {
         let (sizes, m) = (self.call.sizes, &self.weights.m);
         let (heads, intervals) = (sizes.heads(), self.intervals_of());
-        let of = |extent: usize| if read { extent } else { 0 };
-        let states = if read { 1 } else { self.segments.count };
         let outputs = self
             .launch(&BY_KEY, true)?
-            .template("READ", read)
             .input("readings", &by_query.readings)
             .input("kept", &by_query.kept[0])
             .input("n_kept", &by_query.kept[1])
             .input("dc_last", dc.unwrap_or(m))
             .input("dn_last", dn.unwrap_or(m))
-            .input("c_first", first.map_or(m, |[c, _]| c))
-            .input("n_first", first.map_or(m, |[_, n]| n))
-            .scalar("resume", read && dc.is_some())
-            .scalar("resume_n", read && dn.is_some())
+            .input("c_first", first.map_or(m, |first| &first.c))
+            .input("n_first", first.map_or(m, |first| &first.n))
+            .scalar("resume", dc.is_some())
+            .scalar("resume_n", dn.is_some())
             .scalar("begun", first.is_some())
-            .output("dk_out", DType::Bf16, [sizes.b, sizes.nh, of(sizes.s), sizes.dqk])
-            .output("by_key", DType::F32, [heads, of(sizes.s)])
-            .output("over_end", DType::F32, [heads, of(intervals), 8])
-            .output("over_start", DType::F32, [heads, of(8)])
-            .output("dc_first", DType::F32, [sizes.b, sizes.nh * states, sizes.dqk, sizes.dv])
-            .output("dn_first", DType::F32, [sizes.b, sizes.nh * states, sizes.dqk])
+            .output("dk_out", DType::Bf16, sizes.keys())
+            .output("by_key", DType::F32, [heads, sizes.s])
+            .output("over_end", DType::F32, [heads, intervals, 8])
+            .output("over_start", DType::F32, [heads, 8])
+            .output("dc_first", DType::F32, [sizes.b, sizes.nh, sizes.dqk, sizes.dv])
+            .output("dn_first", DType::F32, [sizes.b, sizes.nh, sizes.dqk])
             .run()?;
         let [dk, by_key, over_end, over_start, dc, dn] =
             outputs.try_into().expect("six outputs are declared");
@@ -308,8 +285,7 @@ mod tests {
         for values in [128, 256] {
             let compiled = BY_QUERY
                 .compile_for("sm_90", &[values.into()], &by_query)
-                .and_then(|()| BY_KEY.compile_for("sm_90", &[values.into(), true.into()], &by_key))
-                .and_then(|()| BY_KEY.compile_for("sm_90", &[values.into(), false.into()], &by_key))
+                .and_then(|()| BY_KEY.compile_for("sm_90", &[values.into()], &by_key))
                 .and_then(|()| BY_VALUE.compile_for("sm_90", &[values.into()], &by_value));
             match compiled {
                 Err(error) if error.is_unsupported() => return eprintln!("not compiled: {error}"),

@@ -23,7 +23,7 @@ struct Sequence {
     const float2 *c, *mu, *readings;  // readings: r and dz of each token
     const float* m;
     long head, row;  // row: of the first token among those of all sequences
-    int start, tokens, dk, dv;  // start: the first token's place in its sequence
+    int tokens, dk, dv;
     float scale;
 };
 

@@ -34,15 +34,14 @@
 //!
 //! The factors of products of matrices may be rounded to bf16 where the data are bf16, as matrix units take them: A, S r, a query, key or dh with its weight as it
 //! enters a state or its gradient, and those beside what reads them. Each pair of tokens passes through at most two more roundings of 2^-8, what flows over the end
-//! of a chunk through three; and keys with their weights enter n rounded, where it comes from another segment of the sequence. dn, the products of scores and all
-//! sums stay f32. A chunk length that is given selects the body that rounds none of them.
+//! of a chunk through three. n, dn, the denominators and their gradients stay f32. A chunk length that is given selects the body that rounds none of them.
 //!
 //! # Constraints
 //! Any extents, 0 included; any chunk length from 1. No output gate: multiply dh by sigma(o) before. On a GPU f64 is refused, and f = -inf counts as -16384.
 //!
 //! - `portable`: every GPU, every dtype and chunk length.
 //! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, at most 128 and 256. Nothing but C, rounded, at every 256th token leaves the
-//!   chip; where sequences are too few to fill the device, each is cut into segments.
+//!   chip. One group of threads a sequence and head: made for many.
 //!
 //! # Sources
 //! Beck et al., Tiled Flash Linear Attention, arXiv 2503.14376, appendix: the backward with denominators held constant, here [`MlstmBackward::NormInvariant`]. The

@@ -167,8 +167,7 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
                     continue;
                 };
                 let score = dot(&q[t], &k[j]);
-                // Of the keys in n, those of earlier segments may be rounded with their weights.
-                z.add(score, scale * weight, error + over_k + factor);
+                z.add(score, scale * weight, error + over_k);
                 let product = dot(&dh[t], &v[j]);
                 by_h.value += scale * weight * score.value * product.value;
                 by_h.size += (scale * weight).abs() * score.size * product.size;
