@@ -279,29 +279,10 @@ def matrix_power(x: Any, n: int, /) -> Any:
     t = asarray(x)
     if t.ndim < 2 or t.shape[-1] != t.shape[-2]:
         raise ValueError(f"matrix_power: x has shape {t.shape}, expected square matrices")
-    if n == 0:
-        return _native.present(_identity(t), x)
     if n < 0:
         t, info = _linalg.inverse(t)
         _checked("matrix_power", info, "is singular")
-    power = abs(n)
-    while power & 1 == 0:
-        t, power = _product(t, t), power >> 1
-    result: Tensor = t
-    while power := power >> 1:
-        t = _product(t, t)
-        if power & 1:
-            result = _product(result, t)
-    return _native.present(result, x)
-
-
-def _identity(like: Tensor) -> Tensor:
-    n = like.shape[-1]
-    ones = bytearray(4 * n * n)
-    for i in range(n):
-        memoryview(ones).cast("f")[i * n + i] = 1.0
-    eye = _call["copy"](frombuffer(ones, "f32", [n, n]), dtype=like.dtype)
-    return eye.to(like.device).broadcast_to(like.shape)
+    return _native.present(_linalg.matrix_power(t, exponent=abs(n)), x)
 
 
 def _with_tolerance(name: str, function: Any, x: Any, rtol: Any) -> Any:
