@@ -49,6 +49,7 @@ fn cases() -> Vec<Case> {
         edge([2, 3, 0]).set("mode", "full"),
         edge([0, 1, 1]),
         edge([9, 6, 6]).data("dependent"),
+        edge([8, 4, 5]).data("ones"),
         edge([9, 7, 3]).set("mode", "full"),
         edge([2, 3, 8]).data("transposed"),
         edge([2, 4, 6]).data("low_rank").set("mode", "full"),
@@ -83,6 +84,9 @@ fn cases() -> Vec<Case> {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
+        }
+        for size in [[8, 4, 5], [17, 5, 4], [9, 12, 12], [20, 64, 48], [2, 70, 66]] {
+            cases.push(case(Tier::Check, size, dtype).data("ones"));
         }
         cases.push(case(Tier::Check, [9, 33, 40], dtype).set("mode", "values"));
         cases.push(case(Tier::Check, [2, 128, 128], dtype).data("zero").set("mode", "full"));
