@@ -75,6 +75,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::pinv::KERNEL,
     linalg::qr::KERNEL,
     linalg::qr_bw::KERNEL,
+    linalg::qr_pivoted::KERNEL,
     linalg::qr_reflectors::KERNEL,
     linalg::slogdet::KERNEL,
     linalg::slogdet_bw::KERNEL,

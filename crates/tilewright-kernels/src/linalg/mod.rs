@@ -25,6 +25,7 @@
 //! | [`pinv()`] | Moore and Penrose's pseudoinverse |
 //! | [`qr()`] | `a = q r` |
 //! | [`qr_bw()`] | its gradient |
+//! | [`qr_pivoted()`] | with column pivoting, which shows the rank |
 //! | [`qr_reflectors()`] | `a = h_1 .. h_k r`, not multiplied out |
 //! | [`slogdet_bw()`] | the gradient of the logarithm |
 //! | [`solve()`] | `a x = b` |
@@ -62,6 +63,7 @@ pub mod orthogonalize;
 pub mod pinv;
 pub mod qr;
 pub mod qr_bw;
+pub mod qr_pivoted;
 pub mod qr_reflectors;
 pub mod slogdet;
 pub mod slogdet_bw;
@@ -114,6 +116,7 @@ pub use orthogonalize::{NewtonSchulz, Orthogonalize, orthogonalize};
 pub use pinv::{Pinv, pinv};
 pub use qr::{Qr, QrFactors, QrMode, qr};
 pub use qr_bw::qr_bw;
+pub use qr_pivoted::{PivotedQrFactors, qr_pivoted};
 pub use qr_reflectors::{Reflectors, qr_reflectors};
 pub use slogdet::{LogDeterminant, slogdet};
 pub use slogdet_bw::slogdet_bw;
