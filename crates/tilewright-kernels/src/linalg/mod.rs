@@ -15,6 +15,7 @@
 //! | [`expm()`] | the exponential of a matrix |
 //! | [`inverse()`] | `a x = 1` |
 //! | [`inverse_bw()`] | its gradient |
+//! | [`is_spd()`] | whether a matrix is symmetric positive definite |
 //! | [`lstsq()`] | the x that makes `|b - a x|` least |
 //! | [`lu()`] | `a[p] = l u` with partial pivoting |
 //! | [`matrix_power()`] | `a^p` |
@@ -23,6 +24,8 @@
 //! | [`norm_bw()`] | its gradient |
 //! | [`orthogonalize()`] | the orthogonal factor by products alone, as in Muon |
 //! | [`pinv()`] | Moore and Penrose's pseudoinverse |
+//! | [`polar()`] | `a = u h` with an orthogonal u and a positive h |
+//! | [`polar_bw()`] | its gradient |
 //! | [`qr()`] | `a = q r` |
 //! | [`qr_bw()`] | its gradient |
 //! | [`qr_pivoted()`] | with column pivoting, which shows the rank |
@@ -32,6 +35,7 @@
 //! | [`solve_bw()`] | its gradients |
 //! | [`svd()`] | `a = u diag(s) vᵀ` |
 //! | [`svd_bw()`] | its gradient |
+//! | [`triangular_inverse()`] | `a x = 1` with a triangular matrix |
 //! | [`triangular_solve()`] | `op(a) x = b` or `x op(a) = b` with a triangular matrix |
 //! | [`triangular_solve_bw()`] | its gradients |
 //!
@@ -53,6 +57,7 @@ pub mod eigh_bw;
 pub mod expm;
 pub mod inverse;
 pub mod inverse_bw;
+pub mod is_spd;
 pub mod lstsq;
 pub mod lu;
 pub mod matrix_power;
@@ -61,6 +66,8 @@ pub mod norm;
 pub mod norm_bw;
 pub mod orthogonalize;
 pub mod pinv;
+pub mod polar;
+pub mod polar_bw;
 pub mod qr;
 pub mod qr_bw;
 pub mod qr_pivoted;
@@ -71,9 +78,11 @@ pub mod solve;
 pub mod solve_bw;
 pub mod svd;
 pub mod svd_bw;
+pub mod triangular_inverse;
 pub mod triangular_solve;
 pub mod triangular_solve_bw;
 
+mod beside;
 mod convert;
 mod determinant;
 mod differences;
@@ -84,6 +93,7 @@ mod host;
 mod householder;
 mod jacobi;
 mod lanes;
+mod normals;
 mod ratios;
 mod registry;
 mod rotations;
@@ -106,6 +116,7 @@ pub use eigh_bw::eigh_bw;
 pub use expm::expm;
 pub use inverse::inverse;
 pub use inverse_bw::inverse_bw;
+pub use is_spd::{IsSpd, is_spd};
 pub use lstsq::{LeastSquares, Lstsq, LstsqMethod, lstsq};
 pub use lu::{LuFactors, lu};
 pub use matrix_power::{MatrixPower, matrix_power};
@@ -114,6 +125,8 @@ pub use norm::{Norm, Order, norm};
 pub use norm_bw::norm_bw;
 pub use orthogonalize::{NewtonSchulz, Orthogonalize, orthogonalize};
 pub use pinv::{Pinv, pinv};
+pub use polar::{PolarFactors, polar};
+pub use polar_bw::polar_bw;
 pub use qr::{Qr, QrFactors, QrMode, qr};
 pub use qr_bw::qr_bw;
 pub use qr_pivoted::{PivotedQrFactors, qr_pivoted};
@@ -124,6 +137,7 @@ pub use solve::solve;
 pub use solve_bw::{SystemGradients, solve_bw};
 pub use svd::{Svd, SvdFactors, SvdMode, svd};
 pub use svd_bw::svd_bw;
+pub use triangular_inverse::{TriangularInverse, triangular_inverse};
 pub use triangular_solve::{TriangularSolve, triangular_solve};
 pub use triangular_solve_bw::triangular_solve_bw;
 

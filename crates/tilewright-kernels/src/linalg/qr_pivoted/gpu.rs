@@ -56,3 +56,21 @@ pub(super) fn pivoted(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<
         <[Tensor; 4]>::try_from(outputs).expect("four outputs are declared");
     Ok(Pivoted { packed: Reflectors { reflectors, tau }, permutation })
 }
+
+#[cfg(all(test, not(target_vendor = "apple")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_body_compiles() {
+        use super::super::super::registry::compiles;
+        use DType::*;
+        for real in [F32, F64] {
+            let dtypes = [real, real, real, I32, real];
+            for size in [8usize, 16, 32] {
+                compiles(&SMALL, &[real.into(), size.into()], &dtypes);
+            }
+            compiles(&COLUMNS, &[real.into()], &dtypes);
+        }
+    }
+}
