@@ -62,6 +62,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::eig::KERNEL,
     linalg::eigh::KERNEL,
     linalg::eigh_bw::KERNEL,
+    linalg::eigh_generalized::KERNEL,
     linalg::expm::KERNEL,
     linalg::inverse::KERNEL,
     linalg::inverse_bw::KERNEL,

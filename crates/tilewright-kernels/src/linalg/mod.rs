@@ -12,6 +12,7 @@
 //! | [`eig()`] | `a v = v diag(w)` of a general matrix |
 //! | [`eigh()`] | `a q = q diag(values)` of a symmetric matrix |
 //! | [`eigh_bw()`] | its gradient |
+//! | [`eigh_generalized()`] | `a x = b x diag(values)` |
 //! | [`expm()`] | the exponential of a matrix |
 //! | [`inverse()`] | `a x = 1` |
 //! | [`inverse_bw()`] | its gradient |
@@ -54,6 +55,7 @@ pub mod det;
 pub mod eig;
 pub mod eigh;
 pub mod eigh_bw;
+pub mod eigh_generalized;
 pub mod expm;
 pub mod inverse;
 pub mod inverse_bw;
@@ -113,6 +115,7 @@ pub use det::det;
 pub use eig::{Eig, GeneralEigen, eig};
 pub use eigh::{Eigen, Eigh, eigh};
 pub use eigh_bw::eigh_bw;
+pub use eigh_generalized::eigh_generalized;
 pub use expm::expm;
 pub use inverse::inverse;
 pub use inverse_bw::inverse_bw;

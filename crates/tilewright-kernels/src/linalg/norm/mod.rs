@@ -167,7 +167,7 @@ pub fn norm(stream: &Stream, a: &Tensor, args: &Norm) -> Result<Tensor> {
                     return Err(Error::range(NAME, "order", expected, format!("{other:?}")));
                 }
             };
-            let values = Svd { mode: SvdMode::Values };
+            let values = Svd { mode: SvdMode::Values, ..Svd::default() };
             along(&svd(stream, &wide, &values).map_err(|error| error.within(NAME))?.s, fold)?
         }
         // Of a number alone.
