@@ -16,7 +16,8 @@
 //! | `u` | `[.., m, k]`; `[.., m, m]` in mode `full`; absent in mode `values` | that of `a` |
 //! | `vt` | `[.., k, n]`; `[.., n, n]` in mode `full`; absent in mode `values` | that of `a` |
 //!
-//! With `rank` k is that: of all matrices of such a rank `u diag(s) vᵀ` is the nearest to `a`.
+//! With `rank` k is that: of all matrices of such a rank `u diag(s) vᵀ` is the nearest to `a`. (Where a tenth of the values is wanted,
+//! [`randomized_svd()`](crate::linalg::randomized_svd()) finds them alone.)
 //!
 //! `info` is 0, or 1 where a matrix holds a NaN or an infinity or does not converge; its results are NaN throughout.
 //!
