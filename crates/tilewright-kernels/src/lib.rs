@@ -90,6 +90,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::slogdet_bw::KERNEL,
     linalg::solve::KERNEL,
     linalg::solve_bw::KERNEL,
+    linalg::solve_refined::KERNEL,
     linalg::svd::KERNEL,
     linalg::svd_bw::KERNEL,
     linalg::triangular_inverse::KERNEL,

@@ -38,6 +38,7 @@
 //! | [`slogdet_bw()`] | the gradient of the logarithm |
 //! | [`solve()`] | `a x = b` |
 //! | [`solve_bw()`] | its gradients |
+//! | [`solve_refined()`] | `a x = b` by iterative refinement |
 //! | [`svd()`] | `a = u diag(s) vᵀ` |
 //! | [`svd_bw()`] | its gradient |
 //! | [`triangular_inverse()`] | `a x = 1` with a triangular matrix |
@@ -88,6 +89,7 @@ pub mod slogdet;
 pub mod slogdet_bw;
 pub mod solve;
 pub mod solve_bw;
+pub mod solve_refined;
 pub mod svd;
 pub mod svd_bw;
 pub mod triangular_inverse;
@@ -156,6 +158,7 @@ pub use slogdet::{LogDeterminant, slogdet};
 pub use slogdet_bw::slogdet_bw;
 pub use solve::solve;
 pub use solve_bw::{SystemGradients, solve_bw};
+pub use solve_refined::{Refined, SolveRefined, solve_refined};
 pub use svd::{Svd, SvdFactors, SvdMode, svd};
 pub use svd_bw::svd_bw;
 pub use triangular_inverse::{TriangularInverse, triangular_inverse};

@@ -49,9 +49,10 @@ fn mixed(x: u64) -> u64 {
 fn normal(seed: u64, place: u64) -> f64 {
     let bits =
         mixed(mixed(seed.wrapping_add(0x9e37_79b9_7f4a_7c15)) ^ place.wrapping_add(0xd1b5_4a32_d192_ed03));
-    let unit = f64::from(u32::MAX) + 1.0;
-    let (u, turn) = ((f64::from((bits >> 32) as u32) + 0.5) / unit, f64::from(bits as u32) / unit);
-    (-2.0 * u.ln()).sqrt() * (TAU * turn).cos()
+    // Rounded to f32 as on a GPU, so that both take the logarithm of the same number.
+    let unit = 2f32.powi(-32);
+    let (u, turn) = ((((bits >> 32) as u32 as f32 + 0.5) * unit).min(1.0), bits as u32 as f32 * unit);
+    (-2.0 * f64::from(u).ln()).sqrt() * (TAU * f64::from(turn)).cos()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Properties that cases cannot say.
 
-use tilewright_core::{DType, Stream};
+use tilewright_core::{DType, Device, Stream};
 
 use super::{Orthogonal, orthogonal};
 
@@ -26,6 +26,19 @@ fn a_seed_names_a_matrix() {
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn a_seed_names_the_same_matrix_on_every_device() {
+    let run = |stream: &Stream| {
+        let out = orthogonal(stream, DType::F32, &[3, 5, 3], &Orthogonal { gain: 1.0, seed: 11 }).unwrap();
+        out.to_vec::<f32>().unwrap()
+    };
+    let here = run(&Stream::cpu());
+    for device in [Device::Emulated, Device::Cuda(0), Device::Metal(0)] {
+        let Ok(stream) = tilewright_gpu::stream(device) else { continue };
+        assert!(run(&stream).iter().zip(&here).all(|(x, y)| (x - y).abs() < 1e-4), "{device}");
+    }
 }
 
 #[test]

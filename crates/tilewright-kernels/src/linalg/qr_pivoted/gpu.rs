@@ -68,7 +68,7 @@ mod tests {
         for real in [F32, F64] {
             let dtypes = [real, real, real, I32, real];
             for size in [8usize, 16, 32] {
-                compiles(&SMALL, &[real.into(), size.into()], &dtypes);
+                compiles(&SMALL, &[size.into(), real.into()], &dtypes);
             }
             compiles(&COLUMNS, &[real.into()], &dtypes);
         }
