@@ -31,5 +31,10 @@ case 9: {
 }
 case 10: value = s[item * m + i] > S(offset) ? z[e] : here; break;
 case 11: value = s[0] * here + s[1] * y[e] + s[2] * z[e] + (i == j ? s[3] : S(0)); break;
+case 12: {
+    const S sum = S(2) * (s[item * n + i] + s[item * n + j]);
+    value = i == j ? S(0) : (here - x[(item * n + j) * n + i]) / sum;
+    break;
+}
 }
 out[e] = value;

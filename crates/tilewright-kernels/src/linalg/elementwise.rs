@@ -38,6 +38,8 @@ pub(super) enum Step<'a> {
     Gaps { s: &'a Tensor, diagonal: &'a Tensor },
     /// `((x_ij - x_ji) s_j + s_i (z_ij - z_ji)) / (s_j² - s_i²)`, and `diagonal`; less x_ij / s_j and z_ji / s_i where told so.
     SquareGaps { s: &'a Tensor, diagonal: &'a Tensor, z: &'a Tensor, less: [bool; 2] },
+    /// `(x_ij - x_ji) / 2 (s_i + s_j)`
+    SkewOverSums(&'a Tensor),
     /// z_ij where s_i is more than so much, x_ij elsewhere.
     Instead { s: &'a Tensor, above: i32, z: &'a Tensor },
     /// `w_0 x + w_1 y + w_2 z + w_3 1`, of four `weights`.
@@ -59,6 +61,7 @@ impl Step<'_> {
             Step::Gaps { .. } => (8, 0),
             Step::Instead { above, .. } => (10, above),
             Step::Combined { .. } => (11, 0),
+            Step::SkewOverSums(_) => (12, 0),
             Step::SquareGaps { less: [left, right], .. } => (9, i32::from(left) + 2 * i32::from(right)),
         }
     }
@@ -67,7 +70,7 @@ impl Step<'_> {
     fn tensors(self) -> [Option<Tensor>; 3] {
         match self {
             Step::TransposeTimes(y) => [Some(y.clone()), None, None],
-            Step::RowsOver(s) | Step::RowsTimes(s) => [None, None, Some(s.clone())],
+            Step::RowsOver(s) | Step::RowsTimes(s) | Step::SkewOverSums(s) => [None, None, Some(s.clone())],
             Step::Gaps { s, diagonal } => [Some(diagonal.clone()), None, Some(s.clone())],
             Step::SquareGaps { s, diagonal, z, .. } => {
                 [Some(diagonal.clone()), Some(z.clone()), Some(s.clone())]
@@ -161,6 +164,8 @@ fn on_the_host<T: Real>(x: &Tensor, step: Step<'_>, m: usize, n: usize) -> Resul
                 let sum = s[0] * here + s[1] * at(&y, i, j) + s[2] * at(&z, i, j);
                 if i == j { sum + s[3] } else { sum }
             }
+            Step::SkewOverSums(_) if i == j => T::ZERO,
+            Step::SkewOverSums(_) => (here - at(&x_all, j, i)) * half / (s[item * n + i] + s[item * n + j]),
             Step::Gaps { .. } if i == j => y[item * n + i],
             Step::Gaps { .. } => (here - at(&x_all, j, i)) * half / (s[item * n + j] - s[item * n + i]),
             Step::SquareGaps { less, .. } => {

@@ -87,7 +87,7 @@ fn apply<T: Real>(v: MatRef<'_, T>, tau: &[T], transpose: bool, c: MatMut<'_, T>
 }
 
 #[inline(always)]
-fn column<T>(a: MatMut<'_, T>, j: usize) -> &mut [T] {
+pub(super) fn column<T>(a: MatMut<'_, T>, j: usize) -> &mut [T] {
     a.col_mut(j).try_as_col_major_mut().expect("the matrix is column-major").as_slice_mut()
 }
 
@@ -120,7 +120,7 @@ impl<T: Real> WithSimd for Panel<'_, T> {
 
 /// Makes (head, tail) into (beta, the tail of v) and gives tau.
 #[inline(always)]
-fn reflection<S: Simd, T: Real>(simd: S, head: &mut T, tail: &mut [T]) -> T {
+pub(super) fn reflection<S: Simd, T: Real>(simd: S, head: &mut T, tail: &mut [T]) -> T {
     let mut square = dot(simd, tail, tail);
     let mut scale = T::ONE;
     if !T::SAFE_SQUARES.contains(&square) || *head * *head > *T::SAFE_SQUARES.end() {
@@ -148,7 +148,7 @@ fn reflection<S: Simd, T: Real>(simd: S, head: &mut T, tail: &mut [T]) -> T {
 
 /// `sum x_i y_i`, in lanes, which are added up in order at the end.
 #[inline(always)]
-fn dot<S: Simd, T: Real>(simd: S, x: &[T], y: &[T]) -> T {
+pub(super) fn dot<S: Simd, T: Real>(simd: S, x: &[T], y: &[T]) -> T {
     let ((x, x_rest), (y, y_rest)) = (T::vectors(simd, x), T::vectors(simd, y));
     let zero = Lanes::splat(simd, T::ZERO);
     let mut sums = [zero; 4];
@@ -195,36 +195,48 @@ pub(super) fn reflect_lanes<S: Simd, T: Real>(
     a: &mut [Lanes<S, T>],
     tau: &mut [Lanes<S, T>],
 ) {
-    let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
     for (k, tau) in tau.iter_mut().enumerate() {
-        let mut largest = zero;
-        for i in k + 1..m {
-            let x = a[i * n + k].abs();
-            largest = largest.where_less(x, x, largest);
-        }
-        // A tail of zeros is left as it is: its reflection is the identity.
-        let is_zero = |then, otherwise| zero.where_less(largest, otherwise, then);
-        let head = a[k * n + k];
-        let scale = largest.where_less(head.abs(), head.abs(), largest);
-        let scale = is_zero(one, scale);
-        let alpha = head / scale;
-        let mut square = alpha * alpha;
-        for i in k + 1..m {
-            let x = a[i * n + k] / scale;
-            a[i * n + k] = x;
-            square = square + x * x;
-        }
-        let norm = square.root();
-        let beta = alpha.where_less(zero, norm, zero - norm);
-        let distance = is_zero(one, alpha - beta);
-        *tau = is_zero(zero, (beta - alpha) / beta);
-        for i in k + 1..m {
-            a[i * n + k] = a[i * n + k] / distance;
-        }
-        a[k * n + k] = is_zero(head, beta * scale);
-        let v: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
-        apply_lanes(simd, &v, *tau, k, n, k + 1, a);
+        *tau = reflect_column_lanes(simd, [m, n], k, a);
     }
+}
+
+/// The reflection of column k, from row k on: it and the columns to its right change. Its tau.
+#[inline(always)]
+pub(super) fn reflect_column_lanes<S: Simd, T: Real>(
+    simd: S,
+    [m, n]: [usize; 2],
+    k: usize,
+    a: &mut [Lanes<S, T>],
+) -> Lanes<S, T> {
+    let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
+    let mut largest = zero;
+    for i in k + 1..m {
+        let x = a[i * n + k].abs();
+        largest = largest.where_less(x, x, largest);
+    }
+    // A tail of zeros is left as it is: its reflection is the identity.
+    let is_zero = |then, otherwise| zero.where_less(largest, otherwise, then);
+    let head = a[k * n + k];
+    let scale = largest.where_less(head.abs(), head.abs(), largest);
+    let scale = is_zero(one, scale);
+    let alpha = head / scale;
+    let mut square = alpha * alpha;
+    for i in k + 1..m {
+        let x = a[i * n + k] / scale;
+        a[i * n + k] = x;
+        square = square + x * x;
+    }
+    let norm = square.root();
+    let beta = alpha.where_less(zero, norm, zero - norm);
+    let distance = is_zero(one, alpha - beta);
+    let tau = is_zero(zero, (beta - alpha) / beta);
+    for i in k + 1..m {
+        a[i * n + k] = a[i * n + k] / distance;
+    }
+    a[k * n + k] = is_zero(head, beta * scale);
+    let v: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
+    apply_lanes(simd, &v, tau, k, n, k + 1, a);
+    tau
 }
 
 /// One reflection, whose vector has `v` below row k, applied to the columns of `c`, of n columns each row, from column `first` on.

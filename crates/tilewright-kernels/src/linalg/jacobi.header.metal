@@ -118,7 +118,9 @@ template <int R, int PARTS, int SIMDS, bool TURNS, typename S> struct Jacobi {
         S c = S(1), s = S(0);
         if (turn) {
             const S cotangent = (other - own) / (S(2) * product);
-            const S tangent = S(1) / (magnitude(cotangent) + sqrt(S(1) + cotangent * cotangent));
+            const S size = magnitude(cotangent);
+            // Beside a column of next to nothing the square would be infinite, and a turn by 0 would be asked for again and again.
+            const S tangent = S(1) / (size + (size * epsilon<S>() > S(1) ? size : sqrt(S(1) + size * size)));
             c = S(1) / sqrt(S(1) + tangent * tangent);
             s = cotangent > S(0) || (cotangent == S(0) && first) ? c * tangent : -(c * tangent);
         }

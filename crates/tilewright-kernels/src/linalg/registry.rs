@@ -24,3 +24,16 @@ pub(super) fn inputs<'a, const N: usize>(
     let wrong = |_| Error::range(operation, "number of inputs", N, inputs.len());
     inputs.try_into().map_err(wrong)
 }
+
+/// Compiles a body for CUDA, where NVRTC is installed: no emulator shows what f64 makes of it.
+#[cfg(test)]
+pub(super) fn compiles(
+    program: &tilewright_gpu::Program,
+    templates: &[tilewright_gpu::Template],
+    dtypes: &[DType],
+) {
+    match program.compile_for("sm_90", templates, dtypes) {
+        Err(error) if error.is_unsupported() => eprintln!("not compiled: {error}"),
+        done => done.unwrap(),
+    }
+}

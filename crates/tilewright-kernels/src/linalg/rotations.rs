@@ -129,7 +129,11 @@ fn angle<S: Simd, T: Real>(
     // A lane that does not turn divides by 1.
     let twice = any.where_equal(one, product + product, one);
     let cotangent = (b - a) / twice;
-    let tangent = one / (cotangent.abs() + (one.minus_product(zero - cotangent, cotangent)).root());
+    // Beside a column of next to nothing the square would be infinite, and a turn by 0 would be asked for again and again.
+    let large = Lanes::splat(simd, T::ONE / T::EPSILON);
+    let size = cotangent.abs();
+    let secant = large.where_less(size, size, one.minus_product(zero - size, size).root());
+    let tangent = one / (size + secant);
     let tangent = cotangent.where_less(zero, zero - tangent, tangent);
     let tangent = any.where_equal(one, tangent, zero);
     let c = one / one.minus_product(zero - tangent, tangent).root();

@@ -79,6 +79,8 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
         match case.data {
             "identity" => f64::from(u8::from(i == j)),
             "zero" => 0.0,
+            // Of rank 1, whose other singular values are nothing but roundings.
+            "ones" => 1.0,
             "diagonal" => f64::from(u8::from(i == j)) * x,
             "zero_column" if j == n / 3 => 0.0,
             "hilbert" => 1.0 / (i + j + 1) as f64,

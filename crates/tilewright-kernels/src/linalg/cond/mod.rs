@@ -94,7 +94,8 @@ pub fn cond(stream: &Stream, a: &Tensor, args: &Cond) -> Result<Tensor> {
     let wide = widened(stream, a)?;
     let (x, y, info, how) = match args.order {
         Order::P(p) if p.abs() == 2.0 => {
-            let found = svd(stream, &wide, &Svd { mode: SvdMode::Values }).map_err(within)?;
+            let found =
+                svd(stream, &wide, &Svd { mode: SvdMode::Values, ..Svd::default() }).map_err(within)?;
             let (axis, last) = (found.s.rank() - 1, extents.m.min(extents.n) - 1);
             let how = if p > 0.0 { Join::Ratio } else { Join::Inverse };
             (found.s.select(axis, 0)?, found.s.select(axis, last)?, found.info, how)

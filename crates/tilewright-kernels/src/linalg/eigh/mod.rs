@@ -137,7 +137,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Resul
 const TURNED: usize = 64;
 
 /// The variants for n x n matrices, the default first, or why there is none.
-fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
+pub(super) fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
     let portable = jacobi::check(NAME, device, n).map(|()| only_variant(device));
     let library = (n > TURNED && batches == 1 && vendor::available(device)).then_some(vendor::VARIANT);

@@ -68,7 +68,9 @@ pub fn matrix_rank(stream: &Stream, a: &Tensor, args: &MatrixRank) -> Result<Ten
     let extents = Extents::of(NAME, stream, "a", a)?;
     let rcond = tolerance(NAME, args.rcond, extents.m, extents.n, a.dtype())?;
     let wide = widened(stream, a)?;
-    let s = svd(stream, &wide, &Svd { mode: SvdMode::Values }).map_err(|error| error.within(NAME))?.s;
+    let s = svd(stream, &wide, &Svd { mode: SvdMode::Values, ..Svd::default() })
+        .map_err(|error| error.within(NAME))?
+        .s;
     let rows = s.unsqueeze(s.rank())?;
     Ok(truncated(stream, &s, &rows, rcond)?.0)
 }

@@ -167,9 +167,11 @@ pub fn norm(stream: &Stream, a: &Tensor, args: &Norm) -> Result<Tensor> {
                     return Err(Error::range(NAME, "order", expected, format!("{other:?}")));
                 }
             };
-            let values = Svd { mode: SvdMode::Values };
+            let values = Svd { mode: SvdMode::Values, ..Svd::default() };
             along(&svd(stream, &wide, &values).map_err(|error| error.within(NAME))?.s, fold)?
         }
+        // Of a number alone.
+        (0, _) => along(&wide, Fold::Root)?,
         // All axes, one after the other: a root of squares of roots.
         (count, _) => (0..count).try_fold(wide, |rest, _| along(&rest, Fold::Root))?,
     };

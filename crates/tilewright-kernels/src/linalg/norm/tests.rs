@@ -23,6 +23,16 @@ fn axes_are_those_of_numpy() {
 }
 
 #[test]
+fn of_a_number_it_is_its_absolute_value() {
+    for (x, size) in [(-3.5, 3.5), (0.0, 0.0), (2.0, 2.0), (-1e300, 1e300), (-5e-324, 5e-324)] {
+        for keepdims in [false, true] {
+            let found = of(&Tensor::from_vec(vec![x], [0usize; 0]).unwrap(), None, None, keepdims);
+            assert_eq!((found.dims(), found.to_vec::<f64>().unwrap()), (&[][..], vec![size]));
+        }
+    }
+}
+
+#[test]
 fn of_nothing_it_is_zero_and_min_an_error() {
     let x = Tensor::zeros(DType::F32, [2, 0]).unwrap();
     assert_eq!(of(&x, None, Some(vec![1]), false).to_vec::<f32>().unwrap(), [0.0; 2]);

@@ -112,8 +112,8 @@ pub fn norm_bw(stream: &Stream, a: &Tensor, dy: &Tensor, args: &Norm) -> Result<
                     return Err(Error::range(NAME, "order", expected, format!("{other:?}")));
                 }
             };
-            let found =
-                svd(stream, &wide, &Svd { mode: SvdMode::Reduced }).map_err(|error| error.within(NAME))?;
+            let found = svd(stream, &wide, &Svd { mode: SvdMode::Reduced, ..Svd::default() })
+                .map_err(|error| error.within(NAME))?;
             let (u, vt) = (found.u.expect("reduced factors have it"), found.vt.expect("and this"));
             let ds = along(stream, &found.s, &dy, &[fold])?;
             let right = elementwise(stream, &dense(stream, &vt)?, Step::RowsTimes(&ds))?;

@@ -55,6 +55,7 @@ mod tall;
 mod tests;
 
 pub(crate) use cases::KERNEL;
+pub(super) use reference::{backward_error, gram_error, is_upper, orthogonality};
 
 use std::str::FromStr;
 
@@ -64,7 +65,7 @@ use super::apply_q::{Target, apply};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::qr_reflectors::{self, wide_reflectors};
+use super::qr_reflectors::{self, Reflectors, wide_reflectors};
 
 const NAME: &str = "qr";
 
@@ -117,7 +118,7 @@ fn is_tall(extents: &Extents, mode: QrMode) -> bool {
 }
 
 /// Says why a device cannot decompose such matrices.
-fn check(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
+pub(super) fn check(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
     let m = if is_tall(extents, mode) { extents.n } else { extents.m };
     qr_reflectors::check(NAME, device, dtype, m)
 }
@@ -148,17 +149,29 @@ pub fn qr(stream: &Stream, a: &Tensor, args: &Qr) -> Result<QrFactors> {
         return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
     }
     let packed = wide_reflectors(stream, &wide, &extents)?;
-    let q = match args.mode {
-        QrMode::R => None,
-        _ => Some(apply(stream, &packed.reflectors, &packed.tau, Target::Identity(rows), false, &extents)?),
-    };
-    let shape = extents.shape(&[rows, n]);
-    let (q, r) = match stream.device() {
-        Device::Cpu => with_real!(packed.tau.dtype(), T => {
-            cpu::finish::<T>(&packed.reflectors, q, &extents, &shape, args.nonnegative)?
-        }),
-        _ => gpu::finish(stream, &packed.reflectors, q, &extents, &shape, args.nonnegative)?,
-    };
+    let (q, r) = formed(stream, &packed, &extents, args)?;
     let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
     Ok(QrFactors { q, r: narrowed(stream, r, dtype)? })
+}
+
+/// q and r out of reflections, in the dtype in which they were computed.
+pub(super) fn formed(
+    stream: &Stream,
+    packed: &Reflectors,
+    extents: &Extents,
+    args: &Qr,
+) -> Result<(Option<Tensor>, Tensor)> {
+    let (m, n) = (extents.m, extents.n);
+    let rows = if args.mode == QrMode::Complete { m } else { m.min(n) };
+    let q = match args.mode {
+        QrMode::R => None,
+        _ => Some(apply(stream, &packed.reflectors, &packed.tau, Target::Identity(rows), false, extents)?),
+    };
+    let shape = extents.shape(&[rows, n]);
+    match stream.device() {
+        Device::Cpu => with_real!(packed.tau.dtype(), T => {
+            cpu::finish::<T>(&packed.reflectors, q, extents, &shape, args.nonnegative)
+        }),
+        _ => gpu::finish(stream, &packed.reflectors, q, extents, &shape, args.nonnegative),
+    }
 }

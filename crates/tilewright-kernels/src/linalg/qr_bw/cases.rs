@@ -11,18 +11,19 @@ pub(crate) const KERNEL: &dyn Kernel = &Registered {
     cases,
     inputs: |case, item| {
         let (m, n) = (case.dim("m"), case.dim("n"));
-        let uniform = samples::uniform(case, 8 * item, n * n);
+        let k = m.min(n);
+        let uniform = samples::uniform(case, 8 * item, k * n);
         // Diagonals of both signs, away from 0.
-        let r = (0..n * n).map(|e| match (e / n, e % n) {
+        let r = (0..k * n).map(|e| match (e / n, e % n) {
             (i, j) if i == j => (1.2 + 0.4 * uniform[e]) * if i % 2 == 0 { 1.0 } else { -1.0 },
             (i, j) if i < j => uniform[e] / n as f64,
             _ => 0.0,
         });
         vec![
-            (vec![m, n], samples::turned(case, item, m, n)),
-            (vec![n, n], r.collect()),
-            (vec![m, n], samples::uniform(case, 8 * item + 1, m * n)),
-            (vec![n, n], samples::uniform(case, 8 * item + 2, n * n)),
+            (vec![m, k], samples::turned(case, item, m, k)),
+            (vec![k, n], r.collect()),
+            (vec![m, k], samples::uniform(case, 8 * item + 1, m * k)),
+            (vec![k, n], samples::uniform(case, 8 * item + 2, k * n)),
         ]
     },
     outputs: |case| vec![vec![case.dim("m"), case.dim("n")]],
@@ -34,7 +35,8 @@ pub(crate) const KERNEL: &dyn Kernel = &Registered {
     },
     flops: |case| {
         let (m, n) = (case.dim("m") as f64, case.dim("n") as f64);
-        5.0 * m * n * n + 2.0 * n * n * n
+        let k = m.min(n);
+        5.0 * m * k * k + 2.0 * k * k * k + 6.0 * m * k * (n - k)
     },
 };
 
@@ -43,10 +45,10 @@ static SPEC: Spec = Spec {
     family: "linalg",
     math: "da rᵀ = dq + q mirrored(r drᵀ - dqᵀ q), of a = q r",
     inputs: &[
-        Slot::new("q", "[.., m, n]"),
-        Slot::new("r", "[.., n, n]"),
-        Slot::new("dq", "[.., m, n]"),
-        Slot::new("dr", "[.., n, n]"),
+        Slot::new("q", "[.., m, k]"),
+        Slot::new("r", "[.., k, n]"),
+        Slot::new("dq", "[.., m, k]"),
+        Slot::new("dr", "[.., k, n]"),
     ],
     outputs: &[Slot::new("da", "[.., m, n]")],
     args: &[],
@@ -60,10 +62,13 @@ fn cases() -> Vec<Case> {
         case(Tier::Edge, [0, 1, 1], DType::F32),
         case(Tier::Edge, [2, 5, 3], DType::F32).data("transposed"),
         case(Tier::Edge, [0, 4, 4], DType::F32),
+        case(Tier::Edge, [2, 3, 5], DType::F32),
         case(Tier::Edge, [0, 4, 3], DType::Bf16).data("signed"),
         case(Tier::Edge, [2, 4, 3], DType::F64),
         case(Tier::Check, [2, 9, 7], DType::F32),
         case(Tier::Check, [2, 8, 5], DType::F64),
+        case(Tier::Check, [0, 4, 9], DType::F64),
+        case(Tier::Check, [9, 6, 7], DType::F32),
         case(Tier::Check, [0, 5, 5], DType::F16).data("signed"),
         case(Tier::Bench, [1024, 64, 64], DType::F32),
     ]

@@ -1,4 +1,4 @@
-//! The gradient of [`qr()`](crate::linalg::qr()), reduced, of matrices with at least as many rows as columns.
+//! The gradient of [`qr()`](crate::linalg::qr()), reduced.
 //!
 //! # Math
 //!
@@ -6,14 +6,15 @@
 //! a = q r        c = r drᵀ - dqᵀ q        da rᵀ = dq + q mirrored(c)
 //! ```
 //!
-//! mirrored is symmetric and has the lower triangle of c.
+//! mirrored is symmetric and has the lower triangle of c. With fewer rows than columns, `a = [x, y]` and `r = [s, t]`: `y = q t` gives `dy = q dt`, and x is decomposed as
+//! `x = q s` with `dq + y dtᵀ` for dq.
 //!
 //! # Shapes
 //!
 //! | tensor | shape | dtype |
 //! |---|---|---|
-//! | `q`, `dq` | `[.., m, n]`, m >= n | f32, f64, f16, bf16 |
-//! | `r`, `dr` | `[.., n, n]`: what `dr` holds below the diagonal does not count, but has to be finite | that of `q` |
+//! | `q`, `dq` | `[.., m, k]`, k = min(m, n) | f32, f64, f16, bf16 |
+//! | `r`, `dr` | `[.., k, n]`: what `dr` holds below the diagonal does not count, but has to be finite | that of `q` |
 //! | `da` | `[.., m, n]` | that of `q` |
 //!
 //! # Numerics
@@ -25,7 +26,7 @@
 //! # Constraints
 //!
 //! - Metal, emulated: no f64.
-//! - m < n is refused: of the columns beyond m, r holds what is free, and no factor is square.
+//! - With m < n the first m columns have to be independent.
 //!
 //! # Sources
 //!
@@ -53,6 +54,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Error, Result, Stream, Tensor};
 
+use super::beside::beside;
 use super::convert::{narrowed, widened};
 use super::elementwise::{Step, elementwise};
 use super::extents::{Extents, check_like};
@@ -65,25 +67,42 @@ const NAME: &str = "qr_bw";
 /// The gradient by `a`, of the reduced factors and the gradients by them.
 ///
 /// # Errors
-/// `q` with fewer rows than columns; the others of shapes that do not fit; another dtype than listed, or two; another device than the stream's; f64
-/// where kernels are Metal.
+/// `q` with fewer rows than columns; `r` with fewer columns than rows, or more where q is not square; the others of shapes that do not fit; another dtype than
+/// listed, or two; another device than the stream's; f64 where kernels are Metal.
 pub fn qr_bw(stream: &Stream, q: &Tensor, r: &Tensor, dq: &Tensor, dr: &Tensor) -> Result<Tensor> {
     let extents = Extents::of(NAME, stream, "q", q)?;
-    let (m, n, dtype) = (extents.m, extents.n, q.dtype());
+    let (m, k, dtype) = (extents.m, extents.n, q.dtype());
     check_f64(NAME, stream.device(), dtype)?;
-    if m < n {
-        return Err(Error::shape(NAME, "q", "[.., m, n] with m >= n", q.shape()));
+    if m < k {
+        return Err(Error::shape(NAME, "q", "[.., m, k] with m >= k", q.shape()));
     }
-    check_like(NAME, stream, "r", r, q, &extents.shape(&[n, n]))?;
+    // Only a square q leaves columns of r free.
+    let n = r.dims().last().copied().filter(|&n| n > k && m == k).unwrap_or(k);
+    check_like(NAME, stream, "r", r, q, &extents.shape(&[k, n]))?;
     check_like(NAME, stream, "dq", dq, q, q.dims())?;
     check_like(NAME, stream, "dr", dr, q, r.dims())?;
     let [q, r, dq, dr] = [q, r, dq, dr].map(|tensor| widened(stream, tensor));
     let (q, r, dq, dr) = (q?, r?, dq?, dr?);
+    if n == k {
+        return narrowed(stream, independent(stream, &q, &r, &dq, &dr)?, dtype);
+    }
+    let parts = |x: &Tensor| Ok::<_, Error>((x.slice(x.rank() - 1, 0..k)?, x.slice(x.rank() - 1, k..n)?));
+    let ((s, t), (ds, dt)) = (parts(&r)?, parts(&dr)?);
+    let y = matmul(stream, &q, &t, None, &Matmul::default())?;
+    let more = Matmul { transpose_b: true, beta: 1.0, ..Matmul::default() };
+    let dq = matmul(stream, &y, &dt, Some(&dq), &more)?;
+    let dx = independent(stream, &q, &s, &dq, &ds)?;
+    let dy = matmul(stream, &q, &dt, None, &Matmul::default())?;
+    narrowed(stream, beside(stream, &dx, &dy)?, dtype)
+}
+
+/// Of at least as many rows as columns, in the dtype in which it is computed.
+fn independent(stream: &Stream, q: &Tensor, r: &Tensor, dq: &Tensor, dr: &Tensor) -> Result<Tensor> {
     let less = Matmul { transpose_a: true, alpha: -1.0, ..Matmul::default() };
-    let minus = matmul(stream, &dq, &q, None, &less)?;
+    let minus = matmul(stream, dq, q, None, &less)?;
     let plus = Matmul { transpose_b: true, beta: 1.0, ..Matmul::default() };
-    let c = elementwise(stream, &matmul(stream, &r, &dr, Some(&minus), &plus)?, Step::Mirrored)?;
-    let sides = matmul(stream, &q, &c, Some(&dq), &Matmul { beta: 1.0, ..Matmul::default() })?;
+    let c = elementwise(stream, &matmul(stream, r, dr, Some(&minus), &plus)?, Step::Mirrored)?;
+    let sides = matmul(stream, q, &c, Some(dq), &Matmul { beta: 1.0, ..Matmul::default() })?;
     let system = TriangularSolve { upper: true, right: true, transpose: true, ..TriangularSolve::default() };
-    narrowed(stream, triangular_solve(stream, &r, &sides, &system)?.x, dtype)
+    Ok(triangular_solve(stream, r, &sides, &system)?.x)
 }

@@ -2,7 +2,7 @@
 
 use tilewright_core::{
     ArgSpec, Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier,
-    Work,
+    Value, Work,
 };
 
 use super::super::eigh::value_error;
@@ -26,11 +26,14 @@ static SPEC: Spec = Spec {
         Slot::optional("u", "[.., m, k]"),
         Slot::optional("vt", "[.., k, n]"),
     ],
-    args: &[ArgSpec {
-        name: "mode",
-        default: "reduced",
-        doc: "reduced, full (u and vt are square) or values (neither)",
-    }],
+    args: &[
+        ArgSpec {
+            name: "mode",
+            default: "reduced",
+            doc: "reduced, full (u and vt are square) or values (neither)",
+        },
+        ArgSpec { name: "rank", default: "all", doc: "so many of the largest values, with their vectors" },
+    ],
     dtypes: DTYPES,
 };
 
@@ -38,7 +41,17 @@ static SPEC: Spec = Spec {
 const TRUTH: usize = 100;
 
 fn arguments(args: &Args) -> Result<Svd> {
-    Ok(Svd { mode: args.text("mode", "reduced")?.parse()? })
+    let rank = match args.get("rank") {
+        None => None,
+        Some(Value::Text(text)) if text == "all" => None,
+        Some(_) => Some(args.size("rank", 0)?),
+    };
+    Ok(Svd { mode: args.text("mode", "reduced")?.parse()?, rank })
+}
+
+/// How many values are given.
+fn values(case: &Case) -> Result<usize> {
+    Ok(arguments(&case.args)?.rank.unwrap_or(case.dim("m").min(case.dim("n"))))
 }
 
 fn cases() -> Vec<Case> {
@@ -49,9 +62,11 @@ fn cases() -> Vec<Case> {
         edge([2, 3, 0]).set("mode", "full"),
         edge([0, 1, 1]),
         edge([9, 6, 6]).data("dependent"),
+        edge([8, 4, 5]).data("ones"),
         edge([9, 7, 3]).set("mode", "full"),
         edge([2, 3, 8]).data("transposed"),
         edge([2, 4, 6]).data("low_rank").set("mode", "full"),
+        edge([2, 6, 5]).data("low_rank").set("rank", 3i64),
         edge([2, 5, 5]).data("nan"),
         edge([0, 5, 4]).data("zero").set("mode", "full"),
         edge([9, 4, 4]).data("huge"),
@@ -84,7 +99,12 @@ fn cases() -> Vec<Case> {
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
         }
+        for size in [[8, 4, 5], [17, 5, 4], [9, 12, 12], [20, 64, 48], [2, 70, 66]] {
+            cases.push(case(Tier::Check, size, dtype).data("ones"));
+        }
         cases.push(case(Tier::Check, [9, 33, 40], dtype).set("mode", "values"));
+        cases.push(case(Tier::Check, [9, 30, 20], dtype).data("low_rank").set("rank", 10i64));
+        cases.push(case(Tier::Check, [0, 33, 40], dtype).set("mode", "values").set("rank", 0i64));
         cases.push(case(Tier::Check, [2, 128, 128], dtype).data("zero").set("mode", "full"));
         cases.push(case(Tier::Check, [2, 150, 140], dtype).data("low_rank"));
         cases.push(case(Tier::Check, [0, 540, 530], dtype));
@@ -119,7 +139,7 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let (m, n, mode) = (case.dim("m"), case.dim("n"), arguments(&case.args)?.mode);
-        let k = m.min(n);
+        let k = values(case)?;
         let batch = &inputs[0].dims()[..inputs[0].rank() - 2];
         let info = vec![i32::from(case.data == "nan"); batch.iter().product()];
         let free = |tail: &[usize]| Expected::Free { shape: [batch, tail].concat(), dtype: case.dtype };
@@ -133,7 +153,7 @@ impl Kernel for Registered {
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let (eps, m, n) = (eps(case.dtype), case.dim("m"), case.dim("n"));
-        let k = m.min(n);
+        let k = values(case)?;
         let (a, s) = (Matrix::all(&inputs[0])?, outputs[0].to_f64_vec()?);
         let vectors = match outputs {
             [_, _, u, vt] => Some((Matrix::all(u)?, Matrix::all(vt)?)),

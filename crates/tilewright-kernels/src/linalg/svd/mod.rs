@@ -16,6 +16,9 @@
 //! | `u` | `[.., m, k]`; `[.., m, m]` in mode `full`; absent in mode `values` | that of `a` |
 //! | `vt` | `[.., k, n]`; `[.., n, n]` in mode `full`; absent in mode `values` | that of `a` |
 //!
+//! With `rank` k is that: of all matrices of such a rank `u diag(s) vᵀ` is the nearest to `a`. (Where a tenth of the values is wanted,
+//! [`randomized_svd()`](crate::linalg::randomized_svd()) finds them alone.)
+//!
 //! `info` is 0, or 1 where a matrix holds a NaN or an infinity or does not converge; its results are NaN throughout.
 //!
 //! # Numerics
@@ -101,6 +104,8 @@ impl FromStr for SvdMode {
 pub struct Svd {
     /// What is given. Default: the reduced form.
     pub mode: SvdMode,
+    /// So many of the largest values, with their vectors; not in mode [`SvdMode::Full`]. Default: all.
+    pub rank: Option<usize>,
 }
 
 /// The result of [`svd()`].
@@ -122,16 +127,37 @@ impl SvdFactors {
         check_converged(NAME, &self.info)?;
         Ok(self)
     }
+
+    /// The first `rank` values and vectors of each matrix, where they lie.
+    pub(super) fn first(self, rank: usize) -> Result<Self> {
+        let cut = |tensor: Tensor, from_end: usize| tensor.slice(tensor.rank() - from_end, 0..rank);
+        Ok(SvdFactors {
+            u: self.u.map(|u| cut(u, 1)).transpose()?,
+            s: cut(self.s, 1)?,
+            vt: self.vt.map(|vt| cut(vt, 2)).transpose()?,
+            info: self.info,
+        })
+    }
 }
 
 /// The decomposition of each matrix of a batch.
 ///
 /// # Errors
 /// `a` of fewer than 2 axes, of another dtype than listed, or on another device than the stream; what the device cannot do, see the
-/// constraints. A matrix without a result is no error of the batch: see `info`.
+/// constraints; a `rank` of more than min(m, n), or beside mode `full`. A matrix without a result is no error of the batch: see `info`.
 pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
     check(NAME, stream.device(), a.dtype(), extents.m, extents.n)?;
+    if let Some(rank) = args.rank {
+        let most = extents.m.min(extents.n);
+        if rank > most {
+            return Err(Error::range(NAME, "rank", format!("at most {most}"), rank));
+        }
+        if args.mode == SvdMode::Full {
+            return Err(Error::range(NAME, "rank", "absent in mode full", rank));
+        }
+        return svd(stream, a, &Svd { rank: None, ..*args })?.first(rank);
+    }
     if extents.m < extents.n {
         // The factors of the transpose, the other way round.
         let SvdFactors { u, s, vt, info } = svd(stream, &a.transpose()?, args)?;

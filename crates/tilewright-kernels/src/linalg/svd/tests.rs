@@ -17,7 +17,7 @@ fn near(x: &Tensor, y: &Tensor) -> bool {
 fn modes_agree() {
     for (m, n) in [(9, 4), (4, 9), (6, 6), (80, 50)] {
         let a = Tensor::from_vec(numbers(m * n), [m, n]).unwrap();
-        let run = |mode| svd(&Stream::cpu(), &a, &Svd { mode }).unwrap().checked().unwrap();
+        let run = |mode| svd(&Stream::cpu(), &a, &Svd { mode, ..Svd::default() }).unwrap().checked().unwrap();
         let (reduced, full, values) = (run(SvdMode::Reduced), run(SvdMode::Full), run(SvdMode::Values));
         let k = m.min(n);
         assert!(values.u.is_none() && values.vt.is_none());
@@ -63,5 +63,11 @@ fn wrong_arguments_are_named() {
     };
     assert!(error(DType::F32, &[4]).contains("a has shape [4], expected [.., m, n]"));
     assert!(error(DType::U8, &[2, 2]).contains("a has dtype u8"));
+    let error = |rank, mode| {
+        let a = Tensor::zeros(DType::F32, [3, 4]).unwrap();
+        svd(&Stream::cpu(), &a, &Svd { mode, rank: Some(rank) }).unwrap_err().to_string()
+    };
+    assert!(error(4, SvdMode::Reduced).contains("rank is 4, expected at most 3"));
+    assert!(error(2, SvdMode::Full).contains("rank is 2, expected absent in mode full"));
     assert!("thin".parse::<SvdMode>().unwrap_err().to_string().contains("mode is thin"));
 }

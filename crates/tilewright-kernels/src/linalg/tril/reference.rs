@@ -1,0 +1,6 @@
+//! The truth.
+
+/// Whether element (i, j) stays.
+pub(super) fn tril(i: usize, j: usize, offset: i64) -> bool {
+    j as i64 <= i as i64 + offset
+}
