@@ -10,7 +10,7 @@
 //!
 //! | tensor | shape | dtype |
 //! |---|---|---|
-//! | `q` | `[.., m, k]`, k <= m: orthonormal columns, or zeros, as [`orthonormalize()`](crate::gram_schmidt::orthonormalize()) gives them | f32, f64, f16, bf16 |
+//! | `q` | `[.., m, k]`, k <= m: orthonormal columns, or zeros, as `orthonormalize` gives them | f32, f64, f16, bf16 |
 //! | `out` | `[.., m, m]` | that of `q` |
 //!
 //! Columns of `q` that are not zeros stand where they stood, bit for bit; the others are made.

@@ -4,19 +4,19 @@
 template <typename S> inline S least_left() { return sizeof(S) == 8 ? S(1.4901161e-8f) : S(3.4526698e-4f); }
 
 // The length of the rows from `first` on of a column in registers.
-template <int N, typename S> inline S column_length(thread S (&x)[N], int first) {
+template <int N, typename S> inline S column_length(thread S (&x)[N], uint first) {
     S largest = S(0);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
         // A NaN is not lost.
-        if (i >= first && (magnitude(x[i]) > largest || x[i] != x[i])) largest = magnitude(x[i]);
+        if (uint(i) >= first && (magnitude(x[i]) > largest || x[i] != x[i])) largest = magnitude(x[i]);
     }
     if (!(largest > S(0))) return largest;
     S square = S(0);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
         const S part = x[i] / largest;
-        square += i >= first ? part * part : S(0);
+        square += uint(i) >= first ? part * part : S(0);
     }
     return largest * sqrt(square);
 }

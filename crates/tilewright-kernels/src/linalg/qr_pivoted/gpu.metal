@@ -12,54 +12,57 @@ uint column = lane;
 S now = column_length<N, S>(x, 0);
 S known = now;
 S factor = S(0);
-#pragma unroll
-for (int k = 0; k < N; ++k) {
-    if (uint(k) < count) {
-        S best = lane < uint(k) || lane >= n ? S(-2) : now == now ? now : S(-1);
-        uint pivot = lane;
-        longest(best, pivot);
-        const ushort with = ushort(lane == uint(k) ? pivot : lane == pivot ? uint(k) : lane);
-#pragma unroll
-        for (int i = 0; i < N; ++i) x[i] = simd_shuffle(x[i], with);
-        column = simd_shuffle(column, with);
-        now = simd_shuffle(now, with);
-        known = simd_shuffle(known, with);
+// Not unrolled, so that the code is of N and not N squared steps: rows above k take part with zeros.
+#pragma unroll 1
+for (uint k = 0; k < count; ++k) {
+    S best = lane < k || lane >= n ? S(-2) : now == now ? now : S(-1);
+    uint pivot = lane;
+    longest(best, pivot);
+    const ushort with = ushort(lane == k ? pivot : lane == pivot ? k : lane);
+    column = simd_shuffle(column, with);
+    now = simd_shuffle(now, with);
+    known = simd_shuffle(known, with);
 
-        // Every lane makes the reflection of lane k.
-        S u[N];
-        S largest = S(0);
-        const S alpha = simd_shuffle(x[k], ushort(k));
+    // Every lane makes the reflection of lane k; `own` is what its column has in row k.
+    S u[N];
+    S largest = S(0), alpha = S(0), own = S(0);
 #pragma unroll
-        for (int i = k + 1; i < N; ++i) {
-            u[i] = simd_shuffle(x[i], ushort(k));
-            if (magnitude(u[i]) > largest || u[i] != u[i]) largest = magnitude(u[i]);
+    for (int i = 0; i < N; ++i) {
+        x[i] = simd_shuffle(x[i], with);
+        const S element = simd_shuffle(x[i], ushort(k));
+        u[i] = uint(i) > k ? element : S(0);
+        alpha = uint(i) == k ? element : alpha;
+        own = uint(i) == k ? x[i] : own;
+        if (magnitude(u[i]) > largest || u[i] != u[i]) largest = magnitude(u[i]);
+    }
+    // A tail of zeros is left as it is: its reflection is the identity.
+    if (largest != S(0)) {
+        const S scale = magnitude(alpha) > largest ? magnitude(alpha) : largest;
+        S square = S(0);
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            u[i] /= scale;
+            square += u[i] * u[i];
         }
-        // A tail of zeros is left as it is: its reflection is the identity.
-        if (largest != S(0)) {
-            const S scale = magnitude(alpha) > largest ? magnitude(alpha) : largest;
-            S square = S(0);
+        const Reflection<S> h = reflection(alpha / scale, square);
+        S product = own;
 #pragma unroll
-            for (int i = k + 1; i < N; ++i) {
-                u[i] /= scale;
-                square += u[i] * u[i];
-            }
-            const Reflection<S> h = reflection(alpha / scale, square);
-            S product = x[k];
-#pragma unroll
-            for (int i = k + 1; i < N; ++i) {
-                u[i] /= h.distance;
-                product += u[i] * x[i];
-            }
-            const S change = lane > uint(k) ? h.tau * product : S(0);
-            x[k] = lane == uint(k) ? h.beta * scale : x[k] - change;
-#pragma unroll
-            for (int i = k + 1; i < N; ++i) x[i] = lane == uint(k) ? u[i] : x[i] - change * u[i];
-            if (lane == uint(k)) factor = h.tau;
+        for (int i = 0; i < N; ++i) {
+            u[i] /= h.distance;
+            product += u[i] * x[i];
         }
-        if (lane > uint(k) && !shorten(now, known, x[k])) {
-            now = column_length<N, S>(x, k + 1);
-            known = now;
+        const S change = h.tau * product;
+        own -= change;
+#pragma unroll
+        for (int i = 0; i < N; ++i) {
+            if (lane > k) x[i] = uint(i) == k ? own : x[i] - change * u[i];
+            if (lane == k && uint(i) >= k) x[i] = uint(i) == k ? h.beta * scale : u[i];
         }
+        if (lane == k) factor = h.tau;
+    }
+    if (lane > k && !shorten(now, known, own)) {
+        now = column_length<N, S>(x, k + 1);
+        known = now;
     }
 }
 #pragma unroll
