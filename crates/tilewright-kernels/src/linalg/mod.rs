@@ -71,6 +71,7 @@ pub mod svd;
 pub mod svd_bw;
 pub mod triangular_solve;
 pub mod triangular_solve_bw;
+pub mod views;
 
 mod convert;
 mod determinant;
