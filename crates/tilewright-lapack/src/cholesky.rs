@@ -130,7 +130,7 @@ pub(crate) fn pocon<T: Real>(
     lda: i64,
     anorm: T,
     mut rcond: Array<T>,
-    _work: Array<T>,
+    work: Array<T>,
     _iwork: Integers,
 ) -> Outcome {
     let upper = upper_of(uplo, 1)?;
@@ -139,6 +139,6 @@ pub(crate) fn pocon<T: Real>(
     check(anorm >= T::ZERO, 5)?;
     let factor = turned(a.matrix([n, n], lda), upper);
     let singular = check_diagonal(factor).is_err();
-    rcond.write(&[condition::reciprocal(n, anorm, singular, |_, x| substitute(factor, false, x))]);
+    rcond.write(&[condition::reciprocal(n, anorm, singular, work, |_, x| substitute(factor, false, x))]);
     Ok(())
 }

@@ -178,7 +178,7 @@ pub(crate) fn gecon<T: Real>(
     lda: i64,
     anorm: T,
     mut rcond: Array<T>,
-    _work: Array<T>,
+    work: Array<T>,
     _iwork: Integers,
 ) -> Outcome {
     let infinity = crate::condition::kind(norm, 1)?;
@@ -187,7 +187,7 @@ pub(crate) fn gecon<T: Real>(
     check(anorm >= T::ZERO && anorm <= T::LARGEST, 5)?;
     let a = a.matrix([n, n], lda);
     // The exchanges change neither norm of the inverse but by the order of its columns.
-    let result = crate::condition::reciprocal(n, anorm, check_diagonal(a).is_err(), |turn, x| {
+    let result = crate::condition::reciprocal(n, anorm, check_diagonal(a).is_err(), work, |turn, x| {
         substitute(a, &[], turn != infinity, x);
     });
     rcond.write(&[result]);

@@ -76,7 +76,7 @@ pub(crate) fn trcon<T: Real>(
     a: Array<T>,
     lda: i64,
     mut rcond: Array<T>,
-    _work: Array<T>,
+    work: Array<T>,
     _iwork: Integers,
 ) -> Outcome {
     let infinity = condition::kind(norm, 1)?;
@@ -85,7 +85,7 @@ pub(crate) fn trcon<T: Real>(
     let lda = leading(lda, n, 6)?;
     let triangle = Triangle { a: a.matrix([n, n], lda), upper, unit };
     let singular = !unit && check_diagonal(triangle.a).is_err();
-    let result = condition::reciprocal(n, triangular_norm(triangle, infinity), singular, |turn, x| {
+    let result = condition::reciprocal(n, triangular_norm(triangle, infinity), singular, work, |turn, x| {
         triangle.turned(turn != infinity).solve(x, threads(n));
     });
     rcond.write(&[result]);
