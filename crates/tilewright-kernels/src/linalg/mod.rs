@@ -97,6 +97,7 @@ pub mod triangular_solve;
 pub mod triangular_solve_bw;
 pub mod tril;
 pub mod triu;
+pub mod views;
 
 mod beside;
 mod convert;

@@ -66,7 +66,7 @@ impl<'a, T: Element> Matrices<'a, T> {
 }
 
 /// How many threads share a product of so many multiply-adds.
-pub(super) fn tasks(work: usize) -> usize {
+pub(crate) fn tasks(work: usize) -> usize {
     (2 * work / PARALLEL).clamp(1, rayon::current_num_threads())
 }
 
@@ -99,7 +99,7 @@ pub(super) fn for_each_batch<T: Send>(
 /// `out = alpha a b`, or that added to it, in so many pieces of the output, each by one thread of its own. A piece packs for itself what it
 /// needs of both operands; that costs less than the threads of one product of `faer` wait for one another: 203 GFLOP/s and not 189 at
 /// 1024³, 206 and 198 at 2048³ (f32, Zen 4, 2 cores).
-pub(super) fn shared<T: RealField>(
+pub(crate) fn shared<T: RealField>(
     out: MatMut<'_, T>,
     accumulate: Accum,
     a: MatRef<'_, T>,
@@ -130,7 +130,7 @@ pub(super) fn shared<T: RealField>(
 }
 
 /// The lower triangle of [`shared`]'s product; above it nothing is written. The square below the diagonal blocks is as much work as both.
-fn shared_lower<T: RealField>(
+pub(crate) fn shared_lower<T: RealField>(
     out: MatMut<'_, T>,
     accumulate: Accum,
     a: MatRef<'_, T>,

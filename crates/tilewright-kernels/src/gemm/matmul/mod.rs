@@ -62,6 +62,7 @@ mod tests;
 
 pub use cases::KERNEL;
 pub(super) use cases::residuals;
+pub(crate) use cpu::{shared, shared_lower, tasks};
 pub(super) use gpu::{HEADER as GPU_HEADER, add_pieces, is_whole};
 pub(super) use reference::Truth;
 

@@ -10,6 +10,7 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::extents::Extents;
 use super::super::host::{Matrices, Real, for_each, largest_of, scaled};
+use super::super::views::Spectrum;
 use super::GeneralEigen;
 use super::francis::{Schur, normalize};
 
@@ -64,7 +65,8 @@ struct Found<T> {
 impl<T: Real> Item<'_, T> {
     fn run(self, par: Par) {
         let size = largest_of(self.a);
-        let found = if size.finite() { self.find(size, par) } else { None };
+        let vectors = !self.vectors_re.is_empty();
+        let found = if size.finite() { find(self.a, size, vectors, par) } else { None };
         let Some(Found { values, columns }) = found else { return self.fail() };
         let size = if size == T::ZERO { T::ONE } else { size };
         for (place, e) in in_order(&values).into_iter().enumerate() {
@@ -85,34 +87,77 @@ impl<T: Real> Item<'_, T> {
         *self.info = 0;
     }
 
-    fn find(&self, size: T, par: Par) -> Option<Found<T>> {
-        let (n, vectors) = (self.a.nrows(), !self.vectors_re.is_empty());
-        let (a, _) = scaled(self.a, size);
-        if n > SMALL
-            && let Some(found) = by_faer(a.as_ref(), vectors, par)
-        {
-            return Some(found);
-        }
-        let rows = (0..n * n).map(|e| a[(e / n, e % n)]).collect();
-        let schur = Schur::new(n, rows, vectors)?;
-        let mut columns = if vectors { vec![vec![T::ZERO; n]; n] } else { Vec::new() };
-        let mut unused = vec![T::ZERO; n];
-        for e in 0..columns.len() {
-            let im = schur.values[e].1;
-            if im == T::ZERO {
-                schur.vector(e, &mut columns[e], &mut unused);
-            } else if im > T::ZERO {
-                let (first, second) = columns.split_at_mut(e + 1);
-                schur.vector(e, &mut first[e], &mut second[0]);
-            }
-        }
-        Some(Found { values: schur.values, columns })
-    }
-
     fn fail(self) {
         [self.re, self.im, self.vectors_re, self.vectors_im].into_iter().for_each(|part| part.fill(T::NAN));
         *self.info = 1;
     }
+}
+
+fn find<T: Real>(a: MatRef<'_, T>, size: T, vectors: bool, par: Par) -> Option<Found<T>> {
+    let (a, _) = scaled(a, size);
+    if a.nrows() > SMALL
+        && let Some(found) = by_faer(a.as_ref(), vectors, par)
+    {
+        return Some(found);
+    }
+    let schur = schur(a.as_ref(), vectors)?;
+    let columns = if vectors { columns(&schur) } else { Vec::new() };
+    Some(Found { values: schur.values, columns })
+}
+
+fn schur<T: Real>(a: MatRef<'_, T>, vectors: bool) -> Option<Schur<T>> {
+    let n = a.nrows();
+    Schur::new(n, (0..n * n).map(|e| a[(e / n, e % n)]).collect(), vectors)
+}
+
+fn columns<T: Real>(schur: &Schur<T>) -> Vec<Vec<T>> {
+    let n = schur.values.len();
+    let (mut columns, mut unused) = (vec![vec![T::ZERO; n]; n], vec![T::ZERO; n]);
+    for e in 0..n {
+        let im = schur.values[e].1;
+        if im == T::ZERO {
+            schur.vector(e, &mut columns[e], &mut unused);
+        } else if im > T::ZERO {
+            let (first, second) = columns.split_at_mut(e + 1);
+            schur.vector(e, &mut first[e], &mut second[0]);
+        }
+    }
+    columns
+}
+
+/// The values of one matrix of the caller's, in the order of a Schur form, with the columns of right and of left vectors as LAPACK packs them:
+/// real and imaginary part of the first of a pair. Columns that are not asked for may be absent.
+pub(in super::super) fn single<T: Real>(
+    a: MatRef<'_, T>,
+    [right, left]: [bool; 2],
+    par: Par,
+) -> Option<Spectrum<T>> {
+    let size = largest_of(a);
+    if !size.finite() {
+        return None;
+    }
+    let (mut values, sides) = if left {
+        // Both from one Schur form, so that the vectors of either side belong to the values in their order.
+        let form = schur(scaled(a, size).0.as_ref(), true)?;
+        let mut left = columns(&form.transposed());
+        left.reverse();
+        for e in 0..left.len() {
+            // y with aᵀ y = w y is the conjugate of the left vector; the columns of a pair were turned with the rest.
+            if form.values[e].1 > T::ZERO {
+                left.swap(e, e + 1);
+                left[e + 1].iter_mut().for_each(|x| *x = -*x);
+            }
+        }
+        let right = if right { columns(&form) } else { Vec::new() };
+        (form.values, [right, left])
+    } else {
+        let found = find(a, size, right, par)?;
+        (found.values, [found.columns, Vec::new()])
+    };
+    if size > T::ZERO {
+        values.iter_mut().for_each(|(re, im)| (*re, *im) = (*re * size, *im * size));
+    }
+    Some((values, sides))
 }
 
 /// The larger modulus first, then the larger real part, then the larger imaginary one.

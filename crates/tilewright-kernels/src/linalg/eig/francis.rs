@@ -291,6 +291,16 @@ impl<T: Real> Schur<T> {
         }
     }
 
+    /// The same of the transpose: `aᵀ = (z j) (j hᵀ j) (z j)ᵀ`, where j reverses, and with it the order of the values; the first of a pair stays
+    /// the one above the real axis.
+    pub(super) fn transposed(&self) -> Self {
+        let n = self.n;
+        let h = (0..n * n).map(|e| self.at(n - 1 - e % n, n - 1 - e / n)).collect();
+        let turned = self.turned.chunks_exact(n.max(1)).rev().flatten().copied().collect();
+        let values = self.values.iter().rev().map(|&(re, im)| (re, -im)).collect();
+        Schur { n, h, turned, values }
+    }
+
     /// The eigenvector of value `e`, of length 1; of a complex one the longest component is real. For the second of a pair see the first.
     pub(super) fn vector(&self, e: usize, re: &mut [T], im: &mut [T]) {
         let (n, value) = (self.n, self.values[e]);

@@ -63,6 +63,19 @@ impl<T: Real> Item<'_, T> {
     }
 }
 
+/// The lower triangle of one matrix of the caller's: its values rise; the vectors are n x n row-major, or nothing. Whether it was decomposed;
+/// if not, all are NaN.
+pub(in super::super) fn single<T: Real>(
+    a: MatRef<'_, T>,
+    values: &mut [T],
+    vectors: &mut [T],
+    par: Par,
+) -> bool {
+    let mut info = 0;
+    Each { descending: false }.one(Item { a, values, vectors, info: &mut info }, par);
+    info == 0
+}
+
 struct Each {
     descending: bool,
 }

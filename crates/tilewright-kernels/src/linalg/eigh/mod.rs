@@ -60,6 +60,7 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
+pub(super) use cpu::single;
 pub(super) use reference::{eigenvalues, value_error};
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};

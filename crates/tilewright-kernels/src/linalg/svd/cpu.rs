@@ -73,6 +73,19 @@ impl<T: Real> Item<'_, T> {
     }
 }
 
+/// One matrix of the caller's, n <= m, with u, m x p, and vt, n x n, row-major, or nothing. Whether it was decomposed; if not, all are NaN.
+pub(in super::super) fn single<T: Real>(
+    a: MatRef<'_, T>,
+    [u, vt]: [&mut [T]; 2],
+    s: &mut [T],
+    p: usize,
+    par: Par,
+) -> bool {
+    let mut info = 0;
+    one(Item { a, u, vt, s, info: &mut info }, p, par);
+    info == 0
+}
+
 fn one<T: Real>(item: Item<'_, T>, p: usize, par: Par) {
     let (m, n) = item.a.shape();
     let size = largest_of(item.a);

@@ -61,6 +61,7 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
+pub(super) use cpu::single;
 pub(super) use reference::singular_values;
 
 use std::str::FromStr;
