@@ -107,6 +107,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     reduce::top_k::KERNEL,
     sample::penalize::KERNEL,
     sample::sample::KERNEL,
+    sample::speculative_accept::KERNEL,
     search::flat_scan_topk::KERNEL,
     search::ivf_scan_topk::KERNEL,
     search::kmeans::KERNEL,

@@ -1,6 +1,6 @@
 //! Drawing tokens from logits.
 //!
-//! [`sample()`] · [`Parameters`] · [`penalize()`]
+//! [`sample()`] · [`Parameters`] · [`penalize()`] · [`speculative_accept()`]
 //!
 //! A draw is a race: each token gets an exponential deviate from a hash of the row's seed, its position and the token, divided by the
 //! token's weight, and the least wins. A token's luck therefore depends on nothing but these three numbers, and all arithmetic that decides is
@@ -14,7 +14,9 @@ pub mod penalize;
     reason = "the family is named after its main kernel, as kernels are after their functions"
 )]
 pub mod sample;
+pub mod speculative_accept;
 
 pub use parameters::{Order, Parameters, Sampling, Stage};
 pub use penalize::{Penalize, penalize};
 pub use sample::{Logprobs, Sample, Sampled, sample};
+pub use speculative_accept::{Accepted, speculative_accept};
