@@ -11,7 +11,7 @@ const THREADS: usize = 256;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("speculative_accept", include_str!("gpu.metal"))
-        .header(concat!(include_str!("../noise.header.metal"), include_str!("gpu.header.metal")))
+        .header(concat!(include_str!("../noise.header.metal"), include_str!("../race.header.metal")))
         .input("draft")
         .input("q")
         .input("p")
