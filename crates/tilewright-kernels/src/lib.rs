@@ -8,6 +8,7 @@ pub mod cache;
 pub mod conv;
 pub mod elementwise;
 pub mod extended;
+mod formats;
 pub mod gather;
 pub mod gemm;
 pub mod gram_schmidt;
@@ -95,7 +96,9 @@ pub static KERNELS: &[&dyn Kernel] = &[
     norm::rms_norm::KERNEL,
     norm::rms_norm_bw::KERNEL,
     pack::dequantize::KERNEL,
+    pack::pack::KERNEL,
     pack::quantize::KERNEL,
+    pack::unpack::KERNEL,
     reduce::argmax::KERNEL,
     reduce::cross_entropy::KERNEL,
     reduce::cross_entropy_bw::KERNEL,
