@@ -6,8 +6,6 @@ use std::f32::consts::{LN_2, LOG2_E};
 pub(super) const TILE: usize = 1024;
 /// Sums are taken down so many columns of a tile, then across them.
 pub(super) const COLUMNS: usize = 128;
-/// Columns whose sums stay in registers while their lines are read.
-pub(super) const TOGETHER: usize = 16;
 /// Groups of a tile: 4 columns each.
 pub(super) const GROUPS: usize = 32;
 /// Marks the number of a tile where the hash takes that of a token, which is less.
@@ -65,14 +63,10 @@ pub(super) fn power_of(d: f32, scale: f32, limit: f32) -> (f32, f32) {
 #[inline(always)]
 pub(super) fn sum_of(z: &[f32; TILE], largest: f32, scale: f32, limit: f32) -> f32 {
     let mut columns = [0.0f32; COLUMNS];
-    for (part, columns) in columns.chunks_exact_mut(TOGETHER).enumerate() {
-        let mut sums = [0.0f32; TOGETHER];
-        for line in z.chunks_exact(COLUMNS) {
-            for (sum, &z) in sums.iter_mut().zip(&line[part * TOGETHER..][..TOGETHER]) {
-                *sum += power_of(z - largest, scale, limit).0;
-            }
+    for line in z.chunks_exact(COLUMNS) {
+        for (sum, &z) in columns.iter_mut().zip(line) {
+            *sum += power_of(z - largest, scale, limit).0;
         }
-        columns.copy_from_slice(&sums);
     }
     across(&columns)
 }

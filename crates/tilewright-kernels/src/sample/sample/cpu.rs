@@ -8,8 +8,8 @@ use tilewright_core::{DType, Element, Result, Tensor, bf16, f16};
 use super::keep::{Candidate, Kept};
 use super::{Logprobs, Sample, Sampled};
 use crate::sample::noise::{
-    COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, TOGETHER, UNITS, bits_of, exponential_of,
-    key_of, power_of, sum_of, units_of, value_of,
+    COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of,
+    power_of, sum_of, units_of, value_of,
 };
 use crate::sample::parameters::{Row, WORDS};
 
@@ -166,23 +166,20 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
 #[inline(always)]
 fn tops(z: &[f32; TILE], tile: &mut Tile) {
     let mut best = [f32::NEG_INFINITY; COLUMNS];
-    // A magnitude whose bits are above infinity's is NaN's.
-    let mut widest = [0u32; TOGETHER];
-    for (part, best) in best.chunks_exact_mut(TOGETHER).enumerate() {
-        let mut own = [f32::NEG_INFINITY; TOGETHER];
-        for line in z.chunks_exact(COLUMNS) {
-            let line = &line[part * TOGETHER..][..TOGETHER];
-            for ((own, widest), &z) in own.iter_mut().zip(&mut widest).zip(line) {
-                *own = if z > *own { z } else { *own };
-                *widest = (z.to_bits() & 0x7fff_ffff).max(*widest);
-            }
+    for line in z.chunks_exact(COLUMNS) {
+        for (best, &z) in best.iter_mut().zip(line) {
+            *best = if z > *best { z } else { *best };
         }
-        best.copy_from_slice(&own);
+    }
+    // A magnitude whose bits are above infinity's is NaN's.
+    let mut widest = 0u32;
+    for &z in z {
+        widest = (z.to_bits() & 0x7fff_ffff).max(widest);
     }
     for (group, best) in tile.groups.iter_mut().zip(best.chunks_exact(4)) {
         *group = key_of(best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a }));
     }
-    let wrong = widest.iter().any(|&bits| bits > f32::INFINITY.to_bits());
+    let wrong = widest > f32::INFINITY.to_bits();
     tile.top = if wrong { u32::MAX } else { tile.groups.iter().copied().max().unwrap_or(NEVER) };
 }
 
