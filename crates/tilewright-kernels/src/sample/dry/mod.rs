@@ -1,8 +1,8 @@
 //! DRY ("don't repeat yourself"): penalises each token that would go on with a repetition of what stands at the end of its row's text.
 //!
 //! # Math
-//! With the context c[0], .., c[L - 1], the length of a repetition at k, 0 < k < L, is the largest n <= limit such that the n tokens that end the context stand also k places
-//! before; the token after it there, c[L - k], is the one that would go on. With n(j) the longest such length for token j, and n(j) >= allowed:
+//! With the context `c[0], .., c[L - 1]`, the length of a repetition at k, 0 < k < L, is the largest n <= limit such that the n tokens that end the context stand also k places
+//! before; the token after it there, `c[L - k]`, is the one that would go on. With n(j) the longest such length for token j, and n(j) >= allowed:
 //! `logits[j] -= multiplier * base^(n(j) - allowed)`.
 //!
 //! A breaker is a sequence of tokens that a repetition may not reach across: with the last of them starting i places before the end (0 is the last token)
