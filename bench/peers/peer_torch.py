@@ -62,7 +62,7 @@ def make():
     def qr(mode="reduced", nonnegative=False):
         return None if mode == "r" or nonnegative else real(lambda a: torch.linalg.qr(a, mode=mode)[::-1])
 
-    def deviates(words, v, device):
+    def deviates(words, numbers, device):
         """The noise that the kernel defines (noise.rs): a peer that draws from other noise could not be judged."""
         words = words.cpu().numpy().view(numpy.uint32)
         wide = words.astype(numpy.uint64)
@@ -75,7 +75,7 @@ def make():
         seed, position = (wide[:, at] | wide[:, at + 1] << numpy.uint64(32) for at in (12, 14))
         keys = mixed(mixed(seed + numpy.uint64(0x9E3779B97F4A7C15)) ^ (position + numpy.uint64(0xD1B54A32D192ED03)))
         low, high = keys.astype(numpy.uint32)[:, None], (keys >> numpy.uint64(32)).astype(numpy.uint32)[:, None]
-        x = numpy.arange(v, dtype=numpy.uint32)[None, :] ^ low
+        x = numbers.astype(numpy.uint32)[None, :] ^ low
         x = (x ^ x >> numpy.uint32(17)) * numpy.uint32(0xED5AD4BB)
         x = (x ^ x >> numpy.uint32(11) ^ high) * numpy.uint32(0xAC4C1B51)
         x = (x ^ x >> numpy.uint32(15)) * numpy.uint32(0x31848BAB)
@@ -100,13 +100,17 @@ def make():
             k = k.view(torch.int32).long().to(logits.device)
             k = torch.where(k == 0, logits.shape[1], k)
             p = torch.from_numpy(host[:, 4:5].astype(numpy.float64) / 2**32).float().to(logits.device)
-            known.extend([heat, k, p, 3 in stages or 5 in stages, deviates(words, logits.shape[1], logits.device)])
+            tiles = -(-logits.shape[1] // 1024)
+            noise = deviates(words, numpy.arange(1024 * tiles), logits.device)
+            heats = deviates(words, numpy.arange(tiles) + 2**31, logits.device)
+            known.extend([heat, k, p, 3 in stages or 5 in stages, noise, heats])
             return True
 
         def draw(logits, words):
             if not known and not settings(logits, words):
                 return None
-            heat, k, p, filtered, noise = known
+            heat, k, p, filtered, noise, heats = known
+            v = logits.shape[1]
             z = logits.float() / heat
             if filtered:
                 ordered, places = z.sort(dim=-1, descending=False)
@@ -117,7 +121,16 @@ def make():
                 cut[:, -1] = False
                 ordered.masked_fill_(cut, -torch.inf)
                 z = torch.empty_like(z).scatter_(1, places, ordered)
-            ids = z.softmax(dim=-1).div(noise).argmax(dim=-1)
+            weights = z.softmax(dim=-1)
+            if filtered:
+                ids = weights.div(noise[:, :v]).argmax(dim=-1)
+            else:
+                # The two heats of the contract: among tiles, then among the tokens of one.
+                parts = torch.nn.functional.pad(weights, (0, noise.shape[1] - v)).view(len(z), -1, 1024)
+                tile = parts.sum(dim=-1).div(heats).argmax(dim=-1)
+                rows = torch.arange(len(z), device=z.device)
+                own = parts[rows, tile].div(noise.view(len(z), -1, 1024)[rows, tile])
+                ids = own.argmax(dim=-1) + 1024 * tile
             raw = logits.float()
             logprobs = raw.gather(1, ids[:, None])[:, 0] - raw.logsumexp(dim=-1)
             return ids, logprobs, ids.new_empty((len(ids), 0)), logprobs.new_empty((len(ids), 0))

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod conv;
 pub mod elementwise;
 pub mod extended;
+mod formats;
 pub mod gather;
 pub mod gemm;
 pub mod gram_schmidt;
@@ -109,7 +110,9 @@ pub static KERNELS: &[&dyn Kernel] = &[
     norm::rms_norm::KERNEL,
     norm::rms_norm_bw::KERNEL,
     pack::dequantize::KERNEL,
+    pack::pack::KERNEL,
     pack::quantize::KERNEL,
+    pack::unpack::KERNEL,
     reduce::argmax::KERNEL,
     reduce::cross_entropy::KERNEL,
     reduce::cross_entropy_bw::KERNEL,
@@ -119,8 +122,13 @@ pub static KERNELS: &[&dyn Kernel] = &[
     reduce::softmax::KERNEL,
     reduce::sum::KERNEL,
     reduce::top_k::KERNEL,
+    sample::beam_top_k::KERNEL,
+    sample::categorical::KERNEL,
+    sample::dry::KERNEL,
     sample::penalize::KERNEL,
+    sample::renormalize::KERNEL,
     sample::sample::KERNEL,
+    sample::speculative_accept::KERNEL,
     search::flat_scan_topk::KERNEL,
     search::ivf_scan_topk::KERNEL,
     search::kmeans::KERNEL,

@@ -10,7 +10,6 @@ pub mod soft_cap_bw;
 
 mod evidence;
 mod exponential;
-mod formats;
 mod gpu;
 mod leaves;
 

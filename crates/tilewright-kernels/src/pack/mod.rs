@@ -1,14 +1,25 @@
-//! Tensors made small for memory and for the network.
+//! Tensors made small for memory and for the network, and moved there and back.
 //!
-//! [`quantize()`] · [`dequantize()`]
+//! [`quantize()`] · [`dequantize()`] · [`pack()`] · [`unpack()`]
 //!
-//! Floats become integers of 8 or 4 bits with one scale a block of neighbours. Conversions between float formats, and gathers of strided views into
-//! a buffer, are the kernel `copy`'s.
+//! Floats become integers of 8 or 4 bits, or floats of 8, with one scale a block of neighbours; tensors become one buffer with checksums. Conversions
+//! between float formats are the kernel `copy`'s.
 
 pub mod dequantize;
+#[expect(
+    clippy::module_inception,
+    reason = "the family is named after one of its kernels, as kernels are after their functions"
+)]
+pub mod pack;
 pub mod quantize;
+pub mod unpack;
 
+mod checksum;
+mod moves;
 mod samples;
+mod sums;
 
 pub use dequantize::{Dequantize, dequantize};
-pub use quantize::{Quantize, quantize};
+pub use pack::{Packed, pack};
+pub use quantize::{Format, Quantize, quantize};
+pub use unpack::{Unpack, unpack};

@@ -2,7 +2,22 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tilewright_core::{Case, Result, Tensor};
+use tilewright_core::{Case, DType, Error, Result, Tensor, with_element};
+
+/// Formats that are moved, not read.
+pub(super) const MOVED: &[DType] = &[
+    DType::F32,
+    DType::F16,
+    DType::Bf16,
+    DType::F64,
+    DType::F8E4M3,
+    DType::F8E5M2,
+    DType::I8,
+    DType::U8,
+    DType::I32,
+    DType::I64,
+    DType::U32,
+];
 
 /// Floats `[m, n]`: uniform in -4..4, or by `data`
 ///
@@ -34,4 +49,24 @@ pub(super) fn floats(case: &Case) -> Result<Tensor> {
         }
     }
     Tensor::from_f64(&values, case.dtype, [m, n])
+}
+
+/// Random bits as a tensor.
+pub(super) fn bits(seed: u64, dtype: DType, shape: &[usize]) -> Result<Tensor> {
+    let mut bytes = vec![0u8; shape.iter().product::<usize>() * dtype.size()];
+    ChaCha8Rng::seed_from_u64(seed).fill(&mut bytes[..]);
+    of_bytes(bytes, dtype, shape)
+}
+
+/// These bytes as a tensor.
+pub(super) fn of_bytes(bytes: Vec<u8>, dtype: DType, shape: &[usize]) -> Result<Tensor> {
+    with_element!(dtype, T => Tensor::from_vec::<T>(bytemuck::pod_collect_to_vec(&bytes), shape))
+}
+
+/// Reads `0,2,1`.
+pub(super) fn numbers(operation: &'static str, argument: &'static str, text: &str) -> Result<Vec<usize>> {
+    let parse = |number: &str| {
+        number.trim().parse().map_err(|_| Error::range(operation, argument, "numbers as 0,2,1", text))
+    };
+    if text.is_empty() { Ok(Vec::new()) } else { text.split(',').map(parse).collect() }
 }

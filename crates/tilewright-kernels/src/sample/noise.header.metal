@@ -2,6 +2,8 @@
 
 constant constexpr uint TILE = 1024;  // tokens whose sums are taken in one order
 
+constant constexpr uint HEAT = 0x80000000u;  // marks the number of a tile where the hash takes that of a token, which is less
+
 // Weights of tokens, relative to the likeliest one's, in units of 2^-40.
 constant constexpr float UNITS = 1099511627776.0f;
 

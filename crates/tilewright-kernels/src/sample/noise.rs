@@ -4,6 +4,12 @@ use std::f32::consts::{LN_2, LOG2_E};
 
 /// Tokens whose sums are taken in one order.
 pub(super) const TILE: usize = 1024;
+/// Sums are taken down so many columns of a tile, then across them.
+pub(super) const COLUMNS: usize = 128;
+/// Groups of a tile: 4 columns each.
+pub(super) const GROUPS: usize = 32;
+/// Marks the number of a tile where the hash takes that of a token, which is less.
+pub(super) const HEAT: u32 = 1 << 31;
 /// Weights relative to the likeliest token's are counted in units of 2^-40.
 pub(super) const UNITS: f32 = 1_099_511_627_776.0;
 
@@ -51,6 +57,33 @@ pub(super) fn power_of(d: f32, scale: f32, limit: f32) -> (f32, f32) {
     let weight = f32::from_bits(f.mul_add(odd, even).to_bits().wrapping_add(exponent));
     let inverse = f32::from_bits((-f).mul_add(odd, even).to_bits().wrapping_sub(exponent));
     (weight, inverse)
+}
+
+/// The sum of a tile's weights relative to its `largest`, in the order of the bodies.
+#[inline(always)]
+pub(super) fn sum_of(z: &[f32; TILE], largest: f32, scale: f32, limit: f32) -> f32 {
+    let mut columns = [0.0f32; COLUMNS];
+    for line in z.chunks_exact(COLUMNS) {
+        for (sum, &z) in columns.iter_mut().zip(line) {
+            *sum += power_of(z - largest, scale, limit).0;
+        }
+    }
+    across(&columns)
+}
+
+/// The sum of columns, in the order of a SIMD group's exchanges.
+#[inline(always)]
+pub(super) fn across(columns: &[f32; COLUMNS]) -> f32 {
+    let mut groups = [0.0f32; GROUPS];
+    for (group, four) in groups.iter_mut().zip(columns.chunks_exact(4)) {
+        *group = (four[0] + four[1]) + (four[2] + four[3]);
+    }
+    for half in [16, 8, 4, 2, 1] {
+        for at in 0..half {
+            groups[at] += groups[at + half];
+        }
+    }
+    groups[0]
 }
 
 /// A weight, or a sum of weights, in units.

@@ -7,9 +7,7 @@ use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use pulp::Arch;
 use tilewright_core::{Boolean, DType, Element, F8E4M3, F8E5M2, bf16, f16, with_element};
 
-use crate::elementwise::formats::{
-    SmallFloat, f32_to_odd_from_f64, f32_to_odd_from_u64, quiet_f32, quiet_f64,
-};
+use crate::formats::{SmallFloat, f32_to_odd_from_f64, f32_to_odd_from_u64, quiet_f32, quiet_f64};
 
 /// Elements per block: 8 KiB of the widest carrier.
 const BLOCK: usize = 1024;

@@ -4,8 +4,8 @@ use pulp::{Arch, Simd, WithSimd};
 use tilewright_core::{DType, Element, Result, Stream, Tensor, bf16, f16};
 
 use crate::elementwise::exponential::exp_minus_1;
-use crate::elementwise::formats::SmallFloat;
 use crate::elementwise::in_parts;
+use crate::formats::SmallFloat;
 
 pub(super) fn soft_cap(x: &Tensor, cap: f64) -> Result<Tensor> {
     let mut out = Tensor::empty(&Stream::cpu(), x.dtype(), x.shape())?;

@@ -7,7 +7,7 @@ use tilewright_core::{
     Work, bf16, f16,
 };
 
-use super::{DTYPES, Dequantize, NAME, dequantize, extents, reference};
+use super::{DTYPES, Dequantize, Format, NAME, dequantize, extents, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
 
 static SPEC: Spec = Spec {
@@ -18,6 +18,7 @@ static SPEC: Spec = Spec {
     outputs: &[Slot::new("out", "[.., n]")],
     args: &[
         ArgSpec { name: "bits", default: "8", doc: "8 or 4" },
+        ArgSpec { name: "format", default: "int", doc: "int, or of 8 bits e4m3 or e5m2" },
         ArgSpec { name: "block", default: "32", doc: "16 to 1024, a power of two; 0 for the row" },
         ArgSpec { name: "n", default: "0", doc: "elements of a row" },
         ArgSpec { name: "dtype", default: "f32", doc: "f32, f16 or bf16" },
@@ -48,11 +49,16 @@ impl Kernel for Registered {
             case(Edge, 3, 333, F32, 8, 32),
             case(Edge, 3, 336, F32, 4, 16),
             case(Edge, 2, 1028, Bf16, 8, 0),
+            case(Edge, 3, 333, F32, 8, 32).set("format", "e4m3"),
+            case(Edge, 3, 336, F32, 8, 16).set("format", "e5m2"),
         ];
         for dtype in [F32, F16, Bf16] {
             for (bits, block) in [(8, 16), (8, 1024), (8, 0), (4, 32), (4, 0)] {
                 cases.push(case(Check, 7, 3001, dtype, bits, block));
                 cases.push(case(Check, 7, 4096, dtype, bits, block));
+            }
+            for format in ["e4m3", "e5m2"] {
+                cases.push(case(Check, 7, 4096, dtype, 8, 64).set("format", format));
             }
         }
         for (bits, block) in [(8, 0), (8, 32), (4, 32)] {
@@ -65,7 +71,7 @@ impl Kernel for Registered {
     fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
         let args = args(&case.args)?;
         let m = case.dim("m");
-        let [width, _, blocks] = extents(NAME, args.n, args.bits, args.block)?;
+        let [width, _, blocks] = extents(NAME, args.n, args.format, args.bits, args.block)?;
         let mut random = ChaCha8Rng::seed_from_u64(case.seed);
         let mut bytes = vec![0u8; m * width];
         random.fill(&mut bytes[..]);
@@ -75,7 +81,16 @@ impl Kernel for Registered {
             _ => random.random_range(0.01..3.0f32),
         };
         let scales: Vec<f32> = (0..m * blocks).map(scale).collect();
+        let float = args.format.stored(args.bits).0;
         let values = match args.bits {
+            8 if float == DType::F8E4M3 => {
+                let floats = bytes.into_iter().map(tilewright_core::F8E4M3::from_bits);
+                Tensor::from_vec(floats.collect(), [m, width])?
+            }
+            8 if float == DType::F8E5M2 => {
+                let floats = bytes.into_iter().map(tilewright_core::F8E5M2::from_bits);
+                Tensor::from_vec(floats.collect(), [m, width])?
+            }
             8 => Tensor::from_vec(bytes.into_iter().map(|byte| byte as i8).collect(), [m, width])?,
             _ => Tensor::from_vec(bytes, [m, width])?,
         };
@@ -85,13 +100,14 @@ impl Kernel for Registered {
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
         let m = case.dim("m");
-        let [width, block, blocks] = extents(NAME, args.n, args.bits, args.block)?;
+        let [width, block, blocks] = extents(NAME, args.n, args.format, args.bits, args.block)?;
         let (bytes, scales) = (inputs[0].to_bytes()?, inputs[1].to_vec::<f32>()?);
         let mut products = Vec::with_capacity(m * args.n);
         for row in 0..m {
             for column in 0..args.n {
-                let integer = reference::integer(&bytes[row * width..][..width], args.bits, column);
-                products.push(f64::from(integer) * f64::from(scales[row * blocks + column / block]));
+                let number =
+                    reference::number(&bytes[row * width..][..width], args.format, args.bits, column);
+                products.push(number * f64::from(scales[row * blocks + column / block]));
             }
         }
         // Rounded to f32 and then to the dtype of the result, as the contract says.
@@ -141,6 +157,7 @@ impl Kernel for Registered {
 fn args(args: &Args) -> Result<Dequantize> {
     Ok(Dequantize {
         bits: args.size("bits", 8)?,
+        format: Format::of(NAME, args.text("format", "int")?)?,
         block: args.size("block", 32)?,
         n: args.size("n", 0)?,
         dtype: args.text("dtype", "f32")?.parse()?,

@@ -3,9 +3,10 @@
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-use tilewright_core::{DType, Element, Result, Stream, Tensor, bf16, f16};
+use tilewright_core::{DType, Element, F8E4M3, F8E5M2, Result, Stream, Tensor, bf16, f16};
 
-use super::Plan;
+use super::{Format, Plan};
+use crate::formats::SmallFloat;
 
 /// Elements of a task, a multiple of every block but a whole row: below two of them threads cost more than they give.
 const TASK: usize = 1 << 15;
@@ -55,15 +56,18 @@ fn rows<T: Target>(values: &Tensor, scales: &Tensor, plan: &Plan) -> Result<Tens
     }
     let scales = scales.to_vec::<f32>()?;
     let packed;
-    let bytes: &[u8] = match (values.is_contiguous(), plan.nibbles) {
-        (true, true) => values.as_slice()?,
-        (true, false) => bytemuck::cast_slice(values.as_slice::<i8>()?),
+    let bytes: &[u8] = match (values.is_contiguous(), values.dtype()) {
+        (true, DType::U8) => values.as_slice()?,
+        (true, DType::I8) => bytemuck::cast_slice(values.as_slice::<i8>()?),
+        (true, DType::F8E4M3) => bytemuck::cast_slice(values.as_slice::<F8E4M3>()?),
+        (true, DType::F8E5M2) => bytemuck::cast_slice(values.as_slice::<F8E5M2>()?),
         _ => {
             packed = values.to_bytes()?;
             &packed
         }
     };
-    let per = if plan.nibbles { 2 } else { 1 };
+    let nibbles = plan.bits == 4;
+    let per = if nibbles { 2 } else { 1 };
     let tasks: Vec<Stretch<T>> = out
         .as_slice_mut::<T>()?
         .chunks_mut(plan.n)
@@ -79,7 +83,8 @@ fn rows<T: Target>(values: &Tensor, scales: &Tensor, plan: &Plan) -> Result<Tens
                     scales,
                     block: plan.block,
                     first: at * TASK % plan.block,
-                    nibbles: plan.nibbles,
+                    format: plan.format,
+                    nibbles,
                 }
             })
         })
@@ -100,6 +105,7 @@ struct Stretch<'a, T> {
     scales: &'a [f32],
     block: usize,
     first: usize,
+    format: Format,
     nibbles: bool,
 }
 
@@ -114,16 +120,20 @@ impl<T: Target> WithSimd for Stretch<'_, T> {
         let piece = piece.next_multiple_of(2);
         for (at, (out, bytes)) in self.out.chunks_mut(piece).zip(self.bytes.chunks(piece / per)).enumerate() {
             let scale = self.scales[(self.first + at * piece) / self.block];
-            T::store(out, |out| {
-                if self.nibbles {
-                    nibbles(out, bytes, scale);
-                } else {
-                    for (out, &byte) in out.iter_mut().zip(bytes) {
-                        *out = f32::from(byte as i8) * scale;
-                    }
-                }
+            T::store(out, |out| match self.format {
+                Format::Int if self.nibbles => nibbles(out, bytes, scale),
+                Format::Int => each(out, bytes, |byte| f32::from(byte as i8) * scale),
+                Format::E4m3 => each(out, bytes, |byte| F8E4M3::from_bits(byte).to_wide() * scale),
+                Format::E5m2 => each(out, bytes, |byte| F8E5M2::from_bits(byte).to_wide() * scale),
             });
         }
+    }
+}
+
+#[inline(always)]
+fn each(out: &mut [f32], bytes: &[u8], widen: impl Fn(u8) -> f32) {
+    for (out, &byte) in out.iter_mut().zip(bytes) {
+        *out = widen(byte);
     }
 }
 

@@ -11,9 +11,10 @@ const THREADS: usize = 256;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("dequantize", include_str!("gpu.metal"))
+        .header(include_str!("../floats.header.metal"))
         .template("T")
         .template("V")
-        .template("NIBBLES")
+        .template("FORMAT")
         .template("VECTORS")
         .input("values")
         .input("scales")
@@ -38,8 +39,8 @@ pub(super) fn dequantize(stream: &Stream, values: &Tensor, scales: &Tensor, plan
     PROGRAM
         .launch(stream)
         .template("T", plan.dtype)
-        .template("V", values.dtype())
-        .template("NIBBLES", plan.nibbles)
+        .template("V", if values.dtype() == DType::I8 { DType::I8 } else { DType::U8 })
+        .template("FORMAT", plan.format.stored(plan.bits).1)
         .template("VECTORS", vectors)
         .input("values", values)
         .input("scales", scales)

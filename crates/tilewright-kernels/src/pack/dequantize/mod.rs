@@ -1,4 +1,4 @@
-//! Floats from integers of 8 or 4 bits and the scales of their blocks.
+//! Floats from integers of 8 or 4 bits, or floats of 8, and the scales of their blocks.
 //!
 //! # Math
 //! out = value * scale, with the scale of the value's block.
@@ -6,7 +6,7 @@
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
-//! | values | `[.., n]` of 8 bits, `[.., ceil(n / 2)]` of 4 | any strides | i8 of 8 bits, u8 of 4 (see [`quantize`](super::quantize())) |
+//! | values | `[.., n]` of 8 bits, `[.., ceil(n / 2)]` of 4 | any strides | i8, f8e4m3 or f8e5m2 of 8 bits, u8 of 4 (see [`quantize`](super::quantize())) |
 //! | scales | `[.., ceil(n / block)]` | any strides | f32 |
 //! | out | `[.., n]` | row-major | f32, f16, bf16 |
 //!
@@ -42,7 +42,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 pub(crate) use cases::KERNEL;
 
-use super::quantize::extents;
+use super::quantize::{Format, extents};
 use crate::arguments::{check_dtype, check_tensor};
 
 const NAME: &str = "dequantize";
@@ -51,8 +51,10 @@ const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16];
 /// Arguments of [`dequantize`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dequantize {
-    /// 8 or 4. Default 8.
+    /// 8 or 4 (of integers). Default 8.
     pub bits: usize,
+    /// What values are. Default integers.
+    pub format: Format,
     /// Neighbours that share a scale, as they were quantised; 0 for the whole row. Default 32.
     pub block: usize,
     /// Elements of a row. Default 0.
@@ -63,7 +65,7 @@ pub struct Dequantize {
 
 impl Default for Dequantize {
     fn default() -> Self {
-        Self { bits: 8, block: 32, n: 0, dtype: DType::F32 }
+        Self { bits: 8, format: Format::Int, block: 32, n: 0, dtype: DType::F32 }
     }
 }
 
@@ -73,16 +75,16 @@ struct Plan {
     width: usize,
     block: usize,
     blocks: usize,
-    nibbles: bool,
+    format: Format,
+    bits: usize,
     dtype: DType,
     out: Vec<usize>,
 }
 
 /// The floats of `values` and `scales`. Fails on a dtype, shape or argument that does not fit.
 pub fn dequantize(stream: &Stream, values: &Tensor, scales: &Tensor, args: &Dequantize) -> Result<Tensor> {
-    let [width, block, blocks] = extents(NAME, args.n, args.bits, args.block)?;
-    let nibbles = args.bits == 4;
-    check_tensor(NAME, "values", stream, values, &[if nibbles { DType::U8 } else { DType::I8 }])?;
+    let [width, block, blocks] = extents(NAME, args.n, args.format, args.bits, args.block)?;
+    check_tensor(NAME, "values", stream, values, &[args.format.stored(args.bits).0])?;
     check_tensor(NAME, "scales", stream, scales, &[DType::F32])?;
     check_dtype(NAME, "dtype", args.dtype, DTYPES)?;
     let outer = match values.dims().split_last() {
@@ -95,7 +97,8 @@ pub fn dequantize(stream: &Stream, values: &Tensor, scales: &Tensor, args: &Dequ
     }
     let out = [outer, &[args.n]].concat();
     let rows = outer.iter().product();
-    let plan = Plan { rows, n: args.n, width, block, blocks, nibbles, dtype: args.dtype, out };
+    let (format, bits, dtype) = (args.format, args.bits, args.dtype);
+    let plan = Plan { rows, n: args.n, width, block, blocks, format, bits, dtype, out };
     match stream.device() {
         Device::Cpu => cpu::dequantize(values, scales, &plan),
         _ => gpu::dequantize(stream, values, scales, &plan),

@@ -9,7 +9,7 @@ fn rows_of_odd_lengths_and_views_are_read() {
     let bytes: Vec<u8> = [0x98, 0xba, 0xdc, 0xfe, 0x10, 0x32, 0x54, 0x76, 0x03].into();
     let values = Tensor::from_vec(bytes, [1, 9]).unwrap().broadcast_to([2, 9]).unwrap();
     let scales = Tensor::from_vec(vec![1.0f32, 2.0, 0.5, 4.0], [2, 2]).unwrap();
-    let args = Dequantize { bits: 4, block: 16, n: 17, dtype: DType::F32 };
+    let args = Dequantize { bits: 4, block: 16, n: 17, ..Dequantize::default() };
     let out = dequantize(&cpu, &values, &scales, &args).unwrap().to_vec::<f32>().unwrap();
     let first: Vec<f32> = (-8..8).map(|q| q as f32).chain([6.0]).collect();
     let second: Vec<f32> = (-8..8).map(|q| q as f32 * 0.5).chain([12.0]).collect();

@@ -5,18 +5,19 @@ use tilewright_core::{
     Work,
 };
 
-use super::{DTYPES, NAME, Quantize, extents, quantize, reference};
+use super::{DTYPES, Format, NAME, Quantize, extents, quantize, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
 use crate::pack::samples;
 
 static SPEC: Spec = Spec {
     name: NAME,
     family: "pack",
-    math: "scale = a / q, values = round(x q / a), a = the largest magnitude of the block, q = 127 or 7",
+    math: "scale = a / q, values = round(x q / a), a = the largest magnitude of the block, q = 127, 7, 448 or 57344",
     inputs: &[Slot::new("x", "[.., n]")],
     outputs: &[Slot::new("values", "[.., n bits / 8]"), Slot::new("scales", "[.., n / block]")],
     args: &[
         ArgSpec { name: "bits", default: "8", doc: "8 or 4" },
+        ArgSpec { name: "format", default: "int", doc: "int, or of 8 bits e4m3 or e5m2" },
         ArgSpec { name: "block", default: "32", doc: "16 to 1024, a power of two; 0 for the row" },
     ],
     dtypes: DTYPES,
@@ -47,11 +48,18 @@ impl Kernel for Registered {
             case(Edge, 3, 333, F32, 4, 16),
             case(Edge, 3, 1028, F32, 8, 0).data("wide"),
             case(Edge, 2, 1024, Bf16, 4, 128).data("special"),
+            case(Edge, 3, 333, F32, 8, 32).set("format", "e4m3").data("special"),
+            case(Edge, 3, 1028, F32, 8, 0).set("format", "e5m2").data("wide"),
         ];
         for dtype in [F32, F16, Bf16] {
             for (bits, block) in [(8, 16), (8, 1024), (8, 0), (4, 32), (4, 0)] {
                 cases.push(case(Check, 7, 3001, dtype, bits, block));
                 cases.push(case(Check, 7, 4096, dtype, bits, block).data("special"));
+            }
+            for format in ["e4m3", "e5m2"] {
+                cases.push(case(Check, 7, 3001, dtype, 8, 128).set("format", format));
+                cases.push(case(Check, 7, 4096, dtype, 8, 0).set("format", format).data("special"));
+                cases.push(case(Check, 5, 2048, dtype, 8, 32).set("format", format).data("wide"));
             }
         }
         cases.push(case(Check, 3, 40_000, F32, 8, 0).data("special"));
@@ -59,6 +67,7 @@ impl Kernel for Registered {
         for (bits, block) in [(8, 0), (8, 32), (4, 32)] {
             cases.push(case(Bench, 32_768, 8192, F32, bits, block));
         }
+        cases.push(case(Bench, 32_768, 8192, F32, 8, 0).set("format", "e4m3"));
         cases.push(case(Bench, 2048, 8192, Bf16, 8, 32));
         cases
     }
@@ -70,25 +79,39 @@ impl Kernel for Registered {
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
         let (m, n) = (case.dim("m"), case.dim("n"));
-        let [width, block, blocks] = extents(NAME, n, args.bits, args.block)?;
+        let [width, block, blocks] = extents(NAME, n, args.format, args.bits, args.block)?;
         let x = inputs[0].to_f64_vec()?;
         let (mut values, mut scales) = (Vec::with_capacity(m * n), Vec::with_capacity(m * blocks));
+        let largest = match args.format {
+            Format::Int => {
+                if args.bits == 8 {
+                    127.0
+                } else {
+                    7.0
+                }
+            }
+            Format::E4m3 => 448.0,
+            Format::E5m2 => 57_344.0,
+        };
         for row in x.chunks(n.max(1)) {
             for x in row.chunks(block) {
-                let (block, scale) = reference::block(x, if args.bits == 8 { 127.0 } else { 7.0 });
-                values.extend(block.into_iter().map(|value| value as i8));
+                let (block, scale) = reference::block(x, largest);
+                values.extend(block);
                 scales.push(f64::from(scale));
             }
         }
-        let values = if args.bits == 8 {
-            Tensor::from_vec(values, [m, width])?
-        } else {
-            let nibble = |value: Option<&i8>| value.map_or(0, |&value| value as u8 & 15);
-            let pairs = values.chunks(n.max(1)).flat_map(|row| row.chunks(2));
-            Tensor::from_vec(
-                pairs.map(|pair| nibble(pair.first()) | nibble(pair.get(1)) << 4).collect(),
-                [m, width],
-            )?
+        let integers = || values.iter().map(|value| value.round_ties_even() as i8);
+        let values = match (args.format, args.bits) {
+            (Format::E4m3, _) => Tensor::from_f64(&values, DType::F8E4M3, [m, width])?,
+            (Format::E5m2, _) => Tensor::from_f64(&values, DType::F8E5M2, [m, width])?,
+            (_, 8) => Tensor::from_vec(integers().collect(), [m, width])?,
+            _ => {
+                let integers: Vec<i8> = integers().collect();
+                let nibble = |value: Option<&i8>| value.map_or(0, |&value| value as u8 & 15);
+                let pairs = integers.chunks(n.max(1)).flat_map(|row| row.chunks(2));
+                let bytes = pairs.map(|pair| nibble(pair.first()) | nibble(pair.get(1)) << 4);
+                Tensor::from_vec(bytes.collect(), [m, width])?
+            }
         };
         // The very quotients; but a device may have a NaN of another form.
         let tolerance = vec![0.0; scales.len()];
@@ -130,5 +153,9 @@ impl Kernel for Registered {
 }
 
 fn args(args: &Args) -> Result<Quantize> {
-    Ok(Quantize { bits: args.size("bits", 8)?, block: args.size("block", 32)? })
+    Ok(Quantize {
+        bits: args.size("bits", 8)?,
+        format: Format::of(NAME, args.text("format", "int")?)?,
+        block: args.size("block", 32)?,
+    })
 }

@@ -3,9 +3,10 @@
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-use tilewright_core::{DType, Element, Result, Tensor, bf16, f16};
+use tilewright_core::{DType, Element, F8E4M3, F8E5M2, Result, Tensor, bf16, f16};
 
-use super::Plan;
+use super::{Format, Plan};
+use crate::formats::SmallFloat;
 
 /// Elements of a task: below two of them threads cost more than they give.
 const TASK: usize = 1 << 15;
@@ -56,28 +57,35 @@ fn rows<T: Source>(x: &Tensor, plan: &Plan) -> Result<(Tensor, Tensor)> {
         &packed
     };
     let cpu = tilewright_core::Stream::cpu();
-    let dtype = if plan.nibbles { DType::U8 } else { DType::I8 };
+    let (dtype, _) = plan.format.stored(plan.bits);
     let mut values = Tensor::empty(&cpu, dtype, plan.values.as_slice())?;
     let mut scales = Tensor::empty(&cpu, DType::F32, plan.scales.as_slice())?;
     if plan.rows * plan.n > 0 {
         let scales = scales.as_slice_mut::<f32>()?;
-        if plan.nibbles {
-            all(data, values.as_slice_mut::<u8>()?, scales, plan, plan.n.div_ceil(2), 2, nibbles);
-        } else {
-            all(data, values.as_slice_mut::<i8>()?, scales, plan, plan.n, 1, bytes);
+        match plan.format {
+            Format::Int if plan.bits == 4 => {
+                all(data, values.as_slice_mut::<u8>()?, scales, plan, (plan.n.div_ceil(2), 2, 7.0), nibbles);
+            }
+            Format::Int => all(data, values.as_slice_mut::<i8>()?, scales, plan, (plan.n, 1, 127.0), bytes),
+            Format::E4m3 => {
+                all(data, values.as_slice_mut::<F8E4M3>()?, scales, plan, (plan.n, 1, 448.0), floats);
+            }
+            Format::E5m2 => {
+                all(data, values.as_slice_mut::<F8E5M2>()?, scales, plan, (plan.n, 1, 57_344.0), floats);
+            }
         }
     }
     Ok((values, scales))
 }
 
-/// Gives each task of a row to `encode`, which takes one block's elements with the factor. `per`: elements of a value.
+/// Gives each task of a row to `encode`, which takes one block's elements with the factor. `width`: values of a row; `per`: elements of a value; `largest`:
+/// what the largest magnitude becomes.
 fn all<T: Source, V: Send>(
     data: &[T],
     values: &mut [V],
     scales: &mut [f32],
     plan: &Plan,
-    width: usize,
-    per: usize,
+    (width, per, largest): (usize, usize, f32),
     encode: impl Fn(&[f32], f32, &mut [V]) + Sync + Copy,
 ) {
     // Tasks end where blocks do; a block of an odd length ends its row.
@@ -94,7 +102,6 @@ fn all<T: Source, V: Send>(
                 .map(|((x, values), scales)| (x, values, scales))
         })
         .collect();
-    let largest = if plan.nibbles { 7.0 } else { 127.0 };
     let block = plan.block;
     let run = |(x, values, scales): (&[T], &mut [V], &mut [f32])| {
         Arch::new().dispatch(Blocks { x, values, scales, block, per, largest, encode });
@@ -160,6 +167,13 @@ fn rounded(x: f32, factor: f32) -> i32 {
 fn bytes(x: &[f32], factor: f32, values: &mut [i8]) {
     for (value, &x) in values.iter_mut().zip(x) {
         *value = rounded(x, factor) as i8;
+    }
+}
+
+#[inline(always)]
+fn floats<F: SmallFloat>(x: &[f32], factor: f32, values: &mut [F]) {
+    for (value, &x) in values.iter_mut().zip(x) {
+        *value = F::round_from(if factor == 0.0 { 0.0 } else { x * factor });
     }
 }
 

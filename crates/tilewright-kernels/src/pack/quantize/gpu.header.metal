@@ -21,11 +21,20 @@ inline int rounded(float x, float factor) {
     return product != product ? 0 : int(rint(product));
 }
 
-template <typename V, bool NIBBLES, bool VECTORS>
+// The byte of one element.
+template <int FORMAT>
+uint byte_of(float x, float factor) {
+    if (FORMAT < E4M3) return uint(rounded(x, factor)) & 255u;
+    const float number = factor == 0.0f ? 0.0f : x * factor;
+    return FORMAT == E4M3 ? rounded_byte<3, -6>(number) : rounded_byte<2, -14>(number);
+}
+
+template <typename V, int FORMAT, bool VECTORS>
 void store(device V* target, uint quad, uint count, float4 x, float factor) {
-    const int4 q = int4(rounded(x.x, factor), rounded(x.y, factor), rounded(x.z, factor), rounded(x.w, factor));
-    if (NIBBLES) {
-        const uint low = uint(q.x & 15) | uint(q.y & 15) << 4, high = uint(q.z & 15) | uint(q.w & 15) << 4;
+    uint q[4];
+    for (uint i = 0; i < 4; ++i) q[i] = byte_of<FORMAT>(x[i], factor);
+    if (FORMAT == NIBBLES) {
+        const uint low = (q[0] & 15) | (q[1] & 15) << 4, high = (q[2] & 15) | (q[3] & 15) << 4;
         if (VECTORS) {
             ((device ushort*)target)[quad] = ushort(low | high << 8);
         } else {
@@ -33,7 +42,7 @@ void store(device V* target, uint quad, uint count, float4 x, float factor) {
             if (4 * quad + 2 < count) target[2 * quad + 1] = V(high);
         }
     } else if (VECTORS) {
-        ((device uint*)target)[quad] = uint(q.x & 255) | uint(q.y & 255) << 8 | uint(q.z & 255) << 16 | uint(q.w & 255) << 24;
+        ((device uint*)target)[quad] = q[0] | q[1] << 8 | q[2] << 16 | q[3] << 24;
     } else {
         for (uint i = 0; i < 4; ++i) {
             if (4 * quad + i < count) target[4 * quad + i] = V(q[i]);

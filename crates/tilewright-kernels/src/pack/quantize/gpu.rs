@@ -14,10 +14,10 @@ const THREADS: usize = 256;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("quantize", include_str!("gpu.metal"))
-        .header(include_str!("gpu.header.metal"))
+        .header(concat!(include_str!("../floats.header.metal"), include_str!("gpu.header.metal")))
         .template("T")
         .template("V")
-        .template("NIBBLES")
+        .template("FORMAT")
         .template("VECTORS")
         .template("WIDE")
         .template("LANES")
@@ -34,7 +34,8 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
 });
 
 pub(super) fn quantize(stream: &Stream, x: &Tensor, plan: &Plan) -> Result<(Tensor, Tensor)> {
-    let dtype = if plan.nibbles { DType::U8 } else { DType::I8 };
+    let (dtype, format) = plan.format.stored(plan.bits);
+    let nibbles = dtype == DType::U8;
     if x.elements() > i32::MAX as usize {
         return Err(Error::shape(NAME, "x", "fewer than 2^31 elements on a GPU", x.shape()));
     }
@@ -51,8 +52,8 @@ pub(super) fn quantize(stream: &Stream, x: &Tensor, plan: &Plan) -> Result<(Tens
     let results = PROGRAM
         .launch(stream)
         .template("T", x.dtype())
-        .template("V", dtype)
-        .template("NIBBLES", plan.nibbles)
+        .template("V", if dtype == DType::I8 { DType::I8 } else { DType::U8 })
+        .template("FORMAT", format)
         .template("VECTORS", vectors)
         .template("WIDE", wide)
         .template("LANES", lanes)
@@ -62,7 +63,7 @@ pub(super) fn quantize(stream: &Stream, x: &Tensor, plan: &Plan) -> Result<(Tens
         .scalar("n", plan.n as u32)
         .scalar("block", plan.block as u32)
         .scalar("blocks", plan.blocks as u32)
-        .scalar("width", if plan.nibbles { plan.n.div_ceil(2) } else { plan.n } as u32)
+        .scalar("width", if nibbles { plan.n.div_ceil(2) } else { plan.n } as u32)
         .output("values", dtype, plan.values.as_slice())
         .output("scales", DType::F32, plan.scales.as_slice())
         .grid(Grid::groups([(plan.rows * plan.blocks).div_ceil(teams), 1, 1]), [THREADS, 1, 1])

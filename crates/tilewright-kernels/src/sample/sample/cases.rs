@@ -44,8 +44,8 @@ fn case(tier: Tier, r: usize, v: usize, dtype: DType, data: &'static str) -> Cas
 }
 
 /// What row `row` of a case asks for; the case's data names it.
-pub(super) fn sampling(data: &str, row: usize, seed: u64) -> Sampling {
-    use super::super::Stage;
+pub(in crate::sample) fn sampling(data: &str, row: usize, seed: u64) -> Sampling {
+    use crate::sample::Stage;
     let plain = Sampling { seed: seed * 1000 + row as u64, position: 17 * row as u64, ..Sampling::default() };
     let of = |name: &str| match name {
         "greedy" => Sampling { temperature: 0.0, top_k: 5, ..plain },
@@ -126,7 +126,7 @@ pub(super) fn sampling(data: &str, row: usize, seed: u64) -> Sampling {
 /// | equal | one value |
 /// | flat | normal deviates times 1/4: the filters keep most of a row |
 /// | special | rows of NaN, of infinities, of minus infinity alone and in part |
-fn logits(case: &Case) -> Vec<f64> {
+pub(in crate::sample) fn logits(case: &Case) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(case.seed);
     let (r, v) = (case.dim("r"), case.dim("v"));
     let mut normal = move || {

@@ -8,43 +8,49 @@ use tilewright_core::{DType, Element, Result, Tensor, bf16, f16};
 use super::keep::{Candidate, Kept};
 use super::{Logprobs, Sample, Sampled};
 use crate::sample::noise::{
-    COLD, COOLEST, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of, less_than_exponential,
-    power_of, units_of, value_of,
+    COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of,
+    power_of, sum_of, units_of, value_of,
 };
 use crate::sample::parameters::{Row, WORDS};
 
-/// Sums are taken down so many columns of a tile, then across them.
-const COLUMNS: usize = 128;
-/// Groups of a tile: 4 columns each.
-const GROUPS: usize = 32;
-/// The columns' numbers, in memory because a checked counter would keep the loop from becoming SIMD.
-const NUMBERS: [u32; COLUMNS] = {
-    let mut numbers = [0; COLUMNS];
-    let mut at = 0;
-    while at < COLUMNS {
-        numbers[at] = at as u32;
-        at += 1;
-    }
-    numbers
-};
 /// Tiles that a thread takes at a time.
-const TOGETHER: usize = 8;
+const BLOCK: usize = 8;
 
 /// An element type of logits.
-trait Logit: Element {
-    fn load(source: &[Self], target: &mut [f32]);
+pub(in crate::sample) trait Logit: Element {
+    fn widen(source: &[Self], target: &mut [f32]);
+
+    /// A tile, with minus infinity beyond the end of the row.
+    #[inline(always)]
+    fn load<'a>(source: &'a [Self], stage: &'a mut [f32; TILE]) -> &'a [f32; TILE] {
+        Self::widen(source, &mut stage[..source.len()]);
+        stage[source.len()..].fill(f32::NEG_INFINITY);
+        stage
+    }
 }
 
 impl Logit for f32 {
-    fn load(source: &[f32], target: &mut [f32]) {
+    fn widen(source: &[f32], target: &mut [f32]) {
         target.copy_from_slice(source);
+    }
+
+    #[inline(always)]
+    fn load<'a>(source: &'a [f32], stage: &'a mut [f32; TILE]) -> &'a [f32; TILE] {
+        match source.try_into() {
+            Ok(whole) => whole,
+            Err(_) => {
+                Self::widen(source, &mut stage[..source.len()]);
+                stage[source.len()..].fill(f32::NEG_INFINITY);
+                stage
+            }
+        }
     }
 }
 
 macro_rules! half_logit {
     ($($T:ty),*) => {$(
         impl Logit for $T {
-            fn load(source: &[$T], target: &mut [f32]) {
+            fn widen(source: &[$T], target: &mut [f32]) {
                 source.convert_to_f32_slice(target);
             }
         }
@@ -73,31 +79,7 @@ fn rows<T: Logit>(logits: &Tensor, parameters: &Tensor, args: &Sample) -> Result
     let words = parameters.to_vec::<u32>()?;
     let settings: Vec<Row> = words.chunks_exact(WORDS).map(|words| Row::read(words, args.step)).collect();
     let tiles = n.div_ceil(TILE);
-    let mut found = vec![Tile::default(); r * tiles];
-    let blocks = tiles.div_ceil(TOGETHER);
-    let work: Vec<(usize, &mut [Tile])> = found
-        .chunks_mut(tiles)
-        .enumerate()
-        .flat_map(|(row, tiles)| tiles.chunks_mut(TOGETHER).map(move |block| (row, block)))
-        .collect();
-    let scan = |(index, (row, block)): (usize, (usize, &mut [Tile]))| {
-        let first = index % blocks * TOGETHER * TILE;
-        let end = (first + block.len() * TILE).min(n);
-        let source = &data[row * n..][first..end];
-        Arch::new().dispatch(Scan {
-            source,
-            first: first as u32,
-            row: &settings[row],
-            keys: settings[row].keys(),
-            tiles: block,
-        });
-    };
-    // A block is some microseconds of work.
-    if work.len() <= 2 {
-        work.into_iter().enumerate().for_each(scan);
-    } else {
-        work.into_par_iter().enumerate().for_each(scan);
-    }
+    let found = tiles_of(data, n, &settings);
     let finish =
         |row: usize| finish(&data[row * n..][..n], &found[row * tiles..][..tiles], &settings[row], args);
     let drawn: Vec<Drawn> = if r * n <= 1 << 15 {
@@ -115,25 +97,48 @@ fn rows<T: Logit>(logits: &Tensor, parameters: &Tensor, args: &Sample) -> Result
     })
 }
 
+/// The tiles of all rows of `n` logits.
+pub(in crate::sample) fn tiles_of<T: Logit>(data: &[T], n: usize, settings: &[Row]) -> Vec<Tile> {
+    let tiles = n.div_ceil(TILE);
+    let mut found = vec![Tile::default(); settings.len() * tiles];
+    let blocks = tiles.div_ceil(BLOCK);
+    let work: Vec<(usize, &mut [Tile])> = found
+        .chunks_mut(tiles)
+        .enumerate()
+        .flat_map(|(row, tiles)| tiles.chunks_mut(BLOCK).map(move |block| (row, block)))
+        .collect();
+    let scan = |(index, (row, block)): (usize, (usize, &mut [Tile]))| {
+        let first = index % blocks * BLOCK * TILE;
+        let end = (first + block.len() * TILE).min(n);
+        Arch::new().dispatch(Scan {
+            source: &data[row * n..][first..end],
+            row: &settings[row],
+            tiles: block,
+        });
+    };
+    // A block is some microseconds of work.
+    if work.len() <= 2 {
+        work.into_iter().enumerate().for_each(scan);
+    } else {
+        work.into_par_iter().enumerate().for_each(scan);
+    }
+    found
+}
+
 /// What a tile adds to its row.
 #[derive(Clone, Copy, Default)]
-struct Tile {
+pub(in crate::sample) struct Tile {
     top: u32,
     groups: [u32; GROUPS],
     /// Sums of weights relative to the tile's largest, at temperature 1 and at the row's.
     cold: f32,
     warm: f32,
-    /// The least time of the race, and whose.
-    time: f32,
-    winner: u32,
 }
 
 /// Neighbouring tiles of a row.
 struct Scan<'a, T> {
     source: &'a [T],
-    first: u32,
     row: &'a Row,
-    keys: u64,
     tiles: &'a mut [Tile],
 }
 
@@ -142,26 +147,17 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, _: V) {
-        let mut z = [f32::NEG_INFINITY; TILE];
-        let mut hurdles = [0.0f32; TILE];
-        for (index, (source, tile)) in self.source.chunks(TILE).zip(self.tiles).enumerate() {
-            T::load(source, &mut z[..source.len()]);
-            z[source.len()..].fill(f32::NEG_INFINITY);
-            tops(&z, tile);
+        let mut stage = [f32::NEG_INFINITY; TILE];
+        for (source, tile) in self.source.chunks(TILE).zip(self.tiles) {
+            let z = T::load(source, &mut stage);
+            tops(z, tile);
             if tile.top == NEVER || tile.top >= REFUSED {
                 continue;
             }
             let largest = value_of(tile.top);
-            let (scale, limit) = (self.row.scale, self.row.limit);
-            let is_cold = (scale, limit) == (COLD, COOLEST);
-            if self.row.greedy || self.row.filtered() {
-                tile.cold = sum(&z, largest, COLD, COOLEST);
-                tile.warm = if self.row.warm_total { sum(&z, largest, scale, limit) } else { tile.cold };
-            } else {
-                let first = self.first + (index * TILE) as u32;
-                tile.warm = race(&z, &mut hurdles, first, self.keys, (largest, scale, limit), tile);
-                tile.cold = if is_cold { tile.warm } else { sum(&z, largest, COLD, COOLEST) };
-            }
+            tile.cold = sum_of(z, largest, COLD, COOLEST);
+            let warm = self.row.warm_total;
+            tile.warm = if warm { sum_of(z, largest, self.row.scale, self.row.limit) } else { tile.cold };
         }
     }
 }
@@ -170,106 +166,34 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
 #[inline(always)]
 fn tops(z: &[f32; TILE], tile: &mut Tile) {
     let mut best = [f32::NEG_INFINITY; COLUMNS];
-    let mut wrong = [false; COLUMNS];
     for line in z.chunks_exact(COLUMNS) {
-        for ((best, wrong), &z) in best.iter_mut().zip(&mut wrong).zip(line) {
+        for (best, &z) in best.iter_mut().zip(line) {
             *best = if z > *best { z } else { *best };
-            *wrong |= z.is_nan();
         }
     }
-    let columns = best.chunks_exact(4).zip(wrong.chunks_exact(4));
-    for (group, (best, wrong)) in tile.groups.iter_mut().zip(columns) {
-        let best = best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-        *group = if wrong.contains(&true) { u32::MAX } else { key_of(best) };
+    // A magnitude whose bits are above infinity's is NaN's.
+    let mut widest = 0u32;
+    for &z in z {
+        widest = (z.to_bits() & 0x7fff_ffff).max(widest);
     }
-    tile.top = tile.groups.iter().copied().max().unwrap_or(NEVER);
+    for (group, best) in tile.groups.iter_mut().zip(best.chunks_exact(4)) {
+        *group = key_of(best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a }));
+    }
+    let wrong = widest > f32::INFINITY.to_bits();
+    tile.top = if wrong { u32::MAX } else { tile.groups.iter().copied().max().unwrap_or(NEVER) };
 }
 
-#[inline(always)]
-fn sum(z: &[f32; TILE], largest: f32, scale: f32, limit: f32) -> f32 {
-    let mut columns = [0.0f32; COLUMNS];
-    for line in z.chunks_exact(COLUMNS) {
-        for (sum, &z) in columns.iter_mut().zip(line) {
-            *sum += power_of(z - largest, scale, limit).0;
-        }
-    }
-    across(&columns)
-}
-
-/// The sum of columns, in the order of a SIMD group's exchanges.
-#[inline(always)]
-fn across(columns: &[f32; COLUMNS]) -> f32 {
-    let mut groups = [0.0f32; GROUPS];
-    for (group, four) in groups.iter_mut().zip(columns.chunks_exact(4)) {
-        *group = (four[0] + four[1]) + (four[2] + four[3]);
-    }
-    for half in [16, 8, 4, 2, 1] {
-        for at in 0..half {
-            groups[at] += groups[at + half];
-        }
-    }
-    groups[0]
-}
-
-/// Exponential deviate over weight, the least wins. Most tokens lose to a bound that is cheaper than their deviate. Gives the sum of weights.
-#[inline(always)]
-fn race(
-    z: &[f32; TILE],
-    hurdles: &mut [f32; TILE],
-    first: u32,
-    keys: u64,
-    (largest, scale, limit): (f32, f32, f32),
-    tile: &mut Tile,
-) -> f32 {
-    let mut columns = [0.0f32; COLUMNS];
-    for (line, (hurdles, z)) in hurdles.chunks_exact_mut(COLUMNS).zip(z.chunks_exact(COLUMNS)).enumerate() {
-        let first = first.wrapping_add((line * COLUMNS) as u32);
-        for (((hurdle, &z), sum), column) in hurdles.iter_mut().zip(z).zip(&mut columns).zip(&NUMBERS) {
-            let (weight, inverse) = power_of(z - largest, scale, limit);
-            *sum += weight;
-            let height = less_than_exponential(bits_of(keys, first.wrapping_add(*column))) * inverse;
-            *hurdle = if z > f32::NEG_INFINITY { height } else { f32::INFINITY };
-        }
-    }
-    let mut lowest = [f32::INFINITY; 32];
-    for line in hurdles.chunks_exact(32) {
-        for (lowest, &hurdle) in lowest.iter_mut().zip(line) {
-            *lowest = if hurdle < *lowest { hurdle } else { *lowest };
-        }
-    }
-    let time = |at: usize| {
-        let inverse = power_of(z[at] - largest, scale, limit).1;
-        exponential_of(bits_of(keys, first + at as u32)) * inverse
-    };
-    let low = lowest.into_iter().fold(f32::INFINITY, f32::min);
-    let mut bound = f32::INFINITY;
-    (tile.time, tile.winner) = (f32::INFINITY, u32::MAX);
-    // Twice: the token with the lowest hurdle sets the bound that few others pass.
-    for pass in [low, f32::INFINITY] {
-        for (line, hurdles) in hurdles.chunks_exact(32).enumerate() {
-            let limit = if pass < bound { pass } else { bound };
-            let mut any = false;
-            for &hurdle in hurdles {
-                any |= hurdle <= limit;
-            }
-            if !any {
-                continue;
-            }
-            for (column, &hurdle) in hurdles.iter().enumerate().filter(|&(_, &hurdle)| hurdle < f32::INFINITY)
-            {
-                let at = 32 * line + column;
-                if hurdle <= limit {
-                    let time = time(at);
-                    let token = first + at as u32;
-                    if (time, token) < (tile.time, tile.winner) {
-                        (tile.time, tile.winner) = (time, token);
-                    }
-                    bound = tile.time;
-                }
-            }
-        }
-    }
-    across(&columns)
+/// What a row keeps.
+pub(in crate::sample) struct Settled {
+    /// The drawn token, where it was to be drawn.
+    pub(in crate::sample) id: u32,
+    pub(in crate::sample) largest: f32,
+    /// The total at temperature 1.
+    cold: u64,
+    /// The total of what is kept, at the row's temperature.
+    pub(in crate::sample) mass: u64,
+    /// `None` where only `id` is kept.
+    pub(in crate::sample) kept: Option<Kept>,
 }
 
 struct Drawn {
@@ -278,10 +202,20 @@ struct Drawn {
     top: Vec<(u32, f32)>,
 }
 
-fn finish<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row, args: &Sample) -> Drawn {
+/// The key of a token of a row.
+fn key_at<T: Logit>(logits: &[T]) -> impl Fn(u32) -> u32 {
+    |token| {
+        let mut one = [0.0];
+        T::widen(&logits[token as usize..][..1], &mut one);
+        key_of(one[0])
+    }
+}
+
+/// Applies the filters of a row, and draws. `None` for a row that is refused.
+pub(in crate::sample) fn settle<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row) -> Option<Settled> {
     let top = tiles.iter().map(|tile| tile.top).max().unwrap_or(NEVER);
     if top == NEVER || top >= REFUSED {
-        return Drawn { id: u32::MAX, logprob: f32::NAN, top: vec![(u32::MAX, f32::NAN); args.top_n] };
+        return None;
     }
     let largest = value_of(top);
     let seen = || tiles.iter().filter(|tile| tile.top != NEVER);
@@ -291,40 +225,40 @@ fn finish<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row, args: &Sample) -> D
     };
     let cold = total(COLD, COOLEST, |tile| tile.cold);
     let warm = if row.warm_total { total(row.scale, row.limit, |tile| tile.warm) } else { cold };
-    let key = |token: u32| {
-        let mut one = [0.0];
-        T::load(&logits[token as usize..][..1], &mut one);
-        key_of(one[0])
-    };
-    let (mut id, mut mass) = (u32::MAX, warm);
+    let key = key_at(logits);
+    let n = logits.len();
     if row.greedy {
-        id = best_first(tiles, logits.len(), 1, &key).0[0].1;
-    } else if !row.filtered() {
-        let times = seen().map(|tile| {
-            let inverse = power_of(value_of(tile.top) - largest, row.scale, row.limit).1;
-            (tile.time * inverse, tile.winner)
-        });
-        id = times.fold((f32::INFINITY, u32::MAX), |a, b| if b < a { b } else { a }).1;
-    } else {
-        let sigma = deviation(logits, row, largest);
-        let mut want = row.want.max(1);
-        // Ever more candidates, until they tell; all tokens do.
-        loop {
-            let (candidates, base) = best_first(tiles, logits.len(), want, &key);
-            let mut kept = Kept::all(top, base, cold);
-            if kept.filter(&candidates, row, warm, sigma).is_some() {
-                (id, mass) = draw(&kept, &candidates, row, largest);
-                break;
-            }
-            if base == 1 {
-                break;
-            }
-            want = want.saturating_mul(16);
-        }
+        let id = best_first(tiles, n, 1, &key).0[0].1;
+        return Some(Settled { id, largest, cold, mass: warm, kept: None });
     }
+    if !row.filtered() {
+        let id = race(tiles, row, largest, n, &key);
+        return Some(Settled { id, largest, cold, mass: warm, kept: Some(Kept::all(top, 1, cold)) });
+    }
+    let sigma = deviation(logits, row, largest);
+    let mut want = row.want.max(1);
+    // Ever more candidates, until they tell; all tokens do.
+    loop {
+        let (candidates, base) = best_first(tiles, n, want, &key);
+        let mut kept = Kept::all(top, base, cold);
+        if kept.filter(&candidates, row, warm, sigma).is_some() {
+            let (id, mass) = draw(&kept, &candidates, row, largest);
+            return Some(Settled { id, largest, cold, mass, kept: Some(kept) });
+        }
+        if base == 1 {
+            return None; // a row without candidates, which only parameters of other making can give
+        }
+        want = want.saturating_mul(16);
+    }
+}
+
+fn finish<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row, args: &Sample) -> Drawn {
+    let Some(Settled { id, largest, cold, mass, .. }) = settle(logits, tiles, row) else {
+        return Drawn { id: u32::MAX, logprob: f32::NAN, top: vec![(u32::MAX, f32::NAN); args.top_n] };
+    };
+    let key = key_at(logits);
     let octaves = (cold as f32 / UNITS).log2();
     let logprob = match args.logprobs {
-        _ if id == u32::MAX => f32::NAN,
         Logprobs::Raw => value_of(key(id)) - largest - octaves * std::f32::consts::LN_2,
         Logprobs::Processed if row.greedy => 0.0,
         Logprobs::Processed => {
@@ -340,6 +274,29 @@ fn finish<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row, args: &Sample) -> D
         top.resize(args.top_n, (u32::MAX, f32::NEG_INFINITY));
     }
     Drawn { id, logprob, top }
+}
+
+/// The race among all tokens, in two heats: among the tiles by their masses, then among the tokens of the tile that won.
+fn race(tiles: &[Tile], row: &Row, largest: f32, n: usize, key: &impl Fn(u32) -> u32) -> u32 {
+    let keys = row.keys();
+    let inverse = |key: u32, largest: f32| power_of(value_of(key) - largest, row.scale, row.limit).1;
+    let mut best = (f32::INFINITY, 0);
+    for (index, tile) in tiles.iter().enumerate().filter(|(_, tile)| tile.top != NEVER) {
+        let deviate = exponential_of(bits_of(keys, HEAT | index as u32));
+        let time = deviate * inverse(tile.top, largest) / tile.warm;
+        best = if time < best.0 { (time, index) } else { best };
+    }
+    let tile = best.1;
+    let largest = value_of(tiles[tile].top);
+    let mut best = (f32::INFINITY, u32::MAX);
+    for token in (tile * TILE) as u32..n.min((tile + 1) * TILE) as u32 {
+        let key = key(token);
+        if key != NEVER {
+            let time = exponential_of(bits_of(keys, token)) * inverse(key, largest);
+            best = if time < best.0 { (time, token) } else { best };
+        }
+    }
+    best.1
 }
 
 /// All tokens from some key on, by descending key and ascending token: at least `want` of them, if there are so many, and that key.
@@ -388,7 +345,7 @@ fn deviation<T: Logit>(logits: &[T], row: &Row, largest: f32) -> f32 {
     let (mut count, mut sum, mut squares) = (0u64, 0u64, 0u64);
     let mut z = [0.0; TILE];
     for source in logits.chunks(TILE) {
-        T::load(source, &mut z[..source.len()]);
+        T::widen(source, &mut z[..source.len()]);
         for &z in z[..source.len()].iter().filter(|&&z| z > f32::NEG_INFINITY) {
             let d = largest - z;
             let q = ((if d < 255.0 { d } else { 255.0 }) * 4096.0) as u64;

@@ -37,8 +37,6 @@ if (lane == 0) {
     // What this tile has none of.
     tops[at] = top;
     sums[2 * at] = sums[2 * at + 1] = 0.0f;
-    times[at] = INFINITY;
-    winners[at] = 0xffffffffu;
 }
 if (top == 0 || top >= 0xff800000u) return;  // nothing to draw, or a row that will be refused
 
@@ -66,43 +64,3 @@ if (settings.has(WARM_TOTAL)) {
     for (ushort mask = 16; mask > 0; mask /= 2) sum = sum + simd_shuffle_xor(sum, mask);
 }
 if (lane == 0) sums[2 * at + 1] = sum;
-if (settings.flags & (GREEDY | FILTERED)) return;
-
-// The race: exponential deviate over weight, the least wins. Most tokens lose to a bound that is cheaper than their deviate.
-const uint offset = tile * TILE + 4 * lane;
-float low = INFINITY, hurdle[32];
-uint first_token = 0;
-float first_inverse = 0.0f;
-#pragma unroll
-for (uint i = 0; i < 32; ++i) {
-    const uint token = offset + 128 * (i / 4) + i % 4;
-    const float inverse = power_of(z[i] - largest, settings.scale, settings.limit).inverse;
-    hurdle[i] = less_than_exponential(bits_of(settings.keys, token)) * inverse;
-    if (z[i] > -INFINITY && hurdle[i] < low) {
-        low = hurdle[i];
-        first_token = token;
-        first_inverse = inverse;
-    }
-}
-const float found = low < INFINITY ? exponential_of(bits_of(settings.keys, first_token)) * first_inverse : INFINITY;
-const float bound = simd_min(found);
-float won = found;
-uint winner = low < INFINITY ? first_token : 0xffffffffu;
-#pragma unroll
-for (uint i = 0; i < 32; ++i) {
-    if (hurdle[i] <= bound && z[i] > -INFINITY) {
-        const uint token = offset + 128 * (i / 4) + i % 4;
-        const float inverse = power_of(z[i] - largest, settings.scale, settings.limit).inverse;
-        const float time = exponential_of(bits_of(settings.keys, token)) * inverse;
-        if (time < won || (time == won && token < winner)) {
-            won = time;
-            winner = token;
-        }
-    }
-}
-const float least = simd_min(won);
-const uint token = simd_min(won == least ? winner : 0xffffffffu);
-if (lane == 0) {
-    times[at] = least;
-    winners[at] = token;
-}

@@ -19,6 +19,9 @@ if (top == 0 || top >= 0xff800000u) {
     if (team.lane == 0) {
         ids[row] = 0xffffffffu;
         logprobs[row] = NAN;
+        if (BOUNDS) {
+            for (uint word = 0; word < BOUND; ++word) bounds[row * BOUND + word] = word == 2 ? 2u : 0u;  // refused
+        }
     }
     for (uint i = team.lane; i < top_n; i += team.lanes) {
         top_ids[size_t(row) * top_n + i] = 0xffffffffu;
@@ -27,7 +30,7 @@ if (top == 0 || top >= 0xff800000u) {
     return;
 }
 
-// Totals of the row, and the winner of the tiles' winners.
+// Totals of the row, and the first heat of its race: among the tiles, by their masses.
 const float largest = value_of(top), log2e = 1.442695f, coolest = -69.0f;
 ulong totals[2] = {0, 0}, race = ~0ul;
 for (uint tile = team.lane; tile < tiles; tile += team.lanes) {
@@ -38,7 +41,9 @@ for (uint tile = team.lane; tile < tiles; tile += team.lanes) {
     const Power power = power_of(d, settings.scale, settings.limit);
     if (settings.has(WARM_TOTAL)) totals[1] += ulong(sums[2 * at + 1] * power.weight * UNITS);
     if (!(settings.flags & (GREEDY | FILTERED))) {
-        race = min(race, ulong(as_type<uint>(times[at] * power.inverse)) << 32 | winners[at]);
+        const float mass = sums[2 * at + (settings.has(WARM_TOTAL) ? 1 : 0)];
+        const float time = exponential_of(bits_of(settings.keys, HEAT | tile)) * power.inverse / mass;
+        race = min(race, ulong(as_type<uint>(time)) << 32 | tile);
     }
 }
 team.sums(totals, 2, shared);
@@ -123,10 +128,10 @@ if (listed) {
     fits = found <= LISTED && list.count <= LISTED;
 }
 
-uint id = uint(race);
+uint id = 0xffffffffu;
 ulong mass = warm;
+Kept kept = all;
 if (settings.flags & (GREEDY | FILTERED)) {
-    Kept kept = all;
     kept.base = base;
     bool told = fits;
     if (settings.has(GREEDY)) kept.low = top;
@@ -140,7 +145,17 @@ if (settings.flags & (GREEDY | FILTERED)) {
         id = draw(team, shared, whole, kept, settings, mass);
     }
 } else {
-    id = uint(team.least(race, shared));
+    // The second heat, among the tokens of the tile that won.
+    const uint tile = uint(team.least(race, shared));
+    const float best = value_of(row_tops[tile]);
+    ulong heat = ~0ul;
+    for (uint token = tile * TILE + team.lane; token < min(n, (tile + 1) * TILE); token += team.lanes) {
+        const float z = float(whole.logits[token]);
+        if (z == -INFINITY) continue;
+        const float time = exponential_of(bits_of(settings.keys, token)) * power_of(z - best, settings.scale, settings.limit).inverse;
+        heat = min(heat, ulong(as_type<uint>(time)) << 32 | token);
+    }
+    id = uint(team.least(heat, shared));
 }
 
 // A row without candidates, which only parameters of other making can give.
@@ -151,6 +166,19 @@ if (team.lane == 0) {
     const float d = id < n ? float(x[size_t(row) * n + id]) - largest : NAN;
     const float processed = settings.has(GREEDY) ? 0.0f : d * settings.scale * ln2 - log2(float(mass) / UNITS) * ln2;
     logprobs[row] = PROCESSED ? processed : d - all_octaves * ln2;
+    if (BOUNDS) {
+        device uint* own = bounds + size_t(row) * BOUND;
+        own[0] = kept.low;
+        own[1] = kept.high;
+        own[2] = (kept.typical ? 1u : 0u) | (id < n ? 0u : 2u);
+        own[3] = as_type<uint>(kept.centre);
+        own[4] = as_type<uint>(kept.width);
+        own[5] = as_type<uint>(kept.typical_scale);
+        own[6] = as_type<uint>(kept.typical_limit);
+        own[7] = as_type<uint>(largest);
+        own[8] = as_type<uint>(float(mass) / UNITS);
+        own[9] = id;
+    }
 }
 
 // The most likely tokens, each at its rank.

@@ -12,6 +12,8 @@ use crate::sample::noise::TILE;
 const TOP: usize = 1024;
 /// Rows that a grid's second axis has.
 const ROWS: usize = 65_535;
+/// Words that say what a row keeps (`BOUND` of the bodies).
+const BOUND: usize = 10;
 /// Tiles of one threadgroup: few, so that one row already uses many of the chip's units.
 const TOGETHER: usize = 4;
 
@@ -27,26 +29,27 @@ static TILES: LazyLock<Program> = LazyLock::new(|| {
         .scalar("step", DType::U64)
         .output("groups")
         .output("tops")
-        .output("sums")
-        .output("times")
-        .output("winners");
+        .output("sums");
     Program::new(definition).expect("the definition is valid")
 });
 
 static FINISH: LazyLock<Program> = LazyLock::new(|| {
-    let header = concat!(include_str!("../noise.header.metal"), include_str!("gpu.header.metal"));
+    let header = concat!(
+        include_str!("../noise.header.metal"),
+        include_str!("../bounds.header.metal"),
+        include_str!("gpu.header.metal")
+    );
     let definition = Definition::new("sample_rows", include_str!("gpu.rows.metal"))
         .header(header)
         .template("T")
         .template("VECTORS")
         .template("PROCESSED")
+        .template("BOUNDS")
         .input("x")
         .input("parameters")
         .input("groups")
         .input("tops")
         .input("sums")
-        .input("times")
-        .input("winners")
         .scalar("n", DType::U32)
         .scalar("tiles", DType::U32)
         .scalar("top_n", DType::U32)
@@ -54,7 +57,8 @@ static FINISH: LazyLock<Program> = LazyLock::new(|| {
         .output("ids")
         .output("logprobs")
         .output("top_ids")
-        .output("top_logprobs");
+        .output("top_logprobs")
+        .output("bounds");
     Program::new(definition).expect("the definition is valid")
 });
 
@@ -64,10 +68,7 @@ pub(super) fn sample(
     parameters: &Tensor,
     args: &Sample,
 ) -> Result<Sampled> {
-    let (rows, n) = (logits.dims()[0], logits.dims()[1]);
-    if rows > ROWS {
-        return Err(Error::shape(NAME, "logits", format!("at most {ROWS} rows on a GPU"), logits.shape()));
-    }
+    let rows = logits.dims()[0];
     if args.top_n > TOP {
         let why = format!("the list of the likeliest tokens has {TOP} places");
         return Err(Error::unsupported(NAME, stream.device(), why));
@@ -82,6 +83,34 @@ pub(super) fn sample(
             top_logprobs: empty(DType::F32, &top)?,
         });
     }
+    let found = launch(stream, logits, parameters, args, false)?;
+    let [ids, logprobs, top_ids, top_logprobs, _] = found.try_into().expect("five outputs are declared");
+    Ok(Sampled { ids, logprobs, top_ids, top_logprobs })
+}
+
+/// What each row of at least one keeps (`BOUND` words of the bodies).
+pub(in crate::sample) fn bounds(
+    stream: &Stream,
+    logits: &Tensor,
+    parameters: &Tensor,
+    step: u64,
+) -> Result<Tensor> {
+    let args = Sample { step, ..Sample::default() };
+    Ok(launch(stream, logits, parameters, &args, true)?.pop().expect("five outputs are declared"))
+}
+
+fn launch(
+    stream: &Stream,
+    logits: &Tensor,
+    parameters: &Tensor,
+    args: &Sample,
+    bounds: bool,
+) -> Result<Vec<Tensor>> {
+    let (rows, n) = (logits.dims()[0], logits.dims()[1]);
+    if rows > ROWS {
+        return Err(Error::shape(NAME, "logits", format!("at most {ROWS} rows on a GPU"), logits.shape()));
+    }
+    let top = [rows, args.top_n];
     let tiles = n.div_ceil(TILE);
     // Four elements at once, where every row starts at a multiple of four.
     let vectors = n.is_multiple_of(4) && logits.layout().offset().is_multiple_of(4);
@@ -98,25 +127,22 @@ pub(super) fn sample(
         .output("groups", DType::U32, [rows, tiles, 32])
         .output("tops", DType::U32, [rows, tiles])
         .output("sums", DType::F32, [rows, tiles, 2])
-        .output("times", DType::F32, [rows, tiles])
-        .output("winners", DType::U32, [rows, tiles])
         .grid(Grid::groups([tiles.div_ceil(together), rows, 1]), [32 * together, 1, 1])
         .run()?;
-    let [groups, tops, sums, times, winners] = &found[..] else { unreachable!("five outputs are declared") };
+    let [groups, tops, sums] = &found[..] else { unreachable!("three outputs are declared") };
     // What registers allow on any chip, and four rows a unit when rows are many.
     let threads = (n / 32).next_multiple_of(32).clamp(64, 256);
-    let drawn = FINISH
+    FINISH
         .launch(stream)
         .template("T", logits.dtype())
         .template("VECTORS", vectors)
         .template("PROCESSED", args.logprobs == Logprobs::Processed)
+        .template("BOUNDS", bounds)
         .input("x", logits)
         .input("parameters", parameters)
         .input("groups", groups)
         .input("tops", tops)
         .input("sums", sums)
-        .input("times", times)
-        .input("winners", winners)
         .scalar("n", n as u32)
         .scalar("tiles", tiles as u32)
         .scalar("top_n", args.top_n as u32)
@@ -125,8 +151,7 @@ pub(super) fn sample(
         .output("logprobs", DType::F32, [rows])
         .output("top_ids", DType::U32, top)
         .output("top_logprobs", DType::F32, top)
+        .output("bounds", DType::U32, [if bounds { rows } else { 0 }, BOUND])
         .grid(Grid::groups([rows, 1, 1]), [threads, 1, 1])
-        .run()?;
-    let [ids, logprobs, top_ids, top_logprobs] = drawn.try_into().expect("four outputs are declared");
-    Ok(Sampled { ids, logprobs, top_ids, top_logprobs })
+        .run()
 }

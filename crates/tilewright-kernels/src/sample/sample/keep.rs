@@ -23,7 +23,7 @@ impl Typical {
 }
 
 /// What is kept, and the scale of the weights at this stage.
-pub(super) struct Kept {
+pub(in crate::sample) struct Kept {
     /// The least and the largest key.
     low: u32,
     high: u32,
@@ -54,7 +54,8 @@ impl Kept {
         value_of(key) - self.largest
     }
 
-    fn holds(&self, key: u32) -> bool {
+    #[inline(always)]
+    pub(in crate::sample) fn holds(&self, key: u32) -> bool {
         let typical = |typical: Typical| typical.surprise(self.distance(key)) <= typical.width;
         (self.low..=self.high).contains(&key) && self.typical.is_none_or(typical)
     }

@@ -2,8 +2,9 @@
 //!
 //! # Math
 //! p = softmax(z / T) of the logits z, filtered in the row's order ([`Sampling`](crate::sample::Sampling), [`Order`](crate::sample::Order)); id = argmin of E(j) / p(j) over the
-//! kept tokens j, where E(j) = -ln(1 - u(j)) and u(j) is a hash of seed, position + step and j: an exponential race, which is Gumbel-max. Every
-//! filter keeps the tokens that are equal to the last one it keeps, so that what is kept depends on the values alone.
+//! kept tokens j, where E(j) = -ln(1 - u(j)) and u(j) is a hash of seed, position + step and j: an exponential race, which is Gumbel-max. Without
+//! filters it is run in two heats, which give the same distribution: among tiles of 1024 tokens by their masses (tile t has the number 2^31 + t in the
+//! hash), then among the tokens of the tile that won; so only a tile's tokens are hashed. Every filter keeps the tokens that are equal to the last one it keeps, so that what is kept depends on the values alone.
 //!
 //! # Shapes
 //! | tensor | shape | layout | dtype |
@@ -46,11 +47,11 @@
 //! # Ok::<(), tilewright_core::Error>(())
 //! ```
 
-mod cases;
-mod cpu;
-mod gpu;
+pub(super) mod cases;
+pub(super) mod cpu;
+pub(super) mod gpu;
 mod keep;
-mod reference;
+pub(super) mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -100,18 +101,7 @@ pub struct Sampled {
 
 /// Draws one token a row. Fails on a shape, dtype or device that does not fit, and on `top_n` beyond v.
 pub fn sample(stream: &Stream, logits: &Tensor, parameters: &Parameters, args: &Sample) -> Result<Sampled> {
-    check_tensor(NAME, "logits", stream, logits, DTYPES)?;
-    check_device(NAME, "parameters", stream, parameters.tensor())?;
-    let &[rows, n] = logits.dims() else {
-        return Err(Error::shape(NAME, "logits", "[r, v]", logits.shape()));
-    };
-    if n == 0 || n > i32::MAX as usize {
-        return Err(Error::shape(NAME, "logits", "[r, v] with 1 <= v < 2^31", logits.shape()));
-    }
-    if parameters.tensor().dims()[0] != rows {
-        let expected = format!("[{rows}, {}]", super::parameters::WORDS);
-        return Err(Error::shape(NAME, "parameters", expected, parameters.tensor().shape()));
-    }
+    let n = check_rows(NAME, stream, logits, parameters)?;
     if args.top_n > n {
         return Err(Error::range(NAME, "top_n", format!("at most {n}, the tokens there are"), args.top_n));
     }
@@ -119,4 +109,26 @@ pub fn sample(stream: &Stream, logits: &Tensor, parameters: &Parameters, args: &
         Device::Cpu => cpu::sample(logits, parameters.tensor(), args),
         _ => gpu::sample(stream, logits, parameters.tensor(), args),
     }
+}
+
+/// Checks logits and their parameters, and gives v.
+pub(super) fn check_rows(
+    operation: &'static str,
+    stream: &Stream,
+    logits: &Tensor,
+    parameters: &Parameters,
+) -> Result<usize> {
+    check_tensor(operation, "logits", stream, logits, DTYPES)?;
+    check_device(operation, "parameters", stream, parameters.tensor())?;
+    let &[rows, n] = logits.dims() else {
+        return Err(Error::shape(operation, "logits", "[r, v]", logits.shape()));
+    };
+    if n == 0 || n > i32::MAX as usize {
+        return Err(Error::shape(operation, "logits", "[r, v] with 1 <= v < 2^31", logits.shape()));
+    }
+    if parameters.tensor().dims()[0] != rows {
+        let expected = format!("[{rows}, {}]", super::parameters::WORDS);
+        return Err(Error::shape(operation, "parameters", expected, parameters.tensor().shape()));
+    }
+    Ok(n)
 }

@@ -50,7 +50,7 @@ fn keep_part(kept: &mut [bool], p: &[f64], score: &[f64], part: f64) {
 }
 
 /// Which tokens the filters keep, of finite logits and minus infinity.
-pub(super) fn keep(z: &[f64], row: &Sampling, position: u64) -> Vec<bool> {
+pub(in crate::sample) fn keep(z: &[f64], row: &Sampling, position: u64) -> Vec<bool> {
     let mut kept: Vec<bool> = z.iter().map(|&z| z > f64::NEG_INFINITY).collect();
     let count = kept.iter().filter(|&&kept| kept).count();
     let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -101,6 +101,19 @@ pub(super) fn keep(z: &[f64], row: &Sampling, position: u64) -> Vec<bool> {
     kept
 }
 
+/// Whether any stage of the row's order may remove a token.
+fn is_filtered(row: &Sampling) -> bool {
+    row.order.stages().any(|stage| match stage {
+        Stage::Temperature => false,
+        Stage::TopNSigma => row.top_n_sigma > 0.0,
+        Stage::TopK => row.top_k > 0,
+        Stage::TypicalP => row.typical_p < 1.0,
+        Stage::TopP => row.top_p < 1.0,
+        Stage::MinP => row.min_p > 0.0,
+        Stage::Xtc => row.xtc_probability > 0.0,
+    })
+}
+
 /// Draws one token.
 pub(super) fn draw(z: &[f64], row: &Sampling, step: u64, top_n: usize) -> Draw {
     let nothing =
@@ -122,11 +135,21 @@ pub(super) fn draw(z: &[f64], row: &Sampling, step: u64, top_n: usize) -> Draw {
     }
     let kept = keep(z, row, position);
     let p = softmax(z, &kept, f64::from(row.temperature));
-    let time = |j: usize| {
-        let u = (f64::from(hash(row.seed, position, j as u32)) + 0.5) / 4294967296.0;
-        -(-u).ln_1p() / p[j]
+    let time = |number: usize, p: f64| {
+        let u = (f64::from(hash(row.seed, position, number as u32)) + 0.5) / 4294967296.0;
+        -(-u).ln_1p() / p
     };
-    let winner = (0..z.len()).filter(|&j| p[j] > 0.0).min_by(|&a, &b| time(a).total_cmp(&time(b)));
-    let id = winner.expect("every filter keeps a token");
+    let first = |of: &mut dyn Iterator<Item = (usize, f64)>| {
+        let winner = of.filter(|(_, p)| *p > 0.0).map(|(number, p)| (number, time(number, p)));
+        winner.min_by(|a, b| a.1.total_cmp(&b.1)).expect("every filter keeps a token").0
+    };
+    let mut tokens = 0..z.len();
+    if !is_filtered(row) {
+        // Two heats: among tiles of 1024 tokens, then in the tile that won.
+        let tiles = p.chunks(1024).enumerate().map(|(tile, p)| (1 << 31 | tile, p.iter().sum()));
+        let tile = first(&mut tiles.collect::<Vec<_>>().into_iter()) & 0x7fff_ffff;
+        tokens = 1024 * tile..z.len().min(1024 * (tile + 1));
+    }
+    let id = first(&mut tokens.map(|j| (j, p[j])));
     Draw { id: id as u32, raw: all[id].ln(), processed: p[id].ln(), top }
 }

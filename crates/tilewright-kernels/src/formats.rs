@@ -5,7 +5,7 @@
 use tilewright_core::{F8E4M3, F8E5M2, bf16, f16};
 
 /// A float of at most 16 bits that any f32 can be rounded to.
-pub(super) trait SmallFloat: Copy {
+pub(crate) trait SmallFloat: Copy {
     fn to_wide(self) -> f32;
     fn round_from(value: f32) -> Self;
 }
@@ -84,14 +84,14 @@ impl SmallFloat for bf16 {
 
 /// The same value with NaN's payload dropped: the quiet NaN with the sign of `value`.
 #[inline(always)]
-pub(super) fn quiet_f32(value: f32) -> f32 {
+pub(crate) fn quiet_f32(value: f32) -> f32 {
     let bits = value.to_bits();
     f32::from_bits(if bits & !SIGN > INFINITY { (bits & SIGN) | INFINITY | 0x40_0000 } else { bits })
 }
 
 /// As [`quiet_f32`].
 #[inline(always)]
-pub(super) fn quiet_f64(value: f64) -> f64 {
+pub(crate) fn quiet_f64(value: f64) -> f64 {
     const SIGN: u64 = 1 << 63;
     const INFINITY: u64 = 0x7ff << 52;
     let bits = value.to_bits();
@@ -101,7 +101,7 @@ pub(super) fn quiet_f64(value: f64) -> f64 {
 /// `value` in f32, rounded to odd: what is not exact gets the neighbour whose last bit is 1. Rounding that once more to at most 22 bits
 /// is then the same as rounding `value` itself (Boldo and Melquiond 2008).
 #[inline(always)]
-pub(super) fn f32_to_odd_from_f64(value: f64) -> f32 {
+pub(crate) fn f32_to_odd_from_f64(value: f64) -> f32 {
     let nearest = value as f32;
     let bits = nearest.to_bits();
     let toward = if f64::from(nearest).abs() < value.abs() { 1 } else { u32::MAX };
@@ -115,7 +115,7 @@ pub(super) fn f32_to_odd_from_f64(value: f64) -> f32 {
 
 /// A whole number in f32, rounded to odd.
 #[inline(always)]
-pub(super) fn f32_to_odd_from_u64(value: u64) -> f32 {
+pub(crate) fn f32_to_odd_from_u64(value: u64) -> f32 {
     // At most 24 bits survive the shift; what is shifted out is kept as the last bit. Both the conversion and the scaling are exact.
     let shift = 40u32.saturating_sub(value.leading_zeros());
     let lost = value & ((1 << shift) - 1) != 0;

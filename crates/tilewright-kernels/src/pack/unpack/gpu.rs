@@ -1,0 +1,60 @@
+//! GPU path: a launch moves and sums, another adds the groups' sums.
+
+use std::sync::LazyLock;
+
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Grid, Program};
+
+use super::{NAME, Plan};
+use crate::pack::moves::{Moves, known};
+use crate::pack::sums::{THREADS, WORDS_PER_THREAD, finish};
+
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
+    let header = concat!(
+        include_str!("../checksum.header.metal"),
+        include_str!("../moves.header.metal"),
+        include_str!("../elements.header.metal")
+    );
+    let definition = Definition::new("unpack", include_str!("gpu.metal"))
+        .header(header)
+        .template("BYTES")
+        .template("WORDS")
+        .template("ALIGNED")
+        .input("x")
+        .scalar("elements", DType::U32);
+    let definition = Moves::declare(definition).output("out").output("sums");
+    Program::new(definition).expect("the definition is valid")
+});
+
+pub(super) fn unpack(stream: &Stream, bytes: &Tensor, plan: &Plan) -> Result<(Tensor, Tensor)> {
+    let size = plan.dtype.size();
+    let elements = bytes.elements() / size;
+    if elements > i32::MAX as usize {
+        return Err(Error::shape(NAME, "bytes", "fewer than 2^31 elements on a GPU", bytes.shape()));
+    }
+    let groups = bytes.elements().div_ceil(16).div_ceil(THREADS * WORDS_PER_THREAD);
+    let mut checksum = Tensor::empty(stream, DType::U64, [1])?;
+    let (out, sums) = if groups == 0 {
+        (Tensor::empty(stream, plan.dtype, plan.out.as_slice())?, Tensor::empty(stream, DType::U64, [0])?)
+    } else {
+        let aligned = bytes.layout().offset().is_multiple_of(16);
+        let launch = PROGRAM
+            .launch(stream)
+            .template("BYTES", size)
+            .template("WORDS", aligned && plan.to.in_words(size) && bytes.elements().is_multiple_of(16))
+            .template("ALIGNED", aligned)
+            .input("x", bytes)
+            .scalar("elements", elements as u32);
+        let results = plan
+            .to
+            .scalars(launch)
+            .output("out", known(plan.dtype), plan.out.as_slice())
+            .output("sums", DType::U64, [groups])
+            .grid(Grid::groups([groups, 1, 1]), [THREADS, 1, 1])
+            .run()?;
+        results.try_into().map(|[out, sums]: [Tensor; 2]| (out, sums)).expect("two outputs are declared")
+    };
+    let out = Tensor::from_buffer(out.buffer().clone(), plan.dtype, *out.layout())?;
+    finish(stream, &sums, groups, bytes.elements(), 0, &mut checksum)?;
+    Ok((out, checksum))
+}
