@@ -13,6 +13,7 @@ use tilewright_check::{
 use tilewright_core::{Case, DType, Device, Error, Kernel, Result, Stream, Tier};
 
 use crate::peers::{self, Interpreters, Peer};
+use crate::replayed::Replayed;
 use crate::select::{self, Chosen};
 use crate::stop::Stop;
 use crate::{Console, table};
@@ -34,6 +35,9 @@ pub(crate) struct Options {
     /// Where the scripts peer_*.py lie.
     #[arg(long, default_value = "bench/peers", value_name = "FOLDER")]
     peer_scripts: PathBuf,
+    /// On a GPU, also time the first variant of each as replays of a capture, where its launches can be captured: what it takes without the host's part.
+    #[arg(long)]
+    replayed: bool,
     /// Samples of each.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(5..))]
     samples: u16,
@@ -156,6 +160,7 @@ struct Bench<'b> {
     pace: Pace,
     cache: usize,
     peers: bool,
+    replayed: bool,
     interpreters: &'b mut Option<Interpreters>,
 }
 
@@ -183,6 +188,7 @@ impl<'b> Bench<'b> {
             pace,
             cache: caps.cache_bytes.unwrap_or(UNKNOWN_CACHE),
             peers: options.peers,
+            replayed: options.replayed,
             interpreters,
         })
     }
@@ -194,8 +200,16 @@ impl<'b> Bench<'b> {
         let trial = Trial::new(kernel, case.clone())?;
         let sets = KernelContestant::sets_beyond(self.cache, trial.inputs());
         let mut entries: Vec<(Row, Option<Box<dyn Contestant + '_>>)> = Vec::new();
-        for variant in variants {
+        for (place, variant) in variants.into_iter().enumerate() {
             let row = self.row(&trial, Role::Ours, variant);
+            if self.replayed && place == 0 && device != Device::Cpu {
+                let inputs = trial.inputs();
+                // A kernel that waits for the device on its way has no such time.
+                if let Ok(again) = Replayed::new(kernel, &case.args, variant, self.stream, inputs, sets) {
+                    let row = Row { variant: format!("{variant}, replayed"), ..row.clone() };
+                    entries.push((row, Some(Box::new(again))));
+                }
+            }
             entries.push(match trial.judge(self.stream, Some(variant)) {
                 Ok((worst, _)) => {
                     let inputs = trial.inputs();

@@ -12,6 +12,7 @@ mod list;
 mod lm;
 mod numpy;
 mod peers;
+mod replayed;
 mod run;
 mod search;
 mod select;

@@ -47,6 +47,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     gather::embedding::KERNEL,
     gather::embedding_bw::KERNEL,
     gemm::gemv::KERNEL,
+    gemm::gemv_fused::KERNEL,
     gemm::gram::KERNEL,
     gemm::matmul::KERNEL,
     gram_schmidt::deflate::KERNEL,

@@ -5,6 +5,7 @@ use tilewright_gpu::Capture;
 use tilewright_kernels::elementwise::{CopyTo, copy, copy_into};
 use tilewright_kernels::reduce::{Argmax, argmax};
 
+use crate::model::Spare;
 use crate::{Model, State};
 
 const NAME: &str = "decode";
@@ -21,7 +22,8 @@ pub enum Next {
 /// A batch of texts that are written on.
 ///
 /// The state lies in place and is overwritten by each step. On the CPU a step is computed as it is; on a GPU the first one too, so that all programs
-/// are compiled, and the second is captured, whose replay costs the host one call.
+/// are compiled. The second and the third are captured, whose replays take turns, as two places of what a step reads whole while it writes do; a replay costs the
+/// host one call.
 #[derive(Debug)]
 pub struct Decoder<'m> {
     model: &'m Model,
@@ -29,10 +31,13 @@ pub struct Decoder<'m> {
     /// `[b, 1]`: what the coming step reads.
     tokens: Tensor,
     state: State,
+    /// Where the coming step leaves each block's n and m.
+    spare: Vec<Spare>,
     /// `[b, vocab]`, of the last step.
     logits: Option<Tensor>,
     steps: usize,
-    capture: Option<Recorded>,
+    /// Of the even steps, and of the odd ones.
+    captures: [Option<Recorded>; 2],
 }
 
 /// A capture, and the logits that its replays write.
@@ -66,7 +71,8 @@ impl<'m> Decoder<'m> {
         // In memory of their own: both are written in place.
         let tokens = copy(model.stream(), &tokens, &CopyTo::default())?;
         let state = state.owned(model.stream())?;
-        Ok(Decoder { model, next, tokens, state, logits: None, steps: 0, capture: None })
+        let spare = state.layers.iter().map(|layer| layer.spare(model.stream())).collect::<Result<_>>()?;
+        Ok(Decoder { model, next, tokens, state, spare, logits: None, steps: 0, captures: [None, None] })
     }
 
     /// One step with these tokens, `[b]`; the logits after them, `[b, vocab]`, are overwritten by the next step.
@@ -104,7 +110,7 @@ impl<'m> Decoder<'m> {
 
     /// Whether steps are replayed by now.
     pub fn is_captured(&self) -> bool {
-        self.capture.is_some()
+        self.captures.iter().any(Option::is_some)
     }
 
     fn advance(&mut self) -> Result<&Tensor> {
@@ -113,20 +119,27 @@ impl<'m> Decoder<'m> {
         // The first step compiles what a capture may not; on the CPU there is nothing to capture.
         if self.steps == 1 || stream.device() == Device::Cpu {
             let logits = self.compute()?;
+            self.turn();
             return Ok(self.logits.insert(logits));
         }
-        if self.capture.is_none() {
+        let turn = self.steps % 2;
+        if self.captures[turn].is_none() {
             let (capture, logits) = Capture::record(&stream, || self.compute())?;
-            self.capture = Some(Recorded { capture, logits });
+            self.captures[turn] = Some(Recorded { capture, logits });
         }
-        let recorded = self.capture.as_ref().expect("made above");
-        recorded.capture.replay(&stream)?;
-        Ok(&recorded.logits)
+        self.captures[turn].as_ref().expect("made above").capture.replay(&stream)?;
+        self.turn();
+        Ok(&self.captures[turn].as_ref().expect("made above").logits)
+    }
+
+    /// What the step has left becomes the state.
+    fn turn(&mut self) {
+        self.state.layers.iter_mut().zip(&mut self.spare).for_each(|(layer, spare)| layer.turn(spare));
     }
 
     /// The step itself: nothing in it waits for the device, and whatever it leaves lies where it lay.
     fn compute(&mut self) -> Result<Tensor> {
-        let logits = self.model.next_in_place(&self.tokens, &mut self.state)?;
+        let logits = self.model.next_in_place(&self.tokens, &mut self.state, &mut self.spare)?;
         if self.next == Next::Greedy {
             let best =
                 argmax(self.model.stream(), &logits, &Argmax { index: DType::I64, ..Argmax::default() })?;

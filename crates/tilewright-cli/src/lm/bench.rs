@@ -14,7 +14,7 @@ use crate::{Console, select, table};
 /// Measure how fast a model of some shape reads and writes.
 ///
 /// Its matrices repeat one small random block, which the device itself writes, so that billions of weights take no time to make; they are read like any others. Prompts are
-/// read in pieces; then every text is written on with the likeliest tokens, chosen on the device, each step a replay of one capture.
+/// read in pieces; then every text is written on with the likeliest tokens, chosen on the device, each step a replay of a capture.
 #[derive(Args)]
 pub(crate) struct Options {
     /// A shape by name.
@@ -177,8 +177,8 @@ fn measured(options: &Options, model: &Model, prompt: usize, read_bytes: usize) 
     }
     let prefill_seconds = median(seconds);
     let mut decoder = Decoder::new(model, state, &vec![1; options.batch], Next::Greedy)?;
-    // Compiled, captured and replayed once.
-    decoder.run(3)?;
+    // Compiled, both captures made and replayed once.
+    decoder.run(5)?;
     let mut seconds = Vec::with_capacity(options.repeats);
     for _ in 0..options.repeats {
         let start = Instant::now();

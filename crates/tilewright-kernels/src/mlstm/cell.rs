@@ -202,7 +202,7 @@ pub(super) fn check(
 }
 
 /// Refuses a tensor on another device than the stream, or of other extents or another dtype.
-fn check_one(
+pub(super) fn check_one(
     operation: &'static str,
     argument: &'static str,
     stream: &Stream,

@@ -34,4 +34,4 @@ pub use mlstm_chunkwise_bw::{
 pub use mlstm_parallel::mlstm_parallel;
 pub use mlstm_parallel_bw::mlstm_parallel_bw;
 pub use mlstm_sequence::mlstm_sequence;
-pub use mlstm_step::{mlstm_step, mlstm_step_in_place};
+pub use mlstm_step::{mlstm_step, mlstm_step_in_place, mlstm_step_into};

@@ -7,6 +7,7 @@ use tilewright_gpu::{Definition, Grid, Launch, Program};
 
 use super::NormGradients;
 use super::rows::{Rows, block};
+use crate::gemm::runs::{RUN, RUNS, begins_run};
 
 /// Threads of a group.
 const THREADS: usize = 256;
@@ -16,8 +17,8 @@ const NARROW: usize = 512;
 const HEADER: &str = include_str!("rows.header.metal");
 
 static FORWARD: LazyLock<Program> = LazyLock::new(|| {
-    let definition = definition("norm", include_str!("forward.metal"));
-    Program::new(definition.output("out")).expect("the definition is valid")
+    let definition = definition("norm", include_str!("forward.metal")).header([RUNS, HEADER].concat());
+    Program::new(definition.template("RUNS").output("out")).expect("the definition is valid")
 });
 
 static BACKWARD: LazyLock<Program> = LazyLock::new(|| {
@@ -67,7 +68,10 @@ pub(super) fn forward(stream: &Stream, rows: &Rows<'_>) -> Result<Tensor> {
     if rows.x.is_empty() {
         return Tensor::empty(stream, rows.x.dtype(), rows.x.shape());
     }
-    launch(&FORWARD, stream, rows)?.output("out", rows.x.dtype(), rows.x.shape()).run_one()
+    let whole = (rows.n * rows.x.dtype().size()).is_multiple_of(RUN);
+    let launch = launch(&FORWARD, stream, rows)?
+        .template("RUNS", whole && begins_run(rows.x) && begins_run(rows.weight));
+    launch.output("out", rows.x.dtype(), rows.x.shape()).run_one()
 }
 
 pub(super) fn backward(stream: &Stream, rows: &Rows<'_>, dy: &Tensor) -> Result<NormGradients> {

@@ -1,10 +1,34 @@
-// Each row: its moments, then its elements; all readings but the first come from a cache.
+// Each row: its moments, then its elements; all readings but the first come from a cache. RUNS: rows are whole runs of 16 bytes.
 const Row row = row_of(wide, threadgroup_position_in_grid.x, threads_per_threadgroup.x, thread_position_in_threadgroup.x);
 if (row.index >= rows) return;  // whole SIMD groups, and only where there is no barrier
 threadgroup float scratch[8];
 const size_t start = size_t(row.index) * n;
 const size_t head = size_t(row.index % heads) * n;
-const float2 moments = moments_of<CENTRED>(x + start, row, n, eps, wide, scratch);
-for (uint i = row.lane; i < n; i += row.lanes) {
-    out[start + i] = T((float(x[start + i]) - moments.x) * moments.y * float(weight[head + i]));
+if (RUNS) {
+    constexpr uint RUN = 16 / sizeof(T);
+    float own[RUN], weights[RUN], mean = 0.0f, square = 0.0f;
+    if (CENTRED) {
+        float sum = 0.0f;
+        for (uint i = row.lane * RUN; i < n; i += row.lanes * RUN) {
+            load_run(x + start + i, int(RUN), true, own);
+            for (uint e = 0; e < RUN; ++e) sum += own[e];
+        }
+        mean = total(sum, row, wide, scratch) / float(n);
+    }
+    for (uint i = row.lane * RUN; i < n; i += row.lanes * RUN) {
+        load_run(x + start + i, int(RUN), true, own);
+        for (uint e = 0; e < RUN; ++e) square += (own[e] - mean) * (own[e] - mean);
+    }
+    const float scale = 1.0f / precise::sqrt(total(square, row, wide, scratch) / float(n) + eps);
+    for (uint i = row.lane * RUN; i < n; i += row.lanes * RUN) {
+        load_run(x + start + i, int(RUN), true, own);
+        load_run(weight + head + i, int(RUN), true, weights);
+        for (uint e = 0; e < RUN; ++e) own[e] = (own[e] - mean) * scale * weights[e];
+        store_run(out + start + i, own);
+    }
+} else {
+    const float2 moments = moments_of<CENTRED>(x + start, row, n, eps, wide, scratch);
+    for (uint i = row.lane; i < n; i += row.lanes) {
+        out[start + i] = T((float(x[start + i]) - moments.x) * moments.y * float(weight[head + i]));
+    }
 }

@@ -1,12 +1,13 @@
 //! A block, forward: `x + mLSTM(norm x)`, or the sLSTM in its place, then the network.
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy, copy_into, glu};
+use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy, glu};
 use tilewright_kernels::mlstm::{
-    MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, mlstm_sequence, mlstm_step_in_place,
+    MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, mlstm_sequence, mlstm_step_into,
 };
 use tilewright_kernels::norm::{multi_head_layer_norm, rms_norm};
 
+use super::fused::Spare;
 use super::linear::{flat, linear};
 use super::network::{Network, NetworkSaved};
 use super::slstm::{SlstmLayer, SlstmSaved};
@@ -129,27 +130,31 @@ impl Model {
         Ok((Saved { mixer, network, out }, after))
     }
 
-    /// One block over one token of each text, x `[b, 1, d]`. The state becomes that after it, in the memory that it has.
-    pub(super) fn block_in_place(&self, w: &Block<Tensor>, x: Tensor, layer: &mut Layer) -> Result<Tensor> {
+    /// One block over one token of each text, x `[b, 1, d]`. The state becomes that after it, in the memory that it has; but n and m go to `spare`, with which
+    /// they change places once the step is done.
+    pub(super) fn block_in_place(
+        &self,
+        w: &Block<Tensor>,
+        x: Tensor,
+        layer: &mut Layer,
+        spare: &mut Spare,
+    ) -> Result<Tensor> {
         let stream = &self.stream;
-        let middle = match (w, layer) {
-            (Block::Mlstm(w), Layer::Mlstm(state)) => {
+        let middle = match (w, layer, spare) {
+            (Block::Mlstm(w), Layer::Mlstm(state), Some((n, m))) => {
+                if self.is_fused(&x)? {
+                    return self.block_fused(w, &x, state, [n, m]);
+                }
                 let step = |inputs: &MlstmInputs<'_>| {
                     let at = |tensor: &Tensor| tensor.select(2, 0);
                     let (q, k, v) = (at(inputs.q)?, at(inputs.k)?, at(inputs.v)?);
                     let (i, f) = (at(inputs.i)?, at(inputs.f)?);
                     let token = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
-                    let (mut n, mut m) = (state.n.clone(), state.m.clone());
-                    let h = mlstm_step_in_place(stream, &token, state, &self.config.cell())?;
-                    // C lies where it lay; n and m go back to where they did.
-                    copy_into(stream, &state.n, &mut n)?;
-                    copy_into(stream, &state.m, &mut m)?;
-                    (state.n, state.m) = (n, m);
-                    h.unsqueeze(2)
+                    mlstm_step_into(stream, &token, state, [n, m], &self.config.cell())?.unsqueeze(2)
                 };
                 self.mlstm(w, x, step)?.0
             }
-            (Block::Slstm(w), Layer::Slstm(state)) => {
+            (Block::Slstm(w), Layer::Slstm(state), _) => {
                 let (middle, _, after) = self.slstm(w, x, Some(state))?;
                 state.overwrite(stream, &after)?;
                 middle

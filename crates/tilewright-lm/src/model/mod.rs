@@ -2,6 +2,7 @@
 
 mod backward;
 mod block;
+mod fused;
 mod joined;
 mod linear;
 mod network;
@@ -22,6 +23,7 @@ use tilewright_kernels::slstm::SlstmState;
 use crate::weights::{self, Weights};
 use crate::{Config, bytes};
 use block::Layer;
+pub(crate) use fused::Spare;
 use linear::linear;
 pub use part::Part;
 use slstm::SlstmLayer;
@@ -207,13 +209,20 @@ impl Model {
         Ok((last.reshape([b, self.config.vocab_size])?, state))
     }
 
-    /// The logits after one token of each text, `[b, 1]`, as `[b, vocab]`; the state becomes that after it, in the memory that it has.
-    pub(crate) fn next_in_place(&self, tokens: &Tensor, state: &mut State) -> Result<Tensor> {
+    /// The logits after one token of each text, `[b, 1]`, as `[b, vocab]`. The state becomes that after it, in the memory that it has; but n and m go to `spare`,
+    /// with which they change places once this is done.
+    pub(crate) fn next_in_place(
+        &self,
+        tokens: &Tensor,
+        state: &mut State,
+        spare: &mut [Spare],
+    ) -> Result<Tensor> {
         let mut x = self.embedded(tokens, Some(state))?;
-        for (weights, layer) in self.weights.blocks.iter().zip(&mut state.layers) {
-            x = self.block_in_place(weights, x, layer)?;
+        for ((weights, layer), spare) in self.weights.blocks.iter().zip(&mut state.layers).zip(spare) {
+            x = self.block_in_place(weights, x, layer, spare)?;
         }
-        self.head(&x)?.1.reshape([tokens.dims()[0], self.config.vocab_size])
+        let logits = if self.is_fused(&x)? { self.head_fused(&x)? } else { self.head(&x)?.1 };
+        logits.reshape([tokens.dims()[0], self.config.vocab_size])
     }
 
     /// The residual stream after the last block, `[b, s, d]`.

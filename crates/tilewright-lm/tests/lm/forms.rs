@@ -71,6 +71,37 @@ fn a_decoder_writes_what_steps_write() {
     }
 }
 
+/// One text goes through the fused maps, two do not: the same text twice is the same.
+#[test]
+fn a_text_alone_is_decoded_as_one_of_two() {
+    let emulated = tilewright_gpu::stream(tilewright_core::Device::Emulated).unwrap();
+    for (stream, dtype, tolerance) in [
+        (Stream::cpu(), DType::F64, 1e-12),
+        (Stream::cpu(), DType::F32, 2e-5),
+        // A few roundings of 2^-8 in two blocks, of logits that are below 3.
+        (Stream::cpu(), DType::Bf16, 0.15),
+        (emulated, DType::F32, 2e-5),
+    ] {
+        for make in [tiny::model, tiny::mixed_model] {
+            let model = make(&stream, dtype);
+            let text = tiny::texts(1, 9, 7).remove(0);
+            let state = |texts: &[Vec<u32>]| model.next(&model.tokens(texts).unwrap(), None).unwrap().1;
+            let (alone, both) = (state(&[text.clone()]), state(&[text.clone(), text]));
+            let mut alone = Decoder::new(&model, alone, &[3], Next::Given).unwrap();
+            let mut both = Decoder::new(&model, both, &[3, 3], Next::Given).unwrap();
+            for token in [3, 5, 0, 10, 2] {
+                let of_two = both.step(&[token, token]).unwrap().slice(0, 0..1).unwrap();
+                let logits = alone.step(&[token]).unwrap();
+                assert!(distance(logits, &of_two) < tolerance, "{dtype} on {}", stream.device());
+            }
+            let (left, other) = (alone.state().tensors(), both.state().tensors());
+            for (name, tensor) in &left {
+                assert!(distance(tensor, &other[name].slice(0, 0..1).unwrap()) < 10.0 * tolerance, "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn logits_stay_below_their_cap() {
     let model = tiny::model(&Stream::cpu(), DType::F32);

@@ -25,6 +25,9 @@ const THREADS: usize = 256;
 /// Tokens below which a segment is not worth a pass of its own.
 const SHORTEST_SEGMENT: usize = 256;
 
+/// Whether all heads of a token follow one another, of q, k, v (and h) and o.
+const BY_TOKEN: [&str; 4] = ["q_by_token", "k_by_token", "v_by_token", "o_by_token"];
+
 static WALK: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("mlstm_walk", include_str!("gpu.cuda.cu"))
         .header([HEADER, MATRIX_UNITS, include_str!("gpu.cuda.header.cu")].concat())
@@ -34,8 +37,9 @@ static WALK: LazyLock<Program> = LazyLock::new(|| {
         ["DK", "MT", "READ", "GATED"].into_iter().fold(definition, |all, name| all.template(name));
     let inputs = ["q", "k", "v", "o", "c", "mu", "m", "c_first", "n_first"];
     let definition = inputs.into_iter().fold(definition, |all, name| all.input(name));
-    let sizes = ["s", "dk", "dv", "slices", "segments", "span"];
+    let sizes = ["s", "heads", "dk", "dv", "slices", "segments", "span"];
     let definition = sizes.into_iter().fold(definition, |all, name| all.scalar(name, DType::U32));
+    let definition = BY_TOKEN.into_iter().fold(definition, |all, name| all.scalar(name, DType::Bool));
     let definition = with_cell(definition.scalar("resume", DType::Bool));
     let definition = ["h", "c_last", "n_last"].into_iter().fold(definition, |all, name| all.output(name));
     Program::new(definition).expect("the definition is valid")
@@ -127,7 +131,20 @@ pub(super) fn mlstm_chunkwise(
 
 /// A view that begins between the units that are read.
 pub(super) fn misaligned(x: &MlstmInputs<'_>, state: Option<&MlstmState>) -> Option<&'static str> {
-    unaligned(&[("q", Some(x.q)), ("k", Some(x.k)), ("v", Some(x.v)), ("o", x.o), ("c", state.map(|s| &s.c))])
+    let rows = [("q", Some(x.q)), ("k", Some(x.k)), ("v", Some(x.v)), ("o", x.o)];
+    let by_token = rows.iter().find(|(_, tensor)| {
+        let lies = tensor.and_then(by_token);
+        unaligned(&[("", lies.as_ref())]).is_some()
+    });
+    by_token
+        .map(|(argument, _)| *argument)
+        .or_else(|| unaligned(&[rows[0], rows[1], rows[2], rows[3], ("c", state.map(|state| &state.c))]))
+}
+
+/// `[b, nh, s, n]` as it lies, `[b, s, nh, n]`, where all heads of a token follow one another.
+fn by_token(x: &Tensor) -> Option<Tensor> {
+    let lies = x.permute(&[0, 2, 1, 3]).ok()?;
+    (!x.is_contiguous() && lies.is_contiguous()).then_some(lies)
 }
 
 /// The first of these that begins between units of 16 bytes. What does not lie by rows is copied, and memory starts on a multiple of 32 bytes.
@@ -143,35 +160,45 @@ impl Walk<'_> {
         let Walk { call, x, weights, tiling, segments, span } = self;
         let &Sizes { b, nh, s, dqk, dv } = call.sizes;
         let slices = dv.div_ceil(tiling.values());
+        // Where there is no o, something of its dtype in its place, unread.
+        let given = [x.q, x.k, x.v, x.o.unwrap_or(x.v)];
+        let lying = given.map(by_token);
+        let [q, k, v, o]: [&Tensor; 4] = std::array::from_fn(|at| lying[at].as_ref().unwrap_or(given[at]));
         let launch = WALK
             .launch(call.stream)
             .template("DK", tiling.dk)
             .template("MT", tiling.mt)
             .template("READ", read)
             .template("GATED", read && x.o.is_some())
-            .input("q", x.q)
-            .input("k", x.k)
-            .input("v", x.v)
-            // Where there is none, something of its dtype in its place, unread.
-            .input("o", x.o.unwrap_or(x.v))
+            .input("q", q)
+            .input("k", k)
+            .input("v", v)
+            .input("o", o)
             .input("c", &weights.c)
             .input("mu", &weights.mu)
             .input("m", &weights.m)
             .input("c_first", entering.map_or(&weights.m, |[c, _]| c))
             .input("n_first", entering.map_or(&weights.m, |[_, n]| n))
             .scalar("s", call.extent(s)?)
+            .scalar("heads", call.extent(nh)?)
             .scalar("dk", call.extent(dqk)?)
             .scalar("dv", call.extent(dv)?)
             .scalar("slices", call.extent(slices)?)
             .scalar("segments", call.extent(*segments)?)
             .scalar("span", call.extent(*span)?)
             .scalar("resume", entering.is_some());
+        let launch = BY_TOKEN
+            .into_iter()
+            .zip(&lying)
+            .fold(launch, |all, (name, lying)| all.scalar(name, lying.is_some()));
         let launch = give_cell(launch, call.cell, dqk).threadgroup_bytes(tiling.bytes());
         let launch = if read {
-            launch
-                .output("h", DType::Bf16, [b, nh, s, dv])
-                .output("c_last", DType::F32, [b, nh, dqk, dv])
-                .output("n_last", DType::F32, [b, nh, dqk])
+            let h = if lying[2].is_some() { [b, s, nh, dv] } else { [b, nh, s, dv] };
+            launch.output("h", DType::Bf16, h).output("c_last", DType::F32, [b, nh, dqk, dv]).output(
+                "n_last",
+                DType::F32,
+                [b, nh, dqk],
+            )
         } else {
             launch
                 .output("h", DType::Bf16, [0])
@@ -180,7 +207,9 @@ impl Walk<'_> {
         };
         let groups = Grid::groups([b * nh * segments * slices, 1, 1]);
         let outputs = launch.grid(groups, [THREADS, 1, 1]).run()?;
-        Ok(outputs.try_into().expect("three outputs are declared"))
+        let [h, c, n] = outputs.try_into().expect("three outputs are declared");
+        let h = if read && lying[2].is_some() { h.permute(&[0, 2, 1, 3])? } else { h };
+        Ok([h, c, n])
     }
 
     /// C and n as they enter each segment.

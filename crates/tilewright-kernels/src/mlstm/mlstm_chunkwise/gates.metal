@@ -1,6 +1,6 @@
 // All weights of one sequence, as `mod.rs` writes them: c[head, t], mu[head, t + 1] with mu[head, 0] = m_0, both twofold, and m[head, t].
-// A group takes a block of tokens, a run of 4 a thread: a running sum of log sigma(f), then a running maximum; both go on from block to block.
-constexpr uint RUN = 4;
+// A group takes a block of tokens, a run of 8 a thread: a running sum of log sigma(f), then a running maximum; both go on from block to block.
+constexpr uint RUN = 8;
 const uint t = thread_position_in_threadgroup.x, lane = t % 32, simd = t / 32;
 const uint threads = threads_per_threadgroup.x, simds = threads / 32;
 const ulong head = threadgroup_position_in_grid.x;
@@ -34,12 +34,17 @@ for (uint first = 0; first < s; first += threads * RUN) {
     float2 preceding = float2(simd_shuffle_up(through.x, ushort(1)), simd_shuffle_up(through.y, ushort(1)));
     if (lane == 0) preceding = float2(0.0f, 0.0f);
     threadgroup_barrier(mem_flags::mem_threadgroup);  // all SIMD groups' sums are there
-    float2 of_groups = sum;
-    for (uint other = 0; other < simds; ++other) {
-        if (other < simd) of_groups = twofold_sum(of_groups, sums[other]);
-        sum = twofold_sum(sum, sums[other]);
+    // Every SIMD group sums up those before it by itself: lane by lane, as there are no more of them than lanes.
+    float2 of_groups = lane < simds ? sums[lane] : float2(0.0f, 0.0f);
+    for (ushort distance = 1; distance < 32; distance *= 2) {
+        const float2 before = float2(simd_shuffle_up(of_groups.x, distance), simd_shuffle_up(of_groups.y, distance));
+        if (lane >= distance) of_groups = twofold_sum(before, of_groups);
     }
-    preceding = twofold_sum(of_groups, preceding);
+    const ushort own_place = ushort(max(simd, 1u) - 1), last_place = ushort(simds - 1);
+    const float2 of_block = float2(simd_shuffle(of_groups.x, last_place), simd_shuffle(of_groups.y, last_place));
+    const float2 up_to_here = float2(simd_shuffle(of_groups.x, own_place), simd_shuffle(of_groups.y, own_place));
+    preceding = twofold_sum(simd == 0 ? sum : twofold_sum(sum, up_to_here), preceding);
+    sum = twofold_sum(sum, of_block);
 
     float2 own[RUN], largest[RUN];
     for (uint r = 0; r < RUN; ++r) {
@@ -57,11 +62,16 @@ for (uint first = 0; first < s; first += threads * RUN) {
     float2 highest = float2(simd_shuffle_up(through.x, ushort(1)), simd_shuffle_up(through.y, ushort(1)));
     if (lane == 0) highest = peak;
     threadgroup_barrier(mem_flags::mem_threadgroup);  // all SIMD groups' maxima are there, and their sums have been read
-    highest = twofold_max(highest, peak);
-    for (uint other = 0; other < simds; ++other) {
-        if (other < simd) highest = twofold_max(highest, peaks[other]);
-        peak = twofold_max(peak, peaks[other]);
+    float2 of_maxima = lane < simds ? peaks[lane] : float2(-INFINITY, 0.0f);
+    for (ushort distance = 1; distance < 32; distance *= 2) {
+        const float2 before = float2(simd_shuffle_up(of_maxima.x, distance), simd_shuffle_up(of_maxima.y, distance));
+        if (lane >= distance) of_maxima = twofold_max(before, of_maxima);
     }
+    const float2 before_here = float2(simd_shuffle(of_maxima.x, own_place), simd_shuffle(of_maxima.y, own_place));
+    const float2 in_block = float2(simd_shuffle(of_maxima.x, last_place), simd_shuffle(of_maxima.y, last_place));
+    highest = twofold_max(highest, peak);
+    if (simd > 0) highest = twofold_max(highest, before_here);
+    peak = twofold_max(peak, in_block);
     for (uint r = 0; r < RUN && token + r < s; ++r) {
         // A sigmoid gate has no stabiliser: m = total + mu is 0.
         const float2 reached = cell.sigmoid ? -total[r] : twofold_max(highest, largest[r]);

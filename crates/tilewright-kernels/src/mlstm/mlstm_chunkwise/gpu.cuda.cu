@@ -7,16 +7,22 @@ const bool ends = READ && segment + 1 == segments;
 // In shared memory, since registers are for C.
 __shared__ Sequence sequence;
 if (threadIdx.x == 0) {
-    sequence.q = (const unsigned short*)q + row * dk;
-    sequence.k = (const unsigned short*)k + row * dk;
-    sequence.v = (const unsigned short*)v + row * dv;
-    sequence.o = (const unsigned short*)o + row * dv;
+    // Rows of a head follow one another, or those of all heads of a token do.
+    const long token = (head / heads * s + first) * heads + head % heads;
+    sequence.q = (const unsigned short*)q + (q_by_token ? token : row) * dk;
+    sequence.k = (const unsigned short*)k + (k_by_token ? token : row) * dk;
+    sequence.v = (const unsigned short*)v + (v_by_token ? token : row) * dv;
+    sequence.o = (const unsigned short*)o + (o_by_token ? token : row) * dv;
+    sequence.q_step = int(q_by_token ? heads * dk : dk);
+    sequence.k_step = int(k_by_token ? heads * dk : dk);
+    sequence.v_step = int(v_by_token ? heads * dv : dv);
+    sequence.o_step = int(o_by_token ? heads * dv : dv);
     sequence.c = (const float2*)c + row;
     sequence.mu = (const float2*)mu + row + head;
     sequence.m = m + row;
     sequence.c_first = resume ? c_first + part * dk * dv : nullptr;
     sequence.n_first = resume ? n_first + part * dk : nullptr;
-    sequence.h = (unsigned short*)h + row * dv;
+    sequence.h = (unsigned short*)h + (v_by_token ? token : row) * dv;
     sequence.c_last = !READ ? c_last + part * dk * dv : ends ? c_last + head * dk * dv : nullptr;
     sequence.n_last = !READ ? n_last + part * dk : n_last + head * dk;
     sequence.tokens = int(min(long(span), long(s) - first));

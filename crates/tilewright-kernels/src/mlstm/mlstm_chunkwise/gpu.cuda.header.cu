@@ -26,6 +26,7 @@ struct Sequence {
     unsigned short* h;
     float *c_last, *n_last;
     int tokens, dk, dv, left;  // left: the first value of this group
+    int q_step, k_step, v_step, o_step;  // from a row to the next; that of h is that of v
     float scale;
 };
 
@@ -33,9 +34,9 @@ struct Sequence {
 template <int DK, int MT, bool READ> __device__ inline void fetch(const Sequence& x, int first, unsigned stage) {
     using L = Layout<DK, MT>;
     const int valid = min(TOKENS, x.tokens - first);
-    if (READ) fetch_rows<DK>(stage + L::Q, x.q, first, valid, x.dk, x.dk);
-    fetch_rows<DK>(stage + L::K, x.k, first, valid, x.dk, x.dk);
-    fetch_rows<L::DV>(stage + L::V, x.v + x.left, first, valid, x.dv - x.left, x.dv);
+    if (READ) fetch_rows<DK>(stage + L::Q, x.q, first, valid, x.dk, x.q_step);
+    fetch_rows<DK>(stage + L::K, x.k, first, valid, x.dk, x.k_step);
+    fetch_rows<L::DV>(stage + L::V, x.v + x.left, first, valid, x.dv - x.left, x.v_step);
     const int t = Place().t;
     if (t < TOKENS) {
         copy_async<8>(stage + L::C + t * 8, x.c + first + t, t < valid);
@@ -292,7 +293,6 @@ template <int DK, int MT, bool READ, bool GATED> __device__ inline void walk(con
         constexpr int ROWS = 16 / MT;
         const int column = at.warp * 2 * MT + at.lane % (2 * MT);
         const bool inside = x.left + column * 8 < x.dv;
-        const long from = long(first + at.lane / (2 * MT)) * x.dv + x.left + column * 8;
         __syncwarp();
         if (GATED) {
 #pragma unroll
@@ -300,7 +300,7 @@ template <int DK, int MT, bool READ, bool GATED> __device__ inline void walk(con
                 const int row = pass * ROWS + at.lane / (2 * MT);
                 unsigned word[4] = {0, 0, 0, 0};
                 if (inside && row < valid) {
-                    const unsigned* gates = (const unsigned*)(x.o + from + long(pass * ROWS) * x.dv);
+                    const unsigned* gates = (const unsigned*)(x.o + long(first + row) * x.o_step + x.left + column * 8);
                     asm volatile("ld.global.nc.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(word[0]), "=r"(word[1]), "=r"(word[2]), "=r"(word[3]) : "l"(gates));
                 }
                 store_words(unit_of<L::DV>(stage + L::V, row, column), word);
@@ -332,7 +332,7 @@ template <int DK, int MT, bool READ, bool GATED> __device__ inline void walk(con
             unsigned word[4];
             load_words(word, unit_of<L::DV>(stage + L::V, row, column));
             if (inside && row < valid) {
-                unsigned short* const to = x.h + from + long(pass * ROWS) * x.dv;
+                unsigned short* const to = x.h + long(first + row) * x.v_step + x.left + column * 8;
                 asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(word[0]), "r"(word[1]), "r"(word[2]), "r"(word[3]) : "memory");
             }
         }

@@ -18,7 +18,7 @@ pub(in crate::mlstm) const TWOFOLD: &str = include_str!("twofold.header.metal");
 const TILE: usize = 64;
 const THREADS: usize = 256;
 /// Tokens that a thread of the scan takes at a time, and threads of it at most.
-const RUN: usize = 4;
+const RUN: usize = 8;
 const SCAN: usize = 512;
 
 /// A program of this family: a body under the family's headers, with the scalars of a cell.

@@ -24,7 +24,7 @@
 //! | i, f | `[b, nh, s]` | any strides | f32; f64 beside f64 |
 //! | C | `[b, nh, dqk, dv]` | any strides; row-major as an output | f32; f64 beside f64 |
 //! | n, m | `[b, nh, dqk]`, `[b, nh]` | as C | as C |
-//! | h | `[b, nh, s, dv]` | row-major | as q |
+//! | h | `[b, nh, s, dv]` | row-major; of `mma` by tokens, where v is: `[b, s, nh, dv]` in memory | as q |
 //!
 //! # Numerics
 //! States, weights and sums are f32 (f64 for f64) whatever the dtype of the data; h is rounded once. Every exponential is at or below 1. Exponents are not

@@ -82,32 +82,38 @@ pub(super) fn mlstm_sequence(
     state: Option<&MlstmState>,
     cell: &Mlstm,
 ) -> Result<(Tensor, MlstmState)> {
-    let [c, h, n, m] = run(stream, sizes, x, state.map_or(Start::Zeros, Start::Kept), cell)?
+    let [c, h, n, m] = run(stream, sizes, x, state.map_or(Start::Zeros, Start::Kept), None, cell)?
         .try_into()
         .expect("four outputs are declared");
     Ok((h, MlstmState { c, n, m }))
 }
 
-/// h; the state becomes that after the last token, C where it lies.
+/// h; the state becomes that after the last token, C where it lies; n and m go to `next`, where it is given.
 pub(in crate::mlstm) fn mlstm_sequence_in_place(
     stream: &Stream,
     sizes: &Sizes,
     x: &MlstmInputs<'_>,
     state: &mut MlstmState,
+    next: Option<[&mut Tensor; 2]>,
     cell: &Mlstm,
 ) -> Result<Tensor> {
-    let [h, n, m] =
-        run(stream, sizes, x, Start::Given(state), cell)?.try_into().expect("three outputs are declared");
-    (state.n, state.m) = (n, m);
+    let kept = next.is_some();
+    let mut made = run(stream, sizes, x, Start::Given(state), next, cell)?.into_iter();
+    let mut one = || made.next().expect("an output that was declared");
+    let h = one();
+    if !kept {
+        (state.n, state.m) = (one(), one());
+    }
     Ok(h)
 }
 
-/// C, unless it was given, then h, n and m.
+/// C, unless it was given, then h, then n and m, unless their places were given.
 fn run<'l>(
     stream: &'l Stream,
     sizes: &Sizes,
     x: &MlstmInputs<'l>,
     start: Start<'l>,
+    next: Option<[&'l mut Tensor; 2]>,
     cell: &Mlstm,
 ) -> Result<Vec<Tensor>> {
     let (operation, device) = (super::NAME, stream.device());
@@ -164,10 +170,10 @@ fn run<'l>(
             launch.in_place("c_last", c).input("n_first", &*n).input("m_first", &*m)
         }
     };
-    give_cell(launch, cell, dqk)
-        .output("h", x.q.dtype(), sizes.values())
-        .output("n_last", DType::F32, sizes.n())
-        .output("m_last", DType::F32, sizes.m())
-        .grid(Grid::groups([sizes.heads() * tiles, 1, 1]), [threads, 1, 1])
-        .run()
+    let launch = give_cell(launch, cell, dqk).output("h", x.q.dtype(), sizes.values());
+    let launch = match next {
+        None => launch.output("n_last", DType::F32, sizes.n()).output("m_last", DType::F32, sizes.m()),
+        Some([n, m]) => launch.output_into("n_last", n).output_into("m_last", m),
+    };
+    launch.grid(Grid::groups([sizes.heads() * tiles, 1, 1]), [threads, 1, 1]).run()
 }

@@ -63,7 +63,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Device, Error, Result, Stream, Tensor};
 
-use super::cell::{check, variants};
+use super::cell::{check, check_one, variants};
 use super::{Mlstm, MlstmInputs, MlstmState};
 
 const NAME: &str = "mlstm_sequence";
@@ -86,23 +86,37 @@ pub fn mlstm_sequence(
     }
 }
 
-/// h; the state becomes that after the last token, and on a GPU C stays where it lies.
+/// h; the state becomes that after the last token, and on a GPU C stays where it lies. n and m go to `next`, where it is given, and those of the state stay.
 pub(super) fn mlstm_sequence_in_place(
     stream: &Stream,
     x: &MlstmInputs<'_>,
     state: &mut MlstmState,
+    mut next: Option<[&mut Tensor; 2]>,
     cell: &Mlstm,
 ) -> Result<Tensor> {
     let sizes = check(NAME, stream, x, Some(state), cell)?;
     variants(NAME, stream.device(), x.q.dtype())?;
-    if !state.c.is_contiguous() || !state.c.is_exclusive() {
+    let written = |argument: &'static str, tensor: &mut Tensor| {
+        if tensor.is_contiguous() && tensor.is_exclusive() {
+            return Ok(());
+        }
         let why = "is written, so it must be row-major and share its memory with no other tensor";
-        return Err(Error::layout(NAME, "c", why));
+        Err(Error::layout(NAME, argument, why))
+    };
+    written("c", &mut state.c)?;
+    if let Some([n, m]) = &mut next {
+        check_one(NAME, "next n", stream, n, &sizes.n(), state.n.dtype())?;
+        check_one(NAME, "next m", stream, m, &sizes.m(), state.m.dtype())?;
+        written("next n", n)?;
+        written("next m", m)?;
     }
     if stream.device() != Device::Cpu {
-        return gpu::mlstm_sequence_in_place(stream, &sizes, x, state, cell);
+        return gpu::mlstm_sequence_in_place(stream, &sizes, x, state, next, cell);
     }
-    let (h, next) = cpu::mlstm_sequence(&sizes, x, Some(state), cell)?;
-    *state = next;
+    let (h, after) = cpu::mlstm_sequence(&sizes, x, Some(state), cell)?;
+    match next {
+        None => *state = after,
+        Some([n, m]) => (state.c, *n, *m) = (after.c, after.n, after.m),
+    }
     Ok(h)
 }

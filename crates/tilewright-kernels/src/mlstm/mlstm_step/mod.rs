@@ -83,7 +83,22 @@ pub fn mlstm_step_in_place(
     state: &mut MlstmState,
     cell: &Mlstm,
 ) -> Result<Tensor> {
-    without_axis(with_token(x, |token| mlstm_sequence_in_place(stream, token, state, cell))?)
+    without_axis(with_token(x, |token| mlstm_sequence_in_place(stream, token, state, None, cell))?)
+}
+
+/// h. C becomes that after the token, on a GPU where it lies; n and m of the state stay, and those after the token go to `next`, of their shapes: all parts
+/// of a head read them while one part writes. With two pairs that take turns a step allocates no state and copies none.
+///
+/// # Errors
+/// As [`mlstm_step_in_place()`]; and a `next` of other shapes or another dtype, not row-major, or sharing its memory.
+pub fn mlstm_step_into(
+    stream: &Stream,
+    x: &MlstmInputs<'_>,
+    state: &mut MlstmState,
+    next: [&mut Tensor; 2],
+    cell: &Mlstm,
+) -> Result<Tensor> {
+    without_axis(with_token(x, |token| mlstm_sequence_in_place(stream, token, state, Some(next), cell))?)
 }
 
 /// Runs the sequence of one token.

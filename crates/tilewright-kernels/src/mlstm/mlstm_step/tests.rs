@@ -1,6 +1,6 @@
 use tilewright_core::{Case, DType, Device, Stream, Tensor, Tier};
 
-use super::{mlstm_step, mlstm_step_in_place};
+use super::{mlstm_step, mlstm_step_in_place, mlstm_step_into};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState, registry, samples};
 
 fn zeros(dtype: DType, shape: &[usize]) -> Tensor {
@@ -60,16 +60,27 @@ fn in_place_is_the_functional_step_bit_for_bit(stream: &Stream) {
     let x = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
     let mut kept = MlstmState { c: on(5), n: on(6), m: on(7) };
     let mut given = MlstmState { c: on(5), n: on(6), m: on(7) };
+    let (mut turns, mut spare) = (MlstmState { c: on(5), n: on(6), m: on(7) }, (on(6), on(7)));
     let cell = Mlstm::default();
     for _ in 0..3 {
         let (h, next) = mlstm_step(stream, &x, &kept, &cell).unwrap();
         let in_place = mlstm_step_in_place(stream, &x, &mut given, &cell).unwrap();
         assert_eq!(in_place.to_bytes().unwrap(), h.to_bytes().unwrap());
+        let (n, m) = &mut spare;
+        let into = mlstm_step_into(stream, &x, &mut turns, [n, m], &cell).unwrap();
+        assert_eq!(into.to_bytes().unwrap(), h.to_bytes().unwrap());
+        std::mem::swap(&mut turns.n, &mut spare.0);
+        std::mem::swap(&mut turns.m, &mut spare.1);
         kept = next;
     }
-    for (given, kept) in [(&given.c, &kept.c), (&given.n, &kept.n), (&given.m, &kept.m)] {
-        assert_eq!(given.to_bytes().unwrap(), kept.to_bytes().unwrap());
+    for state in [&given, &turns] {
+        for (given, kept) in [(&state.c, &kept.c), (&state.n, &kept.n), (&state.m, &kept.m)] {
+            assert_eq!(given.to_bytes().unwrap(), kept.to_bytes().unwrap());
+        }
     }
+    let (n, m) = &mut spare;
+    let error = mlstm_step_into(stream, &x, &mut turns, [m, n], &cell).unwrap_err().to_string();
+    assert!(error.contains("next n has shape [2, 1], expected [2, 1, 5]"), "{error}");
     let shared = given.c.clone();
     let error = mlstm_step_in_place(stream, &x, &mut given, &cell).unwrap_err().to_string();
     assert!(error.contains("mlstm_step: c: is written"), "{error}");
