@@ -8,6 +8,7 @@ use tilewright_kernels::search::{
 };
 
 use crate::Recipe;
+use crate::coded::{self, Coded};
 use crate::segment::Part;
 
 /// Which ids may be found.
@@ -22,11 +23,13 @@ pub struct Query<'a> {
     pub nprobe: usize,
     /// Which ids may be found. Default all.
     pub filter: Option<Filter<'a>>,
+    /// How many times `k` of the nearest codes are compared exactly, where the index keeps the vectors (`RFlat`). Default 4.
+    pub refine: usize,
 }
 
 impl Default for Query<'_> {
     fn default() -> Self {
-        Self { k: 10, nprobe: 1, filter: None }
+        Self { k: 10, nprobe: 1, filter: None, refine: 4 }
     }
 }
 
@@ -90,6 +93,8 @@ pub struct Snapshot {
     pub(crate) d: usize,
     /// `[nlist, d]`, f32, once trained
     pub(crate) centroids: Option<Tensor>,
+    /// `[m, words, d / m]`, f32, once an index by codes is trained
+    pub(crate) codebooks: Option<Tensor>,
     pub(crate) parts: Arc<Vec<Part>>,
     /// Where searches run, if not on the CPU.
     pub(crate) device: Option<Arc<Resident>>,
@@ -109,6 +114,10 @@ impl Snapshot {
     pub fn on(&self, stream: &Stream) -> Result<Self> {
         if stream.device() == Device::Cpu {
             return Ok(Self { device: None, ..self.clone() });
+        }
+        if self.recipe.codes().is_some() {
+            let why = "an index by codes is searched on the CPU; its kernels (pq_lut, pq_scan, rerank) run there by themselves";
+            return Err(Error::unsupported("search", stream.device(), why));
         }
         let part = |part: &Part| -> Result<[Tensor; 3]> {
             let segment = &part.segment;
@@ -168,9 +177,19 @@ impl Snapshot {
         self.check("queries", queries)?;
         let (b, queries) = (queries.dims()[0], &queries.to(&self.stream())?);
         let probes = self.probes(queries, query.nprobe)?;
+        let coded =
+            self.recipe.codes().map(|_| coded::Plan::new(self, queries, probes.as_ref())).transpose()?;
+        let probes = probes.map(|(_, lists)| lists);
         let mut results = Vec::with_capacity(self.parts.len());
         for number in 0..self.parts.len() {
-            let (distances, ids) = self.of_part(number, queries, probes.as_ref(), query)?;
+            let (distances, ids) = match &coded {
+                Some(plan) => {
+                    let part = &self.parts[number];
+                    let keep = self.kept(part, query.filter)?;
+                    plan.search(part, queries, keep.as_ref(), query)?
+                }
+                None => self.of_part(number, queries, probes.as_ref(), query)?,
+            };
             results.push((distances.to_host()?, ids.to_host()?));
         }
         let (distances, ids) = match results.len() {
@@ -229,21 +248,24 @@ impl Snapshot {
         Tensor::from_vec(bits, [bytes]).map(Some)
     }
 
-    /// The lists to look into, nearest first; `None` where there is but one.
-    fn probes(&self, queries: &Tensor, nprobe: usize) -> Result<Option<Tensor>> {
-        let Recipe::IvfFlat { nlist } = self.recipe else { return Ok(None) };
+    /// The distances of the nearest centroids, and their lists, which are to be looked into; `None` where there is but one.
+    fn probes(&self, queries: &Tensor, nprobe: usize) -> Result<Option<(Tensor, Tensor)>> {
+        if !self.recipe.has_lists() {
+            return Ok(None);
+        }
+        let nlist = self.recipe.nlist();
         if nprobe == 0 {
             return Err(Error::range("search", "nprobe", "at least 1", 0));
         }
         let args = FlatScanTopk { k: nprobe.min(nlist), metric: self.metric };
         let own = self.trained("search")?;
         let centroids = self.device.as_ref().and_then(|device| device.centroids.as_ref()).unwrap_or(own);
-        Ok(Some(flat_scan_topk(&self.stream(), queries, centroids, None, None, &args)?.1))
+        Ok(Some(flat_scan_topk(&self.stream(), queries, centroids, None, None, &args)?))
     }
 
     /// The list that each vector belongs in.
     pub(crate) fn labels(&self, vectors: &Tensor) -> Result<Vec<u32>> {
-        if self.recipe == Recipe::Flat {
+        if !self.recipe.has_lists() {
             return Ok(vec![0; vectors.dims()[0]]);
         }
         let args = FlatScanTopk { k: 1, metric: self.metric };
@@ -253,7 +275,7 @@ impl Snapshot {
     }
 
     /// The centroids, on the host.
-    fn trained(&self, operation: &'static str) -> Result<&Tensor> {
+    pub(crate) fn trained(&self, operation: &'static str) -> Result<&Tensor> {
         let why = || Error::layout(operation, "index", format!("{} has to be trained first", self.recipe));
         self.centroids.as_ref().ok_or_else(why)
     }
@@ -277,7 +299,7 @@ impl Snapshot {
             let all = queries.to_vec::<f32>()?;
             open.iter().for_each(|&query| rows.extend_from_slice(&all[query * self.d..(query + 1) * self.d]));
             let some = Tensor::from_vec(rows, [open.len(), self.d])?;
-            let nearest = self.search(&some, &Query { k, nprobe, filter })?;
+            let nearest = self.search(&some, &Query { k, nprobe, filter, ..Query::default() })?;
             let mut still = Vec::new();
             for (place, &query) in open.iter().enumerate() {
                 let inside: Vec<_> =
@@ -295,10 +317,13 @@ impl Snapshot {
         Ok(InRange { offsets, distances, ids })
     }
 
-    /// The vector of an id. Fails where there is none.
+    /// The vector of an id; what its code stands for, where nothing else is kept. Fails where there is none.
     pub fn reconstruct(&self, id: i64) -> Result<Vec<f32>> {
         for part in self.parts.iter() {
             if let Some(row) = part.find(id)? {
+                if self.recipe.kept(self.d) == 0 {
+                    return coded::decoded(self, part, row);
+                }
                 return Ok(part.segment.data.as_slice::<f32>()?[row * self.d..(row + 1) * self.d].to_vec());
             }
         }
@@ -326,6 +351,7 @@ impl Snapshot {
             }
             removed += part.segment.len() - part.alive;
             bytes += part.segment.data.bytes() + part.segment.ids.bytes() + part.segment.offsets.bytes();
+            bytes += part.segment.codes.as_ref().map_or(0, Coded::bytes);
         }
         let vectors = self.len();
         let squares: f64 = lists.iter().map(|&length| (length as f64).powi(2)).sum();
@@ -337,7 +363,10 @@ impl Snapshot {
             empty_lists: lists.iter().filter(|&&length| length == 0).count(),
             longest_list: lists.iter().copied().max().unwrap_or(0),
             imbalance: if vectors == 0 { 1.0 } else { nlist as f64 * squares / (vectors as f64).powi(2) },
-            bytes: bytes + self.centroids.as_ref().map_or(0, Tensor::bytes),
+            bytes: [&self.centroids, &self.codebooks]
+                .into_iter()
+                .flatten()
+                .fold(bytes, |all, one| all + one.bytes()),
         })
     }
 
