@@ -75,6 +75,28 @@ fn an_index_is_built_filled_queried_and_measured() {
 }
 
 #[test]
+fn indexes_by_codes_are_measured_against_vectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (index, points) = (at("i.faiss"), at("a.fvecs"));
+    fvecs(points.as_ref(), &circle(60), 2);
+    for (recipe, refined) in [("IVF4,PQ2x4fs", false), ("IVF4,PQ2x4fs,RFlat", true), ("PQ1x4", false)] {
+        assert_eq!(json(&["search", "build", &index, "--input", &points, "--recipe", recipe])["vectors"], 60);
+        assert_eq!(json(&["search", "info", &index])["recipe"], recipe);
+        let eval = ["search", "eval", &index, "--input", &points, "-k", "5"];
+        let recalls: Vec<f64> = json(&[&eval[..], &["--vectors", &points, "--refine", "12"]].concat())
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|point| point["recall"].as_f64().unwrap())
+            .collect();
+        assert_eq!(*recalls.last().unwrap() == 1.0, refined, "{recipe}: {recalls:?}");
+        // Codes alone do not tell what is nearest.
+        assert_eq!(tilewright(&eval).0, if refined { 0 } else { 2 });
+    }
+}
+
+#[test]
 fn vectors_of_bytes_and_of_whole_numbers_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -19,7 +19,7 @@ use crate::tensor::Presenter;
 
 /// Vectors by id, searched by distance. Every method may be called from any thread, while others search and add.
 ///
-/// `factory` is a string of faiss: "Flat", "IVF1024,Flat". `metric` is "l2" (squared), "ip" (the negative product) or "cosine" (1 - cosine): what is near has the
+/// `factory` is a string of faiss: "Flat", "IVF1024,Flat", "IVF1024,PQ32x4fs,RFlat". `metric` is "l2" (squared), "ip" (the negative product) or "cosine" (1 - cosine): what is near has the
 /// small distance, whatever the metric. Vectors are f32 `[n, d]`.
 #[pyclass(frozen, module = "tilewright.search")]
 pub(crate) struct Index {
@@ -86,7 +86,8 @@ fn search<'py>(
     // A comparison is two operations for each component: what takes a core some milliseconds.
     let long = snapshot.len().saturating_mul(queries.elements()) >= LONG;
     let work = move || {
-        let found = allowed.apply(|filter| snapshot.search(&queries, &Query { k, nprobe, filter }))?;
+        let found = allowed
+            .apply(|filter| snapshot.search(&queries, &Query { k, nprobe, filter, ..Query::default() }))?;
         let rows = queries.dims()[0];
         Ok((Tensor::from_vec(found.distances, [rows, k])?, Tensor::from_vec(found.ids, [rows, k])?))
     };

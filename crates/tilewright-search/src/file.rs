@@ -7,7 +7,7 @@
 //! | 4 | length of the description |
 //! | 32 | SHA-256 of the description |
 //! | | the description, JSON: recipe, metric, length of vectors, and where which section lies |
-//! | | sections: centroids, offsets, ids, vectors; each on a multiple of 64 bytes, little-endian |
+//! | | sections: centroids, codebooks, offsets, ids, vectors, codes, biases, as the recipe has them; each on a multiple of 64 bytes, little-endian |
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -19,7 +19,9 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tilewright_core::{Element, Error, Result, Tensor};
+use tilewright_kernels::search::BLOCK;
 
+use crate::coded::{self, Coded};
 use crate::log::Identity;
 use crate::recipe::Recipe;
 use crate::segment::{Part, Segment, joined};
@@ -72,9 +74,18 @@ pub(crate) fn save(
     if let Some(centroids) = &snapshot.centroids {
         contents.push(("centroids", bytemuck::cast_slice(centroids.as_slice::<f32>()?)));
     }
+    if let Some(codebooks) = &snapshot.codebooks {
+        contents.push(("codebooks", bytemuck::cast_slice(codebooks.as_slice::<f32>()?)));
+    }
     contents.push(("offsets", bytemuck::cast_slice(segment.offsets.as_slice::<u32>()?)));
     contents.push(("ids", bytemuck::cast_slice(segment.ids.as_slice::<i64>()?)));
     contents.push(("vectors", bytemuck::cast_slice(segment.data.as_slice::<f32>()?)));
+    if let Some(codes) = &segment.codes {
+        contents.push(("codes", codes.codes.as_slice::<u8>()?));
+        if let Some(biases) = &codes.biases {
+            contents.push(("biases", bytemuck::cast_slice(biases.as_slice::<f32>()?)));
+        }
+    }
     let (mut sections, mut offset) = (Vec::new(), 0usize);
     for (name, bytes) in &contents {
         let sha256 = hex(&Sha256::digest(bytes));
@@ -197,11 +208,33 @@ pub(crate) fn load(path: &Path, verify: bool) -> Result<Snapshot> {
     if !bounds.is_sorted() || bounds[0] != 0 || bounds[nlist] as usize != n {
         return Err(failed(&"offsets do not ascend from 0 to the number of vectors"));
     }
-    if n > 0 && recipe != Recipe::Flat && centroids.is_none() {
+    let mut codebooks = None;
+    let mut codes = None;
+    if let Some(own) = recipe.codes() {
+        coded::check(own, d, metric).map_err(|why| failed(&why))?;
+        let trained = description.sections.iter().any(|section| section.name == "codebooks");
+        let shape = [own.m, 1 << own.bits, d / own.m];
+        codebooks = trained.then(|| source.tensor::<f32>("codebooks", &shape)).transpose()?;
+        if n > 0 && codebooks.is_none() {
+            return Err(failed(&"holds codes without codebooks"));
+        }
+        if n > 0 {
+            let biased = coded::is_biased(own, metric);
+            codes = Some(Coded {
+                codes: source.tensor::<u8>("codes", &[n.div_ceil(BLOCK), coded::code_bytes(own), BLOCK])?,
+                biases: biased.then(|| source.tensor::<f32>("biases", &[n])).transpose()?,
+            });
+        }
+    }
+    if n > 0 && recipe.has_lists() && centroids.is_none() {
         return Err(failed(&"holds lists without centroids"));
     }
-    let segment =
-        Segment::new(source.tensor::<f32>("vectors", &[n, d])?, source.tensor::<i64>("ids", &[n])?, offsets);
+    let segment = Segment::new(
+        source.tensor::<f32>("vectors", &[n, recipe.kept(d)])?,
+        source.tensor::<i64>("ids", &[n])?,
+        offsets,
+    )
+    .with(codes);
     if verify {
         let mut ids = segment.ids.to_vec::<i64>()?;
         ids.sort_unstable();
@@ -210,7 +243,7 @@ pub(crate) fn load(path: &Path, verify: bool) -> Result<Snapshot> {
         }
     }
     let parts = if n == 0 { Vec::new() } else { vec![Part::new(segment)] };
-    Ok(Snapshot { recipe, metric, d, centroids, parts: Arc::new(parts), device: None })
+    Ok(Snapshot { recipe, metric, d, centroids, codebooks, parts: Arc::new(parts), device: None })
 }
 
 struct Source<'a> {

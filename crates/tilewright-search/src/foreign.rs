@@ -1,7 +1,10 @@
-//! faiss's own index files, for what both have: `IndexFlat`, `IndexIVFFlat` over a flat quantizer, and `IndexIDMap` of a flat index.
+//! faiss's own index files, for what both have: `IndexFlat`, `IndexIVFFlat` over a flat quantizer, `IndexIDMap` of a flat index; and indexes by codes,
+//! which [`codes`] reads and writes.
 //!
 //! Written from the layout of the files themselves: every index begins with four letters, then length of vectors (i32), their number (i64), two
 //! unused numbers (i64), whether it is trained (u8) and the metric (i32: 0 the inner product, 1 L2). Arrays follow their lengths (u64).
+
+mod codes;
 
 use std::io::Write;
 use std::path::Path;
@@ -40,7 +43,7 @@ pub fn write_faiss(index: &Snapshot, path: impl AsRef<Path>) -> Result<()> {
         Metric::Cosine => return Err(Error::file("write_faiss", path, "faiss has no index by cosine")),
     };
     let whole = joined(&index.parts, index.recipe.nlist(), index.d)?;
-    let bytes = Writer { index, metric, whole: &whole, bytes: Vec::new() }.all()?;
+    let bytes = Writer { path, index, metric, whole: &whole, bytes: Vec::new() }.all()?;
     file::in_place_of(path, |file| file.write_all(&bytes))
         .map_err(|why| Error::file("write_faiss", path, why))
 }
@@ -114,8 +117,10 @@ impl<'a> Reader<'a> {
             "IxF2" | "IxFI" | "IxFl" => self.flat(),
             "IxMp" | "IxM2" => self.mapped(),
             "IwFl" => self.lists(),
+            letters @ ("IxPq" | "IPfs" | "IwPQ" | "IwPf") => self.codes(letters),
+            "IxRF" => self.refined(),
             other => {
-                let expected = "IxF2, IxFI, IxMp, IxM2 (flat) or IwFl (IVF, flat)";
+                let expected = "IxF2, IxFI, IxMp, IxM2 (flat), IwFl (IVF, flat), IxPq, IPfs, IwPQ, IwPf (codes) or IxRF (refined)";
                 Err(self.failed(format!("is an index of kind {other:?}, expected {expected}")))
             }
         }
@@ -135,7 +140,15 @@ impl<'a> Reader<'a> {
             return Err(self.failed("an id is negative or there twice"));
         }
         let parts = Arc::new(if part.alive == 0 { Vec::new() } else { vec![part] });
-        Ok(Snapshot { recipe, metric: header.metric, d: header.d, centroids, parts, device: None })
+        Ok(Snapshot {
+            recipe,
+            metric: header.metric,
+            d: header.d,
+            centroids,
+            codebooks: None,
+            parts,
+            device: None,
+        })
     }
 
     /// Header and vectors of a flat index whose letters have been read.
@@ -176,6 +189,22 @@ impl<'a> Reader<'a> {
 
     fn lists(&mut self) -> Result<Snapshot> {
         let header = self.header()?;
+        let (nlist, centroids) = self.quantizer(&header)?;
+        let (vectors, ids, labels) = self.inverted(nlist, header.d)?;
+        if ids.len() != header.n {
+            return Err(self.failed(format!(
+                "has {} vectors in its lists, expected {}",
+                ids.len(),
+                header.n
+            )));
+        }
+        let segment = Segment::sorted(&vectors, &ids, &labels, nlist, header.d)?;
+        let centroids = header.trained.then(|| Tensor::from_vec(centroids, [nlist, header.d])).transpose()?;
+        self.snapshot(&header, Recipe::IvfFlat { nlist }, centroids, segment)
+    }
+
+    /// The number of lists and the centroids, after the header of an index with lists, and the map from ids to places, which is made anew when it is asked for.
+    fn quantizer(&mut self, header: &Header) -> Result<(usize, Vec<f32>)> {
         let (nlist, _nprobe) = (self.count()?, self.count()?);
         let letters = self.letters()?;
         if !["IxF2", "IxFI", "IxFl"].contains(&letters.as_str()) {
@@ -191,7 +220,6 @@ impl<'a> Reader<'a> {
                 self.failed(format!("has {} centroids of {} for {nlist} lists", quantizer.n, quantizer.d))
             );
         }
-        // The map from ids to places is made anew, when it is asked for.
         let kind = self.number::<1>()?[0];
         let entries = self.count()?;
         self.array::<i64>(entries)?;
@@ -199,23 +227,14 @@ impl<'a> Reader<'a> {
             let pairs = self.count()?;
             self.array::<[i64; 2]>(pairs)?;
         }
-        let (vectors, ids, labels) = self.inverted(nlist, header.d)?;
-        if ids.len() != header.n {
-            return Err(self.failed(format!(
-                "has {} vectors in its lists, expected {}",
-                ids.len(),
-                header.n
-            )));
-        }
-        let segment = Segment::sorted(&vectors, &ids, &labels, nlist, header.d)?;
-        let centroids = header.trained.then(|| Tensor::from_vec(centroids, [nlist, header.d])).transpose()?;
-        self.snapshot(&header, Recipe::IvfFlat { nlist }, centroids, segment)
+        Ok((nlist, centroids))
     }
 
-    fn inverted(&mut self, nlist: usize, d: usize) -> Result<(Vec<f32>, Vec<i64>, Vec<u32>)> {
+    /// The lists that have rows, and how many, before the rows themselves; `bytes` is the length of a code.
+    fn list_sizes(&mut self, nlist: usize, bytes: usize) -> Result<Vec<(usize, usize)>> {
         let kind = self.letters()?;
         let (lists, code) = (self.count()?, self.count()?);
-        if kind != "ilar" || lists != nlist || Some(code) != d.checked_mul(4) {
+        if kind != "ilar" || lists != nlist || code != bytes {
             return Err(self.failed(format!("has {lists} lists of kind {kind:?} with codes of {code} bytes")));
         }
         let layout = self.letters()?;
@@ -228,11 +247,17 @@ impl<'a> Reader<'a> {
                 return Err(self.failed(format!("stores list sizes as {other:?}, expected full or sprs")));
             }
         };
+        match sizes.iter().find(|&&(list, _)| list >= nlist) {
+            Some((list, _)) => Err(self.failed(format!("has a list {list} of {nlist}"))),
+            None => Ok(sizes),
+        }
+    }
+
+    fn inverted(&mut self, nlist: usize, d: usize) -> Result<(Vec<f32>, Vec<i64>, Vec<u32>)> {
+        let bytes = d.checked_mul(4).ok_or_else(|| self.failed("vectors beyond all memory"))?;
+        let sizes = self.list_sizes(nlist, bytes)?;
         let (mut vectors, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for (list, size) in sizes {
-            if list >= nlist {
-                return Err(self.failed(format!("has a list {list} of {nlist}")));
-            }
             let elements = size.checked_mul(d).ok_or_else(|| self.failed("a list beyond all memory"))?;
             vectors.extend(self.array::<f32>(elements)?);
             ids.extend(self.array::<i64>(size)?);
@@ -243,6 +268,7 @@ impl<'a> Reader<'a> {
 }
 
 struct Writer<'a> {
+    path: &'a Path,
     index: &'a Snapshot,
     metric: i32,
     whole: &'a Part,
@@ -254,6 +280,10 @@ impl Writer<'_> {
         let segment = &self.whole.segment;
         let (data, ids) = (segment.data.as_slice::<f32>()?, segment.ids.as_slice::<i64>()?);
         let n = ids.len();
+        if let Some(codes) = self.index.recipe.codes() {
+            self.codes(codes)?;
+            return Ok(self.bytes);
+        }
         let Recipe::IvfFlat { nlist } = self.index.recipe else {
             if ids.iter().copied().eq(0..n as i64) {
                 self.flat(n, data);
@@ -267,25 +297,18 @@ impl Writer<'_> {
         let centroids =
             self.index.centroids.as_ref().map(|centroids| centroids.as_slice::<f32>()).transpose()?;
         self.header(b"IwFl", n, centroids.is_some());
+        self.quantizer(nlist, centroids);
+        let offsets = segment.offsets.as_slice::<u32>()?;
+        self.lists_of(4 * self.index.d, bytemuck::cast_slice(data), offsets, ids);
+        Ok(self.bytes)
+    }
+
+    fn quantizer(&mut self, nlist: usize, centroids: Option<&[f32]>) {
         self.numbers(&[nlist as u64, 1]);
         self.flat(centroids.map_or(0, |_| nlist), centroids.unwrap_or_default());
         // No map from ids to places.
         self.bytes.push(0);
         self.array::<i64>(0, &[]);
-        self.bytes.extend_from_slice(b"ilar");
-        self.numbers(&[nlist as u64, 4 * self.index.d as u64]);
-        self.bytes.extend_from_slice(b"full");
-        let offsets = segment.offsets.as_slice::<u32>()?;
-        let sizes: Vec<u64> = offsets.windows(2).map(|bounds| u64::from(bounds[1] - bounds[0])).collect();
-        self.array(nlist, &sizes);
-        for bounds in offsets.windows(2) {
-            let rows = bounds[0] as usize..bounds[1] as usize;
-            self.bytes.extend_from_slice(bytemuck::cast_slice(
-                &data[rows.start * self.index.d..rows.end * self.index.d],
-            ));
-            self.bytes.extend_from_slice(bytemuck::cast_slice(&ids[rows]));
-        }
-        Ok(self.bytes)
     }
 
     fn header(&mut self, letters: &[u8; 4], n: usize, trained: bool) {

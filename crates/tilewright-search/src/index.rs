@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
-use tilewright_core::{Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{Kmeans, Metric, kmeans};
 
 use crate::log::{Change, Identity, Log};
 use crate::recipe::Recipe;
 use crate::segment::{Part, Segment, joined};
 use crate::snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
-use crate::{file, snapshot};
+use crate::{coded, file, snapshot};
 
 /// Vectors for each centroid that training looks at, at most: more move centroids less than the next run's draw does.
 const ENOUGH: usize = 256;
@@ -36,7 +36,18 @@ impl Index {
         if d == 0 {
             return Err(Error::range("index", "d", "at least 1", 0));
         }
-        Ok(Self::from(Snapshot { recipe, metric, d, centroids: None, parts: Arc::default(), device: None }))
+        if let Some(codes) = recipe.codes() {
+            coded::check(codes, d, metric)?;
+        }
+        Ok(Self::from(Snapshot {
+            recipe,
+            metric,
+            d,
+            centroids: None,
+            codebooks: None,
+            parts: Arc::default(),
+            device: None,
+        }))
     }
 
     /// The index as it is now.
@@ -44,17 +55,21 @@ impl Index {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Finds the centroids of an index with lists, from a sample of at most 256 vectors for each. An index that has vectors keeps its centroids: that is an
+    /// Finds the centroids of an index with lists and the codebooks of one by codes, from a sample of at most 256 vectors for each. An index that has vectors keeps its centroids: that is an
     /// error, and so are fewer vectors than lists. A flat index learns nothing.
     pub fn train(&self, vectors: &Tensor) -> Result<()> {
         let (mut writing, mut next) = self.change();
         next.check("vectors", vectors)?;
-        let Recipe::IvfFlat { nlist } = next.recipe else { return Ok(()) };
+        if next.recipe == Recipe::Flat {
+            return Ok(());
+        }
+        let words = next.recipe.codes().map_or(0, |codes| 1 << codes.bits);
+        let nlist = next.recipe.nlist();
         if !next.is_empty() {
             return Err(Error::layout("train", "index", "holds vectors in the lists of its centroids"));
         }
         let (n, d) = (vectors.dims()[0], next.d);
-        let enough = nlist.saturating_mul(ENOUGH);
+        let enough = nlist.max(words).saturating_mul(ENOUGH);
         let vectors = if n > enough {
             let all = vectors.to_host()?;
             let all = all.as_slice::<f32>()?;
@@ -66,10 +81,18 @@ impl Index {
         } else {
             vectors.to_host()?
         };
-        let args = Kmeans { k: nlist, iterations: ITERATIONS, ..Kmeans::default() };
-        let (centroids, _) =
-            kmeans(&Stream::cpu(), &vectors, None, &args).map_err(|error| error.within("train"))?;
-        next.centroids = Some(centroids);
+        if next.recipe.has_lists() {
+            let args = Kmeans { k: nlist, iterations: ITERATIONS, ..Kmeans::default() };
+            let (centroids, _) =
+                kmeans(&Stream::cpu(), &vectors, None, &args).map_err(|error| error.within("train"))?;
+            next.centroids = Some(centroids);
+        }
+        if let Some(codes) = next.recipe.codes() {
+            let labels = next.labels(&vectors)?;
+            let left = coded::residuals(&next, vectors.as_slice()?, &labels)?;
+            let left = Tensor::from_vec(left, [labels.len(), d])?;
+            next.codebooks = Some(coded::train(codes, &left).map_err(|error| error.within("train"))?);
+        }
         self.replace(&mut writing, next)
     }
 
@@ -78,11 +101,26 @@ impl Index {
         let (mut writing, mut next) = self.change();
         next.check("centroids", centroids)?;
         let nlist = next.recipe.nlist();
-        if next.recipe == Recipe::Flat || centroids.dims()[0] != nlist || !next.is_empty() {
+        if !next.recipe.has_lists() || centroids.dims()[0] != nlist || !next.is_empty() {
             let expected = format!("one for each of {nlist} lists of an empty index with lists");
             return Err(Error::shape("set_centroids", "centroids", expected, centroids.shape()));
         }
         next.centroids = Some(centroids.to_host()?);
+        self.replace(&mut writing, next)
+    }
+
+    /// Takes the codebooks `[m, words, d / m]` of an index by codes as they are, instead of training.
+    pub fn set_codebooks(&self, codebooks: &Tensor) -> Result<()> {
+        let (mut writing, mut next) = self.change();
+        let Some(codes) = next.recipe.codes().filter(|_| next.is_empty()) else {
+            return Err(Error::layout("set_codebooks", "index", "is not by codes, or holds vectors"));
+        };
+        let expected = [codes.m, 1 << codes.bits, next.d / codes.m];
+        if codebooks.dtype() != DType::F32 || codebooks.dims() != expected {
+            let expected = format!("{expected:?} of f32");
+            return Err(Error::shape("set_codebooks", "codebooks", expected, codebooks.shape()));
+        }
+        next.codebooks = Some(codebooks.to_host()?);
         self.replace(&mut writing, next)
     }
 
@@ -124,13 +162,18 @@ impl Index {
     /// Takes in the vectors of another index with the same recipe, length, metric and centroids. Fails, and takes nothing, on an id that both have.
     pub fn merge(&self, other: &Snapshot) -> Result<()> {
         let (mut writing, mut next) = self.change();
-        let centroids = |of: &Snapshot| of.centroids.as_ref().map(Tensor::to_bytes).transpose();
+        let learnt = |of: &Snapshot| -> Result<Vec<Option<Vec<u8>>>> {
+            [&of.centroids, &of.codebooks]
+                .map(|one| one.as_ref().map(Tensor::to_bytes).transpose())
+                .into_iter()
+                .collect()
+        };
         let same = next.recipe == other.recipe && next.metric == other.metric && next.d == other.d;
-        if !same || centroids(&next)? != centroids(other)? {
+        if !same || learnt(&next)? != learnt(other)? {
             return Err(Error::layout(
                 "merge",
                 "other",
-                "has another recipe, metric, length or other centroids",
+                "has another recipe, metric, length or other centroids or codebooks",
             ));
         }
         let mut parts = next.parts.to_vec();
@@ -327,7 +370,10 @@ fn added(mut next: Snapshot, vectors: &Tensor, ids: Option<&[i64]>) -> Result<(S
         }
     };
     let labels = next.labels(&vectors)?;
-    let segment = Segment::sorted(vectors.as_slice()?, &ids, &labels, next.recipe.nlist(), next.d)?;
+    let (rows, nlist, kept) = (vectors.as_slice::<f32>()?, next.recipe.nlist(), next.recipe.kept(next.d));
+    let codes = next.recipe.codes().map(|_| coded::encode(&next, rows, &labels)).transpose()?;
+    let rows = if kept == 0 { &[] } else { rows };
+    let segment = Segment::sorted(rows, &ids, &labels, nlist, kept)?.with(codes);
     let mut parts = next.parts.to_vec();
     parts.push(Part::new(segment));
     next.parts = Arc::new(settled(parts, next.recipe.nlist(), next.d)?);

@@ -1,7 +1,7 @@
 //! Vector indexes over the `search` kernels.
 //!
 //! - [`Index`]: vectors by id; trained, added to, removed from and searched from any thread, at the same time.
-//! - [`Recipe`]: what an index is made of, as faiss's factory strings write it: `Flat`, `IVF1024,Flat`.
+//! - [`Recipe`]: what an index is made of, as faiss's factory strings write it: `Flat`, `IVF1024,Flat`, `IVF1024,PQ32x4fs,RFlat`.
 //! - [`Snapshot`]: an index at one moment, which nothing changes any more: what searches run on.
 //! - [`Index::save`], [`Index::load`]: one checked file, which is searched where it lies.
 //! - [`Index::open`], [`Index::checkpoint`]: the same file with an append log beside it, so that no acknowledged change is lost.
@@ -23,6 +23,7 @@
 //! # Ok::<(), tilewright_core::Error>(())
 //! ```
 
+mod coded;
 mod file;
 mod foreign;
 mod index;
@@ -33,6 +34,6 @@ mod snapshot;
 
 pub use foreign::{read_faiss, write_faiss};
 pub use index::Index;
-pub use recipe::Recipe;
+pub use recipe::{Codes, Recipe};
 pub use snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
 pub use tilewright_kernels::search::Metric;

@@ -4,21 +4,25 @@ use std::sync::{Arc, OnceLock};
 
 use tilewright_core::{Result, Tensor};
 
+use crate::coded::Coded;
+
 /// Immutable vectors with their ids.
 pub(crate) struct Segment {
-    /// `[n, d]`, f32, list after list
+    /// `[n, d]`, f32, list after list; `[n, 0]` where codes are all that is kept
     pub(crate) data: Tensor,
     /// `[n]`, i64
     pub(crate) ids: Tensor,
     /// `[nlist + 1]`, u32
     pub(crate) offsets: Tensor,
+    /// What an index by codes has of the rows.
+    pub(crate) codes: Option<Coded>,
     /// The rows in the order of their ids: made when it is first asked for.
     order: OnceLock<Vec<u32>>,
 }
 
 impl Segment {
     pub(crate) fn new(data: Tensor, ids: Tensor, offsets: Tensor) -> Self {
-        Self { data, ids, offsets, order: OnceLock::new() }
+        Self { data, ids, offsets, codes: None, order: OnceLock::new() }
     }
 
     /// Sorts rows by their lists; the rows of a list keep their order.
@@ -42,6 +46,11 @@ impl Segment {
 
     pub(crate) fn len(&self) -> usize {
         self.ids.elements()
+    }
+
+    /// The segment with codes.
+    pub(crate) fn with(self, codes: Option<Coded>) -> Self {
+        Self { codes, ..self }
     }
 
     /// The row of an id.
@@ -92,7 +101,7 @@ impl Part {
     }
 
     /// The list of each row.
-    fn labels(&self) -> Result<Vec<u32>> {
+    pub(crate) fn labels(&self) -> Result<Vec<u32>> {
         let offsets = self.segment.offsets.as_slice::<u32>()?;
         let mut labels = Vec::with_capacity(self.segment.len());
         for (list, bounds) in offsets.windows(2).enumerate() {
@@ -104,6 +113,7 @@ impl Part {
 
 /// One part of several, without what has been removed.
 pub(crate) fn joined(parts: &[Part], nlist: usize, d: usize) -> Result<Part> {
+    let d = parts.first().map_or(d, |part| part.segment.data.dims()[1]);
     let rows: usize = parts.iter().map(|part| part.alive).sum();
     let (mut data, mut ids, mut labels) =
         (Vec::with_capacity(rows * d), Vec::with_capacity(rows), Vec::with_capacity(rows));
@@ -115,5 +125,6 @@ pub(crate) fn joined(parts: &[Part], nlist: usize, d: usize) -> Result<Part> {
             labels.push(label);
         }
     }
-    Ok(Part::new(Segment::sorted(&data, &ids, &labels, nlist, d)?))
+    let codes = Coded::joined(parts, &labels, nlist)?;
+    Ok(Part::new(Segment::sorted(&data, &ids, &labels, nlist, d)?.with(codes)))
 }

@@ -8,6 +8,7 @@ use tilewright_kernels::search::{
 };
 
 use crate::Recipe;
+use crate::coded::{self, Coded};
 use crate::segment::Part;
 
 /// Which ids may be found: a range is `&|id| (10..20).contains(&id)`, a bitmap `&|id| bits[id as usize / 64] >> (id % 64) & 1 == 1`. It is asked once for each vector
@@ -23,11 +24,13 @@ pub struct Query<'a> {
     pub nprobe: usize,
     /// Which ids may be found. Default all.
     pub filter: Option<Filter<'a>>,
+    /// How many times `k` of the nearest codes are compared exactly, where the index keeps the vectors (`RFlat`). Default 4.
+    pub refine: usize,
 }
 
 impl Default for Query<'_> {
     fn default() -> Self {
-        Self { k: 10, nprobe: 1, filter: None }
+        Self { k: 10, nprobe: 1, filter: None, refine: 4 }
     }
 }
 
@@ -103,6 +106,8 @@ pub struct Snapshot {
     pub(crate) d: usize,
     /// `[nlist, d]`, f32, once trained
     pub(crate) centroids: Option<Tensor>,
+    /// `[m, words, d / m]`, f32, once an index by codes is trained
+    pub(crate) codebooks: Option<Tensor>,
     pub(crate) parts: Arc<Vec<Part>>,
     /// Where searches run, if not on the CPU.
     pub(crate) device: Option<Arc<Resident>>,
@@ -122,6 +127,10 @@ impl Snapshot {
     pub fn on(&self, stream: &Stream) -> Result<Self> {
         if stream.device() == Device::Cpu {
             return Ok(Self { device: None, ..self.clone() });
+        }
+        if self.recipe.codes().is_some() {
+            let why = "an index by codes is searched on the CPU; its kernels (pq_lut, pq_scan, rerank) run there by themselves";
+            return Err(Error::unsupported("search", stream.device(), why));
         }
         let part = |part: &Part| -> Result<[Tensor; 3]> {
             let segment = &part.segment;
@@ -181,13 +190,33 @@ impl Snapshot {
         self.check("queries", queries)?;
         let (b, queries) = (queries.dims()[0], &queries.to(&self.stream())?);
         let probes = self.probes(queries, query.nprobe)?;
+        let coded =
+            self.recipe.codes().map(|_| coded::Plan::new(self, queries, probes.as_ref())).transpose()?;
+        let probes = probes.map(|(_, lists)| lists);
+        let of_part = |number: usize| match &coded {
+            Some(plan) => {
+                let part: &Part = &self.parts[number];
+                plan.search(part, queries, self.kept(part, query.filter)?, query)
+            }
+            None => self.of_part(number, queries, probes.as_ref(), query),
+        };
+        self.merged((0..self.parts.len()).map(of_part), b, query.k)
+    }
+
+    /// The best `k` for each of `b` queries of what the parts gave.
+    fn merged(
+        &self,
+        parts: impl Iterator<Item = Result<(Tensor, Tensor)>>,
+        b: usize,
+        k: usize,
+    ) -> Result<Found> {
         let mut results = Vec::with_capacity(self.parts.len());
-        for number in 0..self.parts.len() {
-            let (distances, ids) = self.of_part(number, queries, probes.as_ref(), query)?;
+        for part in parts {
+            let (distances, ids) = part?;
             results.push((distances.to_host()?, ids.to_host()?));
         }
         let (distances, ids) = match results.len() {
-            0 => (vec![f32::INFINITY; b * query.k], vec![-1; b * query.k]),
+            0 => (vec![f32::INFINITY; b * k], vec![-1; b * k]),
             1 => (results[0].0.to_vec()?, results[0].1.to_vec()?),
             parts => {
                 let (mut distances, mut ids) = (Vec::new(), Vec::new());
@@ -195,25 +224,43 @@ impl Snapshot {
                     distances.extend_from_slice(own_distances.as_slice::<f32>()?);
                     ids.extend_from_slice(own_ids.as_slice::<i64>()?);
                 }
-                let shape = [parts, b, query.k];
+                let shape = [parts, b, k];
                 let (distances, ids) = (Tensor::from_vec(distances, shape)?, Tensor::from_vec(ids, shape)?);
-                let merged = topk_merge(&Stream::cpu(), &distances, &ids, &TopkMerge { k: query.k })?;
+                let merged = topk_merge(&Stream::cpu(), &distances, &ids, &TopkMerge { k })?;
                 (merged.0.to_vec()?, merged.1.to_vec()?)
             }
         };
-        Ok(Found { k: query.k, distances, ids })
+        Ok(Found { k, distances, ids })
+    }
+
+    /// The `k` nearest neighbours of each query among all vectors, whatever the index is made of. Fails where codes are all that is kept.
+    pub fn exact(&self, queries: &Tensor, k: usize) -> Result<Found> {
+        if self.recipe.kept(self.d) == 0 {
+            let why = format!("{} keeps no vectors: what is nearest cannot be told from codes", self.recipe);
+            return Err(Error::layout("exact", "index", why));
+        }
+        self.check("queries", queries)?;
+        let queries = &queries.to(&self.stream())?;
+        let query = Query { k, ..Query::default() };
+        let of_part = |number| self.of_part(number, queries, None, &query);
+        self.merged((0..self.parts.len()).map(of_part), queries.dims()[0], k)
     }
 
     /// The least number of lists with which these queries find `recall` (above 0, at most 1) of their exact `k` nearest neighbours, and the recall that it has.
+    /// Fails where codes are all that is kept, and where all lists together find less.
     pub fn nprobe_for(&self, queries: &Tensor, k: usize, recall: f64) -> Result<(usize, f64)> {
         if !(recall > 0.0 && recall <= 1.0) {
             return Err(Error::range("nprobe_for", "recall", "above 0 and at most 1", recall));
         }
-        let found = |nprobe| self.search(queries, &Query { k, nprobe, filter: None });
+        let exact = self.exact(queries, k)?;
+        let found = |nprobe| self.search(queries, &Query { k, nprobe, ..Query::default() });
         let (mut below, mut enough) = (0, self.recipe.nlist());
-        let exact = found(enough)?;
-        let mut reached = 1.0;
-        // A list more finds no fewer: each exact neighbour is found from the list on that holds it.
+        let mut reached = if self.recipe.codes().is_some() { found(enough)?.recall(&exact) } else { 1.0 };
+        if reached < recall {
+            let expected = format!("at most {reached}, which all lists have");
+            return Err(Error::range("nprobe_for", "recall", expected, recall));
+        }
+        // A list more finds no fewer: each exact neighbour is found from the list on that holds it. With codes that is nearly so.
         while enough - below > 1 {
             let middle = below + (enough - below) / 2;
             let got = found(middle)?.recall(&exact);
@@ -228,7 +275,7 @@ impl Snapshot {
         let Some(probes) = self.probes(&queries.to(&self.stream())?, nprobe)? else {
             return Ok(queries.dims()[0] * self.parts.iter().map(|part| part.segment.len()).sum::<usize>());
         };
-        let probes = probes.to_vec::<i64>()?;
+        let probes = probes.1.to_vec::<i64>()?;
         let mut rows = 0;
         for part in self.parts.iter() {
             let offsets = part.segment.offsets.as_slice::<u32>()?;
@@ -238,6 +285,11 @@ impl Snapshot {
                 .sum::<usize>();
         }
         Ok(rows)
+    }
+
+    /// Bytes that a search reads of each row that it compares: of its code, where there is one.
+    pub fn bytes_compared(&self) -> usize {
+        self.recipe.codes().map_or(4 * self.d, coded::code_bytes)
     }
 
     fn of_part(
@@ -278,25 +330,28 @@ impl Snapshot {
         Tensor::from_vec(bits, [bytes]).map(Some)
     }
 
-    /// The lists to look into, nearest first; `None` where there is but one.
-    fn probes(&self, queries: &Tensor, nprobe: usize) -> Result<Option<Tensor>> {
-        let Recipe::IvfFlat { nlist } = self.recipe else { return Ok(None) };
+    /// The distances of the nearest centroids, and their lists, which are to be looked into; `None` where there is but one.
+    fn probes(&self, queries: &Tensor, nprobe: usize) -> Result<Option<(Tensor, Tensor)>> {
+        if !self.recipe.has_lists() {
+            return Ok(None);
+        }
+        let nlist = self.recipe.nlist();
         if nprobe == 0 {
             return Err(Error::range("search", "nprobe", "at least 1", 0));
         }
-        let args = FlatScanTopk { k: nprobe, metric: self.metric };
+        let args = FlatScanTopk { k: nprobe.min(nlist), metric: self.metric };
         let own = self.trained("search")?;
-        // With every list looked into, lists make no difference.
-        if nprobe >= nlist {
+        // With every list looked into, lists make no difference; what codes are of may depend on them.
+        if nprobe >= nlist && self.recipe.codes().is_none() {
             return Ok(None);
         }
         let centroids = self.device.as_ref().and_then(|device| device.centroids.as_ref()).unwrap_or(own);
-        Ok(Some(flat_scan_topk(&self.stream(), queries, centroids, None, None, &args)?.1))
+        Ok(Some(flat_scan_topk(&self.stream(), queries, centroids, None, None, &args)?))
     }
 
     /// The list that each vector belongs in.
     pub(crate) fn labels(&self, vectors: &Tensor) -> Result<Vec<u32>> {
-        if self.recipe == Recipe::Flat {
+        if !self.recipe.has_lists() {
             return Ok(vec![0; vectors.dims()[0]]);
         }
         let args = FlatScanTopk { k: 1, metric: self.metric };
@@ -306,7 +361,7 @@ impl Snapshot {
     }
 
     /// The centroids, on the host.
-    fn trained(&self, operation: &'static str) -> Result<&Tensor> {
+    pub(crate) fn trained(&self, operation: &'static str) -> Result<&Tensor> {
         let why = || Error::layout(operation, "index", format!("{} has to be trained first", self.recipe));
         self.centroids.as_ref().ok_or_else(why)
     }
@@ -330,7 +385,7 @@ impl Snapshot {
             let all = queries.to_vec::<f32>()?;
             open.iter().for_each(|&query| rows.extend_from_slice(&all[query * self.d..(query + 1) * self.d]));
             let some = Tensor::from_vec(rows, [open.len(), self.d])?;
-            let nearest = self.search(&some, &Query { k, nprobe, filter })?;
+            let nearest = self.search(&some, &Query { k, nprobe, filter, ..Query::default() })?;
             let mut still = Vec::new();
             for (place, &query) in open.iter().enumerate() {
                 let inside: Vec<_> =
@@ -348,10 +403,13 @@ impl Snapshot {
         Ok(InRange { offsets, distances, ids })
     }
 
-    /// The vector of an id. Fails where there is none.
+    /// The vector of an id; what its code stands for, where nothing else is kept. Fails where there is none.
     pub fn reconstruct(&self, id: i64) -> Result<Vec<f32>> {
         for part in self.parts.iter() {
             if let Some(row) = part.find(id)? {
+                if self.recipe.kept(self.d) == 0 {
+                    return coded::decoded(self, part, row);
+                }
                 return Ok(part.segment.data.as_slice::<f32>()?[row * self.d..(row + 1) * self.d].to_vec());
             }
         }
@@ -379,6 +437,7 @@ impl Snapshot {
             }
             removed += part.segment.len() - part.alive;
             bytes += part.segment.data.bytes() + part.segment.ids.bytes() + part.segment.offsets.bytes();
+            bytes += part.segment.codes.as_ref().map_or(0, Coded::bytes);
         }
         let vectors = self.len();
         let squares: f64 = lists.iter().map(|&length| (length as f64).powi(2)).sum();
@@ -390,7 +449,10 @@ impl Snapshot {
             empty_lists: lists.iter().filter(|&&length| length == 0).count(),
             longest_list: lists.iter().copied().max().unwrap_or(0),
             imbalance: if vectors == 0 { 1.0 } else { nlist as f64 * squares / (vectors as f64).powi(2) },
-            bytes: bytes + self.centroids.as_ref().map_or(0, Tensor::bytes),
+            bytes: [&self.centroids, &self.codebooks]
+                .into_iter()
+                .flatten()
+                .fold(bytes, |all, one| all + one.bytes()),
         })
     }
 

@@ -95,7 +95,9 @@ fn filters_and_radii_are_exact() {
     keep(&mut odd, &ids, &data);
     let filter = |id: i64| id % 2 == 1;
     odd.retain(|&id, _| filter(id));
-    let found = index.search(&queries, &Query { k: 20, nprobe: 5, filter: Some(&filter) }).unwrap();
+    let found = index
+        .search(&queries, &Query { k: 20, nprobe: 5, filter: Some(&filter), ..Query::default() })
+        .unwrap();
     let within = index.range_search(&queries, 2.0, 5, Some(&filter)).unwrap();
     for (query, vector) in queries.to_vec::<f32>().unwrap().chunks(d).enumerate() {
         assert_eq!(found.of(query).map(|(id, _)| id).collect::<Vec<_>>(), truth(&odd, vector, 20));

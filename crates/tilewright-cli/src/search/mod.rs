@@ -38,7 +38,7 @@ enum Action {
         /// The vectors to add.
         #[arg(long, value_name = "FILE")]
         input: String,
-        /// What the index is made of: Flat, or IVF<lists>,Flat.
+        /// What the index is made of, as faiss's factory strings: Flat, "IVF1024,Flat", PQ32, "IVF1024,PQ32x4fs,RFlat".
         #[arg(long, default_value = "Flat")]
         recipe: Recipe,
         /// What a distance is: l2, ip or cosine.
@@ -95,6 +95,12 @@ enum Action {
         /// Recalls to reach: the least number of lists for each is found and measured too.
         #[arg(long, value_delimiter = ',')]
         recall: Vec<f64>,
+        /// The vectors of the ids 0, 1, ..., to tell the exact neighbours by where the index keeps codes alone.
+        #[arg(long, value_name = "FILE")]
+        vectors: Option<String>,
+        /// How many times k of the nearest codes are compared exactly, where the index keeps vectors beside codes.
+        #[arg(long, default_value_t = 4)]
+        refine: usize,
         /// Where to search, such as cpu or cuda:0.
         #[arg(long, default_value = "cpu")]
         device: Device,
@@ -136,10 +142,12 @@ pub(crate) fn search(options: &Options, console: &mut Console) -> Result<(), Sto
         Action::Query { index, input, k, nprobe, output } => {
             query(&read(index, false)?, &vectors::read(input)?, *k, *nprobe, output.as_deref(), console)
         }
-        Action::Eval { index, input, k, nprobe, recall, device, report } => {
-            let wanted = Wanted { k: *k, nprobes: nprobe, recalls: recall, report: report.as_deref() };
-            let snapshot = read(index, false)?.snapshot().on(&device.stream()?)?;
-            eval(&snapshot, &vectors::read(input)?, &wanted, console)
+        Action::Eval { index, input, k, nprobe, recall, vectors: all, refine, device, report } => {
+            let snapshot = read(index, false)?.snapshot();
+            let all = all.as_deref().map(|place| flat(&snapshot, place)).transpose()?;
+            let (report, all) = (report.as_deref(), all.as_ref());
+            let wanted = Wanted { k: *k, nprobes: nprobe, recalls: recall, all, refine: *refine, report };
+            eval(&snapshot.on(&device.stream()?)?, &vectors::read(input)?, &wanted, console)
         }
         Action::Info { index, verify } => info(&read(index, *verify)?, console),
     }
@@ -261,11 +269,21 @@ fn query(
     Ok(())
 }
 
+/// The vectors of a file, to tell the exact neighbours by.
+fn flat(index: &Snapshot, place: &str) -> Result<Snapshot, Stop> {
+    let flat = Index::new(Recipe::Flat, index.dimension(), index.metric())?;
+    flat.add(&vectors::read(place)?, None)?;
+    Ok(flat.snapshot())
+}
+
 /// What an evaluation is of.
 struct Wanted<'a> {
     k: usize,
     nprobes: &'a [usize],
     recalls: &'a [f64],
+    /// What the exact neighbours are found in, if not in the index.
+    all: Option<&'a Snapshot>,
+    refine: usize,
     report: Option<&'a Path>,
 }
 
@@ -275,7 +293,7 @@ struct Point {
     nprobe: usize,
     recall: f64,
     queries_per_second: f64,
-    /// Bytes of the vectors that were compared, each as often as it was, in 10^9 a second.
+    /// Bytes of the vectors or codes that were compared, each as often as it was, in 10^9 a second.
     compared_gb_per_second: f64,
 }
 
@@ -298,13 +316,12 @@ fn eval(index: &Snapshot, queries: &Tensor, wanted: &Wanted, console: &mut Conso
     }
     nprobes.sort_unstable();
     nprobes.dedup();
-    // With every list looked into, a search is exact.
-    let exact = index.search(queries, &Query { k, nprobe: nlist, ..Query::default() })?;
+    let exact = wanted.all.unwrap_or(index).exact(queries, k)?;
     let bar =
         progress(ProgressBar::new(nprobes.len() as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "measuring");
     let mut points = Vec::with_capacity(nprobes.len());
     for nprobe in nprobes {
-        let query = Query { k, nprobe, ..Query::default() };
+        let query = Query { k, nprobe, refine: wanted.refine, ..Query::default() };
         let found = index.search(queries, &query)?;
         let mut seconds = Vec::new();
         let start = Instant::now();
@@ -315,7 +332,7 @@ fn eval(index: &Snapshot, queries: &Tensor, wanted: &Wanted, console: &mut Conso
         }
         seconds.sort_by(f64::total_cmp);
         let median = seconds[seconds.len() / 2];
-        let bytes = index.compared(queries, nprobe)? * index.dimension() * 4;
+        let bytes = index.compared(queries, nprobe)? * index.bytes_compared();
         points.push(Point {
             nprobe,
             recall: found.recall(&exact),

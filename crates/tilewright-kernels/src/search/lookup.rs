@@ -1,8 +1,8 @@
 //! Sums of table entries for the 64 rows of a block at a time, in vector registers: what a scan of codes drops rows by.
 //!
 //! A table's entries become bytes, rounded down in steps of a common size from the table's least entry. So `least + step * sum of bytes` is never above
-//! the sum of the entries, and a row for which even that is above the bound is certainly not among the best. Sums of two bytes stop at 255, which keeps
-//! that true. Sixteen entries are one register that `vpshufb` looks up in, 256 are four for `vpermi2b` (AVX-512 VBMI).
+//! the sum of the entries, and a row for which even that is above the bound is certainly not among the best. Bytes are at most 127, so that two of them can be
+//! added before their sum needs 16 bits. Sixteen entries are one register that `vpshufb` looks up in, 256 are four for `vpermi2b` (AVX-512 VBMI).
 
 use super::codes::BLOCK;
 
@@ -36,7 +36,7 @@ impl Steps {
         let total: f64 = ranges.iter().map(|(low, high)| f64::from(high - low)).sum();
         steps.least = ranges.iter().map(|(low, _)| f64::from(*low)).sum();
         // All sums of bytes fit 16 bits.
-        let step = (f64::from(widest) / 255.0).max(total / 65_000.0) as f32;
+        let step = (f64::from(widest) / 127.0).max(total / 65_000.0) as f32;
         if !steps.least.is_finite() || !step.is_finite() || step < 1e-30 || table.iter().any(|x| x.is_nan()) {
             // Nothing is below such a bound: every row passes.
             steps.least = f64::NEG_INFINITY;
@@ -46,11 +46,11 @@ impl Steps {
         for ((to, from), (low, _)) in
             steps.entries.chunks_exact_mut(words).zip(table.chunks_exact(words)).zip(ranges)
         {
-            to.iter_mut().zip(from).for_each(|(to, &from)| *to = ((from - low) * inverse) as u8);
+            to.iter_mut().zip(from).for_each(|(to, &from)| *to = ((from - low) * inverse).min(127.0) as u8);
         }
         steps.step = step;
-        // A difference, the reciprocal, and the product are each off by a rounding, of at most 256 steps; and the f32 sum of three after them.
-        steps.slack = m as f64 * f64::from(step) * 256.0 * 4.0 * f64::from(f32::EPSILON);
+        // A difference, the reciprocal, and the product are each off by a rounding, of at most 128 steps; and the f32 sum of three after them.
+        steps.slack = m as f64 * f64::from(step) * 128.0 * 4.0 * f64::from(f32::EPSILON);
         steps
     }
 }
@@ -118,7 +118,7 @@ impl Lookups for Plain {
                 } else {
                     (low[usize::from(code)], second.map_or(0, |codes| high[usize::from(codes[row])]))
                 };
-                *sum += u16::from(a.saturating_add(b));
+                *sum += u16::from(a + b);
             }
         }
     }
@@ -171,7 +171,7 @@ mod x86 {
                             .map(|at| _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(at).cast())));
                         let a = _mm256_shuffle_epi8(tables[0], _mm256_and_si256(code, low));
                         let code = _mm256_and_si256(_mm256_srli_epi16::<4>(code), low);
-                        let pair = _mm256_adds_epu8(a, _mm256_shuffle_epi8(tables[1], code));
+                        let pair = _mm256_add_epi8(a, _mm256_shuffle_epi8(tables[1], code));
                         parity[0] = _mm256_add_epi16(parity[0], _mm256_and_si256(pair, first));
                         parity[1] = _mm256_add_epi16(parity[1], _mm256_srli_epi16::<8>(pair));
                     }
@@ -246,11 +246,11 @@ mod x86 {
                             [0, 16].map(|at| _mm512_broadcast_i32x4(_mm_loadu_si128(table.add(at).cast())));
                         let a = _mm512_shuffle_epi8(tables[0], _mm512_and_si512(code, low));
                         let code = _mm512_and_si512(_mm512_srli_epi16::<4>(code), low);
-                        _mm512_adds_epu8(a, _mm512_shuffle_epi8(tables[1], code))
+                        _mm512_add_epi8(a, _mm512_shuffle_epi8(tables[1], code))
                     } else {
                         let a = wide(load(2 * pair), table);
                         if 2 * pair + 1 < steps.bytes {
-                            _mm512_adds_epu8(a, wide(load(2 * pair + 1), table.add(256)))
+                            _mm512_add_epi8(a, wide(load(2 * pair + 1), table.add(256)))
                         } else {
                             a
                         }

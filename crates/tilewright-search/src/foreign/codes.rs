@@ -1,0 +1,349 @@
+//! Indexes by codes: `IndexPQ`, `IndexPQFastScan`, `IndexIVFPQ`, `IndexIVFPQFastScan`, and `IndexRefineFlat` of one of them.
+//!
+//! faiss's fast scans keep codes of 4 bits in blocks of 32 rows: 32 bytes for two parts, of which byte `2 v` (or `2 (v - 8) + 1` from row 8 on) of the first
+//! 16 has row `v` in its low and row `v + 16` in its high bits, for the first part; the other 16 bytes are of the second part.
+
+use std::sync::Arc;
+
+use tilewright_core::{Error, Result, Tensor};
+use tilewright_kernels::search::row_codes;
+
+use super::{Header, Reader, Writer};
+use crate::coded;
+use crate::recipe::{Codes, Recipe};
+use crate::segment::{Part, Segment};
+use crate::snapshot::Snapshot;
+
+/// Rows of a block of faiss's fast scans.
+const FAST: usize = 32;
+
+/// Where in a block's bytes the word of a row and part lies, and in which bits.
+fn place(row: usize, part: usize) -> (usize, usize) {
+    let (shift, row) = (row / 16 * 4, row % 16);
+    let at = if row < 8 { 2 * row } else { 2 * (row - 8) + 1 };
+    (part / 2 * FAST + part % 2 * 16 + at, shift)
+}
+
+/// Codes `[n, ceil(m / 2)]` of blocks of faiss's.
+fn unpacked(blocks: &[u8], n: usize, m: usize) -> Vec<u8> {
+    let (bytes, size) = (m.div_ceil(2), m.div_ceil(2) * FAST);
+    let mut rows = vec![0u8; n * bytes];
+    for (row, code) in rows.chunks_exact_mut(bytes).enumerate() {
+        let block = &blocks[row / FAST * size..];
+        for part in 0..m {
+            let (at, shift) = place(row % FAST, part);
+            code[part / 2] |= (block[at] >> shift & 15) << (part % 2 * 4);
+        }
+    }
+    rows
+}
+
+/// Blocks of faiss's of codes `[n, ceil(m / 2)]`.
+fn packed(rows: &[u8], m: usize) -> Vec<u8> {
+    let (bytes, size) = (m.div_ceil(2), m.div_ceil(2) * FAST);
+    let n = rows.len() / bytes;
+    let mut blocks = vec![0u8; n.div_ceil(FAST) * size];
+    for (row, code) in rows.chunks_exact(bytes).enumerate() {
+        let block = &mut blocks[row / FAST * size..];
+        for part in 0..m {
+            let (at, shift) = place(row % FAST, part);
+            block[at] |= (code[part / 2] >> (part % 2 * 4) & 15) << shift;
+        }
+    }
+    blocks
+}
+
+/// What an inverted list's rows are: codes row after row, or blocks.
+type Lists = (Vec<u8>, Vec<i64>, Vec<u32>);
+
+impl Reader<'_> {
+    fn word(&mut self) -> Result<i32> {
+        Ok(i32::from_le_bytes(self.number()?))
+    }
+
+    /// The parts, bits and codebooks of a product quantiser.
+    fn product(&mut self, header: &Header) -> Result<(usize, usize, Option<Tensor>)> {
+        let (d, m, bits, count) = (self.count()?, self.count()?, self.count()?, self.count()?);
+        let fits = d == header.d && m > 0 && m <= d && d % m == 0 && (bits == 8 || bits == 4);
+        let trained = header.trained && count != 0;
+        if !fits || trained && d.checked_mul(1 << bits) != Some(count) || header.trained && !trained {
+            let got = format!("{count} numbers for {m} parts of {bits} bits and vectors of {d}");
+            return Err(
+                self.failed(format!("has a product quantizer of {got}, expected codes of 8 or 4 bits"))
+            );
+        }
+        let codebooks: Vec<f32> = self.array(count)?;
+        let shape = [m, 1 << bits, d / m];
+        Ok((m, bits, trained.then(|| Tensor::from_vec(codebooks, shape)).transpose()?))
+    }
+
+    /// An index by codes whose letters have been read.
+    pub(super) fn codes(&mut self, letters: &str) -> Result<Snapshot> {
+        let (lists, fast) = (letters.starts_with("Iw"), matches!(letters, "IPfs" | "IwPf"));
+        let header = self.header()?;
+        let (mut nlist, mut centroids, mut residual) = (1, None, false);
+        if lists {
+            let (count, numbers) = self.quantizer(&header)?;
+            nlist = count;
+            centroids = header.trained.then(|| Tensor::from_vec(numbers, [nlist, header.d])).transpose()?;
+            residual = self.number::<1>()?[0] != 0;
+            self.count()?;
+            if fast {
+                // The block's size, the rounded number of parts, the way to scan.
+                let block = self.word()?;
+                self.take(8 + 4 + 8)?;
+                self.check_block(block)?;
+            }
+        }
+        let (m, bits, codebooks) = self.product(&header)?;
+        if lists && !fast && !residual {
+            return Err(self.failed("has codes of vectors in lists of IVFPQ, expected of residuals"));
+        }
+        let own = Codes { m, bits, fast, residual, refine: false };
+        let bytes = coded::code_bytes(own);
+        let (codes, ids, labels) = match (lists, fast) {
+            (false, false) => {
+                let codes = self.sized(header.n, bytes)?;
+                self.take(4 + 1 + 4)?;
+                (codes, (0..header.n as i64).collect(), vec![0; header.n])
+            }
+            (false, true) => {
+                self.word()?;
+                let block = self.word()?;
+                self.check_block(block)?;
+                self.take(4 + 8 + 8)?;
+                let count = self.count()?;
+                let blocks: Vec<u8> = self.array(count)?;
+                let codes = self.unpacked(&blocks, header.n, m)?;
+                (codes, (0..header.n as i64).collect(), vec![0; header.n])
+            }
+            (true, false) => self.coded_lists(nlist, bytes)?,
+            (true, true) => self.blocked_lists(nlist, m)?,
+        };
+        if ids.len() != header.n {
+            return Err(self.failed(format!(
+                "has {} vectors in its lists, expected {}",
+                ids.len(),
+                header.n
+            )));
+        }
+        let recipe = if lists { Recipe::IvfPq { nlist, codes: own } } else { Recipe::Pq(own) };
+        coded::check(own, header.d, header.metric).map_err(|why| self.failed(why))?;
+        let empty = Snapshot {
+            recipe,
+            metric: header.metric,
+            d: header.d,
+            centroids,
+            codebooks,
+            parts: Arc::default(),
+            device: None,
+        };
+        if ids.is_empty() {
+            return Ok(empty);
+        }
+        if empty.codebooks.is_none() {
+            return Err(self.failed("has codes and is not trained"));
+        }
+        let coded = coded::of_rows(&empty, &codes, &labels)?;
+        let segment = Segment::sorted(&[], &ids, &labels, nlist, 0)?.with(Some(coded));
+        let full = self.snapshot(&header, recipe, empty.centroids.clone(), segment)?;
+        Ok(Snapshot { codebooks: empty.codebooks, ..full })
+    }
+
+    fn check_block(&self, block: i32) -> Result<()> {
+        if block as usize == FAST {
+            return Ok(());
+        }
+        Err(self.failed(format!("has blocks of {block} rows, expected {FAST}")))
+    }
+
+    /// An array of so many rows of so many bytes.
+    fn sized(&mut self, n: usize, bytes: usize) -> Result<Vec<u8>> {
+        let count = self.count()?;
+        if n.checked_mul(bytes) != Some(count) {
+            return Err(self.failed(format!("has {count} bytes for {n} codes of {bytes}")));
+        }
+        self.array(count)
+    }
+
+    fn unpacked(&self, blocks: &[u8], n: usize, m: usize) -> Result<Vec<u8>> {
+        if n.div_ceil(FAST).checked_mul(m.div_ceil(2) * FAST).is_none_or(|size| blocks.len() < size) {
+            return Err(self.failed(format!("has {} bytes of blocks for {n} codes", blocks.len())));
+        }
+        Ok(unpacked(blocks, n, m))
+    }
+
+    fn coded_lists(&mut self, nlist: usize, bytes: usize) -> Result<Lists> {
+        let (mut codes, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for (list, size) in self.list_sizes(nlist, bytes)? {
+            let size_of = size.checked_mul(bytes).ok_or_else(|| self.failed("a list beyond all memory"))?;
+            codes.extend_from_slice(self.take(size_of)?);
+            ids.extend(self.array::<i64>(size)?);
+            labels.resize(ids.len(), list as u32);
+        }
+        Ok((codes, ids, labels))
+    }
+
+    fn blocked_lists(&mut self, nlist: usize, m: usize) -> Result<Lists> {
+        let kind = self.letters()?;
+        let (lists, _, rows, size) = (self.count()?, self.count()?, self.count()?, self.count()?);
+        if kind != "ilbl" || lists != nlist || rows != FAST || size != m.div_ceil(2) * FAST {
+            return Err(self.failed(format!("has {lists} lists of kind {kind:?} in blocks of {rows} rows")));
+        }
+        let (mut codes, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for list in 0..nlist {
+            let count = self.count()?;
+            let own: Vec<i64> = self.array(count)?;
+            let bytes = self.count()?;
+            let blocks: Vec<u8> = self.array(bytes)?;
+            codes.extend(self.unpacked(&blocks, count, m)?);
+            ids.extend(own);
+            labels.resize(ids.len(), list as u32);
+        }
+        Ok((codes, ids, labels))
+    }
+
+    /// An index by codes and, in the order of ids, the vectors that decide.
+    pub(super) fn refined(&mut self) -> Result<Snapshot> {
+        let header = self.header()?;
+        let base = self.index()?;
+        let Some(codes) = base.recipe.codes() else {
+            return Err(self.failed(format!("refines {}, expected an index by codes", base.recipe)));
+        };
+        let letters = self.letters()?;
+        if !["IxF2", "IxFI", "IxFl"].contains(&letters.as_str()) {
+            return Err(self.failed(format!("refines by an index of kind {letters:?}, expected a flat one")));
+        }
+        let (vectors_of, vectors) = self.vectors()?;
+        self.take(4)?;
+        let fits = base.len() == vectors_of.n && base.d == vectors_of.d && header.metric == base.metric;
+        if !fits || vectors_of.metric != base.metric {
+            return Err(self.failed("refines another number, length or metric of vectors"));
+        }
+        let codes = Codes { refine: true, ..codes };
+        let recipe = match base.recipe {
+            Recipe::IvfPq { nlist, .. } => Recipe::IvfPq { nlist, codes },
+            _ => Recipe::Pq(codes),
+        };
+        let Some(part) = base.parts.first() else { return Ok(Snapshot { recipe, ..base }) };
+        let mut rows = Vec::with_capacity(vectors.len());
+        for &id in part.segment.ids.as_slice::<i64>()? {
+            let id = usize::try_from(id).ok().filter(|&id| id < vectors_of.n);
+            let id = id.ok_or_else(|| self.failed("refines by the numbers of vectors, and has other ids"))?;
+            rows.extend_from_slice(&vectors[id * base.d..(id + 1) * base.d]);
+        }
+        let data = Tensor::from_vec(rows, [vectors_of.n, base.d])?;
+        let (ids, offsets) = (part.segment.ids.clone(), part.segment.offsets.clone());
+        let segment = Segment::new(data, ids, offsets).with(part.segment.codes.clone());
+        Ok(Snapshot { recipe, parts: Arc::new(vec![Part::new(segment)]), ..base })
+    }
+}
+
+impl Writer<'_> {
+    fn failed(&self, why: &str) -> Error {
+        Error::file("write_faiss", self.path, why)
+    }
+
+    fn words(&mut self, words: &[i32]) {
+        words.iter().for_each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
+    }
+
+    /// An index by codes.
+    pub(super) fn codes(&mut self, own: Codes) -> Result<()> {
+        let (whole, d) = (self.whole, self.index.d);
+        let (segment, n) = (&whole.segment, whole.segment.len());
+        let (ids, offsets) = (segment.ids.as_slice::<i64>()?, segment.offsets.as_slice::<u32>()?);
+        let rows = match &segment.codes {
+            Some(coded) => row_codes(&coded.codes, n)?.to_vec::<u8>()?,
+            None => Vec::new(),
+        };
+        let codebooks = self.index.codebooks.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
+        let centroids = self.index.centroids.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
+        let (lists, bytes) = (self.index.recipe.has_lists(), coded::code_bytes(own));
+        let numbered = ids.iter().copied().eq(0..n as i64);
+        if !lists && !numbered {
+            return Err(self.failed("faiss's codes without lists have no ids but their numbers"));
+        }
+        if own.refine {
+            self.header(b"IxRF", n, codebooks.is_some());
+        }
+        let letters = match (lists, own.fast) {
+            (false, false) => b"IxPq",
+            (false, true) => b"IPfs",
+            (true, false) => b"IwPQ",
+            (true, true) => b"IwPf",
+        };
+        self.header(letters, n, codebooks.is_some());
+        if lists {
+            self.quantizer(self.index.recipe.nlist(), centroids);
+            self.bytes.push(u8::from(own.residual));
+            self.numbers(&[bytes as u64]);
+            if own.fast {
+                self.words(&[FAST as i32]);
+                self.numbers(&[own.m.next_multiple_of(2) as u64]);
+                self.words(&[0]);
+                self.numbers(&[0]);
+            }
+        }
+        self.numbers(&[d as u64, own.m as u64, own.bits as u64]);
+        let untrained = vec![0.0; d << own.bits];
+        self.array(d << own.bits, codebooks.unwrap_or(&untrained));
+        match (lists, own.fast) {
+            (false, false) => {
+                self.array(rows.len(), &rows);
+                self.words(&[0]);
+                self.bytes.push(0);
+                self.words(&[(own.m * own.bits) as i32 + 1]);
+            }
+            (false, true) => {
+                let blocks = packed(&rows, own.m);
+                self.words(&[0, FAST as i32, 0]);
+                self.numbers(&[n.next_multiple_of(FAST) as u64, own.m.next_multiple_of(2) as u64]);
+                self.array(blocks.len(), &blocks);
+            }
+            (true, false) => self.lists_of(bytes, &rows, offsets, ids),
+            (true, true) => {
+                self.bytes.extend_from_slice(b"ilbl");
+                let size = (own.m.div_ceil(2) * FAST) as u64;
+                self.numbers(&[offsets.len() as u64 - 1, u64::MAX, FAST as u64, size]);
+                for bounds in offsets.windows(2) {
+                    let list = bounds[0] as usize..bounds[1] as usize;
+                    self.array(list.len(), &ids[list.clone()]);
+                    let blocks = packed(&rows[list.start * bytes..list.end * bytes], own.m);
+                    self.array(blocks.len(), &blocks);
+                }
+            }
+        }
+        if own.refine {
+            let mut vectors = vec![0.0f32; n * d];
+            let data = segment.data.as_slice::<f32>()?;
+            let mut seen = vec![false; n];
+            for (row, &id) in ids.iter().enumerate() {
+                let id =
+                    usize::try_from(id).ok().filter(|&id| id < n && !std::mem::replace(&mut seen[id], true));
+                let why =
+                    "faiss refines by the numbers of vectors: ids have to be 0, 1, ... up to their number";
+                let id = id.ok_or_else(|| self.failed(why))?;
+                vectors[id * d..(id + 1) * d].copy_from_slice(&data[row * d..(row + 1) * d]);
+            }
+            self.flat(n, &vectors);
+            self.bytes.extend_from_slice(&4.0f32.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// Inverted lists of codes `[n, bytes]`, list after list.
+    pub(super) fn lists_of(&mut self, bytes: usize, rows: &[u8], offsets: &[u32], ids: &[i64]) {
+        let nlist = offsets.len() - 1;
+        self.bytes.extend_from_slice(b"ilar");
+        self.numbers(&[nlist as u64, bytes as u64]);
+        self.bytes.extend_from_slice(b"full");
+        let sizes: Vec<u64> = offsets.windows(2).map(|bounds| u64::from(bounds[1] - bounds[0])).collect();
+        self.array(nlist, &sizes);
+        for bounds in offsets.windows(2) {
+            let list = bounds[0] as usize..bounds[1] as usize;
+            self.bytes.extend_from_slice(&rows[list.start * bytes..list.end * bytes]);
+            self.bytes.extend_from_slice(bytemuck::cast_slice(&ids[list]));
+        }
+    }
+}
