@@ -35,6 +35,8 @@ pub(super) trait Real:
     const EPSILON: Self;
     /// The square of a norm below which a vector is one of zeros: beside numbers of size 1 it is less than a rounding of a rounding.
     const NOTHING: Self;
+    /// `1 + x x` is `x x` from here on, and that no infinity yet.
+    const LARGE: Self;
     fn from_count(count: usize) -> Self;
     fn power(self, exponent: f64) -> Self;
     fn root(self) -> Self;
@@ -53,6 +55,7 @@ macro_rules! real {
             const SAFE_SQUARES: RangeInclusive<Self> = $safe;
             const EPSILON: Self = $real::EPSILON;
             const NOTHING: Self = $nothing;
+            const LARGE: Self = 1e9;
             fn from_count(count: usize) -> Self { count as $real }
             fn power(self, exponent: f64) -> Self { self.powf(exponent as $real) }
             #[inline(always)]

@@ -118,7 +118,9 @@ template <int R, int PARTS, int SIMDS, bool TURNS, typename S> struct Jacobi {
         S c = S(1), s = S(0);
         if (turn) {
             const S cotangent = (other - own) / (S(2) * product);
-            const S tangent = S(1) / (magnitude(cotangent) + sqrt(S(1) + cotangent * cotangent));
+            // The square of a large one overflows, beside which the 1 is nothing: a column of roundings would be turned by nothing, for ever.
+            const S size = magnitude(cotangent);
+            const S tangent = S(1) / (size + (size > S(1e9f) ? size : sqrt(S(1) + size * size)));
             c = S(1) / sqrt(S(1) + tangent * tangent);
             s = cotangent > S(0) || (cotangent == S(0) && first) ? c * tangent : -(c * tangent);
         }

@@ -129,7 +129,10 @@ fn angle<S: Simd, T: Real>(
     // A lane that does not turn divides by 1.
     let twice = any.where_equal(one, product + product, one);
     let cotangent = (b - a) / twice;
-    let tangent = one / (cotangent.abs() + (one.minus_product(zero - cotangent, cotangent)).root());
+    // The square of a large one overflows, beside which the 1 is nothing: a column of roundings would be turned by nothing, for ever.
+    let (size, large) = (cotangent.abs(), Lanes::splat(simd, T::LARGE));
+    let root = large.where_less(size, size, one.minus_product(zero - size, size).root());
+    let tangent = one / (size + root);
     let tangent = cotangent.where_less(zero, zero - tangent, tangent);
     let tangent = any.where_equal(one, tangent, zero);
     let c = one / one.minus_product(zero - tangent, tangent).root();

@@ -40,6 +40,19 @@ fn a_batch_is_as_one_by_one_to_rounding() {
     }
 }
 
+/// Householder leaves rows that are roundings of roundings: their squares are nothing beside the first one's.
+#[test]
+fn a_batch_of_ones_converges() {
+    for (b, m, n) in [(8, 5, 4), (16, 4, 5), (9, 7, 7), (33, 3, 8)] {
+        let a = Tensor::from_vec(vec![1.0f32; b * m * n], [b, m, n]).unwrap();
+        let found = svd(&Stream::cpu(), &a, &Svd::default()).unwrap().checked().unwrap();
+        for s in found.s.to_vec::<f32>().unwrap().chunks(m.min(n)) {
+            assert!((s[0] - ((m * n) as f32).sqrt()).abs() < 1e-5, "{s:?}");
+            assert!(s[1..].iter().all(|&s| s < 1e-6), "{s:?}");
+        }
+    }
+}
+
 #[test]
 fn a_matrix_without_a_result_leaves_the_others() {
     for n in [3, 70] {
