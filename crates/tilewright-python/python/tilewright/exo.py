@@ -104,7 +104,7 @@ def write_cache_to_wire(wfile: BinaryIO, cache: Sequence[Any], *, request_id: st
     sent = 0
     for layer, (each, kind) in enumerate(zip(cache, kinds, strict=True)):
         if kind == "arrays":
-            states = [asarray(array) for array in each.state if array is not None]
+            states = [asarray(array) for array in each.cache if array is not None]
             if states:
                 _native.prefill_write_arrays(wfile, layer, states)
             continue
@@ -149,7 +149,7 @@ def read_cache_from_wire(rfile: BinaryIO, cache: Sequence[Any], *, start_pos: in
             if kind == "rotating":
                 each._idx = sides[0].shape[2]
         elif layer in states and kind == "arrays":
-            each.state = [mx.array(tensor) for tensor in states[layer]]
+            each.cache = [mx.array(tensor) for tensor in states[layer]]
     return end
 
 
