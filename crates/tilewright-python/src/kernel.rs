@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use tilewright_core::{Args, Spec, Stream, Tensor, Value};
+use tilewright_core::{Args, Spec, Stream, Tensor, Tier, Value};
 use tilewright_kernels::KERNELS;
 
 use crate::device::{DeviceLike, stream};
@@ -124,6 +125,55 @@ impl Kernel {
             found.insert(arg.name, kinds);
         }
         found
+    }
+
+    /// The names of the registry's small test cases of this kernel.
+    fn cases(&self) -> Vec<String> {
+        let small = self.kernel.cases().into_iter().filter(|case| case.tier == Tier::Edge);
+        small.map(|case| case.name).collect()
+    }
+
+    /// Inputs, as tensors, and arguments of one of `cases()`: what a test or a benchmark of every kernel calls it with.
+    fn case<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+    ) -> PyResult<(Vec<crate::tensor::Tensor>, Bound<'py, PyDict>)> {
+        let found = self.kernel.cases().into_iter().find(|case| case.name == name);
+        let case = found
+            .ok_or_else(|| PyValueError::new_err(format!("{}: has no case {name:?}", self.spec().name)))?;
+        let inputs = py.detach(|| self.kernel.inputs(&case)).map_err(raise)?;
+        let arguments = PyDict::new(py);
+        for arg in self.spec().args {
+            if let Some(value) = case.args.get(arg.name) {
+                arguments.set_item(arg.name, default(py, value)?)?;
+            }
+        }
+        Ok((inputs.into_iter().map(crate::tensor::Tensor::new).collect(), arguments))
+    }
+
+    /// The seconds that one call takes from Rust, as the mean of `number`: what a call from Python is measured against.
+    fn time(
+        &self,
+        py: Python<'_>,
+        positional: &Bound<'_, PyTuple>,
+        keywords: &Bound<'_, PyDict>,
+        number: u32,
+    ) -> PyResult<f64> {
+        let call = self.read(positional, keywords)?;
+        let inputs = call.inputs.iter().map(array::tensor).collect::<PyResult<Vec<_>>>()?;
+        let home = inputs.first().map_or(tilewright_core::Device::Cpu, Tensor::device);
+        let (kernel, args) = (self.kernel, call.args);
+        let run = || {
+            let stream = stream(home)?;
+            let start = Instant::now();
+            for _ in 0..number {
+                drop(kernel.run(&stream, call.variant.as_deref(), &args, &inputs)?);
+            }
+            stream.synchronize()?;
+            Ok(start.elapsed().as_secs_f64() / f64::from(number.max(1)))
+        };
+        py.detach(run).map_err(raise)
     }
 
     /// The class of the results of several outputs.

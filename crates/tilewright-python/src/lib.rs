@@ -16,6 +16,7 @@ mod lm;
 mod program;
 mod sampler;
 mod tensor;
+mod wire;
 
 /// The native part of the package `tilewright`.
 #[pyo3::pymodule(gil_used = false)]
@@ -36,6 +37,11 @@ mod _native {
     use crate::sampler::SamplerSession;
     #[pymodule_export]
     use crate::tensor::{Tensor, asarray, frombuffer, present};
+    #[pymodule_export]
+    use crate::wire::{
+        prefill_read_header, prefill_read_message, prefill_write_arrays, prefill_write_done,
+        prefill_write_error, prefill_write_header, prefill_write_kv,
+    };
 
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {

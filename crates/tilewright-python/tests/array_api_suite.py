@@ -1,9 +1,12 @@
 """The linear algebra part of the array API's own test suite, with NumPy for what is not linear algebra.
 
-    git clone --recurse-submodules https://github.com/data-apis/array-api-tests
+    git clone --recurse-submodules https://github.com/data-apis/array-api-tests   # 55fcc60 of 2026-04-03, when this was last run
+    pip install hypothesis ndindex numpy pytest pytest-json-report
     python tests/array_api_suite.py FOLDER_OF_THE_SUITE [pytest's arguments]
 
-Restricted to float32 and float64: integers and complex numbers have no kernels, and are refused. The suite is on no package index, so CI does not run it.
+28 of its 30 tests pass, by version 2025.12 of the standard, `eig` and `eigvals` among them. Two are left out: `test_vecdot_conj` has complex numbers alone,
+and `test_outer` wants the sign of a zero, which a sum from 0 on loses. The others draw float32 and float64: of integers and complex numbers there are no
+kernels, and they are refused. The suite is on no package index, so CI does not run it; `ARRAY_API_SUITE=FOLDER` lets the package's tests run it.
 """
 
 import os
@@ -16,8 +19,8 @@ import pytest
 
 from tilewright import linalg
 
-# What asks for numbers that have no kernel, whatever dtypes the suite is told. `test_outer` wants the sign of a zero, which a sum from 0 on loses.
-OTHER = "not conj and not test_eig and not test_eigvals and not test_outer"
+# Left out for the reasons above.
+OTHER = "not conj and not test_outer"
 
 
 def main(folder, *arguments):
@@ -25,14 +28,14 @@ def main(folder, *arguments):
     space = types.ModuleType("numpy_with_tilewright")
     space.__dict__.update({name: getattr(np, name) for name in dir(np) if not name.startswith("__")})
     space.__array_namespace_info__ = np.__array_namespace_info__
-    space.__array_api_version__ = "2024.12"
+    space.__array_api_version__ = "2025.12"
     space.bool, space.linalg = np.bool_, linalg
     # The functions that the standard has at the top as well.
     for name in ("matmul", "matrix_transpose", "tensordot", "vecdot"):
         setattr(space, name, getattr(linalg, name))
     sys.modules[space.__name__] = space
     os.environ["ARRAY_API_TESTS_MODULE"] = space.__name__
-    os.environ["ARRAY_API_TESTS_VERSION"] = "2024.12"
+    os.environ["ARRAY_API_TESTS_VERSION"] = "2025.12"
     from hypothesis import strategies
 
     floats = (space.float32, space.float64)

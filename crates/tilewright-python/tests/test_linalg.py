@@ -1,5 +1,10 @@
 """`tilewright.linalg` against NumPy and SciPy."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -109,6 +114,23 @@ def test_products():
     close(linalg.matrix_transpose(x), x.swapaxes(-1, -2))
 
 
+def test_a_product_may_have_more_axes_than_a_tensor():
+    a, b = draw((2, 1, 3, 1, 2)), draw((1, 2, 1, 2))
+    close(linalg.tensordot(a, b, axes=0), np.tensordot(a, b, axes=0))
+    with pytest.raises(ValueError, match="rank is 9"):
+        linalg.tensordot(tilewright.asarray(a), tilewright.asarray(b), axes=0)
+
+
+def test_the_array_apis_own_suite():
+    suite = os.environ.get("ARRAY_API_SUITE")
+    if not suite:
+        pytest.skip("ARRAY_API_SUITE is not set to a clone of data-apis/array-api-tests: its linear algebra was not run")
+    script = pathlib.Path(__file__).with_name("array_api_suite.py")
+    run = subprocess.run([sys.executable, str(script), suite], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-2000:]
+    assert "28 passed, 2 deselected" in run.stdout, run.stdout[-500:]
+
+
 def test_tolerances_for_each_matrix():
     u, _, vh = np.linalg.svd(draw((3, 4, 4)))
     a = u * np.array([1.0, 1e-1, 1e-3, 1e-6]) @ vh
@@ -131,6 +153,56 @@ def test_norms():
     close(linalg.norm(x, 1, axis=1, keepdims=True), np.linalg.norm(x, 1, axis=1, keepdims=True), scale=10)
 
 
+@pytest.mark.parametrize("x", [np.float64(-3), np.array(-2.5, np.float32), np.array(0.0)])
+def test_the_norm_of_a_single_number_is_its_modulus(x):
+    for keepdims in (False, True):
+        for ours, theirs in [(linalg.norm, np.linalg.norm), (linalg.vector_norm, np.linalg.vector_norm)]:
+            close(ours(x, keepdims=keepdims), np.asarray(theirs(x, keepdims=keepdims)), x.dtype)
+    with pytest.raises(ValueError):
+        linalg.norm(x, 1)
+    with pytest.raises(ValueError):
+        np.linalg.norm(x, 1)
+
+
+def paired(ours, theirs):
+    """The values of each matrix in the order of `theirs`, each of ours taken once."""
+    out = np.empty_like(ours)
+    for at in np.ndindex(ours.shape[:-1]):
+        left = list(ours[at])
+        for place, value in enumerate(theirs[at]):
+            out[at][place] = left.pop(int(np.argmin(np.abs(np.array(left) - value))))
+    return out
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (6, 6), (2, 3, 5, 5), (0, 4, 4)])
+def test_eig_is_that_of_numpy(shape, dtype):
+    a = draw(shape, dtype)
+    wide = {np.float32: np.complex64, np.float64: np.complex128}[dtype]
+    values, vectors = linalg.eig(a)
+    theirs = np.linalg.eigvals(a).astype(wide)
+    assert values.dtype == vectors.dtype == wide and values.shape == theirs.shape and vectors.shape == a.shape
+    eps = np.finfo(dtype).eps
+    for ours in (values, linalg.eigvals(a)):
+        np.testing.assert_allclose(paired(ours, theirs), theirs, rtol=2000 * eps, atol=2000 * eps)
+        assert np.all(np.diff(np.abs(ours), axis=-1) <= 1e-5), "by falling modulus"
+    np.testing.assert_allclose(a @ vectors, vectors * values[..., None, :], atol=500 * eps)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=-2), 1, atol=100 * eps)
+
+
+def test_eig_of_a_turn_is_complex_and_a_tensor_has_none():
+    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    np.testing.assert_allclose(linalg.eigvals(turn), [1j, -1j], atol=1e-15)
+    np.testing.assert_allclose(linalg.eigvals(np.diag([3.0, -4.0])), [-4, 3])
+    with pytest.raises(TypeError, match="no complex dtype"):
+        linalg.eigvals(tilewright.asarray(turn))
+    with pytest.raises(tilewright.NumericalError, match="eig: matrix 1 did not converge"):
+        linalg.eig(np.stack([turn, turn * np.nan]))
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    values, vectors = linalg.eig(torch.tensor(turn, dtype=torch.bfloat16))
+    assert values.dtype == vectors.dtype == torch.complex64
+
+
 def test_scipy_agrees():
     scipy = pytest.importorskip("scipy.linalg", reason="SciPy is not installed: parity with it was not tested")
     a, b = draw((6, 6)) + 6 * np.eye(6), draw((6, 2))
@@ -144,6 +216,20 @@ def test_scipy_agrees():
     spd = a @ a.T
     np.testing.assert_allclose(linalg.cholesky_solve(linalg.cholesky(spd), b), scipy.cho_solve(scipy.cho_factor(spd, lower=True), b), atol=1e-12)
     np.testing.assert_allclose(linalg.svdvals(a), scipy.svdvals(a), rtol=1e-13)
+    for scale, shape in [(0.1, (6, 6)), (3.0, (2, 4, 4)), (40.0, (3, 3))]:
+        m = draw(shape) * scale
+        theirs = scipy.expm(m)
+        np.testing.assert_allclose(linalg.expm(m), theirs, rtol=1e-9, atol=1e-11 * np.abs(theirs).max())
+    np.testing.assert_allclose(linalg.matrix_power(a, 9), np.linalg.matrix_power(a, 9), rtol=1e-11, atol=1e-11 * np.abs(np.linalg.matrix_power(a, 9)).max())
+    np.testing.assert_allclose(linalg.inv(a), scipy.inv(a), atol=1e-12)
+    # Complex pairs of a general matrix, as SciPy has them.
+    values = linalg.eigvals(a)
+    np.testing.assert_allclose(paired(values, scipy.eigvals(a)), scipy.eigvals(a), rtol=1e-11)
+    values, vectors = linalg.eigh(spd)
+    np.testing.assert_allclose(values, scipy.eigh(spd, eigvals_only=True), rtol=1e-11)
+    np.testing.assert_allclose(linalg.pinv(np.arange(15.0).reshape(5, 3)), scipy.pinv(np.arange(15.0).reshape(5, 3)), atol=1e-12)
+    np.testing.assert_allclose(linalg.lstsq(a, b).x, scipy.lstsq(a, b)[0], atol=1e-11)
+    np.testing.assert_allclose(linalg.det(a), scipy.det(a), rtol=1e-12)
     polar, _ = scipy.polar(a)
     np.testing.assert_allclose(linalg.orthogonalize(a, method="polar_express", steps=12), polar, atol=0.02)
 

@@ -158,6 +158,41 @@ def test_every_gradient_kernel_is_an_operator():
                 torch.testing.assert_close((gradient.double() * step).sum(), slope, rtol=1e-2, atol=1e-3)
 
 
+def test_linear_algebra_has_its_gradients():
+    """Against central differences: every factor that is determined, by functions that no sign of a vector changes."""
+    import tilewright.torch as ours
+
+    generator = torch.Generator().manual_seed(6)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=generator)
+    a, b, tall = (draw(2, 4, 4) + 5 * torch.eye(4)).requires_grad_(), draw(2, 4, 2).requires_grad_(), draw(2, 5, 3).requires_grad_()
+    symmetric = lambda a: (a + a.mT) / 2
+    lower = lambda a: a.tril()
+
+    def by_svd(x):
+        s, _, u, vt = ours.svd(x)
+        return s, (u * s[..., None, :] ** 2) @ u.mT, (vt.mT * s[..., None, :]) @ vt
+
+    def by_eigh(x):
+        values, _, vectors = ours.eigh(symmetric(x))
+        return values, (vectors * values[..., None, :].sin()) @ vectors.mT
+
+    calls = {
+        "cholesky": (lambda a: ours.cholesky(a @ a.mT).factor, (a,)),
+        "eigh": (by_eigh, (a,)),
+        "inverse": (lambda a: ours.inverse(a).x, (a,)),
+        "norm": (lambda a: ours.norm(a), (a,)),
+        "qr": (lambda a: tuple(ours.qr(a))[::-1], (tall,)),
+        "slogdet": (lambda a: ours.slogdet(a).log, (a,)),
+        "solve": (lambda a, b: ours.solve(a, b).x, (a, b)),
+        "svd": (by_svd, (tall,)),
+        "triangular_solve": (lambda a, b: ours.triangular_solve(lower(a), b).x, (a, b)),
+    }
+    linear = {name.removesuffix("_bw") for name, function in tilewright.kernels.ALL.items() if name.endswith("_bw") and function.kernel.family == "linalg"}
+    assert linear == set(calls)
+    for name, (call, inputs) in calls.items():
+        assert torch.autograd.gradcheck(call, inputs, atol=1e-5, rtol=1e-4), name
+
+
 def test_a_gradient_that_no_kernel_gives_is_refused():
     from tilewright.torch import causal_conv
 

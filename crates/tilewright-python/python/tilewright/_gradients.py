@@ -29,7 +29,9 @@ class Plan:
         self.outputs = [slot[0] for slot in kernel.outputs]
         known = {argument for argument, _, _ in gradient.arguments}
         self.arguments = [argument for argument, _, _ in kernel.arguments if argument in known]
-        alone = len(self.outputs) == 1
+        # A gradient that calls the one result y, whatever its kernel calls it: info is none that anything flows back through.
+        main = [at for at, slot in enumerate(self.outputs) if slot != "info"]
+        alone = len(main) == 1
         # Each source is ("input" | "output" | "gradient", index).
         self.sources = []
         for slot, _, may_lack in gradient.inputs:
@@ -39,15 +41,15 @@ class Plan:
                 self.sources.append(("output", self.outputs.index(slot)))
             elif slot[1:] in self.outputs:
                 self.sources.append(("gradient", self.outputs.index(slot[1:])))
-            elif slot == "dy" and alone:
-                self.sources.append(("gradient", 0))
+            elif slot in ("y", "dy") and alone:
+                self.sources.append(("output" if slot == "y" else "gradient", main[0]))
             elif not may_lack:
                 raise TypeError(f"{name}_bw: its input {slot} is none of {name}'s")
         # Which result of the gradient is that of which input.
         self.results = [slot[0] for slot in gradient.outputs]
         self.gradients = []
         for slot in self.inputs:
-            own = [index for index, result in enumerate(self.results) if result in (f"d{slot}", f"d{slot[0]}")]
+            own = [index for index, result in enumerate(self.results) if result in (f"d{slot}", f"d{slot[0]}", f"d{slot}_first")]
             exact = [index for index in own if self.results[index] == f"d{slot}"]
             self.gradients.append((exact or own or [None])[0])
 

@@ -1,7 +1,5 @@
 """The family gather. Written by `python -m tilewright.stubs`: do not edit."""
 
-from typing import Any, Generic, NamedTuple
-
 from tilewright import Array, Device
 
 def embedding(

@@ -1,6 +1,6 @@
 """The family gemm. Written by `python -m tilewright.stubs`: do not edit."""
 
-from typing import Any, Generic, NamedTuple
+from typing import Any
 
 from tilewright import Array, Device
 

@@ -4,7 +4,7 @@
     u, s, vh = linalg.svd(a, full_matrices=False)      # a of NumPy, PyTorch, JAX, MLX, ...: so are u, s, vh
     x = linalg.solve(a, b)                             # batched: leading axes broadcast
 
-Every function takes stacks of matrices `[.., m, n]` of f64, f32, f16 or bf16 (integers and complex numbers are refused with TypeError), runs where the first
+Every function takes stacks of matrices `[.., m, n]` of f64, f32, f16 or bf16 (integers and complex numbers are refused with TypeError; `eig` gives complex ones), runs where the first
 array lies, and returns arrays of its library. A product is a sum from 0 on, so that a zero of it has no sign. What has no answer (a singular matrix, one that is not positive definite) raises NumericalError, which
 names the first such matrix; the kernels below, `tilewright.kernels.linalg`, give an `info` for each instead, and do not wait for a GPU.
 """
@@ -17,6 +17,9 @@ from tilewright import _native
 from tilewright._native import NumericalError, Tensor, asarray, frombuffer
 from tilewright._registry import kernels
 
+# As many as a tensor of this library has at most.
+_AXES = 8
+
 _linalg = kernels.linalg
 _call = {name: function for name, function in kernels.ALL.items()}
 
@@ -28,6 +31,7 @@ qr_reflectors = _linalg.qr_reflectors
 triangular_solve = _linalg.triangular_solve
 
 __all__ = [
+    "EigResult",
     "EighResult",
     "LstsqResult",
     "QRResult",
@@ -40,8 +44,11 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
+    "expm",
     "inv",
     "lstsq",
     "lu",
@@ -66,6 +73,11 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
+
+
+class EigResult(NamedTuple):
+    eigenvalues: Any
+    eigenvectors: Any
 
 
 class EighResult(NamedTuple):
@@ -190,7 +202,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     def part(t: Tensor, index: int) -> Tensor:
         return t.select(axis, index).reshape([*rest, 1, 1])
 
-    rows = []
+    rows: list[Tensor] = []
     for i, j in ((1, 2), (2, 0), (0, 1)):
         first = _product(part(a, i), part(b, j))
         rows.append(_product(part(a, j), part(b, i), c=first, alpha=-1.0, beta=1.0))
@@ -208,6 +220,35 @@ def det(x: Any, /) -> Any:
 def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     """The diagonal of each matrix: `offset` columns above the main one, or below it where negative."""
     return _native.present(asarray(x).diagonal(offset), x)
+
+
+def _complex(name: str, re: Tensor, im: Tensor, like: Any) -> Any:
+    """Two parts as one complex array of the library that `like` belongs to, which puts them together: this library has no complex numbers."""
+    if isinstance(like, Tensor):
+        raise TypeError(f"{name}: a Tensor has no complex dtype: tilewright.kernels.linalg.eig gives real and imaginary parts")
+    if re.dtype in ("f16", "bf16"):
+        re, im = _call["copy"](re, dtype="f32"), _call["copy"](im, dtype="f32")
+    return _native.present(re, like) + _native.present(im, like) * 1j
+
+
+def eig(x: Any, /) -> EigResult:
+    """Eigenvalues, by falling modulus, and eigenvectors as columns, of general matrices: complex, whatever the values are."""
+    found = _linalg.eig(asarray(x))
+    _checked("eig", found.info, "did not converge")
+    assert found.vectors_re is not None and found.vectors_im is not None, "vectors were asked for"
+    return EigResult(_complex("eig", found.re, found.im, x), _complex("eig", found.vectors_re, found.vectors_im, x))
+
+
+def eigvals(x: Any, /) -> Any:
+    """Eigenvalues, by falling modulus, of general matrices: complex, whatever they are."""
+    found = _linalg.eig(asarray(x), values_only=True)
+    _checked("eigvals", found.info, "did not converge")
+    return _complex("eigvals", found.re, found.im, x)
+
+
+def expm(x: Any, /) -> Any:
+    """The exponential of each matrix, as SciPy's function of this name: `1 + x + x²/2 + ...`."""
+    return _linalg.expm(x)
 
 
 def eigh(x: Any, /, *, UPLO: str = "L") -> EighResult:
@@ -314,7 +355,9 @@ def matrix_transpose(x: Any, /) -> Any:
 
 
 def norm(x: Any, /, ord: float | str | None = None, axis: Any = None, *, keepdims: bool = False) -> Any:  # noqa: A002
-    """NumPy's `linalg.norm`: of vectors along one axis, of matrices along two, of all elements without axis and order."""
+    """NumPy's `linalg.norm`: of vectors along one axis, of matrices along two, of all elements without axis and order, which is |x| of a single number."""
+    if axis is None and ord is None and asarray(x).ndim == 0:
+        return vector_norm(x)
     axes = "all" if axis is None else ",".join(map(str, (axis,) if isinstance(axis, int) else axis))
     return _linalg.norm(x, order="default" if ord is None else _order(ord), axes=axes, keepdims=keepdims)
 
@@ -390,7 +433,10 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
     left = _last(a, own).reshape([math.prod(kept_a), math.prod(summed)])
     right = b.permute(other + [axis for axis in range(b.ndim) if axis not in other])
     right = right.reshape([math.prod(summed), math.prod(kept_b)])
-    return _native.present(_product(left, right).reshape([*kept_a, *kept_b]), x1)
+    product, shape = _product(left, right), [*kept_a, *kept_b]
+    if len(shape) > _AXES and not isinstance(x1, Tensor):
+        return _native.present(product, x1).reshape(tuple(shape))
+    return _native.present(product.reshape(shape), x1)
 
 
 def trace(x: Any, /, *, offset: int = 0) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tilewright import _native
-from tilewright._native import Index, Snapshot, asarray, frombuffer
+from tilewright._native import Index, Snapshot, Tensor, asarray, frombuffer
 from tilewright._registry import kernels
 
 flat_scan_topk = kernels.search.flat_scan_topk
@@ -50,9 +50,9 @@ def merge(results: Sequence[tuple[Any, Any]], k: int) -> tuple[Any, Any]:
     tables = [[asarray(table, device="cpu") for table in pair] for pair in results]
     queries = tables[0][0].shape[0]
     most = max(distances.shape[1] for distances, _ in tables)
-    stacked = []
+    stacked: list[Tensor] = []
     for place, dtype, fill in ((0, "f32", float("inf")), (1, "i64", -1)):
-        parts = []
+        parts: list[bytes] = []
         for pair in tables:
             table = pair[place]
             if table.dtype != dtype or table.shape != pair[0].shape or table.shape[0] != queries:

@@ -6,6 +6,7 @@
 
 import argparse
 import pathlib
+import re
 import sys
 import textwrap
 
@@ -53,12 +54,6 @@ Array = TypeVar("Array", bound=HasDLPack | HasBuffer)
 """Arrays of one library: results are of the library of the first input."""
 '''
 
-FAMILY = '''from typing import Any, Generic, NamedTuple
-
-from tilewright import Array, Device
-
-'''
-
 
 def quoted(text, indent):
     body = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
@@ -94,6 +89,14 @@ def function_stub(function):
     return stub
 
 
+def family_stub(name, functions):
+    """A family's module: what its functions need of `typing`, and the functions."""
+    body = "\n".join(function_stub(function) for function in functions)
+    needed = [each for each in ("Any", "Generic", "NamedTuple") if re.search(rf"\b{each}\b", body)]
+    typing = f"from typing import {', '.join(needed)}\n\n" if needed else ""
+    return f"{HEADER.format(title=f'The family {name}.')}{typing}from tilewright import Array, Device\n\n{body}"
+
+
 def listed(source, names):
     """Modules of a package by name, for who looks them up there; nothing where there are none."""
     return f"from {source} import " + ", ".join(f"{name} as {name}" for name in sorted(names)) + "\n" if names else ""
@@ -111,9 +114,8 @@ def written():
     texts = {"__init__.pyi": HEADER.format(title="The package.") + INIT.format(families=families), "kernels/__init__.pyi": together}
     for name, family in named.items():
         functions = [getattr(family, each) for each in family.__all__]
-        stubs = [function_stub(function) for function in functions if hasattr(function, "kernel")]
         path = f"kernels/{name}.pyi" if name in hidden else f"{name}.pyi"
-        texts[path] = HEADER.format(title=f"The family {name}.") + FAMILY + "\n".join(stubs)
+        texts[path] = family_stub(name, [function for function in functions if hasattr(function, "kernel")])
     return texts
 
 

@@ -217,6 +217,7 @@ def _operator(plan):
 
     def keep(ctx, inputs, output):
         ctx.given, ctx.settings = len(inputs), inputs[count:]
+        ctx.mark_non_differentiable(*(each for each in output if not each.is_floating_point()))
         absent = [None] * (count - len(inputs))
         ctx.save_for_backward(*inputs[:count], *absent, *output)
 

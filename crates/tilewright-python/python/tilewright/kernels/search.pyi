@@ -1,6 +1,6 @@
 """The family search. Written by `python -m tilewright.stubs`: do not edit."""
 
-from typing import Any, Generic, NamedTuple
+from typing import Generic, NamedTuple
 
 from tilewright import Array, Device
 
