@@ -72,6 +72,7 @@ pub mod svd_bw;
 pub mod triangular_solve;
 pub mod triangular_solve_bw;
 
+mod chase;
 mod convert;
 mod determinant;
 mod differences;

@@ -131,7 +131,7 @@ impl SvdFactors {
 /// constraints. A matrix without a result is no error of the batch: see `info`.
 pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    check(NAME, stream.device(), a.dtype(), extents.m, extents.n)?;
+    check_one(stream.device(), a.dtype(), &extents, args.mode)?;
     if extents.m < extents.n {
         // The factors of the transpose, the other way round.
         let SvdFactors { u, s, vt, info } = svd(stream, &a.transpose()?, args)?;
@@ -149,6 +149,13 @@ pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let narrow =
         |factor: Option<Tensor>| factor.map(|factor| narrowed(stream, factor, a.dtype())).transpose();
     Ok(SvdFactors { u: narrow(u)?, s: narrowed(stream, s, a.dtype())?, vt: narrow(vt)?, info })
+}
+
+/// Says why a device cannot decompose such matrices.
+fn check_one(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> Result<()> {
+    let (m, n) = (extents.m.max(extents.n), extents.m.min(extents.n));
+    let tall = gpu::is_tall(&Extents { batch: Vec::new(), m, n }, mode);
+    check(NAME, device, dtype, if tall { n } else { m }, n)
 }
 
 /// Says why a device cannot decompose m x n matrices.
