@@ -100,6 +100,7 @@ pub mod triu;
 pub mod views;
 
 mod beside;
+mod chase;
 mod convert;
 mod determinant;
 mod differences;

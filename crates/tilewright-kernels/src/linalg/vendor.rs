@@ -7,6 +7,7 @@ use tilewright_gpu::backend::cuda::cusolver;
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::extents::Extents;
+use crate::arguments::{choose, only_variant};
 
 /// The variant's name.
 pub(super) const VARIANT: &str = "cusolver";
@@ -14,6 +15,35 @@ pub(super) const VARIANT: &str = "cusolver";
 /// Whether the library is on `device`.
 pub(super) fn available(device: Device) -> bool {
     cusolver::available(device).is_ok()
+}
+
+/// The side of a single matrix beyond which the library's blocks are faster than one group of threads.
+const LARGE: usize = 256;
+
+/// The library, where it takes a single matrix of this side, before what the device has of its own.
+pub(super) fn variants(
+    device: Device,
+    batches: usize,
+    side: usize,
+    own: Result<()>,
+) -> Result<Vec<&'static str>> {
+    let library = (side > LARGE && batches == 1 && available(device)).then_some(VARIANT);
+    let own = own.map(|()| only_variant(device));
+    match (library, own) {
+        (None, own) => Ok(vec![own?]),
+        (Some(library), own) => Ok([Some(library), own.ok()].into_iter().flatten().collect()),
+    }
+}
+
+/// The variant that was asked for, or the first: inside a capture the library cannot be called.
+pub(super) fn chosen(
+    operation: &'static str,
+    stream: &Stream,
+    variant: Option<&str>,
+    known: &[&'static str],
+) -> Result<&'static str> {
+    let wish = variant.or_else(|| (!cusolver::usable(stream)).then(|| only_variant(stream.device())));
+    choose(operation, wish, known)
 }
 
 fn scalars(definition: Definition, names: &[&'static str]) -> Definition {
@@ -39,6 +69,125 @@ static FINISH: LazyLock<Program> = LazyLock::new(|| {
     Program::new(definition.in_place("values").in_place("vectors").output("verdict"))
         .expect("the definition is valid")
 });
+
+static TRANSPOSE: LazyLock<Program> = LazyLock::new(|| {
+    let definition =
+        Definition::new("vendor_transpose", include_str!("vendor.transpose.metal")).input("from");
+    Program::new(scalars(definition, &["rows", "columns"]).output("to")).expect("the definition is valid")
+});
+
+static FILL: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("vendor_fill", include_str!("vendor.fill.metal")).input("info");
+    let definition = scalars(definition, &["n"]).scalar("elements", DType::U64);
+    Program::new(definition.scalar("identity", DType::Bool).in_place("matrix"))
+        .expect("the definition is valid")
+});
+
+static PIVOTS: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("vendor_pivots", include_str!("vendor.pivots.metal")).input("pivots");
+    let definition = definition.scalar("m", DType::U32).scalar("count", DType::U32);
+    let definition = definition.threadgroup_memory("memory", DType::U32).output("permutation");
+    Program::new(definition).expect("the definition is valid")
+});
+
+static VERDICT: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("vendor_verdict", include_str!("vendor.verdict.metal"));
+    let definition = scalars(definition.input("factor").input("info"), &["n"]);
+    Program::new(definition.output("verdict")).expect("the definition is valid")
+});
+
+static TRIANGLE: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("vendor_triangle", include_str!("vendor.triangle.metal"));
+    let definition = scalars(definition.input("verdict"), &["n"]).scalar("upper", DType::Bool);
+    Program::new(definition.in_place("factor")).expect("the definition is valid")
+});
+
+/// The columns of one matrix `[.., m, n]`: `[.., n, m]`.
+pub(super) fn columns(stream: &Stream, a: &Tensor) -> Result<Tensor> {
+    let &[ref batch @ .., m, n] = a.dims() else { unreachable!("callers have a matrix") };
+    TRANSPOSE
+        .launch(stream)
+        .template("S", a.dtype())
+        .input("from", a)
+        .scalar("rows", m as u32)
+        .scalar("columns", n as u32)
+        .output("to", a.dtype(), [batch, &[n, m]].concat())
+        .grid(Grid::groups([m.div_ceil(32) * n.div_ceil(32), 1, 1]), [256, 1, 1])
+        .run_one()
+}
+
+fn fill(stream: &Stream, matrix: &mut Tensor, info: &Tensor, identity: bool) -> Result<()> {
+    let (n, elements) = (matrix.dims()[matrix.rank() - 1], matrix.elements());
+    FILL.launch(stream)
+        .template("S", matrix.dtype())
+        .input("info", info)
+        .scalar("n", n as u32)
+        .scalar("elements", elements as u64)
+        .scalar("identity", identity)
+        .in_place("matrix", matrix)
+        .grid(Grid::elements(elements), [256, 1, 1])
+        .run()?;
+    Ok(())
+}
+
+/// NaN throughout `matrix` unless `info`, one number, is 0.
+pub(super) fn spoil(stream: &Stream, matrix: &mut Tensor, info: &Tensor) -> Result<()> {
+    fill(stream, matrix, info, false)
+}
+
+/// Of this shape, one square matrix.
+pub(super) fn identity(stream: &Stream, dtype: DType, shape: Vec<usize>, info: &Tensor) -> Result<Tensor> {
+    let mut matrix = Tensor::empty(stream, dtype, shape)?;
+    fill(stream, &mut matrix, info, true)?;
+    Ok(matrix)
+}
+
+/// The most rows whose order [`permutation`] finds: they lie in threadgroup memory.
+pub(super) const ROWS: usize = 1 << 14;
+
+/// Which row of a matrix is where after its rows were exchanged, `[m]`, i32.
+pub(super) fn permutation(stream: &Stream, pivots: &Tensor, m: usize, shape: Vec<usize>) -> Result<Tensor> {
+    let count = pivots.elements();
+    PIVOTS
+        .launch(stream)
+        .input("pivots", pivots)
+        .scalar("m", m as u32)
+        .scalar("count", count as u32)
+        .output("permutation", DType::I32, shape)
+        .threadgroup_bytes((m + count) * 4)
+        .grid(Grid::groups([1, 1, 1]), [256, 1, 1])
+        .run_one()
+}
+
+/// Makes `factor`, `[.., n, n]`, triangular, or NaN where it is none; the answer is its info, of the shape of `batch`.
+pub(super) fn triangle(
+    stream: &Stream,
+    factor: &mut Tensor,
+    info: &Tensor,
+    upper: bool,
+    batch: &[usize],
+) -> Result<Tensor> {
+    let n = factor.dims()[factor.rank() - 1];
+    let verdict = VERDICT
+        .launch(stream)
+        .template("S", factor.dtype())
+        .input("factor", factor)
+        .input("info", info)
+        .scalar("n", n as u32)
+        .output("verdict", DType::I32, batch)
+        .grid(Grid::groups([1, 1, 1]), [256, 1, 1])
+        .run_one()?;
+    TRIANGLE
+        .launch(stream)
+        .template("S", factor.dtype())
+        .input("verdict", &verdict)
+        .scalar("n", n as u32)
+        .scalar("upper", upper)
+        .in_place("factor", factor)
+        .grid(Grid::elements(n * n), [256, 1, 1])
+        .run()?;
+    Ok(verdict)
+}
 
 /// Both triangles of each symmetric matrix over its largest element, perhaps with the other sign, and what they were divided by, `[..]`: NaN for
 /// a matrix with NaN or an infinity, which is 0 then.
@@ -133,5 +282,36 @@ mod tests {
         assert!(values[..2] == [-12.0, -4.0] && values[2..].iter().all(|x| x.is_nan()));
         let vectors = vectors.to_vec::<f32>().unwrap();
         assert!(vectors[..4].iter().all(|&x| x == 1.0) && vectors[4..].iter().all(|x| x.is_nan()));
+    }
+
+    #[test]
+    fn bodies_around_the_library_order_rows_and_say_what_failed() {
+        let Ok(device) = Device::emulated() else { return };
+        let stream = device.stream().unwrap();
+        let given = |values: &[f32], shape: &[usize]| {
+            Tensor::from_vec(values.to_vec(), shape).unwrap().to(&stream).unwrap()
+        };
+        let info = |value: i32| Tensor::from_vec(vec![value], [1]).unwrap().to(&stream).unwrap();
+        let turned = columns(&stream, &given(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3])).unwrap();
+        assert_eq!(turned.to_vec::<f32>().unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        let pivots = Tensor::from_vec(vec![3i64, 3], [2]).unwrap().to(&stream).unwrap();
+        let order = permutation(&stream, &pivots, 3, vec![3]).unwrap();
+        assert_eq!(order.to_vec::<i32>().unwrap(), [2, 0, 1]);
+
+        let mut one = identity(&stream, DType::F32, vec![2, 2], &info(1)).unwrap();
+        assert_eq!(one.to_vec::<f32>().unwrap(), [1.0, 0.0, 0.0, 1.0]);
+        spoil(&stream, &mut one, &info(0)).unwrap();
+        assert_eq!(one.to_vec::<f32>().unwrap(), [1.0, 0.0, 0.0, 1.0]);
+        spoil(&stream, &mut one, &info(2)).unwrap();
+        assert!(one.to_vec::<f32>().unwrap().iter().all(|x| x.is_nan()));
+
+        let mut factor = given(&[2.0, 9.0, 1.0, 3.0], &[2, 2]);
+        let verdict = triangle(&stream, &mut factor, &info(0), false, &[]).unwrap();
+        assert_eq!(verdict.to_vec::<i32>().unwrap(), [0]);
+        assert_eq!(factor.to_vec::<f32>().unwrap(), [2.0, 0.0, 1.0, 3.0]);
+        let mut factor = given(&[2.0, 9.0, 1.0, f32::NAN], &[2, 2]);
+        let verdict = triangle(&stream, &mut factor, &info(0), true, &[]).unwrap();
+        assert_eq!(verdict.to_vec::<i32>().unwrap(), [2]);
+        assert!(factor.to_vec::<f32>().unwrap().iter().all(|x| x.is_nan()));
     }
 }

@@ -8,7 +8,7 @@ use super::codes::BLOCK;
 
 /// The tables of one query as bytes.
 pub(super) struct Steps {
-    /// For 256 words `[2 ceil(m / 2), 256]`, for 16 words `[2 ceil(m / 2), 16]`; zeros where there is no table.
+    /// For 256 words `[2 ceil(m / 2), 256]`; for 16 words `[2 ceil(m / 2), 4, 16]`, the same four times; zeros where there is no table.
     entries: Vec<u8>,
     words: usize,
     /// The bytes of a code.
@@ -23,40 +23,85 @@ pub(super) struct Steps {
     pub(super) step: f32,
     /// How far roundings may lift what should be below.
     pub(super) slack: f64,
+    /// How far a row may be above `least + step * sum of bytes`.
+    pub(super) width: f64,
 }
 
 impl Steps {
+    /// Tables with numbers that are not finite have no bytes: nothing is known of their sums.
+    #[inline(always)]
     pub(super) fn of(table: &[f32], m: usize, words: usize) -> Self {
         let even = m.next_multiple_of(2);
         let bytes = super::product::bytes(m, words);
-        let mut steps =
-            Self { entries: vec![0; even * words], words, bytes, least: 0.0, step: 0.0, slack: 0.0 };
-        let ranges: Vec<(f32, f32)> = table.chunks_exact(words).map(range).collect();
-        let widest = ranges.iter().fold(0.0f32, |widest, (low, high)| widest.max(high - low));
-        let total: f64 = ranges.iter().map(|(low, high)| f64::from(high - low)).sum();
-        steps.least = ranges.iter().map(|(low, _)| f64::from(*low)).sum();
+        let mut steps = Self {
+            entries: vec![0; even * stride(words)],
+            words,
+            bytes,
+            least: f64::NEG_INFINITY,
+            step: 0.0,
+            slack: 0.0,
+            width: f64::INFINITY,
+        };
+        let (mut widest, mut total, mut least) = (0.0f32, 0.0f64, 0.0f64);
+        let mut lows = vec![0.0f32; m];
+        for (low, own) in lows.iter_mut().zip(table.chunks_exact(words)) {
+            let (lowest, highest, finite) = range(own);
+            if !finite {
+                return steps;
+            }
+            *low = lowest;
+            widest = widest.max(highest - lowest);
+            total += f64::from(highest - lowest);
+            least += f64::from(lowest);
+        }
         // All sums of bytes fit 16 bits.
         let step = (f64::from(widest) / 127.0).max(total / 65_000.0) as f32;
-        if !steps.least.is_finite() || !step.is_finite() || step < 1e-30 || table.iter().any(|x| x.is_nan()) {
-            // Nothing is below such a bound: every row passes.
-            steps.least = f64::NEG_INFINITY;
+        if !step.is_finite() || step < 1e-30 {
             return steps;
         }
         let inverse = 1.0 / step;
-        for ((to, from), (low, _)) in
-            steps.entries.chunks_exact_mut(words).zip(table.chunks_exact(words)).zip(ranges)
+        for ((to, from), &low) in
+            steps.entries.chunks_exact_mut(stride(words)).zip(table.chunks_exact(words)).zip(&lows)
         {
-            to.iter_mut().zip(from).for_each(|(to, &from)| *to = ((from - low) * inverse).min(127.0) as u8);
+            // Finite and from 0 on; at most a rounding above 127, which the integer is not.
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = ((from - low) * inverse) as i32 as u8;
+            }
+            let (first, copies) = to.split_at_mut(words);
+            for copy in copies.chunks_exact_mut(words) {
+                copy.copy_from_slice(first);
+            }
         }
+        steps.least = least;
         steps.step = step;
         // A difference, the reciprocal, and the product are each off by a rounding, of at most 128 steps; and the f32 sum of three after them.
         steps.slack = m as f64 * f64::from(step) * 128.0 * 4.0 * f64::from(f32::EPSILON);
+        steps.width = m as f64 * f64::from(step) + 2.0 * steps.slack;
         steps
     }
 }
 
-fn range(table: &[f32]) -> (f32, f32) {
-    table.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)))
+/// Bytes from one table's first entry to the next one's.
+fn stride(words: usize) -> usize {
+    words.max(BLOCK)
+}
+
+/// The least and greatest of a multiple of 16 numbers, and whether all are finite.
+#[inline(always)]
+fn range(table: &[f32]) -> (f32, f32, bool) {
+    let (mut low, mut high, mut zeros) = ([f32::INFINITY; 16], [f32::NEG_INFINITY; 16], [0.0f32; 16]);
+    for sixteen in table.as_chunks::<16>().0 {
+        for lane in 0..16 {
+            let x = sixteen[lane];
+            low[lane] = if x < low[lane] { x } else { low[lane] };
+            high[lane] = if x > high[lane] { x } else { high[lane] };
+            // NaN from the first number on that is not finite.
+            zeros[lane] += x * 0.0;
+        }
+    }
+    let low = low.into_iter().fold(f32::INFINITY, f32::min);
+    let high = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    (low, high, zeros.iter().all(|&zero| zero == 0.0))
 }
 
 /// A way to look up.
@@ -106,7 +151,7 @@ impl Lookups for Plain {
     #[inline(always)]
     fn sums(self, codes: &[u8], steps: &Steps, sums: &mut [u16; BLOCK]) {
         sums.fill(0);
-        let (nibbles, w) = (steps.words == 16, steps.words);
+        let (nibbles, w) = (steps.words == 16, stride(steps.words));
         for pair in 0..steps.entries.len() / (2 * w) {
             let (low, high) = steps.entries[2 * pair * w..2 * (pair + 1) * w].split_at(w);
             let first = &codes[if nibbles { pair } else { 2 * pair } * BLOCK..][..BLOCK];
@@ -128,7 +173,7 @@ impl Lookups for Plain {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Lookups, Plain, Steps, Task};
+    use super::{BLOCK, Lookups, Plain, Steps, Task, stride};
 
     /// A proof that the machine has AVX2: nothing else makes one.
     #[derive(Clone, Copy)]
@@ -156,8 +201,8 @@ mod x86 {
                 // 256 entries do not fit the registers.
                 return Plain.sums(codes, steps, sums);
             }
-            assert!(codes.len() == steps.bytes * BLOCK && steps.entries.len() == 32 * steps.bytes);
-            // SAFETY: `self` exists, so the machine has AVX2; byte `j` of two times 32 rows and two tables of 16 are read, as many as asserted, and
+            assert!(codes.len() == steps.bytes * BLOCK && steps.entries.len() == 2 * BLOCK * steps.bytes);
+            // SAFETY: `self` exists, so the machine has AVX2; byte `j` of two times 32 rows and two tables, which are there more than twice, are read, as many as asserted, and
             // 16 sums are written four times.
             unsafe {
                 let (low, first) = (_mm256_set1_epi8(15), _mm256_set1_epi16(255));
@@ -165,13 +210,13 @@ mod x86 {
                     // Sums of the rows with even numbers, and of those with odd ones.
                     let mut parity = [_mm256_setzero_si256(); 2];
                     for j in 0..steps.bytes {
-                        let code = _mm256_loadu_si256(codes.as_ptr().add(j * BLOCK + 32 * half).cast());
-                        let table = steps.entries.as_ptr().add(32 * j);
-                        let tables = [0, 16]
-                            .map(|at| _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(at).cast())));
-                        let a = _mm256_shuffle_epi8(tables[0], _mm256_and_si256(code, low));
+                        let code = _mm256_lddqu_si256(codes.as_ptr().add(j * BLOCK + 32 * half).cast());
+                        let table = steps.entries.as_ptr().add(2 * BLOCK * j);
+                        let one = _mm256_lddqu_si256(table.cast());
+                        let other = _mm256_lddqu_si256(table.add(BLOCK).cast());
+                        let a = _mm256_shuffle_epi8(one, _mm256_and_si256(code, low));
                         let code = _mm256_and_si256(_mm256_srli_epi16::<4>(code), low);
-                        let pair = _mm256_add_epi8(a, _mm256_shuffle_epi8(tables[1], code));
+                        let pair = _mm256_add_epi8(a, _mm256_shuffle_epi8(other, code));
                         parity[0] = _mm256_add_epi16(parity[0], _mm256_and_si256(pair, first));
                         parity[1] = _mm256_add_epi16(parity[1], _mm256_srli_epi16::<8>(pair));
                     }
@@ -218,9 +263,12 @@ mod x86 {
     unsafe fn wide(code: __m512i, table: *const u8) -> __m512i {
         // SAFETY: as the caller says.
         unsafe {
-            let part = |at: usize| _mm512_maskz_loadu_epi8(u64::MAX, table.add(64 * at).cast());
-            let low = _mm512_permutex2var_epi8(part(0), code, part(1));
-            let high = _mm512_permutex2var_epi8(part(2), code, part(3));
+            let first = _mm512_maskz_loadu_epi8(u64::MAX, table.cast());
+            let second = _mm512_maskz_loadu_epi8(u64::MAX, table.add(64).cast());
+            let third = _mm512_maskz_loadu_epi8(u64::MAX, table.add(128).cast());
+            let fourth = _mm512_maskz_loadu_epi8(u64::MAX, table.add(192).cast());
+            let low = _mm512_permutex2var_epi8(first, code, second);
+            let high = _mm512_permutex2var_epi8(third, code, fourth);
             _mm512_mask_blend_epi8(_mm512_movepi8_mask(code), low, high)
         }
     }
@@ -228,35 +276,44 @@ mod x86 {
     impl Lookups for Avx512 {
         #[inline(always)]
         fn sums(self, codes: &[u8], steps: &Steps, sums: &mut [u16; BLOCK]) {
-            let pairs = steps.entries.len() / (2 * steps.words);
+            let tables = steps.entries.len() / stride(steps.words);
             assert!(codes.len() == steps.bytes * BLOCK);
-            assert!(if steps.words == 16 { pairs == steps.bytes } else { pairs == steps.bytes.div_ceil(2) });
+            assert!(
+                tables == if steps.words == 16 { 2 * steps.bytes } else { steps.bytes.next_multiple_of(2) }
+            );
             // SAFETY: `self` exists, so the machine has these features; 64 rows of each of the code's bytes, and the tables of each pair, are read, as
-            // many as asserted, and 32 sums are written twice.
+            // many as asserted, and 32 sums are written twice. Loads with a full mask are plain ones, without the checks and copies of debug builds.
             unsafe {
                 let low = _mm512_set1_epi8(15);
-                let load = |j: usize| _mm512_maskz_loadu_epi8(u64::MAX, codes.as_ptr().add(j * BLOCK).cast());
                 // Whole words of two rows' bytes, and the odd rows' alone.
                 let (mut both, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-                for pair in 0..pairs {
-                    let table = steps.entries.as_ptr().add(2 * pair * steps.words);
-                    let sum = if steps.words == 16 {
-                        let code = load(pair);
-                        let tables =
-                            [0, 16].map(|at| _mm512_broadcast_i32x4(_mm_loadu_si128(table.add(at).cast())));
-                        let a = _mm512_shuffle_epi8(tables[0], _mm512_and_si512(code, low));
+                let (mut own, mut table) = (codes.as_ptr(), steps.entries.as_ptr());
+                if steps.words == 16 {
+                    for _ in 0..steps.bytes {
+                        let code = _mm512_maskz_loadu_epi8(u64::MAX, own.cast());
+                        let one = _mm512_maskz_loadu_epi8(u64::MAX, table.cast());
+                        let other = _mm512_maskz_loadu_epi8(u64::MAX, table.add(BLOCK).cast());
+                        let a = _mm512_shuffle_epi8(one, _mm512_and_si512(code, low));
                         let code = _mm512_and_si512(_mm512_srli_epi16::<4>(code), low);
-                        _mm512_add_epi8(a, _mm512_shuffle_epi8(tables[1], code))
-                    } else {
-                        let a = wide(load(2 * pair), table);
-                        if 2 * pair + 1 < steps.bytes {
-                            _mm512_add_epi8(a, wide(load(2 * pair + 1), table.add(256)))
-                        } else {
-                            a
-                        }
-                    };
-                    both = _mm512_add_epi16(both, sum);
-                    odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
+                        let sum = _mm512_add_epi8(a, _mm512_shuffle_epi8(other, code));
+                        both = _mm512_add_epi16(both, sum);
+                        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
+                        (own, table) = (own.add(BLOCK), table.add(2 * BLOCK));
+                    }
+                } else {
+                    for _ in 0..steps.bytes / 2 {
+                        let a = wide(_mm512_maskz_loadu_epi8(u64::MAX, own.cast()), table);
+                        let code = _mm512_maskz_loadu_epi8(u64::MAX, own.add(BLOCK).cast());
+                        let sum = _mm512_add_epi8(a, wide(code, table.add(256)));
+                        both = _mm512_add_epi16(both, sum);
+                        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
+                        (own, table) = (own.add(2 * BLOCK), table.add(512));
+                    }
+                    if steps.bytes % 2 == 1 {
+                        let sum = wide(_mm512_maskz_loadu_epi8(u64::MAX, own.cast()), table);
+                        both = _mm512_add_epi16(both, sum);
+                        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
+                    }
                 }
                 let even = _mm512_sub_epi16(both, _mm512_slli_epi16::<8>(odd));
                 // 128 bits of rows 16 q .. 16 q + 8 each, and of the eight after them.
@@ -275,7 +332,7 @@ mod x86 {
             for part in 0..4 {
                 // SAFETY: as above; 16 of 64 sums and biases are read four times.
                 unsafe {
-                    let sum = _mm256_loadu_si256(sums.as_ptr().add(16 * part).cast());
+                    let sum = _mm256_lddqu_si256(sums.as_ptr().add(16 * part).cast());
                     let sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(sum));
                     let bias = _mm512_maskz_loadu_ps(u16::MAX, biases.as_ptr().add(16 * part));
                     // One rounding, in the order of the numbers: what is not above the limit stays so.

@@ -86,7 +86,8 @@ fn a_text_alone_is_decoded_as_one_of_two() {
             let model = make(&stream, dtype);
             let text = tiny::texts(1, 9, 7).remove(0);
             let state = |texts: &[Vec<u32>]| model.next(&model.tokens(texts).unwrap(), None).unwrap().1;
-            let (alone, both) = (state(&[text.clone()]), state(&[text.clone(), text]));
+            let both = state(&[text.clone(), text.clone()]);
+            let alone = state(&[text]);
             let mut alone = Decoder::new(&model, alone, &[3], Next::Given).unwrap();
             let mut both = Decoder::new(&model, both, &[3, 3], Next::Given).unwrap();
             for token in [3, 5, 0, 10, 2] {

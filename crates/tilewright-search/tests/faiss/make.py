@@ -54,28 +54,17 @@ def made(factory, metric):
     return index, exact
 
 
-def binary():
-    index = faiss.IndexBinaryFlat(24)
-    index.add(np.random.default_rng(3).integers(0, 256, (N, 3)).astype(np.uint8))
-    return index
-
-
 def main():
     queries = data(5, 4)
     answers = {"queries": queries}
     factories = ["Flat", "IVF3,Flat", "PQ2", "PQ4x4", "PQ4x4fs", "IVF3,PQ2", "IVF3,PQ4x4"]
     factories += ["IVF3,PQ4x4fs", "IVF3,PQ4x4fsr", "IVF3,PQ4x4,RFlat", "PQ8x4fs,RFlat"]
-    factories += ["SQ8", "SQ6", "SQ4", "IVF3,SQ8", "IVF3,SQ6", "IVF3,SQ4"]
     for factory in factories:
         for metric, name in [(L2, "l2"), (IP, "ip")]:
             index, exact = made(factory, metric)
             called = f"{factory.replace(',', '_')}.{name}"
             faiss.write_index(index, str(HERE / f"{called}.faiss"))
             answers[f"{called}.distances"], answers[f"{called}.ids"] = searched(exact, queries)
-    index, few = binary(), np.random.default_rng(5).integers(0, 256, (5, 3)).astype(np.uint8)
-    faiss.write_index_binary(index, str(HERE / "BFlat.faiss"))
-    distances, ids = index.search(few, K)
-    answers |= {"BFlat.queries": few, "BFlat.distances": distances.astype(np.float32), "BFlat.ids": ids}
     text = json.dumps({name: array.tolist() for name, array in answers.items()})
     (HERE / "answers.json").write_text(text + "\n")
 

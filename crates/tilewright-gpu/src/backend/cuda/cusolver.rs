@@ -1,9 +1,10 @@
-//! Eigenvalues of a single large matrix by NVIDIA's cuSOLVER, found when the program runs.
+//! Single large matrices by NVIDIA's cuSOLVER, found when the program runs.
 //!
-//! The library thinks in columns; a symmetric matrix is the same either way. It waits for the device when it pleases, and so cannot be captured.
+//! The library thinks in columns: a matrix here is a tensor whose rows are its columns. It waits for the device when it pleases, and so cannot be
+//! captured. Every `info: [1]`, i32, is LAPACK's.
 
 use std::ffi::c_void;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, MutexGuard};
 
 use cudarc::cusolver::sys::{self, cusolverStatus_t as Status};
 use cudarc::driver::sys::CUstream;
@@ -74,13 +75,90 @@ fn check(device: Device, status: Status) -> Result<()> {
     }
 }
 
-/// Eigenvalues, ascending, of `a: [.., n, n]`, one matrix whose two triangles agree, into `values: [.., n]`; with `vectors` they replace `a`, each
-/// one a row. `info: [..]`, i32, is LAPACK's.
-///
-/// The library's form for batches is left alone: it does not always give values in order.
+/// The library and a stream of it, for one call.
+struct Call<'a> {
+    stream: &'a Stream,
+    cuda: &'a CudaStream,
+    slot: MutexGuard<'a, Option<Library>>,
+}
+
+impl<'a> Call<'a> {
+    fn new(stream: &'a Stream) -> Result<Self> {
+        let device = stream.device();
+        available(device)?;
+        let Some(cuda) = stream.driver().as_any().downcast_ref::<CudaStream>() else {
+            return Err(Error::unsupported(NAME, device, "the stream is not of the CUDA back end"));
+        };
+        if cuda.0.is_capturing() {
+            return Err(Error::unsupported(NAME, device, "cuSOLVER waits, and so cannot be captured"));
+        }
+        let raw = cuda.raw()?;
+        let mut slot = cuda.0.solver.lock().expect("no panic holds the lock");
+        if slot.is_none() {
+            *slot = Some(Library::new(device, raw)?);
+        }
+        Ok(Self { stream, cuda, slot })
+    }
+
+    fn library(&self) -> &Library {
+        self.slot.as_ref().expect("the call made it")
+    }
+
+    /// Of memory that the library may write.
+    fn address(&self, name: &'static str, tensor: &mut Tensor) -> Result<*mut c_void> {
+        if !tensor.is_exclusive() || !tensor.is_contiguous() {
+            let why = "must be row-major and share its memory with no other tensor";
+            return Err(Error::layout(NAME, name, why));
+        }
+        Ok(self.cuda.address(tensor)? as *mut c_void)
+    }
+
+    fn check(&self, status: Status) -> Result<()> {
+        check(self.stream.device(), status)
+    }
+
+    /// Runs the library with as many bytes of workspace on the device and on the host.
+    fn run(
+        self,
+        (bytes, host_bytes): (usize, usize),
+        run: impl FnOnce(*mut c_void, *mut c_void) -> Status,
+    ) -> Result<()> {
+        let scratch = Tensor::empty(self.stream, DType::U8, [bytes.max(1)])?;
+        let mut host = vec![0u64; host_bytes.div_ceil(8)];
+        let work = self.cuda.address(&scratch)? as *mut c_void;
+        self.check(run(work, host.as_mut_ptr().cast()))?;
+        static LABEL: LazyLock<Arc<str>> = LazyLock::new(|| NAME.into());
+        self.cuda.note(&LABEL);
+        if host_bytes > 0 {
+            // What the library left in host memory may be read until the work is done.
+            self.cuda.0.synchronize()?;
+        }
+        Ok(())
+    }
+}
+
+fn kind(dtype: DType) -> sys::cudaDataType {
+    match dtype {
+        DType::F64 => sys::cudaDataType::CUDA_R_64F,
+        _ => sys::cudaDataType::CUDA_R_32F,
+    }
+}
+
+/// Refuses tensors of other sizes: the library would read and write beyond them.
+fn check_sizes(sizes: &[(&'static str, &Tensor, usize)]) -> Result<()> {
+    match sizes.iter().find(|(_, tensor, elements)| tensor.elements() != *elements) {
+        Some((name, tensor, elements)) => {
+            Err(Error::shape(NAME, *name, format!("{elements} elements"), tensor.shape()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Eigenvalues, ascending, of `a: [n, n]`, whose two triangles agree, into `values: [n]`; with `vectors` they replace `a`, each one a row. The
+/// library's form for batches is left alone: it does not always give values in order.
 ///
 /// # Errors
-/// The library is absent, or the stream captures; an argument that is not row-major or shares its memory; more matrices than one.
+/// The library is absent, or the stream captures; an argument that is not row-major or shares its memory; other sizes than these.
 pub fn eigh(
     stream: &Stream,
     a: &mut Tensor,
@@ -88,45 +166,21 @@ pub fn eigh(
     info: &mut Tensor,
     vectors: bool,
 ) -> Result<()> {
-    let device = stream.device();
-    available(device)?;
-    let Some(cuda) = stream.driver().as_any().downcast_ref::<CudaStream>() else {
-        return Err(Error::unsupported(NAME, device, "the stream is not of the CUDA back end"));
-    };
-    if cuda.0.is_capturing() {
-        return Err(Error::unsupported(NAME, device, "cuSOLVER waits, and so cannot be captured"));
-    }
-    let n = a.dims().last().copied().unwrap_or(0);
-    if a.elements() != n * n || values.elements() != n || info.elements() != 1 {
-        return Err(Error::shape(NAME, "a", "one matrix [.., n, n]", a.shape()));
-    }
-    let address = |name: &'static str, tensor: &mut Tensor| {
-        if !tensor.is_exclusive() || !tensor.is_contiguous() {
-            let why = "must be row-major and share its memory with no other tensor";
-            return Err(Error::layout(NAME, name, why));
-        }
-        Ok(cuda.address(tensor)? as *mut c_void)
-    };
-    let double = a.dtype() == DType::F64;
-    let kind = if double { sys::cudaDataType::CUDA_R_64F } else { sys::cudaDataType::CUDA_R_32F };
+    let call = Call::new(stream)?;
+    let (n, kind) = (a.dims().last().copied().unwrap_or(0), kind(a.dtype()));
+    check_sizes(&[("a", a, n * n), ("values", values, n), ("info", info, 1)])?;
     let (order, mode) = (n as i64, sys::cublasFillMode_t::CUBLAS_FILL_MODE_LOWER);
     let job = if vectors {
         sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR
     } else {
         sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_NOVECTOR
     };
-    let (matrix, values, info) =
-        (address("a", a)?, address("values", values)?, address("info", info)?.cast());
-
-    let raw = cuda.raw()?;
-    let mut slot = cuda.0.solver.lock().expect("no panic holds the lock");
-    let &mut Library { handle, params } = match &mut *slot {
-        Some(library) => library,
-        empty => empty.insert(Library::new(device, raw)?),
-    };
-    let (mut bytes, mut host_bytes) = (0, 0);
+    let (a, values) = (call.address("a", a)?, call.address("values", values)?);
+    let info = call.address("info", info)?.cast();
+    let &Library { handle, params } = call.library();
+    let mut sizes = (0, 0);
     // SAFETY: the sizes are those of tensors that live; writes two sizes.
-    check(device, unsafe {
+    call.check(unsafe {
         sys::cusolverDnXsyevd_bufferSize(
             handle,
             params,
@@ -134,30 +188,200 @@ pub fn eigh(
             mode,
             order,
             kind,
-            matrix,
+            a,
             order,
             kind,
             values,
             kind,
-            &mut bytes,
-            &mut host_bytes,
+            &mut sizes.0,
+            &mut sizes.1,
         )
     })?;
-    let scratch = Tensor::empty(stream, DType::U8, [bytes])?;
-    let mut host = vec![0u64; host_bytes.div_ceil(8)];
-    let (work, host_work) = (cuda.address(&scratch)? as *mut c_void, host.as_mut_ptr().cast());
     // SAFETY: the tensors live, by stream order, until the work is done, and the workspaces have the sizes that were asked for.
-    check(device, unsafe {
+    call.run(sizes, |work, host| unsafe {
         sys::cusolverDnXsyevd(
-            handle, params, job, mode, order, kind, matrix, order, kind, values, kind, work, bytes,
-            host_work, host_bytes, info,
+            handle, params, job, mode, order, kind, a, order, kind, values, kind, work, sizes.0, host,
+            sizes.1, info,
+        )
+    })
+}
+
+/// The Cholesky factor of `a: [n, n]` in place of its lower triangle, or of its upper one.
+///
+/// # Errors
+/// Those of [`eigh`].
+pub fn cholesky(stream: &Stream, a: &mut Tensor, info: &mut Tensor, upper: bool) -> Result<()> {
+    let call = Call::new(stream)?;
+    let (n, kind) = (a.dims().last().copied().unwrap_or(0), kind(a.dtype()));
+    check_sizes(&[("a", a, n * n), ("info", info, 1)])?;
+    // A triangle of rows is the other one of columns.
+    let mode = match upper {
+        true => sys::cublasFillMode_t::CUBLAS_FILL_MODE_LOWER,
+        false => sys::cublasFillMode_t::CUBLAS_FILL_MODE_UPPER,
+    };
+    let order = n as i64;
+    let (a, info) = (call.address("a", a)?, call.address("info", info)?.cast());
+    let &Library { handle, params } = call.library();
+    let mut sizes = (0, 0);
+    // SAFETY: as in `eigh`.
+    call.check(unsafe {
+        sys::cusolverDnXpotrf_bufferSize(
+            handle,
+            params,
+            mode,
+            order,
+            kind,
+            a,
+            order,
+            kind,
+            &mut sizes.0,
+            &mut sizes.1,
         )
     })?;
-    static LABEL: LazyLock<Arc<str>> = LazyLock::new(|| NAME.into());
-    cuda.note(&LABEL);
-    if host_bytes > 0 {
-        // What the library left in host memory may be read until the work is done.
-        cuda.0.synchronize()?;
-    }
-    Ok(())
+    // SAFETY: as in `eigh`.
+    call.run(sizes, |work, host| unsafe {
+        sys::cusolverDnXpotrf(
+            handle, params, mode, order, kind, a, order, kind, work, sizes.0, host, sizes.1, info,
+        )
+    })
+}
+
+/// The factors l and u of `a: [n, m]`, m x n by columns, in its place. `pivots: [min(m, n)]`, i64: row k was exchanged with row `pivots[k]`,
+/// counted from 1, one after the other.
+///
+/// # Errors
+/// Those of [`eigh`].
+pub fn lu(stream: &Stream, a: &mut Tensor, pivots: &mut Tensor, info: &mut Tensor) -> Result<()> {
+    let call = Call::new(stream)?;
+    let &[.., n, m] = a.dims() else { return Err(Error::shape(NAME, "a", "[n, m]", a.shape())) };
+    let kind = kind(a.dtype());
+    check_sizes(&[("a", a, n * m), ("pivots", pivots, m.min(n)), ("info", info, 1)])?;
+    let (rows, columns) = (m as i64, n as i64);
+    let (a, pivots) = (call.address("a", a)?, call.address("pivots", pivots)?.cast());
+    let info = call.address("info", info)?.cast();
+    let &Library { handle, params } = call.library();
+    let mut sizes = (0, 0);
+    // SAFETY: as in `eigh`.
+    call.check(unsafe {
+        sys::cusolverDnXgetrf_bufferSize(
+            handle,
+            params,
+            rows,
+            columns,
+            kind,
+            a,
+            rows,
+            kind,
+            &mut sizes.0,
+            &mut sizes.1,
+        )
+    })?;
+    // SAFETY: as in `eigh`.
+    call.run(sizes, |work, host| unsafe {
+        sys::cusolverDnXgetrf(
+            handle, params, rows, columns, kind, a, rows, pivots, kind, work, sizes.0, host, sizes.1, info,
+        )
+    })
+}
+
+/// The solutions, in place of `b: [k, n]`, of the system whose square matrix [`lu`] factored.
+///
+/// # Errors
+/// Those of [`eigh`].
+pub fn solve(stream: &Stream, factors: &mut Tensor, pivots: &mut Tensor, b: &mut Tensor) -> Result<()> {
+    let call = Call::new(stream)?;
+    let &[.., k, n] = b.dims() else { return Err(Error::shape(NAME, "b", "[k, n]", b.shape())) };
+    check_sizes(&[("factors", factors, n * n), ("pivots", pivots, n), ("b", b, k * n)])?;
+    let kind = kind(b.dtype());
+    // Whether the factors are of use is known; this one says only whether arguments were.
+    let mut info = Tensor::empty(stream, DType::I32, [1])?;
+    let (a, pivots) = (call.address("factors", factors)?, call.address("pivots", pivots)?.cast());
+    let (b, info) = (call.address("b", b)?, call.address("info", &mut info)?.cast());
+    let (order, sides) = (n as i64, k as i64);
+    let as_it_is = sys::cublasOperation_t::CUBLAS_OP_N;
+    let &Library { handle, params } = call.library();
+    // SAFETY: as in `eigh`; no workspace is asked for.
+    call.run((0, 0), |_, _| unsafe {
+        sys::cusolverDnXgetrs(
+            handle, params, as_it_is, order, sides, kind, a, order, pivots, kind, b, order, info,
+        )
+    })
+}
+
+/// The reflections of `a: [n, m]`, m x n by columns, in its place, and their factors in `tau: [min(m, n)]`.
+///
+/// # Errors
+/// Those of [`eigh`].
+pub fn reflectors(stream: &Stream, a: &mut Tensor, tau: &mut Tensor, info: &mut Tensor) -> Result<()> {
+    let call = Call::new(stream)?;
+    let &[.., n, m] = a.dims() else { return Err(Error::shape(NAME, "a", "[n, m]", a.shape())) };
+    let kind = kind(a.dtype());
+    check_sizes(&[("a", a, n * m), ("tau", tau, m.min(n)), ("info", info, 1)])?;
+    let (rows, columns) = (m as i64, n as i64);
+    let (a, tau) = (call.address("a", a)?, call.address("tau", tau)?);
+    let info = call.address("info", info)?.cast();
+    let &Library { handle, params } = call.library();
+    let mut sizes = (0, 0);
+    // SAFETY: as in `eigh`.
+    call.check(unsafe {
+        sys::cusolverDnXgeqrf_bufferSize(
+            handle,
+            params,
+            rows,
+            columns,
+            kind,
+            a,
+            rows,
+            kind,
+            tau,
+            kind,
+            &mut sizes.0,
+            &mut sizes.1,
+        )
+    })?;
+    // SAFETY: as in `eigh`.
+    call.run(sizes, |work, host| unsafe {
+        sys::cusolverDnXgeqrf(
+            handle, params, rows, columns, kind, a, rows, kind, tau, kind, work, sizes.0, host, sizes.1, info,
+        )
+    })
+}
+
+/// The first columns of the product of reflections, in place of them: `a: [n, m]`, no more columns than rows.
+///
+/// # Errors
+/// Those of [`eigh`]; a side that 32 bits do not count.
+pub fn orthogonal(stream: &Stream, a: &mut Tensor, tau: &mut Tensor, info: &mut Tensor) -> Result<()> {
+    let call = Call::new(stream)?;
+    let &[.., n, m] = a.dims() else { return Err(Error::shape(NAME, "a", "[n, m]", a.shape())) };
+    let (Ok(rows), Ok(columns)) = (i32::try_from(m), i32::try_from(n)) else {
+        return Err(Error::shape(NAME, "a", "sides that 32 bits count", a.shape()));
+    };
+    check_sizes(&[("a", a, n * m), ("tau", tau, n), ("info", info, 1)])?;
+    let double = a.dtype() == DType::F64;
+    let (a, tau) = (call.address("a", a)?, call.address("tau", tau)?);
+    let info = call.address("info", info)?.cast();
+    let &Library { handle, .. } = call.library();
+    let mut elements = 0;
+    // SAFETY: as in `eigh`; the pointers are of the dtype.
+    call.check(unsafe {
+        if double {
+            let (a, tau) = (a.cast(), tau.cast());
+            sys::cusolverDnDorgqr_bufferSize(handle, rows, columns, columns, a, rows, tau, &mut elements)
+        } else {
+            let (a, tau) = (a.cast(), tau.cast());
+            sys::cusolverDnSorgqr_bufferSize(handle, rows, columns, columns, a, rows, tau, &mut elements)
+        }
+    })?;
+    let bytes = elements as usize * if double { 8 } else { 4 };
+    // SAFETY: as above.
+    call.run((bytes, 0), |work, _| unsafe {
+        if double {
+            let (a, tau, work) = (a.cast(), tau.cast(), work.cast());
+            sys::cusolverDnDorgqr(handle, rows, columns, columns, a, rows, tau, work, elements, info)
+        } else {
+            let (a, tau, work) = (a.cast(), tau.cast(), work.cast());
+            sys::cusolverDnSorgqr(handle, rows, columns, columns, a, rows, tau, work, elements, info)
+        }
+    })
 }

@@ -6,8 +6,7 @@ use tilewright_core::{
 
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{Cholesky, NAME, cholesky, reference};
-use crate::arguments::{choose, only_variant};
+use super::{Cholesky, NAME, reference, run, variants};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -109,7 +108,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        registry::variants(NAME, device, case.dtype)
+        variants(device, case.dtype, case.dim("b").max(1), case.dim("n"))
     }
 
     fn run(
@@ -120,9 +119,8 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
-        let result = cholesky(stream, a, &Cholesky { upper: args.bool("upper", false)? })?;
+        let result = run(stream, variant, a, &Cholesky { upper: args.bool("upper", false)? })?;
         Ok(vec![result.factor, result.info])
     }
 

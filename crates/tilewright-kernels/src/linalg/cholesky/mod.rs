@@ -46,6 +46,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -56,10 +57,10 @@ pub(super) use cpu::factor;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
-use super::check_info;
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
+use super::{check_info, vendor};
 use crate::arguments::check_f64;
 
 const NAME: &str = "cholesky";
@@ -94,8 +95,13 @@ impl CholeskyFactor {
 /// `a` not of square matrices, of another dtype than listed, or on another device than the stream; f64 where kernels are Metal. A matrix
 /// that is not positive definite is no error of the batch: see `info`.
 pub fn cholesky(stream: &Stream, a: &Tensor, args: &Cholesky) -> Result<CholeskyFactor> {
+    run(stream, None, a, args)
+}
+
+fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Cholesky) -> Result<CholeskyFactor> {
     let extents = Extents::square(NAME, stream, "a", a)?;
-    check_f64(NAME, stream.device(), a.dtype())?;
+    let known = variants(stream.device(), a.dtype(), extents.batches(), extents.n)?;
+    let variant = vendor::chosen(NAME, stream, variant, &known)?;
     if a.is_empty() {
         let info = Tensor::zeros(DType::I32, extents.batch)?.to(stream)?;
         return Ok(CholeskyFactor { factor: Tensor::empty(stream, a.dtype(), a.shape())?, info });
@@ -103,7 +109,14 @@ pub fn cholesky(stream: &Stream, a: &Tensor, args: &Cholesky) -> Result<Cholesky
     let wide = widened(stream, a)?;
     let (factor, info) = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::cholesky::<T>(&wide, &extents, args.upper)?),
+        _ if variant == vendor::VARIANT => cuda::cholesky(stream, &wide, &extents.batch, args.upper)?,
         _ => gpu::cholesky(stream, &wide, &extents, args.upper)?,
     };
     Ok(CholeskyFactor { factor: narrowed(stream, factor, a.dtype())?, info })
+}
+
+/// The variants for n x n matrices, the default first.
+fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
+    check_f64(NAME, device, dtype)?;
+    vendor::variants(device, batches, n, Ok(()))
 }

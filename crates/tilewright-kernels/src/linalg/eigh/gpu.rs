@@ -1,10 +1,11 @@
-//! On a GPU: a shift that makes the matrix positive definite, its Cholesky factor, and turns of that one's columns.
+//! On a GPU: small matrices by sweeps along their tridiagonal form; of others a shift that makes the matrix positive definite, its Cholesky factor, and turns of that one's columns.
 
 use std::sync::LazyLock;
 
 use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
+use super::super::chase;
 use super::super::extents::Extents;
 use super::super::jacobi::{Ask, spectrum};
 use super::super::{Cholesky, cholesky};
@@ -25,6 +26,9 @@ static SHIFT: LazyLock<Program> = LazyLock::new(|| {
 
 /// The eigenvalues and eigenvectors. `a` has elements.
 pub(super) fn eigh(stream: &Stream, a: &Tensor, extents: &Extents, args: &Eigh) -> Result<Eigen> {
+    if let Some(found) = chase::symmetric(stream, a, extents, args)? {
+        return Ok(found);
+    }
     let batch = &extents.batch[..];
     let grid = || Grid::groups([extents.batches(), 1, 1]);
     let pair = |outputs: Vec<Tensor>| <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");

@@ -4,10 +4,10 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
+use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::{DTYPES, lu, registry, samples};
-use super::{NAME, inverse, reference};
-use crate::arguments::{choose, only_variant};
+use super::{NAME, reference, run};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -81,8 +81,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        lu::check(NAME, device, case.dtype, case.dim("n"))?;
-        registry::variants(NAME, device, case.dtype)
+        let (batch, n) = (vec![case.dim("b").max(1)], case.dim("n"));
+        lu::variants(NAME, device, case.dtype, &Extents { batch, m: n, n })
     }
 
     fn run(
@@ -93,9 +93,8 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
-        let result = inverse(stream, a)?;
+        let result = run(stream, variant, a)?;
         Ok(vec![result.x, result.info])
     }
 

@@ -52,6 +52,7 @@ use tilewright_core::{Result, Stream, Tensor};
 use super::extents::Extents;
 use super::solve::inverse_at_once;
 use super::{Solution, solve};
+use crate::arguments::only_variant;
 
 const NAME: &str = "inverse";
 
@@ -60,12 +61,17 @@ const NAME: &str = "inverse";
 /// # Errors
 /// Those of [`solve()`].
 pub fn inverse(stream: &Stream, a: &Tensor) -> Result<Solution> {
+    run(stream, None, a)
+}
+
+fn run(stream: &Stream, variant: Option<&str>, a: &Tensor) -> Result<Solution> {
     let extents = Extents::square(NAME, stream, "a", a)?;
-    if let Some(inverses) = inverse_at_once(stream, a, &extents).map_err(|error| error.within(NAME))? {
+    if let Some(inverses) = inverse_at_once(NAME, stream, variant, a, &extents)? {
         return Ok(inverses);
     }
     let n = extents.n;
     let identity: Vec<f64> = (0..n * n).map(|e| f64::from(u8::from(e / n == e % n))).collect();
     let identity = Tensor::from_f64(&identity, a.dtype(), [n, n])?.to(stream)?;
-    solve(stream, a, &identity.broadcast_to(a.shape())?).map_err(|error| error.within(NAME))
+    let identity = identity.broadcast_to(a.shape())?;
+    solve::by(stream, Some(only_variant(stream.device())), a, &identity).map_err(|error| error.within(NAME))
 }

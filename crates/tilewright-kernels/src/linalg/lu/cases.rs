@@ -4,10 +4,10 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
+use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, gpu, lu, reference};
-use crate::arguments::{choose, only_variant};
+use super::{NAME, by, reference, variants};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -130,8 +130,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        gpu::check(NAME, device, case.dtype, case.dim("m"))?;
-        registry::variants(NAME, device, case.dtype)
+        let batch = vec![case.dim("b").max(1)];
+        variants(NAME, device, case.dtype, &Extents { batch, m: case.dim("m"), n: case.dim("n") })
     }
 
     fn run(
@@ -142,9 +142,8 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
-        let factors = lu(stream, a)?;
+        let factors = by(stream, variant, a)?;
         Ok(vec![factors.lu, factors.permutation, factors.info])
     }
 

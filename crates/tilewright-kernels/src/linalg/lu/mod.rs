@@ -49,12 +49,14 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use cases::KERNEL;
+pub(super) use cuda::{Columns, columns};
 pub(super) use gpu::{HEADER as GPU_HEADER, check};
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
@@ -62,6 +64,8 @@ use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
+use super::vendor;
+use crate::arguments::check_f64;
 
 const NAME: &str = "lu";
 
@@ -82,8 +86,14 @@ pub struct LuFactors {
 /// `a` of fewer than 2 axes, of another dtype than listed, or on another device than the stream; what the device cannot do, see the
 /// constraints. A singular matrix is no error: see `info`.
 pub fn lu(stream: &Stream, a: &Tensor) -> Result<LuFactors> {
+    by(stream, None, a)
+}
+
+/// By a variant.
+pub(super) fn by(stream: &Stream, variant: Option<&str>, a: &Tensor) -> Result<LuFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    gpu::check(NAME, stream.device(), a.dtype(), extents.m)?;
+    let known = variants(NAME, stream.device(), a.dtype(), &extents)?;
+    let variant = vendor::chosen(NAME, stream, variant, &known)?;
     if a.is_empty() {
         let rows = (0..extents.batches()).flat_map(|_| 0..extents.m as i32).collect::<Vec<i32>>();
         return Ok(LuFactors {
@@ -95,7 +105,22 @@ pub fn lu(stream: &Stream, a: &Tensor) -> Result<LuFactors> {
     let wide = widened(stream, a)?;
     let factors = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::lu::<T>(&wide, &extents)?),
+        _ if variant == vendor::VARIANT => cuda::lu(stream, &wide, &extents)?,
         _ => gpu::lu(stream, &wide, &extents)?,
     };
     Ok(LuFactors { lu: narrowed(stream, factors.lu, a.dtype())?, ..factors })
+}
+
+/// The variants for such matrices, the default first, or why there is none.
+pub(super) fn variants(
+    operation: &'static str,
+    device: Device,
+    dtype: DType,
+    extents: &Extents,
+) -> Result<Vec<&'static str>> {
+    check_f64(operation, device, dtype)?;
+    let own = check(operation, device, dtype, extents.m);
+    // The library's exchanges of more rows are not followed.
+    let batches = if extents.m <= vendor::ROWS { extents.batches() } else { 0 };
+    vendor::variants(device, batches, extents.m.min(extents.n), own)
 }

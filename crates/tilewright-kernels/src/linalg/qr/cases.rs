@@ -8,8 +8,7 @@ use tilewright_core::{
 use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, Qr, QrMode, check, qr, reference};
-use crate::arguments::{choose, only_variant};
+use super::{NAME, Qr, QrMode, reference, run, variants};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -128,9 +127,9 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        let extents = Extents { batch: Vec::new(), m: case.dim("m"), n: case.dim("n") };
-        check(device, case.dtype, &extents, arguments(&case.args)?.mode)?;
-        registry::variants(NAME, device, case.dtype)
+        let batch = vec![case.dim("b").max(1)];
+        let extents = Extents { batch, m: case.dim("m"), n: case.dim("n") };
+        variants(device, case.dtype, &extents, arguments(&case.args)?.mode)
     }
 
     fn run(
@@ -141,9 +140,8 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
-        let factors = qr(stream, a, &arguments(args)?)?;
+        let factors = run(stream, variant, a, &arguments(args)?)?;
         Ok([Some(factors.r), factors.q].into_iter().flatten().collect())
     }
 

@@ -48,6 +48,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 mod tall;
@@ -66,6 +67,8 @@ use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
 use super::qr_reflectors::{self, Reflectors, wide_reflectors};
+use super::vendor;
+use crate::arguments::check_f64;
 
 const NAME: &str = "qr";
 
@@ -113,7 +116,7 @@ pub struct QrFactors {
 }
 
 /// Whether a GPU takes matrices apart by their rows.
-fn is_tall(extents: &Extents, mode: QrMode) -> bool {
+pub(super) fn is_tall(extents: &Extents, mode: QrMode) -> bool {
     (1..=tall::COLUMNS).contains(&extents.n) && extents.m > 128 && mode != QrMode::Complete
 }
 
@@ -123,14 +126,28 @@ pub(super) fn check(device: Device, dtype: DType, extents: &Extents, mode: QrMod
     qr_reflectors::check(NAME, device, dtype, m)
 }
 
+/// The variants for such matrices, the default first, or why there is none.
+fn variants(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<Vec<&'static str>> {
+    check_f64(NAME, device, dtype)?;
+    // The library gives no more columns of q than there are of a.
+    let takes = extents.m >= extents.n && (mode != QrMode::Complete || extents.m == extents.n);
+    let batches = if takes { extents.batches() } else { 0 };
+    vendor::variants(device, batches, extents.n, check(device, dtype, extents, mode))
+}
+
 /// The decomposition of each matrix of a batch.
 ///
 /// # Errors
 /// Those of [`qr_reflectors()`](qr_reflectors::qr_reflectors()).
 pub fn qr(stream: &Stream, a: &Tensor, args: &Qr) -> Result<QrFactors> {
+    run(stream, None, a, args)
+}
+
+fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<QrFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
     let (m, n, dtype) = (extents.m, extents.n, a.dtype());
-    check(stream.device(), dtype, &extents, args.mode)?;
+    let known = variants(stream.device(), dtype, &extents, args.mode)?;
+    let variant = vendor::chosen(NAME, stream, variant, &known)?;
     let wide = widened(stream, a)?;
     let rows = if args.mode == QrMode::Complete { m } else { m.min(n) };
     let on_gpu = stream.device() != Device::Cpu && !a.is_empty();
@@ -146,6 +163,11 @@ pub fn qr(stream: &Stream, a: &Tensor, args: &Qr) -> Result<QrFactors> {
         let square = Extents { m: n, ..extents };
         let shape = square.shape(&[n, n]);
         let (_, r) = gpu::finish(stream, &r, None, &square, &shape, args.nonnegative)?;
+        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+    }
+    if on_gpu && variant == vendor::VARIANT {
+        let (q, r) = cuda::qr(stream, &wide, &extents, args.mode != QrMode::R, args.nonnegative)?;
+        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
         return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
     }
     let packed = wide_reflectors(stream, &wide, &extents)?;

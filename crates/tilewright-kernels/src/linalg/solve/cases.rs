@@ -4,11 +4,11 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
+use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::triangular_solve::column_ratio;
 use super::super::{DTYPES, lu, registry, samples};
-use super::{NAME, reference, solve};
-use crate::arguments::{choose, only_variant};
+use super::{NAME, by, reference};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -103,8 +103,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        lu::check(NAME, device, case.dtype, case.dim("n"))?;
-        registry::variants(NAME, device, case.dtype)
+        let (batch, n) = (vec![case.dim("b").max(1)], case.dim("n"));
+        lu::variants(NAME, device, case.dtype, &Extents { batch, m: n, n })
     }
 
     fn run(
@@ -115,9 +115,8 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a, b] = registry::inputs(NAME, inputs)?;
-        let result = solve(stream, a, b)?;
+        let result = by(stream, variant, a, b)?;
         Ok(vec![result.x, result.info])
     }
 

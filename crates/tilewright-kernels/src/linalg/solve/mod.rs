@@ -47,6 +47,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -59,7 +60,7 @@ use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::{Extents, right_sides};
 use super::host::with_real;
-use super::{Solution, lu};
+use super::{Solution, lu, vendor};
 
 const NAME: &str = "solve";
 
@@ -69,8 +70,14 @@ const NAME: &str = "solve";
 /// `a` not of square matrices; `b` of other leading axes or another n; another dtype than listed, or two; another device than the stream's;
 /// what [`lu()`](lu::lu()) cannot do. A singular matrix is no error of the batch: see `info`.
 pub fn solve(stream: &Stream, a: &Tensor, b: &Tensor) -> Result<Solution> {
+    by(stream, None, a, b)
+}
+
+/// By a variant.
+pub(super) fn by(stream: &Stream, variant: Option<&str>, a: &Tensor, b: &Tensor) -> Result<Solution> {
     let extents = Extents::square(NAME, stream, "a", a)?;
-    lu::check(NAME, stream.device(), a.dtype(), extents.n)?;
+    let known = lu::variants(NAME, stream.device(), a.dtype(), &extents)?;
+    let variant = vendor::chosen(NAME, stream, variant, &known)?;
     let sides = right_sides(NAME, stream, b, a, &extents, extents.n)?;
     if b.is_empty() {
         let info = Tensor::zeros(DType::I32, extents.batch)?.to(stream)?;
@@ -79,19 +86,30 @@ pub fn solve(stream: &Stream, a: &Tensor, b: &Tensor) -> Result<Solution> {
     let (wide, sides) = (widened(stream, a)?, widened(stream, &sides)?);
     let Solution { x, info } = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::solve::<T>(&wide, &sides, &extents)?),
+        _ if variant == vendor::VARIANT => cuda::solve(stream, &wide, Some(&sides), &extents)?,
         _ => gpu::solve(stream, &wide, &sides, &extents)?,
     };
     Ok(Solution { x: narrowed(stream, x, a.dtype())?.reshape(b.shape())?, info })
 }
 
-/// The inverses, where a GPU has a way of its own to them.
-pub(super) fn inverse_at_once(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Option<Solution>> {
+/// The inverses, where a GPU has a way of its own to them. `operation` is whose variants they are.
+pub(super) fn inverse_at_once(
+    operation: &'static str,
+    stream: &Stream,
+    variant: Option<&str>,
+    a: &Tensor,
+    extents: &Extents,
+) -> Result<Option<Solution>> {
+    let known = lu::variants(operation, stream.device(), a.dtype(), extents)?;
+    let variant = vendor::chosen(operation, stream, variant, &known)?;
     if stream.device() == Device::Cpu || a.is_empty() {
         return Ok(None);
     }
-    lu::check(NAME, stream.device(), a.dtype(), extents.n)?;
-    let Some(Solution { x, info }) = gpu::in_registers(stream, &widened(stream, a)?, None, extents)? else {
-        return Ok(None);
+    let wide = widened(stream, a)?;
+    let found = match variant == vendor::VARIANT {
+        true => Some(cuda::solve(stream, &wide, None, extents)?),
+        false => gpu::in_registers(stream, &wide, None, extents)?,
     };
+    let Some(Solution { x, info }) = found else { return Ok(None) };
     Ok(Some(Solution { x: narrowed(stream, x, a.dtype())?, info }))
 }

@@ -6,9 +6,10 @@ use tilewright_core::{
 };
 
 use super::super::eigh::value_error;
+use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, Svd, SvdMode, check, reference, svd};
+use super::{NAME, Svd, SvdMode, check_one, reference, svd};
 use crate::arguments::{choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -73,6 +74,8 @@ fn cases() -> Vec<Case> {
         edge([0, 5, 5]).data("tiny").set("mode", "values"),
         edge([0, 18, 13]).data("geometric"),
         edge([0, 34, 34]).data("diagonal"),
+        // Tall enough for the tree of the QR decomposition.
+        edge([2, 140, 3]).data("low_rank"),
         // Beyond what the registers of a group hold; few turns, as the emulator takes its time.
         edge([0, 129, 129]).data("diagonal"),
         case(Tier::Edge, [2, 7, 5], DType::Bf16),
@@ -116,6 +119,7 @@ fn cases() -> Vec<Case> {
             [0, 128, 128],
             [0, 512, 512],
             [0, 1024, 1024],
+            [0, 1_000_000, 32],
         ] {
             cases.push(case(Tier::Bench, size, dtype));
         }
@@ -186,7 +190,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        check(NAME, device, case.dtype, case.dim("m"), case.dim("n"))?;
+        let extents = Extents { batch: vec![case.dim("b").max(1)], m: case.dim("m"), n: case.dim("n") };
+        check_one(device, case.dtype, &extents, arguments(&case.args)?.mode)?;
         registry::variants(NAME, device, case.dtype)
     }
 

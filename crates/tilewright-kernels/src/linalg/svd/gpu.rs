@@ -1,27 +1,50 @@
-//! On a GPU: reflections to a triangle, turns of its columns, and the reflections' product with them.
+//! On a GPU: tall matrices are reflected to a triangle first; small triangles and squares are decomposed by sweeps along two diagonals, others
+//! by turns of the triangle's columns.
 
 use tilewright_core::{Result, Stream, Tensor};
 
 use super::super::apply_q::{Target, apply};
+use super::super::chase;
 use super::super::extents::Extents;
 use super::super::jacobi::{Ask, spectrum};
+use super::super::qr::{self, Qr, QrFactors, QrMode};
 use super::super::qr_reflectors::wide_reflectors;
 use super::{SvdFactors, SvdMode};
+use crate::gemm::{Matmul, matmul};
+
+/// Whether the tree of the QR decomposition takes a matrix apart, so that it may have any number of rows.
+pub(super) fn is_tall(extents: &Extents, mode: SvdMode) -> bool {
+    mode != SvdMode::Full && qr::is_tall(extents, QrMode::Reduced)
+}
 
 /// The factors. `a` has elements, and n <= m.
 pub(super) fn svd(stream: &Stream, a: &Tensor, extents: &Extents, mode: SvdMode) -> Result<SvdFactors> {
-    let columns = if mode == SvdMode::Full { extents.m } else { extents.n };
+    let (m, n) = (extents.m, extents.n);
+    let columns = if mode == SvdMode::Full { m } else { n };
     let vectors = mode != SvdMode::Values;
+    let small = chase::takes_general(stream.device(), a.dtype(), n);
+    if small && m == n {
+        let found = chase::general(stream, a, extents, false, columns, vectors)?;
+        let [u, vt] = [found.left, found.right].map(|factor| vectors.then_some(factor));
+        return Ok(SvdFactors { u, s: found.values, vt, info: found.info });
+    }
+    if is_tall(extents, mode) && small {
+        let wanted = if vectors { QrMode::Reduced } else { QrMode::R };
+        let QrFactors { q, r } = qr::qr(stream, a, &Qr { mode: wanted, ..Qr::default() })?;
+        let square = Extents { batch: extents.batch.clone(), m: n, n };
+        let found = chase::general(stream, &r, &square, true, n, vectors)?;
+        let u = q.map(|q| matmul(stream, &q, &found.left, None, &Matmul::default())).transpose()?;
+        return Ok(SvdFactors { u, s: found.values, vt: vectors.then_some(found.right), info: found.info });
+    }
     let packed = wide_reflectors(stream, a, extents)?;
-    let found = spectrum(stream, &packed.reflectors, extents, Ask::Singular { columns }, vectors)?;
-    let u = vectors.then(|| {
-        let turns = Target::Matrix(&found.left);
-        apply(stream, &packed.reflectors, &packed.tau, turns, false, extents)
-    });
-    Ok(SvdFactors {
-        u: u.transpose()?,
-        s: found.values,
-        vt: vectors.then_some(found.right),
-        info: found.info,
-    })
+    let (s, left, right, info) = if small {
+        let found = chase::general(stream, &packed.reflectors, extents, true, columns, vectors)?;
+        (found.values, found.left, found.right, found.info)
+    } else {
+        let found = spectrum(stream, &packed.reflectors, extents, Ask::Singular { columns }, vectors)?;
+        (found.values, found.left, found.right, found.info)
+    };
+    let u = vectors
+        .then(|| apply(stream, &packed.reflectors, &packed.tau, Target::Matrix(&left), false, extents));
+    Ok(SvdFactors { u: u.transpose()?, s, vt: vectors.then_some(right), info })
 }

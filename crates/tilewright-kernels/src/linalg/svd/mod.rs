@@ -148,7 +148,7 @@ impl SvdFactors {
 /// constraints; a `rank` of more than min(m, n), or beside mode `full`. A matrix without a result is no error of the batch: see `info`.
 pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    check(NAME, stream.device(), a.dtype(), extents.m, extents.n)?;
+    check_one(stream.device(), a.dtype(), &extents, args.mode)?;
     if let Some(rank) = args.rank {
         let most = extents.m.min(extents.n);
         if rank > most {
@@ -176,6 +176,13 @@ pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let narrow =
         |factor: Option<Tensor>| factor.map(|factor| narrowed(stream, factor, a.dtype())).transpose();
     Ok(SvdFactors { u: narrow(u)?, s: narrowed(stream, s, a.dtype())?, vt: narrow(vt)?, info })
+}
+
+/// Says why a device cannot decompose such matrices.
+fn check_one(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> Result<()> {
+    let (m, n) = (extents.m.max(extents.n), extents.m.min(extents.n));
+    let tall = gpu::is_tall(&Extents { batch: Vec::new(), m, n }, mode);
+    check(NAME, device, dtype, if tall { n } else { m }, n)
 }
 
 /// Says why a device cannot decompose m x n matrices.

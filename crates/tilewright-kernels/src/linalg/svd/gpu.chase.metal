@@ -1,0 +1,244 @@
+// M matrices of up to 32 W columns a group, n x n, or with `triangular` what is on and above the diagonal in the first n of m rows: reflections from
+// both sides make each bidiagonal, and implicit QR sweeps diagonal (LAPACK's GEBRD, ORGBR and BDSQR).
+using Room = Chase<W, M, S>;
+constexpr int N = Room::N, PITCH = Room::PITCH, G = 32 / M;
+constexpr int MATRIX = 2 * N * PITCH + 14 * N;
+threadgroup S sums[2 * M * W];
+threadgroup uint bounds[4 * M];
+threadgroup uint places[M * N];
+threadgroup uint more[2];
+threadgroup uint failed[M];
+const uint t = thread_index_in_threadgroup;
+const uint lane = t % 32;
+const bool finds = t >= uint(M * N);
+const uint slot = finds ? lane / G : t / N;
+const uint item = threadgroup_position_in_grid.x * M + slot;
+threadgroup S* q = (threadgroup S*)memory + slot * MATRIX;
+threadgroup S* v = q + N * PITCH;
+threadgroup S* d = v + N * PITCH;
+threadgroup S* e = d + N;
+threadgroup S* taus = e + N;  // [2][N]
+threadgroup S* pairs = taus + 2 * N;  // [2][N]
+threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)(pairs + 2 * N);  // [2][2][N]
+Room room = {sums, finds ? uint(N) : t % N, t / 32, 0};
+const uint r = room.r;
+
+S size = S(1);
+bool numbers = true;
+// Where a matrix is one SIMD group's, that waits for no other.
+if (W > 1 || !finds) {
+    S most = S(0);
+    if (!finds) {
+        const device S* from = a + ulong(item) * m * n;
+        for (uint i = 0; i < uint(N); ++i) {
+            const S x = item < items && max(i, r) < n && (i <= r || !triangular) ? from[i * n + r] : S(0);
+            q[r * PITCH + i] = x;
+            v[i * PITCH + r] = S(0);
+            most = magnitude(x) > most || x != x ? magnitude(x) : most;
+        }
+    }
+    most = room.largest(most);
+    // The difference of an infinity or NaN with itself is NaN.
+    numbers = most - most == S(0);
+    size = most > S(0) && numbers ? most : S(1);
+    if (r < n) {
+        for (uint i = 0; i < n; ++i) q[r * PITCH + i] = numbers ? q[r * PITCH + i] / size : S(0);
+    }
+    threadgroup S* vs = pairs;
+    threadgroup S* ws = pairs + N;
+    // Columns are there before their rows are read.
+    room.sync();
+    for (uint k = 0; k + 1 < n; ++k) {
+        S beta, tau;
+        // From the left: a thread a column.
+        const bool below = r > k && r < n;
+        const S x = below ? q[k * PITCH + r] : S(0);
+        const S tail = room.total(x * x);
+        const S down = room.reflection(q[k * PITCH + k], tail, x, beta, tau);
+        if (r < uint(N)) vs[r] = r == k ? S(1) : down;
+        if (below) q[k * PITCH + r] = down;
+        if (r == k) {
+            d[k] = beta;
+            taus[k] = tau;
+        }
+        // The vector is there before it is used.
+        room.sync();
+        if (below && tau != S(0)) {
+            room.subtract(q + r * PITCH, 1, vs, tau * room.product(q + r * PITCH, 1, vs, k, n), k, n);
+        }
+        if (k + 2 >= n) break;
+        // From the right: a thread a row.
+        const bool beyond = r > k + 1 && r < n;
+        const S y = beyond ? q[r * PITCH + k] : S(0);
+        const S rest = room.total(y * y);
+        const S across = room.reflection(q[(k + 1) * PITCH + k], rest, y, beta, tau);
+        if (r < uint(N)) {
+            ws[r] = r == k + 1 ? S(1) : across;
+            if (beyond) v[k * PITCH + r] = across;
+        }
+        if (r == k) {
+            e[k] = beta;
+            taus[N + k] = tau;
+        }
+        // As is this one, and the columns.
+        room.sync();
+        if (below && tau != S(0)) {
+            room.subtract(q + r, PITCH, ws, tau * room.product(q + r, PITCH, ws, k + 1, n), k + 1, n);
+        }
+    }
+    // The last products are there before they are read.
+    room.sync();
+    if (r + 1 == n) d[r] = q[r * PITCH + r];
+    if (r + 2 == n) e[r] = q[(r + 1) * PITCH + r];
+    if (vectors) {
+        room.template form<0>(q, taus, pairs, n, int(n) - 1);
+        room.template form<1>(v, taus + N, pairs, n, int(n) - 2);
+        if (r < n) {
+            for (uint i = 1; r == 0 && i < n; ++i) v[i] = S(0);
+            v[r * PITCH] = S(r == 0);
+        }
+    }
+}
+if (finds && lane % G == 0) failed[slot] = 0;
+// The bidiagonal matrices and the reflections' products are there before the ones are diagonalised and the others turned.
+threadgroup_barrier(mem_flags::mem_threadgroup);
+
+uint start = 0, left = 30 * n;
+for (uint round = 0;; ++round) {
+    const uint now = round % 2;
+    if (finds) {
+        uint small[W] = {}, zero[W] = {};
+#pragma unroll
+        for (int part = 0; part < N / G; ++part) {
+            const uint i = part * G + lane % G;
+            const bool last = i + 1 >= n;
+            const S own = i < n ? magnitude(d[i]) : S(0);
+            const bool is = last || magnitude(e[i]) <= unit<S>() * max(S(1), own + magnitude(d[last ? 0 : i + 1]));
+            const uint votes = uint(ulong(simd_ballot(is))) >> (lane / G * G);
+            const uint zeros = uint(ulong(simd_ballot(own <= unit<S>()))) >> (lane / G * G);
+            const uint field = G == 32 ? ~0u : (1u << (G % 32)) - 1;
+            small[part * G / 32] |= (votes & field) << (part * G % 32);
+            zero[part * G / 32] |= (zeros & field) << (part * G % 32);
+        }
+        // All have read before anything changes.
+        simdgroup_barrier(mem_flags::mem_threadgroup);
+        start = first<W>(small, start, false);
+        const bool active = start + 1 < n;
+        const bool goes = active && left > 0;
+        if (lane % G == 0) {
+            const uint l = start, h = goes ? first<W>(small, start, true) : start;
+            bounds[(now * M + slot) * 2] = l;
+            bounds[(now * M + slot) * 2 + 1] = h;
+            if (active && !goes) failed[slot] = 1;
+            if (goes) {
+                threadgroup vec<S, 2>* to_v = rotations + now * 2 * N;
+                threadgroup vec<S, 2>* to_u = to_v + N;
+                S here = d[l], off = e[l];
+                S shift = S(0);
+                // With a zero among them the sweep without a shift splits it off.
+                if (first<W>(zero, l, true) > h) {
+                    // The smaller singular value of the last two rows and columns.
+                    const S f = magnitude(d[h - 1]), g = magnitude(e[h - 1]), w = magnitude(d[h]);
+                    const S least = min(f, w), most = max(f, w);
+                    const S as = S(1) + least / most, at = (most - least) / most;
+                    if (g < most) {
+                        const S au = (g / most) * (g / most);
+                        shift = least * (S(2) / (sqrt(as * as + au) + sqrt(at * at + au)));
+                    } else {
+                        const S au = most / g;
+                        const S root = S(1) / (sqrt(S(1) + (as * au) * (as * au)) + sqrt(S(1) + (at * au) * (at * au)));
+                        shift = least * root * au * S(2);
+                    }
+                    const S part = shift / here;
+                    if (part * part < unit<S>()) shift = S(0);
+                }
+                S length;
+                if (shift != S(0)) {
+                    S f = (magnitude(here) - shift) * ((here > S(0) ? S(1) : S(-1)) + shift / here), g = off;
+                    for (uint i = l; i < h; ++i) {
+                        S below = d[i + 1], c, s;
+                        const S next = e[i + 1 < h ? i + 1 : i];
+                        rotation(f, g, c, s, length);
+                        to_v[i] = vec<S, 2>(c, s);
+                        if (i > l) e[i - 1] = length;
+                        f = c * here + s * off;
+                        off = c * off - s * here;
+                        g = s * below;
+                        below = c * below;
+                        rotation(f, g, c, s, length);
+                        to_u[i] = vec<S, 2>(c, s);
+                        d[i] = length;
+                        f = c * off + s * below;
+                        here = c * below - s * off;
+                        g = s * next;
+                        off = c * next;
+                    }
+                    d[h] = here;
+                    e[h - 1] = f;
+                } else {
+                    S c = S(1), before = S(1), before_s = S(0);
+                    for (uint i = l; i < h; ++i) {
+                        const S below = d[i + 1], next = e[i + 1 < h ? i + 1 : i];
+                        S s, other;
+                        rotation(here * c, off, c, s, length);
+                        to_v[i] = vec<S, 2>(c, s);
+                        if (i > l) e[i - 1] = before_s * length;
+                        rotation(before * length, below * s, before, before_s, other);
+                        to_u[i] = vec<S, 2>(before, before_s);
+                        d[i] = other;
+                        here = below;
+                        off = next;
+                    }
+                    const S last = here * c;
+                    d[h] = last * before;
+                    e[h - 1] = last * before_s;
+                }
+            }
+        }
+        left -= left > 0 ? 1 : 0;
+        const bool any = simd_any(goes);
+        if (lane == 0) more[now] = any ? 1 : 0;
+    } else if (round > 0 && vectors) {
+        const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 2;
+        const threadgroup vec<S, 2>* turns = rotations + (1 - now) * 2 * N;
+        room.template turn<false>(v, turns, range[0], range[1]);
+        room.template turn<false>(q, turns + N, range[0], range[1]);
+    }
+    // The sweep is there before it is turned by; what it overwrites next was read.
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (more[now] == 0) break;
+}
+
+const bool there = !finds && item < items;
+bool none = !numbers || failed[slot] != 0;
+if (there && r < n) {
+    const S value = magnitude(d[r]);
+    // Its place in the order; equal ones by their columns.
+    uint place = 0;
+    for (uint j = 0; j < n; ++j) {
+        const S other = magnitude(d[j]);
+        place += other > value || (other == value && j < r) ? 1 : 0;
+    }
+    places[slot * N + r] = place;
+    spectrum[ulong(item) * n + place] = none ? S(NAN) : value * size;
+    if (r == 0) info[item] = none ? 1 : 0;
+}
+// All places are there before rows and columns are written to them.
+threadgroup_barrier(mem_flags::mem_threadgroup);
+if (there && vectors) {
+    device S* to_left = left_vectors + ulong(item) * m * p;
+    device S* to_right = right_vectors + ulong(item) * n * n;
+    if (r < n) {
+        const uint place = places[slot * N + r];
+        for (uint i = 0; i < n; ++i) to_left[i * p + place] = none ? S(NAN) : q[r * PITCH + i];
+        for (uint j = 0; j < n; ++j) {
+            const S x = d[j] < S(0) ? -v[j * PITCH + r] : v[j * PITCH + r];
+            to_right[places[slot * N + j] * n + r] = none ? S(NAN) : x;
+        }
+    }
+    // Beside what was turned, the identity.
+    for (ulong at = r; m > n && at < ulong(m) * p; at += N) {
+        const uint i = uint(at / p), j = uint(at % p);
+        if (i >= n || j >= n) to_left[at] = none ? S(NAN) : S(i == j);
+    }
+}
