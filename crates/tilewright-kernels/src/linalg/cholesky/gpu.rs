@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use tilewright_core::{DType, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Launch, Program, caps};
+use tilewright_gpu::{Definition, Grid, Program};
 
 use super::super::extents::Extents;
 use super::super::tile::Tile;
@@ -26,10 +26,6 @@ static SMALL: LazyLock<Program> =
 static TILE: LazyLock<Program> = LazyLock::new(|| {
     program(Definition::new("cholesky_tile", include_str!("gpu.tile.metal")).template("Q").template("W"))
 });
-static ROWS: LazyLock<Program> = LazyLock::new(|| {
-    let definition = Definition::new("cholesky_rows", include_str!("gpu.rows.metal")).template("W");
-    program(definition.threadgroup_memory("memory", DType::U8))
-});
 static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
     program(Definition::new("cholesky_blocked", include_str!("gpu.blocked.metal")).template("N"))
 });
@@ -48,8 +44,6 @@ pub(super) fn cholesky(
     let launch = if n <= 32 {
         let launch = SMALL.launch(stream).template("N", n.next_power_of_two().max(8));
         launch.grid(Grid::threads([items * 32, 1, 1]), [SMALL_GROUP, 1, 1])
-    } else if let Some(launch) = by_rows(stream, a.dtype(), n, items)? {
-        launch
     } else if let Some(tile) = Tile::of(a.dtype(), n) {
         tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
@@ -66,16 +60,4 @@ pub(super) fn cholesky(
         .run()?;
     let [factor, info] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
     Ok((factor, info))
-}
-
-/// A launch of the body that gives each thread a row, where it is the fastest and there is the memory.
-fn by_rows(stream: &Stream, dtype: DType, n: usize, items: usize) -> Result<Option<Launch<'_>>> {
-    let (simds, rows) = (n.div_ceil(32), n.next_multiple_of(32));
-    let bytes = rows * (rows + 1) * dtype.size();
-    // Beside it the body has two columns.
-    if rows > 64 || bytes + 2048 > caps(stream.device())?.threadgroup_memory {
-        return Ok(None);
-    }
-    let launch = ROWS.launch(stream).template("W", simds).threadgroup_bytes(bytes);
-    Ok(Some(launch.grid(Grid::groups([items, 1, 1]), [rows, 1, 1])))
 }
