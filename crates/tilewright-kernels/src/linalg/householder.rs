@@ -54,9 +54,14 @@ pub(super) fn apply_all<T: Real>(
     }
 }
 
-fn apply<T: Real>(v: MatRef<'_, T>, tau: &[T], transpose: bool, c: MatMut<'_, T>, par: Par) {
+fn apply<T: Real>(v: MatRef<'_, T>, tau: &[T], transpose: bool, mut c: MatMut<'_, T>, par: Par) {
     let size = tau.len();
     if c.ncols() == 0 || c.nrows() == 0 {
+        return;
+    }
+    // faer takes a reflection without a tail for the identity; with tau = 2, which LAPACK's callers may have, it is -1.
+    if let (1, &[tau]) = (v.nrows(), tau) {
+        (0..c.ncols()).for_each(|j| c[(0, j)] *= T::ONE - tau);
         return;
     }
     let mut s = Mat::zeros(size, size);

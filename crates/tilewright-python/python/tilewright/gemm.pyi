@@ -1,6 +1,6 @@
 """The family gemm. Written by `python -m tilewright.stubs`: do not edit."""
 
-from typing import Any
+from typing import Any, Generic, NamedTuple
 
 from tilewright import Array, Device
 
@@ -25,6 +25,68 @@ def gemv(
     Arguments:
         transpose: op(a) is the transpose of a
         out_dtype: f32, f16, bf16 (f64 for f64); auto: that of a
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16.
+    """
+
+class GemvFusedResult(NamedTuple, Generic[Array]):
+    out: Array
+    gates: Array
+
+def gemv_fused(
+    x: Array,
+    weight: Array,
+    gate: Array,
+    plus: Array,
+    w: Array,
+    w2: Array | None = None,
+    w3: Array | None = None,
+    w4: Array | None = None,
+    g: Array | None = None,
+    b: Array | None = None,
+    g2: Array | None = None,
+    b2: Array | None = None,
+    *,
+    before: str = 'nothing',
+    heads: int = 1,
+    eps: float = 1e-06,
+    after: str = 'nothing',
+    cap: float = 30,
+    gates: int = 0,
+    out_dtype: Any = 'auto',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> GemvFusedResult[Array]:
+    """out = after(W before(x)), gates = G before(x) + b
+
+    Inputs:
+        x: [k]
+        weight: [k]
+        gate: [k]
+        plus: [n]
+        w: [n, k]
+        w2: [n2, k], may be left out
+        w3: [n3, k], may be left out
+        w4: [n4, k], may be left out
+        g: [m, k], may be left out
+        b: [m], may be left out
+        g2: [m2, k], may be left out
+        b2: [m2], may be left out
+
+    Returns:
+        out: [n + n2 + ..]
+        gates: [m + m2]
+
+    Arguments:
+        before: nothing, rms_norm (by weight), gated_heads (by weight and gate)
+        heads: heads that gated_heads norms each by itself
+        eps: added to the mean square
+        after: nothing, plus, glu, cap
+        cap: what cap limits to
+        gates: how many pairs of a map and a bias come after the maps: 0 to 2
+        out_dtype: f32, f16, bf16 (f64 for f64); auto: that of x
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 

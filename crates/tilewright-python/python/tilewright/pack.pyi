@@ -9,6 +9,7 @@ def dequantize(
     scales: Array,
     *,
     bits: int = 8,
+    format: str = 'int',
     block: int = 32,
     n: int = 0,
     dtype: Any = 'f32',
@@ -26,6 +27,7 @@ def dequantize(
 
     Arguments:
         bits: 8 or 4
+        format: int, or of 8 bits e4m3 or e5m2
         block: 16 to 1024, a power of two; 0 for the row
         n: elements of a row
         dtype: f32, f16 or bf16
@@ -33,6 +35,34 @@ def dequantize(
         variant: one way to run it on the device; the library's choice by default
 
     Dtypes: f32, f16, bf16.
+    """
+
+class PackResult(NamedTuple, Generic[Array]):
+    bytes: Array
+    checksums: Array
+
+def pack(
+    x: Array,
+    *,
+    axes: str = '',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> PackResult[Array]:
+    """bytes = the elements of x in row-major order; checksum = bytes c + sum of (1 + (w(2i) + k(2i))) (1 + (w(2i + 1) + k(2i + 1)))
+
+    Inputs:
+        x: any
+
+    Returns:
+        bytes: [n]
+        checksums: [1]
+
+    Arguments:
+        axes: x is taken with its axes in this order, as 0,2,1
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f16, bf16, f64, f8e4m3, f8e5m2, i8, u8, i32, i64, u32.
     """
 
 class QuantizeResult(NamedTuple, Generic[Array]):
@@ -43,11 +73,12 @@ def quantize(
     x: Array,
     *,
     bits: int = 8,
+    format: str = 'int',
     block: int = 32,
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> QuantizeResult[Array]:
-    """scale = a / q, values = round(x q / a), a = the largest magnitude of the block, q = 127 or 7
+    """scale = a / q, values = round(x q / a), a = the largest magnitude of the block, q = 127, 7, 448 or 57344
 
     Inputs:
         x: [.., n]
@@ -58,9 +89,42 @@ def quantize(
 
     Arguments:
         bits: 8 or 4
+        format: int, or of 8 bits e4m3 or e5m2
         block: 16 to 1024, a power of two; 0 for the row
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
     Dtypes: f32, f16, bf16.
+    """
+
+class UnpackResult(NamedTuple, Generic[Array]):
+    out: Array
+    checksum: Array
+
+def unpack(
+    bytes: Array,
+    *,
+    dtype: Any = 'u8',
+    shape: str = '',
+    axes: str = '',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> UnpackResult[Array]:
+    """out = the row-major tensor of shape in bytes, with its axes in the order of axes; checksum as pack's
+
+    Inputs:
+        bytes: [n]
+
+    Returns:
+        out: shape by axes
+        checksum: [1]
+
+    Arguments:
+        dtype: of the elements
+        shape: of what was packed, as 2,3,4
+        axes: its axes in the order of the result, as 0,2,1; all in order
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f16, bf16, f64, f8e4m3, f8e5m2, i8, u8, i32, i64, u32.
     """

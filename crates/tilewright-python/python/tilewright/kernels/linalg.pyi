@@ -132,6 +132,27 @@ def cholesky_solve(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def complete_basis(
+    q: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out = [q, c], outᵀ out = 1
+
+    Inputs:
+        q: [.., m, k]
+
+    Returns:
+        out: [.., m, m]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 def cond(
     a: Array,
     *,
@@ -174,6 +195,54 @@ def det(
         variant: one way to run it on the device; the library's choice by default
 
     Dtypes: f32, f64, f16, bf16.
+    """
+
+def diag(
+    x: Array,
+    *,
+    offset: int = 0,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out_ij = x_min(i, j) where j - i = offset, 0 elsewhere
+
+    Inputs:
+        x: [.., k]
+
+    Returns:
+        out: [.., n, n]
+
+    Arguments:
+        offset: so far above the main diagonal; below it if negative
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16, f8e4m3, f8e5m2, i8, i16, i32, i64, u8, u16, u32, u64, bool.
+    """
+
+def diagonal(
+    x: Array,
+    *,
+    offset: int = 0,
+    axes: str = '-2,-1',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out_l = x_ij, j - i = offset
+
+    Inputs:
+        x: [.., m, n]
+
+    Returns:
+        out: [.., k]
+
+    Arguments:
+        offset: so far above the main diagonal; below it if negative
+        axes: those of rows and columns
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16, f8e4m3, f8e5m2, i8, i16, i32, i64, u8, u16, u32, u64, bool.
     """
 
 class EigResult(NamedTuple, Generic[Array]):
@@ -271,6 +340,42 @@ def eigh_bw(
     Dtypes: f32, f64, f16, bf16.
     """
 
+class EighGeneralizedResult(NamedTuple, Generic[Array]):
+    values: Array
+    info: Array
+    vectors: Array | None
+
+def eigh_generalized(
+    a: Array,
+    b: Array,
+    *,
+    upper: bool = False,
+    descending: bool = False,
+    values_only: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> EighGeneralizedResult[Array]:
+    """a x = b x diag(values), a = aᵀ, b = bᵀ > 0, xᵀ b x = 1
+
+    Inputs:
+        a: [.., n, n]
+        b: [.., n, n]
+
+    Returns:
+        values: [.., n]
+        info: [..]
+        vectors: [.., n, n], None where the call does not ask for it
+
+    Arguments:
+        upper: the upper triangles are read, not the lower ones
+        descending: the largest value comes first
+        values_only: no vectors are given
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 def expm(
     a: Array,
     *,
@@ -335,6 +440,29 @@ def inverse_bw(
         da: [.., n, n]
 
     Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def is_spd(
+    a: Array,
+    *,
+    rtol: float | str = 'n eps',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """spd = |a - aᵀ| <= rtol max |a_ij| and (a + aᵀ) / 2 > rtol max |a_ij|
+
+    Inputs:
+        a: [.., n, n]
+
+    Returns:
+        spd: [..]
+
+    Arguments:
+        rtol: what counts as nothing, relative to the largest element
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -507,6 +635,31 @@ def norm_bw(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def orthogonal(
+    like: Array,
+    *,
+    gain: float = 1,
+    seed: int = 0,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out = gain q, q of Haar's measure
+
+    Inputs:
+        like: [.., m, n]
+
+    Returns:
+        out: [.., m, n]
+
+    Arguments:
+        gain: what the orthonormal vectors are multiplied by
+        seed: which of the matrices
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 def orthogonalize(
     a: Array,
     *,
@@ -555,6 +708,59 @@ def pinv(
     Dtypes: f32, f64, f16, bf16.
     """
 
+class PolarResult(NamedTuple, Generic[Array]):
+    u: Array
+    h: Array
+
+def polar(
+    a: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> PolarResult[Array]:
+    """a = u h, uᵀ u = 1, h = hᵀ >= 0
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        u: [.., m, n]
+        h: [.., n, n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+def polar_bw(
+    u: Array,
+    h: Array,
+    du: Array,
+    dh: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """da = u (s + 2 y) + (1 - u uᵀ) du h^-1, h y + y h = skew(uᵀ du - s h), s = (dh + dhᵀ) / 2, of a = u h
+
+    Inputs:
+        u: [.., m, n]
+        h: [.., n, n]
+        du: [.., m, n]
+        dh: [.., n, n]
+
+    Returns:
+        da: [.., m, n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class QrResult(NamedTuple, Generic[Array]):
     r: Array
     q: Array | None
@@ -597,15 +803,47 @@ def qr_bw(
     """da rᵀ = dq + q mirrored(r drᵀ - dqᵀ q), of a = q r
 
     Inputs:
-        q: [.., m, n]
-        r: [.., n, n]
-        dq: [.., m, n]
-        dr: [.., n, n]
+        q: [.., m, k]
+        r: [.., k, n]
+        dq: [.., m, k]
+        dr: [.., k, n]
 
     Returns:
         da: [.., m, n]
 
     Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class QrPivotedResult(NamedTuple, Generic[Array]):
+    r: Array
+    permutation: Array
+    q: Array | None
+
+def qr_pivoted(
+    a: Array,
+    *,
+    mode: str = 'reduced',
+    nonnegative: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> QrPivotedResult[Array]:
+    """a[:, permutation] = q r, |r_11| >= |r_22| >= ..
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        r: [.., k, n]
+        permutation: [.., n]
+        q: [.., m, k], None where the call does not ask for it
+
+    Arguments:
+        mode: reduced, complete (q is square) or r (no q)
+        nonnegative: no element of r's diagonal is negative
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -632,6 +870,44 @@ def qr_reflectors(
         tau: [.., k]
 
     Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class RandomizedSvdResult(NamedTuple, Generic[Array]):
+    s: Array
+    info: Array
+    u: Array
+    vt: Array
+
+def randomized_svd(
+    a: Array,
+    *,
+    rank: int = 6,
+    oversample: int = 10,
+    power: int = 2,
+    seed: int = 0,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> RandomizedSvdResult[Array]:
+    """a = u diag(s) vᵀ, nearly: its largest values
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        s: [.., rank]
+        info: [..]
+        u: [.., m, rank]
+        vt: [.., rank, n]
+
+    Arguments:
+        rank: so many of the largest values, with their vectors
+        oversample: so many more columns are projected on
+        power: how often the projection goes through a aᵀ
+        seed: of the random numbers
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -745,6 +1021,40 @@ def solve_bw(
     Dtypes: f32, f64, f16, bf16.
     """
 
+class SolveRefinedResult(NamedTuple, Generic[Array]):
+    x: Array
+    info: Array
+    iterations: Array
+
+def solve_refined(
+    a: Array,
+    b: Array,
+    *,
+    factors: str = 'f32',
+    iterations: int = 30,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> SolveRefinedResult[Array]:
+    """a x = b; x = x + d, l u d = b - a x, again and again
+
+    Inputs:
+        a: [.., n, n]
+        b: [.., n, k]
+
+    Returns:
+        x: [.., n, k]
+        info: [..]
+        iterations: [..]
+
+    Arguments:
+        factors: of what the factors are: f32, bf16 or, for f64, f64
+        iterations: at most so many solutions with the factors
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class SvdResult(NamedTuple, Generic[Array]):
     s: Array
     info: Array
@@ -755,6 +1065,7 @@ def svd(
     a: Array,
     *,
     mode: str = 'reduced',
+    rank: int | str = 'all',
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> SvdResult[Array]:
@@ -771,6 +1082,7 @@ def svd(
 
     Arguments:
         mode: reduced, full (u and vt are square) or values (neither)
+        rank: so many of the largest values, with their vectors
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -802,6 +1114,36 @@ def svd_bw(
         da: [.., m, n]
 
     Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class TriangularInverseResult(NamedTuple, Generic[Array]):
+    x: Array
+    info: Array
+
+def triangular_inverse(
+    a: Array,
+    *,
+    upper: bool = False,
+    unit_diagonal: bool = False,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> TriangularInverseResult[Array]:
+    """a x = 1, a triangular
+
+    Inputs:
+        a: [.., n, n]
+
+    Returns:
+        x: [.., n, n]
+        info: [..]
+
+    Arguments:
+        upper: the upper triangle is read and written, not the lower one
+        unit_diagonal: the diagonal stands for ones
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -880,4 +1222,50 @@ def triangular_solve_bw(
         variant: one way to run it on the device; the library's choice by default
 
     Dtypes: f32, f64, f16, bf16.
+    """
+
+def tril(
+    x: Array,
+    *,
+    offset: int = 0,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out_ij = x_ij where j - i <= offset, 0 elsewhere
+
+    Inputs:
+        x: [.., m, n]
+
+    Returns:
+        out: [.., m, n]
+
+    Arguments:
+        offset: so far above the main diagonal; below it if negative
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16, f8e4m3, f8e5m2, i8, i16, i32, i64, u8, u16, u32, u64, bool.
+    """
+
+def triu(
+    x: Array,
+    *,
+    offset: int = 0,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """out_ij = x_ij where j - i >= offset, 0 elsewhere
+
+    Inputs:
+        x: [.., m, n]
+
+    Returns:
+        out: [.., m, n]
+
+    Arguments:
+        offset: so far above the main diagonal; below it if negative
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f64, f32, f16, bf16, f8e4m3, f8e5m2, i8, i16, i32, i64, u8, u16, u32, u64, bool.
     """
