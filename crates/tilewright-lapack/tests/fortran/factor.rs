@@ -350,10 +350,12 @@ fn reflections_form_and_apply_the_same_q() {
 fn a_reflection_of_one_row_can_be_minus_one() {
     for tau in [2.0, 0.0] {
         let (mut q, mut c, mut work, mut info) = ([5.0], [3.0], [0.0], 9);
+        // SAFETY: every array has one element, as every size says.
         unsafe { dorgqr_(&1, &1, &1, q.as_mut_ptr(), &1, &tau, work.as_mut_ptr(), &1, &mut info) };
         assert_eq!((q[0], info), (1.0 - tau, 0));
         let (side, t) = (b"L".as_ptr(), b"T".as_ptr());
         let (c_out, work) = (c.as_mut_ptr(), work.as_mut_ptr());
+        // SAFETY: as above.
         unsafe { dormqr_(side, t, &1, &1, &1, &5.0, &1, &tau, c_out, &1, work, &1, &mut info) };
         assert_eq!((c[0], info), (3.0 * (1.0 - tau), 0));
     }

@@ -27,6 +27,8 @@
 //!
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix at any n: made for batches; one large matrix does not fill a GPU.
+//! - CUDA, variant `cusolver`: a single matrix beyond n = 256 where cuSOLVER is installed, of any size; not in a capture. Its results lie by
+//!   columns.
 //!
 //! # Sources
 //!

@@ -28,6 +28,8 @@
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise recursive, with threads from
 //!   512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix, made for batches; up to 4096 rows.
+//! - CUDA, variant `cusolver`: a single matrix whose smaller side is beyond 256 where cuSOLVER is installed, of any size; not in a capture. Its
+//!   results lie by columns.
 //!
 //! # Sources
 //!

@@ -26,7 +26,8 @@
 //! # Constraints
 //!
 //! As [`qr_reflectors()`](crate::linalg::qr_reflectors()). On GPUs matrices of up to 128 rows and columns lie in registers throughout, and those
-//! of up to 32 columns and more than 128 rows, of any number, are taken apart by a tree of pieces of rows.
+//! of up to 32 columns and more than 128 rows, of any number, are taken apart by a tree of pieces of rows. A single matrix
+//! whose smaller side is beyond 256 runs in cuSOLVER where that is installed, variant `cusolver`, and its results lie by columns.
 //!
 //! # Sources
 //!

@@ -26,7 +26,9 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes.
-//! - Metal, emulated: no f64. As [`lu()`](crate::linalg::lu()), up to n = 4096.
+//! - Metal, emulated: no f64. As [`lu()`](crate::linalg::lu()), up to n = 4096; up to 128, with at most 8 right-hand sides, a thread holds a row.
+//! - CUDA, variant `cusolver`: a single matrix beyond n = 256 where cuSOLVER is installed, of any size; not in a capture. Its results lie by
+//!   columns.
 //!
 //! # Sources
 //!

@@ -23,23 +23,24 @@
 //!
 //! # Numerics
 //!
-//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. `a = q r` first; then columns
-//! of rᵀ are turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so
-//! orthogonal whatever the rank; rows of vt that belong to zeros complete the basis. A singular value under 1e-15 of the largest element (1e-30
-//! in f64) is 0. Each is off by a small multiple of `n eps |a|` at most. Judged by LAPACK's ratios `|a - u s vᵀ| / (max(m, n) |a| eps)`,
-//! `|1 - uᵀ u| / (m eps)`, `|1 - v vᵀ| / (n eps)` under 30, and by the values themselves. The sign of a pair of vectors is not determined.
-//! Deterministic.
+//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. Where a GPU's threadgroup memory
+//! holds a matrix of at most 128 columns, reflections make it bidiagonal, and implicit shifts diagonal. Otherwise `a = q r` first; then columns of
+//! rᵀ are turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so
+//! orthogonal whatever the rank; rows of vt that belong to zeros complete the basis. A singular value under 1e-15 of the largest element (1e-30 in
+//! f64) is 0. Each is off by a small multiple of `n eps |a|` at most. Judged by LAPACK's ratios `|a - u s vᵀ| / (max(m, n) |a| eps)`, `|1 - uᵀ u| /
+//! (m eps)`, `|1 - v vᵀ| / (n eps)` under 30, and by the values themselves. The sign of a pair of vectors is not determined. Deterministic.
 //!
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise faer, with threads from 512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix, made for batches: the larger of m and n at most 4096, the smaller at most 1024;
-//!   up to 128 the columns stay in registers.
+//!   up to 128 columns a matrix stays on chip.
 //!
 //! # Sources
 //!
-//! LAPACK `GESVJ`; de Rijk, "A one-sided Jacobi algorithm for computing the singular value decomposition on a vector computer" (1989); Drmač and
-//! Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), for the triangular factor. On the CPU large matrices run in `faer` (MIT).
+//! LAPACK `GESVJ`, `GEBRD`, `BDSQR`; de Rijk, "A one-sided Jacobi algorithm for computing the singular value decomposition on a vector computer"
+//! (1989); Drmač and Veselić, "New fast and accurate Jacobi SVD algorithm" (2008), for the triangular factor. On the CPU large matrices run in
+//! `faer` (MIT).
 //!
 //! # Example
 //!
