@@ -8,6 +8,7 @@ use tilewright_gpu::{Definition, Grid, Launch, Program, caps};
 
 use super::eigh::{Eigen, Eigh};
 use super::extents::Extents;
+use super::jacobi::Spectrum;
 
 fn program(definition: Definition, inputs: &[&'static str], flags: &[&'static str]) -> Program {
     let definition = definition.header(include_str!("chase.header.metal"));
@@ -101,22 +102,13 @@ pub(super) fn symmetric(
     Ok(Some(Eigen { values, vectors: vectors.then_some(columns), info }))
 }
 
-/// Of n x n matrices, or of the triangles in the first n of m rows.
-pub(super) struct Singular {
-    pub(super) values: Tensor,
-    /// The first n columns of `[.., m, p]` beside an identity; empty where not asked for.
-    pub(super) left: Tensor,
-    /// Rows; empty where not asked for.
-    pub(super) right: Tensor,
-    pub(super) info: Tensor,
-}
-
 /// Whether [`general`] takes n x n matrices.
 pub(super) fn takes_general(device: Device, dtype: DType, n: usize) -> bool {
     Room::of(device, dtype, n, Kind::General).is_some()
 }
 
-/// Singular values and vectors of matrices that [`takes_general`] takes. `a` has elements.
+/// Singular values and vectors of n x n matrices, or of the upper triangles in the first n of m rows, that [`takes_general`] takes. The left ones
+/// are the first n columns of `[.., m, columns]` beside an identity. `a` has elements.
 pub(super) fn general(
     stream: &Stream,
     a: &Tensor,
@@ -124,7 +116,7 @@ pub(super) fn general(
     triangular: bool,
     columns: usize,
     vectors: bool,
-) -> Result<Singular> {
+) -> Result<Spectrum> {
     let (m, n, dtype) = (extents.m, extents.n, a.dtype());
     let room = Room::of(stream.device(), dtype, n, Kind::General).expect("the matrices are taken");
     let shape = |tail: [usize; 2]| if vectors { extents.shape(&tail) } else { vec![0] };
@@ -142,5 +134,5 @@ pub(super) fn general(
         .output("info", DType::I32, &extents.batch[..])
         .run()?;
     let [values, left, right, info] = <[Tensor; 4]>::try_from(outputs).expect("four outputs are declared");
-    Ok(Singular { values, left, right, info })
+    Ok(Spectrum { values, left, right, info })
 }

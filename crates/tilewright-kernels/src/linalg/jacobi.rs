@@ -71,7 +71,7 @@ pub(super) enum Ask<'a> {
     Symmetric { scale: &'a Tensor, shift: &'a Tensor, ascending: bool },
 }
 
-/// Of the transposed upper triangles r in the first n of m rows of `triangle`.
+/// Values and vectors of a batch.
 pub(super) struct Spectrum {
     pub(super) values: Tensor,
     /// Columns; empty where not asked for.
@@ -81,7 +81,7 @@ pub(super) struct Spectrum {
     pub(super) info: Tensor,
 }
 
-/// `triangle` has elements, and n <= m.
+/// Of the transposed upper triangles r in the first n of m rows of `triangle`, which has elements, and n <= m.
 pub(super) fn spectrum(
     stream: &Stream,
     triangle: &Tensor,

@@ -117,6 +117,12 @@ pub(super) fn offset(operation: &'static str, args: &Args) -> Result<i64> {
     text.parse().map_err(|_| Error::range(operation, "offset", "a whole number", text))
 }
 
+/// n x n, zeros beside this diagonal, from the host.
+pub(super) fn identity(stream: &Stream, dtype: DType, n: usize, diagonal: f64) -> Result<Tensor> {
+    let element = |e: usize| if e / n == e % n { diagonal } else { 0.0 };
+    Tensor::from_f64(&(0..n * n).map(element).collect::<Vec<_>>(), dtype, [n, n])?.to(stream)
+}
+
 #[cfg(all(test, not(target_vendor = "apple")))]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-// A thread an element: `diagonal` where row and column are the same, NaN throughout where info says that there is no result.
+// A thread an element: with `identity` 1 where row and column are the same, 0 elsewhere, NaN throughout where info says that there is no result.
 const ulong index = thread_position_in_grid.x + ulong(thread_position_in_grid.y) * threads_per_grid.x;
 if (index >= elements) { return; }
 if (identity) {

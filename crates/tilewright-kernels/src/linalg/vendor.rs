@@ -18,16 +18,16 @@ pub(super) fn available(device: Device) -> bool {
 }
 
 /// The side of a single matrix beyond which the library's blocks are faster than one group of threads.
-const LARGE: usize = 256;
+pub(super) const LARGE: usize = 256;
 
-/// The library, where it takes a single matrix of this side, before what the device has of its own.
+/// The library, where it takes a single matrix whose side is beyond `large`, before what the device has of its own.
 pub(super) fn variants(
     device: Device,
     batches: usize,
-    side: usize,
+    (side, large): (usize, usize),
     own: Result<()>,
 ) -> Result<Vec<&'static str>> {
-    let library = (side > LARGE && batches == 1 && available(device)).then_some(VARIANT);
+    let library = (side > large && batches == 1 && available(device)).then_some(VARIANT);
     let own = own.map(|()| only_variant(device));
     match (library, own) {
         (None, own) => Ok(vec![own?]),

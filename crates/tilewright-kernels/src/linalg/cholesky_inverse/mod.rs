@@ -49,6 +49,7 @@ use tilewright_core::{Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::elementwise::{Step, elementwise};
 use super::extents::Extents;
+use super::placed::identity;
 use super::{Cholesky, CholeskySolve, cholesky_solve};
 use crate::arguments::check_f64;
 
@@ -62,9 +63,7 @@ pub fn cholesky_inverse(stream: &Stream, factor: &Tensor, args: &Cholesky) -> Re
     let extents = Extents::square(NAME, stream, "factor", factor)?;
     check_f64(NAME, stream.device(), factor.dtype())?;
     let (wide, n) = (widened(stream, factor)?, extents.n);
-    let identity: Vec<f64> = (0..n * n).map(|e| f64::from(u8::from(e / n == e % n))).collect();
-    let identity =
-        Tensor::from_f64(&identity, wide.dtype(), [n, n])?.to(stream)?.broadcast_to(wide.shape())?;
+    let identity = identity(stream, wide.dtype(), n, 1.0)?.broadcast_to(wide.shape())?;
     let x = cholesky_solve(stream, &wide, &identity, &CholeskySolve { upper: args.upper })
         .map_err(|error| error.within(NAME))?;
     narrowed(stream, elementwise(stream, &x, Step::Symmetric)?, factor.dtype())

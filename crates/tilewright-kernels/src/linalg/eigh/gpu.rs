@@ -1,4 +1,5 @@
-//! On a GPU: small matrices by sweeps along their tridiagonal form; of others a shift that makes the matrix positive definite, its Cholesky factor, and turns of that one's columns.
+//! On a GPU: small matrices by sweeps along their tridiagonal form; of others a shift that makes the matrix positive definite, its Cholesky factor,
+//! and turns of that one's columns.
 
 use std::sync::LazyLock;
 

@@ -62,16 +62,15 @@ mod tests;
 
 pub(crate) use cases::KERNEL;
 pub(super) use cpu::single;
-pub(super) use reference::{eigenvalues, value_error};
+pub(super) use reference::{eigenvalues, symmetric, value_error};
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
-use tilewright_gpu::backend::cuda::cusolver;
 
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
 use super::{check_converged, jacobi, vendor};
-use crate::arguments::{check_f64, choose, only_variant};
+use crate::arguments::check_f64;
 
 const NAME: &str = "eigh";
 
@@ -116,9 +115,8 @@ pub fn eigh(stream: &Stream, a: &Tensor, args: &Eigh) -> Result<Eigen> {
 
 fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Result<Eigen> {
     let extents = Extents::square(NAME, stream, "a", a)?;
-    // Inside a capture the library cannot be called.
-    let wish = variant.or_else(|| (!cusolver::usable(stream)).then(|| only_variant(stream.device())));
-    let variant = choose(NAME, wish, &variants(stream.device(), a.dtype(), extents.batches(), extents.n)?)?;
+    let known = variants(stream.device(), a.dtype(), extents.batches(), extents.n)?;
+    let variant = vendor::chosen(NAME, stream, variant, &known)?;
     if a.is_empty() {
         let empty = |shape: Vec<usize>| Tensor::empty(stream, a.dtype(), shape);
         let vectors = (!args.values_only).then(|| empty(a.dims().to_vec())).transpose()?;
@@ -141,10 +139,5 @@ const TURNED: usize = 64;
 /// The variants for n x n matrices, the default first, or why there is none.
 pub(super) fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
-    let portable = jacobi::check(NAME, device, n).map(|()| only_variant(device));
-    let library = (n > TURNED && batches == 1 && vendor::available(device)).then_some(vendor::VARIANT);
-    match (library, portable) {
-        (None, portable) => Ok(vec![portable?]),
-        (Some(library), portable) => Ok([Some(library), portable.ok()].into_iter().flatten().collect()),
-    }
+    vendor::variants(device, batches, (n, TURNED), jacobi::check(NAME, device, n))
 }

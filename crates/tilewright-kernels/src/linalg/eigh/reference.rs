@@ -3,7 +3,7 @@
 use super::super::ratios::{Matrix, largest, ratio};
 
 /// The symmetric matrix whose triangle is read.
-pub(super) fn symmetric(a: &Matrix, upper: bool) -> Matrix {
+pub(in super::super) fn symmetric(a: &Matrix, upper: bool) -> Matrix {
     Matrix::new(a.n, a.n, |i, j| if upper { a.at(i.min(j), i.max(j)) } else { a.at(i.max(j), i.min(j)) })
 }
 

@@ -5,6 +5,7 @@ use tilewright_core::{
     Work,
 };
 
+use super::super::eigh;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{Eigh, NAME, check, eigh_generalized, reference};
@@ -133,8 +134,8 @@ impl Kernel for Registered {
                 residuals.push(holds("NaN where there is no result", all.copied().all(f64::is_nan)));
                 continue;
             }
-            let a = reference::symmetric(&a[item], args.upper);
-            let b = reference::symmetric(&b[item], args.upper);
+            let a = eigh::symmetric(&a[item], args.upper);
+            let b = eigh::symmetric(&b[item], args.upper);
             let mut ascending = values.to_vec();
             if args.descending {
                 ascending.reverse();

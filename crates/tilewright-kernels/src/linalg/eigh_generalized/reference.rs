@@ -4,11 +4,6 @@ use super::super::differences::{inverse, size};
 use super::super::eigh::{eigenvalues, value_error};
 use super::super::ratios::{Matrix, ratio};
 
-/// The symmetric matrix whose triangle is read.
-pub(super) fn symmetric(a: &Matrix, upper: bool) -> Matrix {
-    Matrix::new(a.n, a.n, |i, j| if upper { a.at(i.min(j), i.max(j)) } else { a.at(i.max(j), i.min(j)) })
-}
-
 /// The inverse of the lower factor of b, row by row.
 fn inverse_factor(b: &Matrix) -> Matrix {
     let n = b.n;

@@ -46,10 +46,12 @@ mod cases;
 mod reference;
 
 pub(crate) use cases::KERNEL;
+pub(super) use reference::error;
 
 use tilewright_core::{Result, Stream, Tensor};
 
 use super::extents::Extents;
+use super::placed::identity;
 use super::solve::inverse_at_once;
 use super::{Solution, solve};
 use crate::arguments::only_variant;
@@ -69,9 +71,6 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor) -> Result<Solution> {
     if let Some(inverses) = inverse_at_once(NAME, stream, variant, a, &extents)? {
         return Ok(inverses);
     }
-    let n = extents.n;
-    let identity: Vec<f64> = (0..n * n).map(|e| f64::from(u8::from(e / n == e % n))).collect();
-    let identity = Tensor::from_f64(&identity, a.dtype(), [n, n])?.to(stream)?;
-    let identity = identity.broadcast_to(a.shape())?;
+    let identity = identity(stream, a.dtype(), extents.n, 1.0)?.broadcast_to(a.shape())?;
     solve::by(stream, Some(only_variant(stream.device())), a, &identity).map_err(|error| error.within(NAME))
 }

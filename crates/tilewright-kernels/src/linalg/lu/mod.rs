@@ -60,6 +60,7 @@ mod tests;
 pub(crate) use cases::KERNEL;
 pub(super) use cuda::{Columns, columns};
 pub(super) use gpu::{HEADER as GPU_HEADER, check};
+pub(super) use reference::is_permutation;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
@@ -124,5 +125,5 @@ pub(super) fn variants(
     let own = check(operation, device, dtype, extents.m);
     // The library's exchanges of more rows are not followed.
     let batches = if extents.m <= vendor::ROWS { extents.batches() } else { 0 };
-    vendor::variants(device, batches, extents.m.min(extents.n), own)
+    vendor::variants(device, batches, (extents.m.min(extents.n), vendor::LARGE), own)
 }

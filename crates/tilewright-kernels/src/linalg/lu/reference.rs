@@ -27,7 +27,7 @@ pub(super) fn largest_multiplier(lu: &Matrix) -> f64 {
 }
 
 /// Whether every row occurs once.
-pub(super) fn is_permutation(permutation: &[i32]) -> bool {
+pub(in super::super) fn is_permutation(permutation: &[i32]) -> bool {
     let mut sorted = permutation.to_vec();
     sorted.sort_unstable();
     sorted.iter().enumerate().all(|(i, &row)| row == i as i32)

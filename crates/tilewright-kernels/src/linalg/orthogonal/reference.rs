@@ -1,10 +1,10 @@
 //! The truth: what the matrices have to satisfy.
 
-use super::super::ratios::{Matrix, ratio};
+use super::super::qr;
+use super::super::ratios::Matrix;
 
 /// `|1 - outᵀ out / gain²| / (max(m, n) eps)`, or of the rows where there are fewer
 pub(super) fn orthogonality(out: &Matrix, gain: f64, eps: f64) -> f64 {
     let tall = if out.m < out.n { out.transposed() } else { out.clone() }.scaled(1.0 / gain);
-    let error = Matrix::identity(tall.n).minus(&tall.transposed().times(&tall));
-    ratio(error.norm(), 1.0, tall.m as f64 * eps)
+    qr::orthogonality(&tall, eps)
 }

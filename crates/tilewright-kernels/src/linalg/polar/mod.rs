@@ -63,6 +63,7 @@ use super::elementwise::{Step, elementwise};
 use super::extents::Extents;
 use super::host::with_real;
 use super::normals::normals;
+use super::placed::identity;
 use super::qr;
 use super::{Cholesky, CholeskySolve, Norm, Qr, QrMode, cholesky, cholesky_solve, norm};
 use crate::gemm::{Matmul, matmul};
@@ -152,13 +153,10 @@ fn orthogonal(stream: &Stream, a: &Tensor) -> Result<Tensor> {
         Device::Cpu => with_real!(dtype, T => cpu::start::<T>(a, &size, &noise, by / noise_size)?),
         _ => gpu::start(stream, a, &size, &noise, by / noise_size)?,
     };
-    let identity = |diagonal: f64| {
-        let element = |e: usize| if e / n == e % n { diagonal } else { 0.0 };
-        Tensor::from_f64(&(0..n * n).map(element).collect::<Vec<_>>(), dtype, [n, n])?.to(stream)
-    };
+    let one = identity(stream, dtype, n, 1.0)?;
     for Weights { a, b, c } in schedule(LEAST * by / (m + n) as f64) {
         x = if c > LARGE {
-            let below = identity(1.0 / c.sqrt())?.reshape([n * n])?;
+            let below = identity(stream, dtype, n, 1.0 / c.sqrt())?.reshape([n * n])?;
             let below = below.broadcast_to([batch, &[n * n]].concat())?;
             let stacked = beside(stream, &x.reshape([batch, &[m * n]].concat())?, &below)?;
             let stacked = stacked.reshape([batch, &[m + n, n]].concat())?;
@@ -169,7 +167,7 @@ fn orthogonal(stream: &Stream, a: &Tensor) -> Result<Tensor> {
             matmul(stream, &upper, &lower, Some(&x), &more)?
         } else {
             let gram = Matmul { transpose_a: true, alpha: c, beta: 1.0, ..Matmul::default() };
-            let z = matmul(stream, &x, &x, Some(&identity(1.0)?), &gram)?;
+            let z = matmul(stream, &x, &x, Some(&one), &gram)?;
             let factor = cholesky(stream, &z, &Cholesky::default())?.factor;
             let turned = cholesky_solve(stream, &factor, &x.transpose()?, &CholeskySolve::default())?;
             let weights = Tensor::from_f64(&[b / c, a - b / c, 0.0, 0.0], dtype, [4])?.to(stream)?;

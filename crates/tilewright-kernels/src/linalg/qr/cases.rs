@@ -100,7 +100,7 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let (m, n, mode) = (case.dim("m"), case.dim("n"), arguments(&case.args)?.mode);
-        let rows = if mode == QrMode::Complete { m } else { m.min(n) };
+        let rows = mode.rows(m, n);
         let batch = &inputs[0].dims()[..inputs[0].rank() - 2];
         let free = |tail: [usize; 2]| Expected::Free { shape: [batch, &tail].concat(), dtype: case.dtype };
         let q = if mode == QrMode::R { Expected::Absent } else { free([m, rows]) };

@@ -85,6 +85,13 @@ pub enum QrMode {
     R,
 }
 
+impl QrMode {
+    /// The rows of r and the columns of q, of an m x n matrix.
+    pub(super) fn rows(self, m: usize, n: usize) -> usize {
+        if self == QrMode::Complete { m } else { m.min(n) }
+    }
+}
+
 impl FromStr for QrMode {
     type Err = Error;
 
@@ -133,7 +140,8 @@ fn variants(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Re
     // The library gives no more columns of q than there are of a.
     let takes = extents.m >= extents.n && (mode != QrMode::Complete || extents.m == extents.n);
     let batches = if takes { extents.batches() } else { 0 };
-    vendor::variants(device, batches, extents.n, check(device, dtype, extents, mode))
+    let own = check(device, dtype, extents, mode);
+    vendor::variants(device, batches, (extents.n, vendor::LARGE), own)
 }
 
 /// The decomposition of each matrix of a batch.
@@ -150,7 +158,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<
     let known = variants(stream.device(), dtype, &extents, args.mode)?;
     let variant = vendor::chosen(NAME, stream, variant, &known)?;
     let wide = widened(stream, a)?;
-    let rows = if args.mode == QrMode::Complete { m } else { m.min(n) };
+    let rows = args.mode.rows(m, n);
     let on_gpu = stream.device() != Device::Cpu && !a.is_empty();
     if on_gpu
         && args.mode != QrMode::R
@@ -185,7 +193,7 @@ pub(super) fn formed(
     args: &Qr,
 ) -> Result<(Option<Tensor>, Tensor)> {
     let (m, n) = (extents.m, extents.n);
-    let rows = if args.mode == QrMode::Complete { m } else { m.min(n) };
+    let rows = args.mode.rows(m, n);
     let q = match args.mode {
         QrMode::R => None,
         _ => Some(apply(stream, &packed.reflectors, &packed.tau, Target::Identity(rows), false, extents)?),

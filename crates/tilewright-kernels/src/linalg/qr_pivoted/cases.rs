@@ -5,10 +5,11 @@ use tilewright_core::{
     Work,
 };
 
+use super::super::lu;
 use super::super::qr::{backward_error, gram_error, is_upper, orthogonality};
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, Qr, QrMode, check, qr_pivoted, reference, rows};
+use super::{NAME, Qr, QrMode, check, qr_pivoted, reference};
 use crate::arguments::{choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -101,7 +102,7 @@ impl Kernel for Registered {
         let (m, n, mode) = (case.dim("m"), case.dim("n"), arguments(&case.args)?.mode);
         let batch = &inputs[0].dims()[..inputs[0].rank() - 2];
         let free = |tail: &[usize], dtype| Expected::Free { shape: [batch, tail].concat(), dtype };
-        let rows = rows(mode, m, n);
+        let rows = mode.rows(m, n);
         let q = if mode == QrMode::R { Expected::Absent } else { free(&[m, rows], case.dtype) };
         Ok(vec![free(&[rows, n], case.dtype), free(&[n], DType::I32), q])
     }
@@ -114,7 +115,7 @@ impl Kernel for Registered {
         let mut residuals = Vec::new();
         for item in judged(a.len()) {
             let (a, r, permutation) = (&a[item], &r[item], &permutations[item * n..][..n]);
-            let valid = reference::is_permutation(permutation);
+            let valid = lu::is_permutation(permutation);
             residuals.push(holds("the permutation is one", valid));
             residuals.push(holds("r is upper trapezoidal", is_upper(r, args.nonnegative)));
             if !valid {

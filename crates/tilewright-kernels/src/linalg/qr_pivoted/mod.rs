@@ -112,11 +112,6 @@ fn untouched(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Pivoted> 
     })
 }
 
-/// Of `mode`, as the registry names it.
-fn rows(mode: QrMode, m: usize, n: usize) -> usize {
-    if mode == QrMode::Complete { m } else { m.min(n) }
-}
-
 /// Says why a device cannot decompose matrices of `m` rows.
 fn check(device: Device, dtype: DType, m: usize) -> Result<()> {
     qr_reflectors::check(NAME, device, dtype, m)

@@ -2,13 +2,6 @@
 
 use super::super::ratios::{Matrix, largest, ratio};
 
-/// Whether it names each of n columns once.
-pub(super) fn is_permutation(permutation: &[i32]) -> bool {
-    let mut columns: Vec<i32> = permutation.to_vec();
-    columns.sort_unstable();
-    columns.iter().zip(0..).all(|(&column, expected)| column == expected)
-}
-
 /// The matrix with its columns in this order.
 pub(super) fn permuted(a: &Matrix, permutation: &[i32]) -> Matrix {
     Matrix::new(a.m, a.n, |i, j| a.at(i, permutation[j] as usize))

@@ -37,14 +37,19 @@ pub(super) fn svd(stream: &Stream, a: &Tensor, extents: &Extents, mode: SvdMode)
         return Ok(SvdFactors { u, s: found.values, vt: vectors.then_some(found.right), info: found.info });
     }
     let packed = wide_reflectors(stream, a, extents)?;
-    let (s, left, right, info) = if small {
-        let found = chase::general(stream, &packed.reflectors, extents, true, columns, vectors)?;
-        (found.values, found.left, found.right, found.info)
+    let found = if small {
+        chase::general(stream, &packed.reflectors, extents, true, columns, vectors)?
     } else {
-        let found = spectrum(stream, &packed.reflectors, extents, Ask::Singular { columns }, vectors)?;
-        (found.values, found.left, found.right, found.info)
+        spectrum(stream, &packed.reflectors, extents, Ask::Singular { columns }, vectors)?
     };
-    let u = vectors
-        .then(|| apply(stream, &packed.reflectors, &packed.tau, Target::Matrix(&left), false, extents));
-    Ok(SvdFactors { u: u.transpose()?, s, vt: vectors.then_some(right), info })
+    let u = vectors.then(|| {
+        let turns = Target::Matrix(&found.left);
+        apply(stream, &packed.reflectors, &packed.tau, turns, false, extents)
+    });
+    Ok(SvdFactors {
+        u: u.transpose()?,
+        s: found.values,
+        vt: vectors.then_some(found.right),
+        info: found.info,
+    })
 }

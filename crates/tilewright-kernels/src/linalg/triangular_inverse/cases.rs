@@ -5,6 +5,7 @@ use tilewright_core::{
     Work,
 };
 
+use super::super::inverse;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, TriangularInverse, reference, triangular_inverse};
@@ -101,7 +102,7 @@ impl Kernel for Registered {
                 continue;
             }
             let a = reference::triangle(a, args.upper, args.unit_diagonal);
-            let error = reference::error(&a, x, eps(case.dtype));
+            let error = inverse::error(&a, x, eps(case.dtype));
             residuals.push(residual("|a x - 1| / (n |a| |x| eps)", error, case.dtype));
             residuals.push(holds("zeros beyond the diagonal", reference::is_triangular(x, args.upper)));
         }

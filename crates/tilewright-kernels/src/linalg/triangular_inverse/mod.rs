@@ -50,6 +50,7 @@ use tilewright_core::{Result, Stream, Tensor};
 
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
+use super::placed::identity;
 use super::{Solution, TriangularSolve, triangular_solve};
 use crate::arguments::check_f64;
 
@@ -73,9 +74,7 @@ pub fn triangular_inverse(stream: &Stream, a: &Tensor, args: &TriangularInverse)
     let extents = Extents::square(NAME, stream, "a", a)?;
     check_f64(NAME, stream.device(), a.dtype())?;
     let (wide, n) = (widened(stream, a)?, extents.n);
-    let identity: Vec<f64> = (0..n * n).map(|e| f64::from(u8::from(e / n == e % n))).collect();
-    let identity =
-        Tensor::from_f64(&identity, wide.dtype(), [n, n])?.to(stream)?.broadcast_to(wide.shape())?;
+    let identity = identity(stream, wide.dtype(), n, 1.0)?.broadcast_to(wide.shape())?;
     let TriangularInverse { upper, unit_diagonal } = *args;
     let system = TriangularSolve { upper, unit_diagonal, ..TriangularSolve::default() };
     let Solution { x, info } =

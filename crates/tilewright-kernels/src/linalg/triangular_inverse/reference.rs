@@ -1,6 +1,6 @@
 //! The truth: what an inverse has to satisfy.
 
-use super::super::ratios::{Matrix, ratio};
+use super::super::ratios::Matrix;
 
 /// The triangle that is read.
 pub(super) fn triangle(a: &Matrix, upper: bool, unit_diagonal: bool) -> Matrix {
@@ -9,12 +9,6 @@ pub(super) fn triangle(a: &Matrix, upper: bool, unit_diagonal: bool) -> Matrix {
         (true, _) | (_, true) => a.at(i, j),
         _ => 0.0,
     })
-}
-
-/// `|a x - 1| / (n |a| |x| eps)`
-pub(super) fn error(a: &Matrix, x: &Matrix, eps: f64) -> f64 {
-    let n = a.n as f64;
-    ratio(a.times(x).minus(&Matrix::identity(a.n)).norm(), n * a.norm() * x.norm(), eps)
 }
 
 /// Zeros beyond the diagonal.
