@@ -201,11 +201,11 @@ impl Plan {
     pub(crate) fn new(index: &Snapshot, queries: &Tensor, probes: Option<&(Tensor, Tensor)>) -> Result<Self> {
         let own = index.recipe.codes().expect("an index by codes");
         let (cpu, codebooks, metric) = (Stream::cpu(), codebooks(index, "search")?, index.metric);
-        // Of residuals by L2 the distance is |q - y|² + (|r|² + 2 y·r) - 2 q·r: tables of the inner product with words twice as long.
+        // Of residuals by L2 the distance is |q - y|² + (|r|² + 2 y·r) - 2 q·r: tables of the inner product with queries twice as long.
         let tables = if is_biased(own, metric) {
-            let twice: Vec<f32> = codebooks.as_slice::<f32>()?.iter().map(|w| 2.0 * w).collect();
-            let twice = Tensor::from_vec(twice, codebooks.dims())?;
-            pq_lut(&cpu, queries, &twice, &PqLut { metric: Metric::InnerProduct })?
+            let twice: Vec<f32> = queries.to_vec::<f32>()?.iter().map(|x| 2.0 * x).collect();
+            let twice = Tensor::from_vec(twice, queries.dims())?;
+            pq_lut(&cpu, &twice, codebooks, &PqLut { metric: Metric::InnerProduct })?
         } else {
             pq_lut(&cpu, queries, codebooks, &PqLut { metric })?
         };

@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
     fn lists(&mut self) -> Result<Snapshot> {
         let header = self.header()?;
         let (nlist, centroids) = self.quantizer(&header)?;
-        let (vectors, ids, labels) = self.inverted(nlist, header.d)?;
+        let (vectors, ids, labels) = self.listed::<f32>(nlist, header.d)?;
         if ids.len() != header.n {
             return Err(self.failed(format!(
                 "has {} vectors in its lists, expected {}",
@@ -253,17 +253,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn inverted(&mut self, nlist: usize, d: usize) -> Result<(Vec<f32>, Vec<i64>, Vec<u32>)> {
-        let bytes = d.checked_mul(4).ok_or_else(|| self.failed("vectors beyond all memory"))?;
-        let sizes = self.list_sizes(nlist, bytes)?;
-        let (mut vectors, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        for (list, size) in sizes {
-            let elements = size.checked_mul(d).ok_or_else(|| self.failed("a list beyond all memory"))?;
-            vectors.extend(self.array::<f32>(elements)?);
+    /// Rows of so many elements, their ids and their lists.
+    fn listed<T: bytemuck::Pod>(
+        &mut self,
+        nlist: usize,
+        width: usize,
+    ) -> Result<(Vec<T>, Vec<i64>, Vec<u32>)> {
+        let bytes =
+            width.checked_mul(size_of::<T>()).ok_or_else(|| self.failed("vectors beyond all memory"))?;
+        let (mut rows, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for (list, size) in self.list_sizes(nlist, bytes)? {
+            let elements = size.checked_mul(width).ok_or_else(|| self.failed("a list beyond all memory"))?;
+            rows.extend(self.array::<T>(elements)?);
             ids.extend(self.array::<i64>(size)?);
             labels.resize(ids.len(), list as u32);
         }
-        Ok((vectors, ids, labels))
+        Ok((rows, ids, labels))
     }
 }
 

@@ -117,7 +117,7 @@ impl Reader<'_> {
                 let codes = self.unpacked(&blocks, header.n, m)?;
                 (codes, (0..header.n as i64).collect(), vec![0; header.n])
             }
-            (true, false) => self.coded_lists(nlist, bytes)?,
+            (true, false) => self.listed::<u8>(nlist, bytes)?,
             (true, true) => self.blocked_lists(nlist, m)?,
         };
         if ids.len() != header.n {
@@ -171,17 +171,6 @@ impl Reader<'_> {
             return Err(self.failed(format!("has {} bytes of blocks for {n} codes", blocks.len())));
         }
         Ok(unpacked(blocks, n, m))
-    }
-
-    fn coded_lists(&mut self, nlist: usize, bytes: usize) -> Result<Lists> {
-        let (mut codes, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        for (list, size) in self.list_sizes(nlist, bytes)? {
-            let size_of = size.checked_mul(bytes).ok_or_else(|| self.failed("a list beyond all memory"))?;
-            codes.extend_from_slice(self.take(size_of)?);
-            ids.extend(self.array::<i64>(size)?);
-            labels.resize(ids.len(), list as u32);
-        }
-        Ok((codes, ids, labels))
     }
 
     fn blocked_lists(&mut self, nlist: usize, m: usize) -> Result<Lists> {
