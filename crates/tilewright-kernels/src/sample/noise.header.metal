@@ -63,9 +63,6 @@ inline uint bits_of(ulong keys, uint token) {
     return x ^ (x >> 14);
 }
 
-// A lower bound of `exponential_of`, by more than its rounding.
-inline float less_than_exponential(uint bits) { return float(bits) * 2.3283064e-10f; }
-
 // -log2(1 - u), u = (bits + 1/2) / 2^32: an exponential deviate.
 inline float exponential_of(uint bits) {
     if (bits < 0x40000000u) {

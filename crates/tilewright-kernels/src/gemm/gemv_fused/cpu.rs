@@ -6,30 +6,6 @@ use super::super::gemv::{Gemv, gemv};
 use super::super::number::{Number, Rounded, with_numbers};
 use super::{After, Before, Fused, Problem};
 
-/// What sums do beside adding up.
-trait Real: Element + Copy {
-    fn of(x: f64) -> Self;
-    fn to(self) -> f64;
-}
-
-impl Real for f32 {
-    fn of(x: f64) -> f32 {
-        x as f32
-    }
-    fn to(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Real for f64 {
-    fn of(x: f64) -> f64 {
-        x
-    }
-    fn to(self) -> f64 {
-        self
-    }
-}
-
 pub(super) fn gemv_fused(stream: &Stream, problem: &Problem<'_>) -> Result<Fused> {
     with_numbers!((problem.given.x.dtype(), problem.out), T, O => run::<T, O>(stream, problem))
 }
@@ -37,7 +13,6 @@ pub(super) fn gemv_fused(stream: &Stream, problem: &Problem<'_>) -> Result<Fused
 fn run<T, O>(stream: &Stream, problem: &Problem<'_>) -> Result<Fused>
 where
     T: Number + Rounded<T::Sum>,
-    T::Sum: Real,
     O: Rounded<T::Sum>,
 {
     let (given, sums) = (problem.given, Some(problem.sums()));
@@ -64,7 +39,7 @@ where
             norm(&mut z, &wide(weight)?, problem.heads, true, problem.eps);
             T::widen(&rounded(&z), &mut z);
             for (z, gate) in z.iter_mut().zip(wide(gate)?) {
-                *z = T::Sum::of(z.to() * sigmoid(gate.to()));
+                *z = T::Sum::from_f64(z.to_f64() * sigmoid(gate.to_f64()));
             }
             Tensor::from_vec(rounded(&z), [problem.k])?
         }
@@ -77,14 +52,14 @@ where
         After::Nothing => products.concat(),
         After::Plus(plus) => {
             let both = products.concat().into_iter().zip(wide(plus)?);
-            both.map(|(y, plus)| T::Sum::of(y.to() + plus.to())).collect()
+            both.map(|(y, plus)| T::Sum::from_f64(y.to_f64() + plus.to_f64())).collect()
         }
         After::Glu => {
             let pairs = products[0].iter().zip(&products[1]);
-            pairs.map(|(a, b)| T::Sum::of(a.to() * sigmoid(a.to()) * b.to())).collect()
+            pairs.map(|(a, b)| T::Sum::from_f64(a.to_f64() * sigmoid(a.to_f64()) * b.to_f64())).collect()
         }
         After::Cap(cap) => {
-            products.concat().into_iter().map(|y| T::Sum::of(cap * (y.to() / cap).tanh())).collect()
+            products.concat().into_iter().map(|y| T::Sum::from_f64(cap * (y.to_f64() / cap).tanh())).collect()
         }
     };
     let mut out = vec![O::from_f64(0.0); y.len()];
@@ -92,7 +67,7 @@ where
     let mut gates = Vec::with_capacity(problem.lengths[1]);
     for (w, bias) in given.gates {
         let own = product(w)?.into_iter().zip(wide(bias)?);
-        gates.extend(own.map(|(y, bias)| T::Sum::of(y.to() + bias.to())));
+        gates.extend(own.map(|(y, bias)| T::Sum::from_f64(y.to_f64() + bias.to_f64())));
     }
     let [n, m] = problem.lengths;
     Ok(Fused { out: Tensor::from_vec(out, [n])?, gates: Tensor::from_vec(gates, [m])? })
@@ -103,15 +78,15 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 /// `(x - mean) r w` of each head; moments in f64, which no vector is too long for.
-fn norm<S: Real>(x: &mut [S], weight: &[S], heads: usize, centred: bool, eps: f64) {
+fn norm<S: Element>(x: &mut [S], weight: &[S], heads: usize, centred: bool, eps: f64) {
     let n = (x.len() / heads).max(1);
     for (x, weight) in x.chunks_mut(n).zip(weight.chunks(n)) {
         let count = x.len() as f64;
-        let mean = if centred { x.iter().map(|x| x.to()).sum::<f64>() / count } else { 0.0 };
-        let square = x.iter().map(|x| (x.to() - mean) * (x.to() - mean)).sum::<f64>() / count;
+        let mean = if centred { x.iter().map(|x| x.to_f64()).sum::<f64>() / count } else { 0.0 };
+        let square = x.iter().map(|x| (x.to_f64() - mean) * (x.to_f64() - mean)).sum::<f64>() / count;
         let scale = 1.0 / (square + eps).sqrt();
         for (x, w) in x.iter_mut().zip(weight) {
-            *x = S::of((x.to() - mean) * scale * w.to());
+            *x = S::from_f64((x.to_f64() - mean) * scale * w.to_f64());
         }
     }
 }

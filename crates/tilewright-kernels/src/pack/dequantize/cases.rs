@@ -9,6 +9,7 @@ use tilewright_core::{
 
 use super::{DTYPES, Dequantize, Format, NAME, dequantize, extents, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
+use crate::pack::samples;
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -81,19 +82,7 @@ impl Kernel for Registered {
             _ => random.random_range(0.01..3.0f32),
         };
         let scales: Vec<f32> = (0..m * blocks).map(scale).collect();
-        let float = args.format.stored(args.bits).0;
-        let values = match args.bits {
-            8 if float == DType::F8E4M3 => {
-                let floats = bytes.into_iter().map(tilewright_core::F8E4M3::from_bits);
-                Tensor::from_vec(floats.collect(), [m, width])?
-            }
-            8 if float == DType::F8E5M2 => {
-                let floats = bytes.into_iter().map(tilewright_core::F8E5M2::from_bits);
-                Tensor::from_vec(floats.collect(), [m, width])?
-            }
-            8 => Tensor::from_vec(bytes.into_iter().map(|byte| byte as i8).collect(), [m, width])?,
-            _ => Tensor::from_vec(bytes, [m, width])?,
-        };
+        let values = samples::of_bytes(bytes, args.format.stored(args.bits).0, &[m, width])?;
         Ok(vec![values, Tensor::from_vec(scales, [m, blocks])?])
     }
 

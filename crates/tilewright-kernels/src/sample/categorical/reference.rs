@@ -1,19 +1,6 @@
 //! The truth: softmaxes and logarithms in f64. Only the integer hash, which defines the noise, is that of the paths it judges, written anew.
 
-fn hash(seed: u64, position: u64, number: u32) -> u32 {
-    let finish = |mut x: u64| {
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d049bb133111eb);
-        x ^ (x >> 31)
-    };
-    let keys =
-        finish(finish(seed.wrapping_add(0x9e3779b97f4a7c15)) ^ position.wrapping_add(0xd1b54a32d192ed03));
-    let mut x = number ^ (keys & 0xffff_ffff) as u32;
-    x = (x ^ (x >> 17)).wrapping_mul(0xed5ad4bb);
-    x = (x ^ (x >> 11) ^ (keys >> 32) as u32).wrapping_mul(0xac4c1b51);
-    x = (x ^ (x >> 15)).wrapping_mul(0x31848bab);
-    x ^ (x >> 14)
-}
+use crate::sample::sample::reference::hash;
 
 /// The weights of a row, or `None` where it is refused.
 pub(super) fn weights(x: &[f64], probabilities: bool) -> Option<Vec<f64>> {

@@ -11,7 +11,7 @@ pub(super) struct Draw {
     pub(super) top: Vec<(u32, f64)>,
 }
 
-fn hash(seed: u64, position: u64, token: u32) -> u32 {
+pub(in crate::sample) fn hash(seed: u64, position: u64, token: u32) -> u32 {
     let finish = |mut x: u64| {
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d049bb133111eb);

@@ -1,20 +1,6 @@
 //! The truth: ratios and logarithms in f64. Only the integer hash, which defines the noise, is that of the paths it judges, written anew.
 
-fn hash(seed: u64, position: u64, token: u32) -> u32 {
-    let finish = |mut x: u64| {
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d049bb133111eb);
-        x ^ (x >> 31)
-    };
-    let seed = seed ^ 0x5bd1e9957b7d159c;
-    let keys =
-        finish(finish(seed.wrapping_add(0x9e3779b97f4a7c15)) ^ position.wrapping_add(0xd1b54a32d192ed03));
-    let mut x = token ^ (keys & 0xffff_ffff) as u32;
-    x = (x ^ (x >> 17)).wrapping_mul(0xed5ad4bb);
-    x = (x ^ (x >> 11) ^ (keys >> 32) as u32).wrapping_mul(0xac4c1b51);
-    x = (x ^ (x >> 15)).wrapping_mul(0x31848bab);
-    x ^ (x >> 14)
-}
+use crate::sample::sample::reference::hash;
 
 fn draw(weights: &[f64], seed: u64, position: u64) -> Option<i32> {
     let time = |j: usize| {
@@ -27,6 +13,8 @@ fn draw(weights: &[f64], seed: u64, position: u64) -> Option<i32> {
 
 /// The tokens of a row, and how many of the draft's are among them. `q [k, v]`, `p [k + 1, v]`.
 pub(super) fn row(draft: &[i32], q: &[f64], p: &[f64], seed: u64, position: u64) -> (Vec<i32>, i32) {
+    // Luck of its own beside the draft's.
+    let seed = seed ^ 0x5bd1e9957b7d159c;
     let v = p.len() / (draft.len() + 1);
     let mut tokens = Vec::new();
     for (i, &token) in draft.iter().enumerate() {
