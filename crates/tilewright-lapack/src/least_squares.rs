@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatMut, MatRef};
 
-use crate::arguments::{check_diagonal, extent, leading, letter, workspace};
+use crate::arguments::{check_diagonal, extent, leading, letter, scale, workspace};
 use crate::call::{Fault, Outcome, threads};
 use crate::level3::Triangle;
 use crate::memory::{Array, Integers};
@@ -18,7 +18,7 @@ fn range<T: Real>() -> (T, T) {
 }
 
 /// What a matrix was multiplied by to bring its largest element into range.
-fn bring_into_range<T: Real>(mut a: MatMut<'_, T>) -> Option<T> {
+fn bring_into_range<T: Real>(a: MatMut<'_, T>) -> Option<T> {
     let size = largest(a.as_ref().col_iter().flat_map(|column| column.iter()).map(|x| x.magnitude()));
     let (least, most) = range::<T>();
     let target = match size {
@@ -27,19 +27,9 @@ fn bring_into_range<T: Real>(mut a: MatMut<'_, T>) -> Option<T> {
         size if size > most && size.finite() => most,
         _ => return Some(T::ONE),
     };
-    // In two steps, as the quotient itself may leave the range.
-    let multiply = |a: &mut MatMut<'_, T>, by: T| {
-        a.as_mut().col_iter_mut().for_each(|column| column.iter_mut().for_each(|x| *x *= by));
-    };
     let factor = target / size;
-    multiply(&mut a, factor);
+    scale(a, factor);
     Some(factor)
-}
-
-fn multiply<T: Real>(mut a: MatMut<'_, T>, by: T) {
-    if by != T::ONE {
-        a.as_mut().col_iter_mut().for_each(|column| column.iter_mut().for_each(|x| *x *= by));
-    }
 }
 
 /// Least squares, or least norm, of a matrix of full rank, or its transpose.
@@ -87,8 +77,8 @@ pub(crate) fn gels<T: Real>(
     // a x = b of sa a and sb b has the solution (sb / sa) x.
     let rows = if turn { m } else { n };
     let mut x = b.get_mut(..rows, ..);
-    multiply(x.as_mut(), scale_a);
-    multiply(x, T::ONE / scale_b);
+    scale(x.as_mut(), scale_a);
+    scale(x, T::ONE / scale_b);
     Ok(())
 }
 

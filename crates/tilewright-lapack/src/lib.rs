@@ -24,6 +24,9 @@
 
 #![allow(clippy::too_many_arguments)] // LAPACK's interfaces are what they are.
 
+#[macro_use]
+mod entry;
+
 mod arguments;
 mod call;
 mod cblas;

@@ -9,12 +9,14 @@ use crate::level3::Triangle;
 use crate::memory::{Array, Integers};
 use crate::real::Real;
 
-fn factor<T: Real>(mut a: MatMut<'_, T>, ipiv: &mut Integers) -> Outcome {
+/// Eliminates, and gives the exchanges that ipiv now says.
+fn factor<T: Real>(mut a: MatMut<'_, T>, ipiv: &mut Integers) -> Outcome<Vec<usize>> {
     let (m, n) = a.shape();
     let mut swaps = vec![0; m.min(n)];
     T::eliminate(a.as_mut(), &mut swaps, threads(m.max(n)));
     swaps.iter().enumerate().for_each(|(k, &row)| ipiv.set(k, row + 1));
-    check_diagonal(a.as_ref())
+    check_diagonal(a.as_ref())?;
+    Ok(swaps)
 }
 
 /// The exchanges of an elimination of n rows. Rows that do not exist are refused rather than written.
@@ -54,7 +56,7 @@ pub(crate) fn getrf<T: Real>(m: i64, n: i64, mut a: Array<T>, lda: i64, mut ipiv
     if m == 0 || n == 0 {
         return Ok(());
     }
-    factor(a.matrix_mut([m, n], lda), &mut ipiv)
+    factor(a.matrix_mut([m, n], lda), &mut ipiv).map(drop)
 }
 
 /// `op(a) x = b`, with the factors of a.
@@ -94,9 +96,8 @@ pub(crate) fn gesv<T: Real>(
     if n == 0 {
         return Ok(());
     }
-    factor(a.matrix_mut([n, n], lda), &mut ipiv)?;
+    let swaps = factor(a.matrix_mut([n, n], lda), &mut ipiv)?;
     if sides > 0 {
-        let swaps = exchanges(&ipiv, n, 5)?;
         substitute(a.matrix([n, n], lda), &swaps, false, b.matrix_mut([n, sides], ldb));
     }
     Ok(())

@@ -4,7 +4,7 @@
 
 use faer::{Mat, MatMut, MatRef};
 
-use crate::arguments::{check, extent, leading, right, transposed, workspace};
+use crate::arguments::{check, extent, leading, right, transposed, turned_mut, workspace};
 use crate::call::{Outcome, threads};
 use crate::memory::Array;
 use crate::real::Real;
@@ -64,31 +64,42 @@ pub(crate) fn gelqf<T: Real>(
     Ok(())
 }
 
+/// What `orgqr` and `orglq` do: `rows` says that reflections lie in rows, and so does q.
+fn form<T: Real>(
+    rows: bool,
+    [m, n, k]: [i64; 3],
+    (mut a, lda): (Array<T>, i64),
+    tau: Array<T>,
+    (mut work, lwork): (Array<T>, i64),
+) -> Outcome {
+    let (m, n) = (extent(m, 1)?, extent(n, 2)?);
+    let (order, count) = if rows { (n, m) } else { (m, n) };
+    check(count <= order, 2)?;
+    let k = extent(k, 3)?;
+    check(k <= count, 3)?;
+    let lda = leading(lda, m, 5)?;
+    if workspace(&mut work, lwork, count, 8)? || count == 0 {
+        return Ok(());
+    }
+    let mut q = turned_mut(a.matrix_mut([m, n], lda), rows);
+    let v = q.as_ref().subcols(0, k).to_owned();
+    begin(q.as_mut());
+    T::apply(v.as_ref(), &tau.read(k), false, true, q, threads(order));
+    Ok(())
+}
+
 /// The first n columns of q, in the place of its k reflections.
 pub(crate) fn orgqr<T: Real>(
     m: i64,
     n: i64,
     k: i64,
-    mut a: Array<T>,
+    a: Array<T>,
     lda: i64,
     tau: Array<T>,
-    mut work: Array<T>,
+    work: Array<T>,
     lwork: i64,
 ) -> Outcome {
-    let m = extent(m, 1)?;
-    let n = extent(n, 2)?;
-    check(n <= m, 2)?;
-    let k = extent(k, 3)?;
-    check(k <= n, 3)?;
-    let lda = leading(lda, m, 5)?;
-    if workspace(&mut work, lwork, n, 8)? || n == 0 {
-        return Ok(());
-    }
-    let mut q = a.matrix_mut([m, n], lda);
-    let v = q.as_ref().subcols(0, k).to_owned();
-    begin(q.as_mut());
-    T::apply(v.as_ref(), &tau.read(k), false, true, q, threads(m));
-    Ok(())
+    form(false, [m, n, k], (a, lda), tau, (work, lwork))
 }
 
 /// The first m rows of q, in the place of its k reflections.
@@ -96,26 +107,13 @@ pub(crate) fn orglq<T: Real>(
     m: i64,
     n: i64,
     k: i64,
-    mut a: Array<T>,
+    a: Array<T>,
     lda: i64,
     tau: Array<T>,
-    mut work: Array<T>,
+    work: Array<T>,
     lwork: i64,
 ) -> Outcome {
-    let m = extent(m, 1)?;
-    let n = extent(n, 2)?;
-    check(n >= m, 2)?;
-    let k = extent(k, 3)?;
-    check(k <= m, 3)?;
-    let lda = leading(lda, m, 5)?;
-    if workspace(&mut work, lwork, m, 8)? || m == 0 {
-        return Ok(());
-    }
-    let mut q = a.matrix_mut([m, n], lda).transpose_mut();
-    let v = q.as_ref().subcols(0, k).to_owned();
-    begin(q.as_mut());
-    T::apply(v.as_ref(), &tau.read(k), false, true, q, threads(n));
-    Ok(())
+    form(true, [m, n, k], (a, lda), tau, (work, lwork))
 }
 
 /// The beginning of the identity.
