@@ -1,5 +1,6 @@
-"""Sixteen threads call every function at once. `TILEWRIGHT_HAMMER=60` does it for a minute; `python tests/test_threads.py 60` runs without pytest and NumPy's help."""
+"""Sixteen threads call every function at once. `TILEWRIGHT_HAMMER=60` does it for a minute; so does `python tests/test_threads.py 60`, without pytest."""
 
+import functools
 import os
 import sys
 import threading
@@ -14,52 +15,82 @@ THREADS = 16
 RANDOM = np.random.default_rng(3)
 
 
-def tensors(*arrays):
-    return [tilewright.asarray(array) for array in arrays]
-
-
-def cases():
-    """Every function of the linear algebra, and kernels of every family that take plain arrays."""
-    a = RANDOM.normal(size=(12, 12)) + 12 * np.eye(12)
-    spd, b = a @ a.T, RANDOM.normal(size=(12, 3))
-    x, w = RANDOM.normal(size=(4, 12)).astype(np.float32), np.ones(12, np.float32)
-    logits, ids = RANDOM.normal(size=(3, 40)).astype(np.float32), np.array([2, 0, 5])
-    heads = [RANDOM.normal(size=(1, 2, 6, 4)) for _ in range(3)]
-    gates = [RANDOM.normal(size=(1, 2, 6)) for _ in range(2)]
-    data = RANDOM.normal(size=(30, 4)).astype(np.float32)
-    index = tilewright.Index(4)
-    index.add(data)
-    calls = {name: (getattr(linalg, name), (a,)) for name in ("svd", "svdvals", "qr", "inv", "det", "slogdet", "pinv", "cond", "matrix_rank", "lu", "trace")}
-    calls |= {name: (getattr(linalg, name), (spd,)) for name in ("cholesky", "eigh", "eigvalsh", "matrix_norm", "vector_norm", "matrix_transpose")}
-    calls |= {name: (getattr(linalg, name), (a, b)) for name in ("solve", "matmul", "lstsq")}
-    plain = ("softmax", "sum", "max", "argmax", "logsumexp", "scan", "soft_cap", "copy", "quantize", "gram")
-    calls |= {name: (tilewright.kernels.ALL[name], (x,)) for name in plain}
-    calls |= {
-        "top_k": (lambda x: tilewright.reduce.top_k(x, k=3), (x,)),
-        "rms_norm": (tilewright.norm.rms_norm, (x, w)),
-        "rms_norm_bw": (tilewright.norm.rms_norm_bw, (x, x, w)),
-        "glu": (tilewright.elementwise.glu, (x, x)),
-        "cross_entropy": (tilewright.reduce.cross_entropy, (logits, ids)),
-        "embedding": (tilewright.gather.embedding, (x, ids % 4)),
-        "mlstm_parallel": (tilewright.mlstm.mlstm_parallel, (*heads, *gates)),
-        "mlstm_chunkwise": (tilewright.mlstm.mlstm_chunkwise, (*heads, *gates)),
-        "kmeans": (lambda x: tilewright.search.kmeans(x, k=3), (data,)),
-        "flat_scan_topk": (lambda q, x: tilewright.search.flat_scan_topk(q, x, k=3), (data[:2], data)),
-        "index": (lambda q: index.search(q, 3), (data[:2],)),
-    }
+def every_kernel():
+    """Each kernel of the registry on the first two of its own test cases."""
+    calls = {}
+    for name, function in tilewright.kernels.ALL.items():
+        for case in function.kernel.cases()[:2]:
+            inputs, arguments = function.kernel.case(case)
+            calls[f"{name} {case}"] = functools.partial(function.kernel.call, tuple(inputs), arguments)
     return calls
+
+
+def every_linear_function():
+    """All that `tilewright.linalg` exports, by NumPy arrays."""
+    a = RANDOM.normal(size=(12, 12)) + 12 * np.eye(12)
+    spd, b, x = a @ a.T, RANDOM.normal(size=(12, 3)), RANDOM.normal(size=(4, 3))
+    factor, parts = linalg.cholesky(spd), linalg.qr_reflectors(a)
+    given = {
+        "apply_q": (*parts, b),
+        "cholesky": (spd,),
+        "cholesky_solve": (factor, b),
+        "cross": (x, x[::-1].copy()),
+        "eigh": (spd,),
+        "eigvalsh": (spd,),
+        "lstsq": (a, b),
+        "matmul": (a, b),
+        "matrix_power": (a, 3),
+        "outer": (x[0], x[1]),
+        "solve": (a, b),
+        "triangular_solve": (factor, b),
+        "vecdot": (x, x),
+    }
+    calls = {"linalg.tensordot": functools.partial(linalg.tensordot, a, b, axes=1)}
+    names = [name for name in linalg.__all__ if not isinstance(getattr(linalg, name), type)]
+    return {f"linalg.{name}": functools.partial(getattr(linalg, name), *given.get(name, (a,))) for name in names} | calls
+
+
+def what_has_state():
+    """Objects that threads share: an index, its snapshot, a language model, a kernel of the user's own."""
+    data = RANDOM.normal(size=(300, 4)).astype(np.float32)
+    index = tilewright.Index(4, "IVF8,Flat")
+    index.train(data)
+    index.add(data)
+    snapshot = index.snapshot()
+    config = {"vocab_size": 256, "hidden_size": 32, "num_hidden_layers": 2, "num_heads": 2, "eos_token_id": None}
+    model = tilewright.LanguageModel.random(config, seed=1)
+    logits = RANDOM.normal(size=(2, 50)).astype(np.float32)
+
+    def draws():
+        # A session belongs to its caller, as a row's history does.
+        sampler = tilewright.Sampler(vocab_size=50)
+        for seed in (1, 2):
+            sampler.add(temperature=0.9, top_k=20, repetition_penalty=1.2, seed=seed)
+        return np.array([[drawn.id for drawn in sampler.step(logits)] for _ in range(4)])
+
+    return {
+        "Index.search": lambda: index.search(data[:3], 5, nprobe=4),
+        "Index.reconstruct": lambda: index.reconstruct(7),
+        "Snapshot.search": lambda: snapshot.search(data[:3], 5),
+        "LanguageModel.write": lambda: np.frombuffer("".join(model.write("To be", max_tokens=3, seed=2)).encode(), np.uint8).copy(),
+        "Sampler": draws,
+    }
 
 
 def raw(result):
     """The bytes of a result: calls are deterministic, so two that are right are the same."""
-    parts = result if isinstance(result, tuple) else (result,)
-    return [None if part is None else tilewright.asarray(part).tobytes() for part in parts]
+    if isinstance(result, (tuple, list)):
+        return [raw(part) for part in result]
+    if result is None or isinstance(result, (bool, int, float, complex, str)):
+        return result
+    # NumPy's own arrays may be complex, which tensors are not.
+    return result.tobytes() if isinstance(result, np.ndarray) else tilewright.asarray(result).tobytes()
 
 
 def hammer(seconds):
-    """Wrong answers, calls."""
-    calls = cases()
-    truth = {name: raw(call(*arrays)) for name, (call, arrays) in calls.items()}
+    """Wrong answers, calls, functions."""
+    calls = every_kernel() | every_linear_function() | what_has_state()
+    truth = {name: raw(call()) for name, call in calls.items()}
     wrong, counts, end = [], [0] * THREADS, time.monotonic() + seconds
     start = threading.Barrier(THREADS)
 
@@ -69,9 +100,8 @@ def hammer(seconds):
         start.wait()
         while True:
             for name in names:
-                call, arrays = calls[name]
                 try:
-                    if raw(call(*arrays)) != truth[name]:
+                    if raw(calls[name]()) != truth[name]:
                         wrong.append(name)
                 except Exception as error:  # noqa: BLE001: whatever it is, the test has to see it
                     wrong.append(f"{name}: {error!r}")
@@ -84,18 +114,19 @@ def hammer(seconds):
         thread.start()
     for thread in threads:
         thread.join()
-    return wrong, sum(counts)
+    return wrong, sum(counts), len(calls)
 
 
 def test_sixteen_threads_get_right_answers():
-    wrong, calls = hammer(float(os.environ.get("TILEWRIGHT_HAMMER", "3")))
+    wrong, calls, functions = hammer(float(os.environ.get("TILEWRIGHT_HAMMER", "3")))
     assert not wrong, sorted(set(wrong))
-    assert calls >= THREADS * len(cases())
+    assert functions > len(tilewright.kernels.ALL) and calls >= THREADS * functions
 
 
 if __name__ == "__main__":
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    wrong, calls = hammer(seconds)
+    wrong, calls, functions = hammer(seconds)
     locked = getattr(sys, "_is_gil_enabled", lambda: True)()
-    print(f"{THREADS} threads, {calls} calls in {seconds:g} s, {len(wrong)} wrong, the interpreter's lock is {'on' if locked else 'off'}")
+    print(f"{THREADS} threads, {functions} different calls, {calls} made in {seconds:g} s, {len(wrong)} wrong: {sorted(set(wrong))[:5]}")
+    print(f"the interpreter's lock is {'on' if locked else 'off'}")
     sys.exit(bool(wrong))

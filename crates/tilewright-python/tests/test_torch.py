@@ -181,6 +181,7 @@ def test_linear_algebra_has_its_gradients():
         "eigh": (by_eigh, (a,)),
         "inverse": (lambda a: ours.inverse(a).x, (a,)),
         "norm": (lambda a: ours.norm(a), (a,)),
+        "polar": (lambda a: tuple(ours.polar(a)), (tall,)),
         "qr": (lambda a: tuple(ours.qr(a))[::-1], (tall,)),
         "slogdet": (lambda a: ours.slogdet(a).log, (a,)),
         "solve": (lambda a, b: ours.solve(a, b).x, (a, b)),
@@ -202,10 +203,38 @@ def test_a_gradient_that_no_kernel_gives_is_refused():
 
 
 def test_operators_compile():
-    from tilewright.torch import rms_norm
+    import tilewright.torch as ours
 
-    x, w = torch.randn(3, 8, requires_grad=True), torch.ones(8)
-    run = torch.compile(lambda x: rms_norm(x * 2, w) + 1, backend="aot_eager", fullgraph=True)
-    torch.testing.assert_close(run(x), rms_norm(x * 2, w) + 1)
-    run(x).sum().backward()
-    assert x.grad is not None
+    generator = torch.Generator().manual_seed(7)
+    x, w = torch.randn(3, 8, requires_grad=True, generator=generator), torch.ones(8)
+    a = torch.randn(2, 6, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    calls = {
+        "rms_norm": (lambda x: ours.rms_norm(x * 2, w) + 1, x),
+        "svd": (lambda a: ours.svd(a * 2).s.square() + 1, a),
+        "qr": (lambda a: ours.qr(a * 2).r[..., 0, 0].abs(), a),
+        "solve": (lambda a: ours.solve(a.mT @ a, a[..., :4, :]).x, a),
+    }
+    for name, (call, given) in calls.items():
+        run = torch.compile(call, backend="aot_eager", fullgraph=True)
+        torch.testing.assert_close(run(given), call(given), msg=name)
+        (compiled,) = torch.autograd.grad(run(given).sum(), given)
+        (eager,) = torch.autograd.grad(call(given).sum(), given)
+        torch.testing.assert_close(compiled, eager, msg=name)
+
+
+def test_what_the_compiler_is_told_of_outputs_is_so():
+    """Shapes, dtypes and schemas of each operator, on the registry's own cases of its kernel."""
+    import tilewright.torch as ours
+    from tilewright._gradients import plans
+
+    for name, plan in plans().items():
+        if name not in ours.__all__ or name in ("soft_cap", "mlstm_chunkwise"):
+            continue
+        operator = getattr(torch.ops.tilewright, name).default
+        kernel = plan.forward.kernel
+        defaults = {argument: default for argument, default, _ in kernel.arguments}
+        for case in kernel.cases():
+            inputs, arguments = kernel.case(case)
+            given = [torch.from_dlpack(each.__dlpack__(copy=True)) for each in inputs]
+            settings = {key: ours._told(value, defaults[key]) for key, value in arguments.items()}
+            torch.library.opcheck(operator, tuple(given), settings, test_utils=("test_schema", "test_faketensor"))

@@ -170,67 +170,136 @@ def mlstm_chunkwise(
     return _mlstm(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk)
 
 
-# The shapes of the outputs, for torch.compile, of kernels whose outputs are not as their first input is.
-_SHAPES = {
-    "embedding": lambda table, ids: [table.new_empty(*ids.shape, table.shape[-1])],
-    "cross_entropy": lambda logits, target: [logits.new_empty(target.shape, dtype=_wide(logits.dtype))],
-}
+def _empty(like, *shape, dtype=None):
+    return torch.empty(shape, dtype=dtype or like.dtype, device=like.device)
 
 
 def _wide(dtype):
     return dtype if dtype == torch.float64 else torch.float32
 
 
-def _like_the_first(*inputs):
-    return [torch.empty_like(inputs[0], memory_format=torch.contiguous_format)]
+def _like_the_first(first, *_, **__):
+    return [_empty(first, *first.shape)]
+
+
+def _info(a):
+    return _empty(a, *a.shape[:-2], dtype=torch.int32)
+
+
+def _norm_shape(a, *, axes="all", keepdims=False, **_):
+    reduced = range(a.ndim) if axes == "all" else [int(axis) % a.ndim for axis in str(axes).split(",")]
+    kept = [1 if at in reduced else size for at, size in enumerate(a.shape) if keepdims or at not in reduced]
+    return [_empty(a, *kept)]
+
+
+def _qr_shapes(a, *, mode="reduced", **_):
+    *batch, m, n = a.shape
+    k = m if mode == "complete" else min(m, n)
+    return [_empty(a, *batch, k, n)] + ([] if mode == "r" else [_empty(a, *batch, m, k)])
+
+
+def _svd_shapes(a, *, mode="reduced", rank="all", **_):
+    *batch, m, n = a.shape
+    k = min(m, n) if rank == "all" else min(m, n, int(rank))
+    rows, columns = (m, n) if mode == "full" else (k, k)
+    vectors = [] if mode == "values" else [_empty(a, *batch, m, rows), _empty(a, *batch, columns, n)]
+    return [_empty(a, *batch, k), _info(a), *vectors]
+
+
+def _eigh_shapes(a, *, values_only=False, **_):
+    return [_empty(a, *a.shape[:-1]), _info(a)] + ([] if values_only else [_empty(a, *a.shape)])
+
+
+def _slstm_shapes(x, r, c=None, *_, **__):
+    b, nh, s, _, d = x.shape
+    return [_empty(x, b, nh, s, d)] + [_empty(x, b, nh, d, dtype=_wide(x.dtype)) for _ in range(4)]
+
+
+# The outputs that there are, in shape and dtype, for torch.compile: of inputs and arguments.
+_SHAPES = {
+    "embedding": lambda table, ids: [_empty(table, *ids.shape, table.shape[-1])],
+    "cross_entropy": lambda logits, target: [_empty(logits, *target.shape, dtype=_wide(logits.dtype))],
+    "cholesky": lambda a, **_: [_empty(a, *a.shape), _info(a)],
+    "eigh": _eigh_shapes,
+    "inverse": lambda a: [_empty(a, *a.shape), _info(a)],
+    "norm": _norm_shape,
+    "polar": lambda a: [_empty(a, *a.shape), _empty(a, *a.shape[:-2], a.shape[-1], a.shape[-1])],
+    "qr": _qr_shapes,
+    "slogdet": lambda a: [_empty(a, *a.shape[:-2]), _empty(a, *a.shape[:-2])],
+    "solve": lambda a, b: [_empty(b, *b.shape), _info(a)],
+    "svd": _svd_shapes,
+    "triangular_solve": lambda a, b, **_: [_empty(b, *b.shape), _info(a)],
+    "slstm_sequence": _slstm_shapes,
+}
 
 
 _KINDS = {bool: "bool", int: "float", float: "float", str: "str"}
+
+
+def _told(value, default):
+    """An argument as the schema has it: a whole number is a float to it, and one that may be a word too, as `rank` and `axes`, is text."""
+    if value is None or isinstance(default, bool):
+        return value
+    return str(value) if isinstance(default, str) else float(value)
+
+
+def _read(value):
+    """What text says: a number where it is one."""
+    for kind in (int, float) if isinstance(value, str) else ():
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
 
 
 def _operator(plan):
     """A kernel and its gradient as operators. Arguments are optional in the schema: None leaves the kernel's default."""
     name, count = plan.name, len(plan.inputs)
     arguments = [argument for argument, _, _ in plan.forward.kernel.arguments]
-    tensors = ", ".join(f"Tensor{'?' if optional else ''} {each}" for each, optional in zip(plan.inputs, plan.optional, strict=True))
+    defaults = [default for _, default, _ in plan.forward.kernel.arguments]
+    tensors = ", ".join(f"Tensor? {each}=None" if optional else f"Tensor {each}" for each, optional in zip(plan.inputs, plan.optional, strict=True))
     settings = "".join(f", {_KINDS[type(default)]}? {each}=None" for each, default, _ in plan.forward.kernel.arguments)
 
     def chosen(values):
         # PyTorch leaves out what has its default at the end.
-        return {each: value for each, value in zip(arguments, values, strict=False) if value is not None}
+        return {each: _read(value) for each, value in zip(arguments, values, strict=False) if value is not None}
 
     def forward(*given):
-        return list(plan.run(_detached(*given[:count]), chosen(given[count:])))
+        # Outputs that may be absent are the last.
+        return [output for output in plan.run(_detached(*given[:count]), chosen(given[count:])) if output is not None]
 
     def backward(inputs, outputs, gradients, wanted, *settings):
-        found = plan.differentiate(_detached(*inputs), _detached(*outputs), _detached(*gradients), chosen(settings))
+        absent = [None] * (len(plan.outputs) - len(outputs))
+        found = plan.differentiate(_detached(*inputs), [*_detached(*outputs), *absent], [*_detached(*gradients), *absent], chosen(settings))
         return [found[at] for at in wanted]
 
     operator = torch.library.custom_op(f"tilewright::{name}", forward, mutates_args=(), schema=f"({tensors}{settings}) -> Tensor[]")
-    shapes = _SHAPES.get(name, _like_the_first if len(plan.outputs) == 1 else None)
-    if shapes is not None:
-        operator.register_fake(lambda *given: shapes(*given[:count]))
+    shapes = _SHAPES.get(name, _like_the_first)
+    operator.register_fake(lambda *given: shapes(*given[:count], **chosen(given[count:])))
 
     schema = f"(Tensor?[] inputs, Tensor[] outputs, Tensor[] gradients, int[] wanted{settings}) -> Tensor[]"
     derivative = torch.library.custom_op(f"tilewright::{name}_bw", backward, mutates_args=(), schema=schema)
-    derivative.register_fake(lambda inputs, outputs, gradients, wanted, *_: [_like_the_first(inputs[at])[0] for at in wanted])
+    derivative.register_fake(lambda inputs, outputs, gradients, wanted, *_: [_empty(inputs[at], *inputs[at].shape) for at in wanted])
 
     def keep(ctx, inputs, output):
-        ctx.given, ctx.settings = len(inputs), inputs[count:]
+        ctx.settings = inputs[count:]
         ctx.mark_non_differentiable(*(each for each in output if not each.is_floating_point()))
         absent = [None] * (count - len(inputs))
         ctx.save_for_backward(*inputs[:count], *absent, *output)
 
     def gradient(ctx, outer):
         inputs, outputs = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        needed = [at for at in range(min(count, ctx.given)) if ctx.needs_input_grad[at]]
+        # PyTorch leaves out what has its default at the end.
+        given = len(ctx.needs_input_grad)
+        needed = [at for at in range(min(count, given)) if ctx.needs_input_grad[at]]
         for at in needed:
             if plan.gradients[at] is None:
                 raise plan.refuse(at)
         # An output that the loss has nothing of.
         outer = [torch.zeros_like(output) if each is None else each for each, output in zip(outer, outputs, strict=True)]
         found = iter(derivative(list(inputs), list(outputs), outer, needed, *ctx.settings))
-        return tuple(next(found) if at in needed else None for at in range(ctx.given))
+        return tuple(next(found) if at in needed else None for at in range(given))
 
     operator.register_autograd(gradient, setup_context=keep)
 
@@ -239,10 +308,9 @@ def _operator(plan):
         values = [keywords.pop(each, None) for each in arguments]
         if keywords or len(given) > count:
             raise TypeError(f"{name}: takes {', '.join(plan.inputs + arguments)}")
-        # A whole number is a float to the schema.
-        values = [float(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in values]
-        outputs = operator(*given, *values)
-        return outputs[0] if len(plan.outputs) == 1 else plan.forward.kernel.result(*outputs)
+        outputs = operator(*given, *map(_told, values, defaults))
+        absent = [None] * (len(plan.outputs) - len(outputs))
+        return outputs[0] if len(plan.outputs) == 1 else plan.forward.kernel.result(*outputs, *absent)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{plan.forward.__doc__}\n\nWith gradients by {', '.join(plan.inputs[at] for at in range(count) if plan.gradients[at] is not None)}."
