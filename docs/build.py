@@ -1,22 +1,28 @@
-"""Builds the site: runs every Python example of the pages, writes the reference, a page per family and the speed tables, then calls mkdocs.
+"""Builds the site: runs every Python example of the pages and every notebook, writes the reference, a page per family with its mathematics and the speed
+tables, then calls mkdocs.
 
-    pip install numpy mkdocs-material; python docs/build.py [--no-site]
+    pip install numpy matplotlib mkdocs-material nbconvert ipykernel latex2mathml; python docs/build.py [--no-site]
 
 Needs the package `tilewright`. An example that fails fails the build; one whose block is marked `python norun` is for machines that have more.
 """
 
 import csv
 import inspect
+import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import os
+
+import nbformat
+from latex2mathml.converter import convert
+from nbconvert import MarkdownExporter
+from nbconvert.preprocessors import ExecutePreprocessor
 
 import tilewright
-from tilewright import _registry, linalg, lm, sample, search
+from tilewright import _registry, linalg, lm, sample, search, tour
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent
@@ -32,6 +38,25 @@ def run_examples(page):
             exec(compile(code, f"{page.relative_to(HERE)} block {number}", "exec"), scope)
 
 
+def with_formulas(text):
+    """TeX between dollars as MathML, which browsers show without a script."""
+    text = re.sub(r"\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), text, flags=re.DOTALL)
+    return re.sub(r"\$([^$\n]+)\$", lambda found: convert(found[1]), text)
+
+
+def notebook_page(path):
+    """A notebook, run from the top by a kernel of its own, as a page and the pictures it drew."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and (cell.outputs or cell.execution_count):
+            raise SystemExit(f"{path.name}: clear its outputs: the build makes them")
+    # The kernel's process works elsewhere, and finds the package where this one did.
+    os.environ["PYTHONPATH"] = str(pathlib.Path(tilewright.__file__).parents[1])
+    ExecutePreprocessor(timeout=300).preprocess(notebook, {"metadata": {"path": tempfile.mkdtemp()}})
+    text, resources = MarkdownExporter().from_notebook_node(notebook, {"output_files_dir": path.stem, "unique_key": path.stem})
+    return with_formulas(text), resources["outputs"]
+
+
 def escaped(text):
     return text.replace("|", "\\|").replace("<", "&lt;")
 
@@ -40,6 +65,7 @@ def family_page(name, family):
     lines = [f"# {name}", ""]
     if _registry.by_hand(name):
         lines += [f"The kernels of `tilewright.kernels.{name}`; [`tilewright.{name}`](../reference/{name}.md) is made of them.", ""]
+    lines += ["## Mathematics", "", with_formulas((HERE / "maths" / f"{name}.md").read_text("utf-8")), ""]
     for each in family.__all__:
         function = getattr(family, each)
         if not hasattr(function, "kernel"):
@@ -97,6 +123,16 @@ def speed_page():
     return "\n".join(lines)
 
 
+def gallery_page(pictures):
+    """What the notebooks drew, and the tour of this repository's own texts."""
+    tour.main([str(ROOT), "--plot", str(OUT / "tour.svg")])
+    lines = ["# Gallery", "", "Drawn by real runs when this site was built.", "", "![The passages of this repository by their latent space](tour.svg)", ""]
+    lines += ["`python -m tilewright.tour`: the texts of this repository, each passage a point; red what the query finds.", ""]
+    for notebook, place in pictures:
+        lines += [f"![A plot of the notebook {notebook}]({place.relative_to(OUT).as_posix()})", "", f"From the notebook [{notebook}](notebooks/{notebook}.md).", ""]
+    return "\n".join(lines)
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     shutil.copytree(HERE / "pages", OUT)
@@ -114,6 +150,15 @@ def main():
         written[f"reference/{name}.md"] = reference_page(f"tilewright.{name}", module, module.__all__)
     front = [name for name in tilewright.__all__ if not inspect.ismodule(getattr(tilewright, name)) and callable(getattr(tilewright, name))]
     written["reference/tilewright.md"] = reference_page("tilewright", tilewright, sorted(front))
+    pictures = []
+    for path in sorted((HERE / "notebooks").glob("*.ipynb")):
+        written[f"notebooks/{path.stem}.md"], drawn = notebook_page(path)
+        for name, data in drawn.items():
+            place = OUT / "notebooks" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+            pictures.append((path.stem, place))
+    written["gallery.md"] = gallery_page(pictures)
     for name, text in written.items():
         path = OUT / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,10 +167,10 @@ def main():
     if "--no-site" in sys.argv:
         return 0
     config = (HERE / "mkdocs.yml").read_text("utf-8")
-    for section in ("reference", "kernels"):
+    for section in ("notebooks", "reference", "kernels"):
         pages = "".join(f"\n      - {name.removesuffix('.md')}" for name in sorted(written) if name.startswith(section + "/"))
         config = re.sub(rf"(- \w+): {section}$", lambda match: match[1] + ":" + pages.replace("- " + section, "- " + section), config, flags=re.MULTILINE)
-    config = re.sub(r"^(      - )((?:reference|kernels)/(\w+))$", r"\1\3: \2.md", config, flags=re.MULTILINE)
+    config = re.sub(r"^(      - )((?:notebooks|reference|kernels)/(\w+))$", r"\1\3: \2.md", config, flags=re.MULTILINE)
     made = HERE / "generated.yml"
     made.write_text(config, "utf-8")
     try:

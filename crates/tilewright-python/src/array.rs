@@ -94,7 +94,17 @@ fn buffered(buffer: PyUntypedBuffer) -> PyResult<Source> {
 /// An array that has `__array_interface__` and nothing better, or a dtype that only its own library names (bf16 and f8 of `ml_dtypes`).
 fn interface(object: &Bound<'_, PyAny>) -> PyResult<Option<Source>> {
     let py = object.py();
-    let Ok(interface) = object.getattr(intern!(py, "__array_interface__")) else { return Ok(None) };
+    let described = intern!(py, "__array_interface__");
+    let Ok(mut interface) = object.getattr(described) else { return Ok(None) };
+    let mut owner = object.clone();
+    let dims: Vec<usize> = interface.get_item("shape")?.extract()?;
+    // A scalar of NumPy describes an array that it has just made and dropped again: another has to be made, and held.
+    if dims.is_empty()
+        && let Ok(held) = object.call_method0(intern!(py, "__array__"))
+    {
+        interface = held.getattr(described)?;
+        owner = held;
+    }
     let typestr: String = interface.get_item("typestr")?.extract()?;
     let dtype = match dtype::from_typestr(&typestr) {
         Some(dtype) => dtype,
@@ -113,10 +123,10 @@ fn interface(object: &Bound<'_, PyAny>) -> PyResult<Option<Source>> {
     Ok(Some(Source {
         address: std::ptr::with_exposed_provenance(address),
         dtype,
-        dims: interface.get_item("shape")?.extract()?,
+        dims,
         strides,
         place: Place::Host,
-        owner: Box::new(object.clone().unbind()),
+        owner: Box::new(owner.unbind()),
     }))
 }
 
