@@ -16,6 +16,7 @@ mod lm;
 mod program;
 mod sampler;
 mod tensor;
+mod train;
 mod wire;
 
 /// The native part of the package `tilewright`.
@@ -37,6 +38,8 @@ mod _native {
     use crate::sampler::SamplerSession;
     #[pymodule_export]
     use crate::tensor::{Tensor, asarray, frombuffer, present};
+    #[pymodule_export]
+    use crate::train::Training;
     #[pymodule_export]
     use crate::wire::{
         prefill_read_header, prefill_read_message, prefill_write_arrays, prefill_write_done,

@@ -27,6 +27,16 @@ pub(crate) struct Xlstm {
     model: Arc<Model>,
 }
 
+impl Xlstm {
+    pub(crate) fn of(model: Model) -> Self {
+        Self { model: Arc::new(model) }
+    }
+
+    pub(crate) fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+}
+
 /// What a batch of texts leaves to its continuation, of the same size however long the texts are. Nothing changes it: a state may be continued more than once.
 #[pyclass(frozen, module = "tilewright.lm")]
 pub(crate) struct LmState {
@@ -64,7 +74,7 @@ impl Xlstm {
         let device = device.resolve()?;
         let dtype = dtype.map(dtype::of_object).transpose()?;
         let model = interruptible(py, true, move || Model::load(folder, &stream(device)?, dtype))?;
-        Ok(Self { model: Arc::new(model) })
+        Ok(Self::of(model))
     }
 
     /// A model that has learned nothing.
@@ -80,7 +90,7 @@ impl Xlstm {
         let (device, dtype) = (device.resolve()?, dtype::of_object(dtype)?);
         let config = self::config(py, config)?;
         let model = interruptible(py, true, move || Model::random(config, &stream(device)?, dtype, seed))?;
-        Ok(Self { model: Arc::new(model) })
+        Ok(Self::of(model))
     }
 
     fn save(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tilewright
-from tilewright.lm import LanguageModel, LmState
+from tilewright.lm import LanguageModel, LmState, Trainer
 
 CONFIG = {"vocab_size": 256, "hidden_size": 64, "num_hidden_layers": 2, "num_heads": 2, "eos_token_id": None, "bos_token_id": None, "pad_token_id": None}
 
@@ -75,3 +75,36 @@ def test_perplexity(model):
 def test_errors_name_the_argument(model, error, message, call):
     with pytest.raises(error, match=message):
         call(model)
+
+
+def test_a_model_learns_and_goes_on_from_a_checkpoint(model, tmp_path):
+    text = "abcdefgh" * 200
+    options = {"steps": 30, "batch": 4, "context": 32, "rate": 1e-2, "warmup": 5}
+    trainer = Trainer(model, text, **options)
+    before = model.perplexity(list(text.encode()), context=32)
+    steps = [next(trainer) for _ in range(10)]
+    trainer.save(tmp_path / "half")
+    steps += list(trainer)
+    assert [each.step for each in steps] == list(range(1, 31)) and trainer.steps == 30
+    assert steps[-1].loss < 0.5 < 5 < steps[0].loss and steps[0].tokens == 128
+    assert [each.loss for each in steps] == trainer.losses and trainer.curve().startswith("<svg")
+    again = Trainer.resume(tmp_path / "half", text)
+    assert [each.loss for each in again] == trainer.losses[10:]
+    assert again.model().perplexity(list(text.encode()), context=32) < 2 < before
+    assert model.perplexity(list(text.encode()), context=32) == before, "the model that was given is as it was"
+    assert "".join(trainer.model().write("abc", max_tokens=5, temperature=0)) == "defgh"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"rate": -1.0}, ValueError, "rate"),
+        ({"batch": 0}, ValueError, "batch"),
+        ({"context": 10_000}, ValueError, "text"),
+        ({"optimizer": "sgd"}, ValueError, "sgd"),
+        ({"steps": -1}, ValueError, "-1"),
+    ],
+)
+def test_what_a_trainer_refuses(model, options, error, message):
+    with pytest.raises(error, match=message):
+        Trainer(model, "some text", **{"context": 4, **options})

@@ -10,15 +10,19 @@ from tilewright import tour
 SOURCES = pathlib.Path(tour.__file__).parent
 
 
-def test_the_tour_finds_and_draws(tmp_path, capsys):
-    tour.main([str(SOURCES), "--query", "the gradient of a kernel by autograd", "--plot", str(tmp_path / "tour.svg")])
+def test_the_tour_finds_and_draws_and_learns(tmp_path, capsys):
+    tour.main([str(SOURCES), "--query", "the gradient of a kernel by autograd", "--plot", str(tmp_path / "tour.svg"), "--rank", "16", "--learn", "2"])
     said = capsys.readouterr().out
-    assert "search: nearest passages" in said and "torch.py" in said
+    assert "search, from an index file" in said and "torch.py" in said
     drawing = ElementTree.parse(tmp_path / "tour.svg").getroot()
     assert sum(each.tag.endswith("circle") for each in drawing) > 13
-    for line in said.splitlines():
-        if " error " in line:
-            assert float(line.rsplit(" ", 1)[1]) < 1e-4, line
+    ElementTree.parse(tmp_path / "tour-losses.svg")
+    errors = [float(line.rsplit(" ", 1)[1]) for line in said.splitlines() if " error " in line]
+    assert len(errors) == 3 and errors[0] < 1e-3 and max(errors[1:]) < 1e-5, said
+    above = [float(line.split(",")[1].split()[0]) for line in said.splitlines() if "beside the least" in line]
+    assert len(above) == 3 and max(map(abs, above)) < 1e-3, said
+    first, last = (float(each) for each in said.split("   loss ")[1].split("\n")[0].split(" to "))
+    assert last < first - 1
 
 
 def test_too_little_text_is_told(tmp_path, capsys):

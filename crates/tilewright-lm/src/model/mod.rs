@@ -124,6 +124,14 @@ impl Model {
         self.config.write(folder.join("config.json"))
     }
 
+    /// The same model in memory of its own: a trainer moves weights where they lie.
+    ///
+    /// # Errors
+    /// An error of the device.
+    pub fn duplicate(&self) -> Result<Self> {
+        Self::from_weights(self.config.clone(), &self.stream, &self.weights, None)
+    }
+
     /// Its shape.
     pub fn config(&self) -> &Config {
         &self.config

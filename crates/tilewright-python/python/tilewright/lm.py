@@ -4,17 +4,22 @@
     for token in model.generate([2, 17, 4], max_tokens=100, temperature=0.8, top_p=0.9):
         print(token)
 
-A model of bytes (a vocabulary of 256) also takes and gives text: `model.write("To be")`.
+A model of bytes (a vocabulary of 256) also takes and gives text: `model.write("To be")`. A `Trainer` lets one learn:
+
+    trainer = tilewright.lm.Trainer(LanguageModel.random(config), text, steps=500)
+    for step in trainer:
+        print(step.step, step.loss)
+    trainer.model().save("folder")
 """
 
 import math
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from tilewright._native import Device, LmState, Tensor, Xlstm
+from tilewright._native import Device, LmState, Tensor, Training, Xlstm
 
-__all__ = ["LanguageModel", "LmState"]
+__all__ = ["LanguageModel", "LmState", "TrainStep", "Trainer"]
 
 
 class LanguageModel:
@@ -120,6 +125,115 @@ class LanguageModel:
 
     def __repr__(self) -> str:
         return f"<LanguageModel of {self.parameters:,} {self.dtype} weights on {self.device}>"
+
+
+class TrainStep(NamedTuple):
+    """What a step of training did: its number from 1, the mean cross-entropy of a token before it in nats, the norm of the gradient, the rate of learning, the tokens that were foreseen."""
+
+    step: int
+    loss: float
+    norm: float
+    rate: float
+    tokens: int
+
+
+class Trainer:
+    """A model that learns a text by exact gradients. An iterator of steps, the last of which is number `steps`.
+
+    model: whose weights are begun from; it stays as it is. Of f32 or f64
+    text: tokens, or of a model of bytes a string
+    batch, accumulate, context: windows of text whose gradient is computed at once; such gradients that make a step; tokens that a window foresees
+    rate, floor, warmup: the highest rate of learning, the last one as a part of it, and the steps of the rise; half a cosine leads down
+    clip: the largest norm that a gradient may have
+    optimizer: "adamw", or "muon" for the matrices of the blocks
+    precision: "full", or "bf16" for gradients by weights of 16 bits beside those of f32
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        text: Sequence[int] | str,
+        *,
+        steps: int = 1000,
+        batch: int = 8,
+        accumulate: int = 1,
+        context: int = 128,
+        rate: float = 3e-3,
+        floor: float = 0.1,
+        warmup: int = 20,
+        clip: float = 1.0,
+        weight_decay: float = 0.1,
+        beta1: float = 0.9,
+        beta2: float = 0.95,
+        seed: int = 1,
+        optimizer: str = "adamw",
+        precision: str = "full",
+    ):
+        options = {
+            "steps": steps,
+            "batch": batch,
+            "accumulate": accumulate,
+            "context": context,
+            "schedule": {"peak": rate, "floor": floor, "warmup": warmup},
+            "clip": clip,
+            "weight_decay": weight_decay,
+            "beta1": beta1,
+            "beta2": beta2,
+            "seed": seed,
+            "optimizer": optimizer,
+            "precision": precision,
+        }
+        self._training = Training(model._model, _tokens(text), options)  # pyright: ignore[reportPrivateUsage]: both are faces of native classes
+
+    @classmethod
+    def resume(cls, path: Any, text: Sequence[int] | str, *, device: Device | str = "cpu") -> "Trainer":
+        """Goes on from a checkpoint with the text that it was made on. On the CPU every later loss has the bits that it would have had without the stop."""
+        trainer = cls.__new__(cls)
+        trainer._training = Training.resume(path, device, _tokens(text))
+        return trainer
+
+    def save(self, path: Any) -> None:
+        """Writes everything from which training goes on into one file; a reader finds the old one or the new one."""
+        self._training.save(path)
+
+    def step(self) -> TrainStep:
+        """One step. A gradient that is not finite raises `NumericalError`, and the weights are as they were."""
+        return TrainStep(*self._training.step())
+
+    @property
+    def steps(self) -> int:
+        """Steps in all. Set to another number, the rates of the steps to come change with it."""
+        return self._training.progress()[1]
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        self._training.set_steps(steps)
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss before each step that was done."""
+        return self._training.losses()
+
+    def curve(self) -> str:
+        """The losses as an SVG."""
+        return self._training.curve()
+
+    def model(self) -> LanguageModel:
+        """The model as it is now, in memory of its own."""
+        return LanguageModel(self._training.model())
+
+    def __iter__(self) -> Iterator[TrainStep]:
+        return self
+
+    def __next__(self) -> TrainStep:
+        done, steps = self._training.progress()
+        if done >= steps:
+            raise StopIteration
+        return self.step()
+
+
+def _tokens(text: Sequence[int] | str) -> list[int]:
+    return list(text.encode() if isinstance(text, str) else text)
 
 
 def _pairs(writing: Any) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
-"""The main job, from Python: text, TF-IDF, a latent space, a search in it, and a plot. The command `tilewright tour` also trains a language model.
+"""The main jobs on real text, from Python, as the command `tilewright tour` has them: TF-IDF, a latent space by subspace iteration, a search in an index file, a model of low
+rank and a batch of systems, a language model that learns the text and writes; with a plot.
 
-    python -m tilewright.tour [FOLDER] [--query "..."] [--device cuda:0] [--plot tour.svg]
+    python -m tilewright.tour [FOLDER] [--query "..."] [--device cuda:0] [--rank 64] [--learn 5] [--plot tour.svg]
 
 Each step says what ran, how long it took, and its error against NumPy in f64. Needs NumPy.
 """
@@ -10,32 +11,38 @@ import html
 import math
 import pathlib
 import re
+import tempfile
 import time
 
 import numpy as np
 
 import tilewright
-from tilewright import linalg
+from tilewright import gemm, gram_schmidt, kernels
+from tilewright.lm import LanguageModel, Trainer
 
 SUFFIXES = {".md", ".rst", ".txt", ".py", ".rs"}
+PASSAGES, TERMS = 4000, 6000
+# Vectors iterated beyond the rank, the change of a Ritz value that ends the iteration, and its steps at most.
+OVERSAMPLING, TOLERANCE, ITERATIONS = 32, 1e-4, 100
+MODEL = {"vocab_size": 256, "hidden_size": 64, "num_hidden_layers": 2, "num_heads": 2, "eos_token_id": None, "bos_token_id": None, "pad_token_id": None}
 
 
-def passages(folder, least=200):
-    """Paragraphs of the folder's texts, with the file that each is from."""
+def passages(folder, least=200, most=PASSAGES):
+    """Paragraphs of the folder's texts, with the file that each is from; evenly spread where there are more than `most`."""
     found = []
     for path in sorted(pathlib.Path(folder).rglob("*")):
         if path.suffix in SUFFIXES and path.is_file() and not any(part.startswith(".") or part == "target" for part in path.parts[:-1] if part != ".."):
             for paragraph in re.split(r"\n\s*\n", path.read_text("utf-8", errors="replace")):
                 if len(paragraph) >= least:
                     found.append((path, paragraph))
-    return found
+    return [found[at * len(found) // most] for at in range(most)] if len(found) > most else found
 
 
 def words(text):
     return re.findall(r"[a-z]{3,}", text.lower())
 
 
-def tf_idf(texts, most=2000):
+def tf_idf(texts, most=TERMS):
     """Rows of unit length, and what makes one of another text."""
     counts = {}
     for text in texts:
@@ -56,16 +63,107 @@ def tf_idf(texts, most=2000):
     return np.array([row(text) for text in texts], np.float32), row
 
 
-def timed(name, call, device, error):
+def told(name, device, seconds, error=None, note=""):
+    error = "" if error is None else f"   error {error:.1e}"
+    print(f"{name:36} {device!s:9} {seconds * 1e3:10.2f} ms{error}{note}")
+
+
+def host(tensor):
+    return np.array(tensor.to("cpu"))
+
+
+def latent_space(matrix, rank, device):
+    """The leading singular values, directions `[terms, rank]` and passages `[passages, rank]`: subspace iteration, then Rayleigh and Ritz."""
     start = time.perf_counter()
-    result = call()
-    milliseconds = (time.perf_counter() - start) * 1e3
-    print(f"{name:32} {device!s:10} {milliseconds:9.2f} ms   error {error(result):.1e}")
-    return result
+    a = tilewright.asarray(matrix, device=device)
+    columns = min(rank + OVERSAMPLING, *matrix.shape)
+    first = np.random.default_rng(1).uniform(-1, 1, (matrix.shape[1], columns)).astype(np.float32)
+    v = gram_schmidt.orthonormalize(tilewright.asarray(first, device=device)).q
+    ritz, moved, steps = np.zeros(columns), np.inf, 0
+    while moved > TOLERANCE and steps < ITERATIONS:
+        w = gram_schmidt.subspace_step(a, v)
+        small = host(gemm.matmul(v, w, transpose_a=True)).astype(float)
+        found = np.linalg.eigvalsh((small + small.T) / 2)[::-1]
+        # Small values have too few digits in f32 to be compared by themselves.
+        moved = (np.abs(found - ritz) / np.maximum(found, 1e-2 * found[0]))[:rank].max()
+        v, ritz, steps = gram_schmidt.orthonormalize(w).q, found, steps + 1
+    b = gemm.matmul(a, v)
+    values, turn = np.linalg.eigh(host(gemm.gram(b)).astype(float))
+    values, turn = np.sqrt(np.maximum(values[::-1][:rank], 0)), np.ascontiguousarray(turn[:, ::-1][:, :rank], np.float32)
+    turn = tilewright.asarray(turn, device=device)
+    directions, latent = host(gemm.matmul(v, turn)), host(gemm.matmul(b, turn))
+    seconds = time.perf_counter() - start
+    # A direction and its value are a pair: A'A v = s² v.
+    residual = np.linalg.norm(matrix.T @ (matrix @ directions) - directions * values**2, axis=0).max() / values[0] ** 2
+    told(f"latent space, {steps} iterations", device, seconds, residual)
+    return values, directions, latent
+
+
+def search(latent, query, neighbours, device):
+    """The nearest passages by an index that went through a file."""
+    index = tilewright.Index(latent.shape[1], metric="cosine")
+    index.add(latent)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "tour.index"
+        index.write(path)
+        snapshot = tilewright.Index.read(path).snapshot(device)
+        start = time.perf_counter()
+        distances, ids = snapshot.search(query[None], neighbours)
+        seconds = time.perf_counter() - start
+    exact = 1 - (latent.astype(float) @ query) / np.maximum(np.linalg.norm(latent, axis=1) * np.linalg.norm(query), 1e-30)
+    told("search, from an index file", device, seconds, np.abs(distances[0] - np.sort(exact)[:neighbours]).max())
+    return distances[0], ids[0]
+
+
+def low_rank(matrix, values, directions, latent):
+    """What a model of each rank misses of the text, beside the least that any can miss (Eckart and Young) by the singular values found, whose residuals the step above has shown."""
+    whole = np.linalg.norm(matrix.astype(float)) ** 2
+    ranks = [rank for rank in (1, 4, 16, 64, 256) if rank <= len(values)]
+    for rank in ranks:
+        missed = np.linalg.norm(matrix - latent[:, :rank].astype(float) @ directions[:, :rank].T)
+        least = math.sqrt(max(whole - (values[:rank] ** 2).sum(), 0))
+        print(f"  rank {rank:4}: misses {missed / math.sqrt(whole):.4f} of the text, {missed / least - 1:+.1e} beside the least by its singular values")
+
+
+def systems(latent, device, count=256):
+    """Ridge regressions of a passage's length by its latent place, one for each of many penalties: a batch of systems, one call."""
+    features = latent.astype(float) / np.linalg.norm(latent, axis=0).max()
+    target = np.linalg.norm(latent, axis=1)
+    penalties = np.logspace(-6, 0, count)
+    a = (features.T @ features + penalties[:, None, None] * np.eye(features.shape[1])).astype(np.float32)
+    b = np.broadcast_to((features.T @ target)[:, None].astype(np.float32), (count, a.shape[1], 1)).copy()
+    on_device = [tilewright.asarray(each, device=device) for each in (a, b)]
+    start = time.perf_counter()
+    solved = kernels.linalg.solve(*on_device)
+    x = host(solved.x).astype(float)
+    seconds = time.perf_counter() - start
+    if host(solved.info).any():
+        raise tilewright.NumericalError("solve: a system is singular")
+    scale = np.linalg.norm(a, axis=(1, 2)) * np.linalg.norm(x[..., 0], axis=1)
+    told(f"solve: {count} systems of {a.shape[1]}", device, seconds, (np.linalg.norm((a.astype(float) @ x - b)[..., 0], axis=1) / scale).max())
+
+
+def learn(text, seconds, device):
+    """A small model of bytes learns for some seconds, and writes."""
+    trainer = Trainer(LanguageModel.random(MODEL, device=device), text, batch=4, context=64, rate=1e-2)
+    start = time.perf_counter()
+    for _ in range(3):
+        last = time.perf_counter()
+        trainer.step()
+    one = time.perf_counter() - last
+    trainer.steps = 3 + int(max(seconds - (time.perf_counter() - start), 0) / one)
+    for _ in trainer:
+        if time.perf_counter() - start > seconds:
+            break
+    losses = trainer.losses
+    tail = losses[-max(len(losses) // 10, 1) :]
+    told(f"language model, {len(losses)} steps", device, time.perf_counter() - start, note=f"   loss {losses[0]:.2f} to {sum(tail) / len(tail):.2f}")
+    print("  The" + "".join(trainer.model().write("The", max_tokens=200, temperature=0.6, top_p=0.95, seed=1)).replace("\n", "\n  "))
+    return trainer.curve()
 
 
 def plot(path, points, hits, query, labels):
-    """The first two axes of the latent space as SVG: every passage, the hits, the query."""
+    """Two axes of the latent space as SVG: every passage, the hits, the query."""
     low, high = points.min(0), points.max(0)
     size, margin = 640, 40
     at = lambda point: margin + (point - low) / np.maximum(high - low, 1e-12) * (size - 2 * margin)
@@ -79,7 +177,7 @@ def plot(path, points, hits, query, labels):
     x, y = np.clip(at(query), margin, size - margin)
     shapes.append(f'<path d="M{x - 7:.1f} {size - y:.1f}h14m-7-7v14" stroke="#00798c" stroke-width="3"/>')
     style = "font: 13px sans-serif"
-    title = f"{len(points)} passages by the first two directions of their latent space; red: the hits; cross: the query"
+    title = f"{len(points)} passages by two directions of their latent space; red: the hits; cross: the query"
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" style="{style}"><rect width="100%" height="100%" fill="white"/>'
         f'{"".join(shapes)}<text x="{margin}" y="22">{title}</text></svg>\n',
@@ -90,9 +188,12 @@ def plot(path, points, hits, query, labels):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tilewright.tour", description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=".", help="whose texts are read")
-    parser.add_argument("--query", default="how is a kernel judged against the truth")
+    parser.add_argument("--query", default="how is a kernel compiled and cached")
     parser.add_argument("--device", help="where kernels run: the CPU by default")
-    parser.add_argument("--plot", type=pathlib.Path, default=pathlib.Path("tour.svg"))
+    parser.add_argument("--rank", type=int, default=64, help="dimensions of the latent space")
+    parser.add_argument("--neighbours", type=int, default=5, help="passages to find")
+    parser.add_argument("--learn", type=float, default=5.0, metavar="SECONDS", help="how long the language model learns; 0 leaves it out")
+    parser.add_argument("--plot", type=pathlib.Path, default=pathlib.Path("tour.svg"), help="where the picture goes; that of the losses beside it")
     options = parser.parse_args(arguments)
     found = passages(options.folder)
     if len(found) < 8:
@@ -100,30 +201,28 @@ def main(arguments=None):
     device = tilewright.Device(options.device or "cpu")
     matrix, row = tf_idf([text for _, text in found])
     print(f"{len(found)} passages, {matrix.shape[1]} words")
-    t = tilewright.asarray(matrix, device=device)
-    gram = timed("matmul: passages x passages", lambda: linalg.matmul(t, t.mT).to("cpu"), device, lambda g: np.abs(np.array(g) - matrix.astype(float) @ matrix.T).max())
-    gram = np.array(gram)
-
-    def worst(result):
-        values, vectors = (np.array(part.to("cpu"), float) for part in result)
-        return np.abs(gram @ vectors - vectors * values).max() / values.max()
-
-    values, vectors = timed("eigh: the latent space", lambda: linalg.eigh(tilewright.asarray(gram, device=device)), device, worst)
-    k = min(32, len(found) - 1)
-    values, vectors = np.array(values.to("cpu"))[::-1][:k], np.array(vectors.to("cpu"))[:, ::-1][:, :k]
-    space = np.ascontiguousarray(vectors * np.sqrt(np.maximum(values, 0)), np.float32)
-    query = (row(options.query).astype(np.float32) @ matrix.T @ vectors / np.sqrt(np.maximum(values, 1e-12))).astype(np.float32)[None]
-    index = tilewright.Index(k, metric="cosine")
-    index.add(space)
-    exact = 1 - (space.astype(float) @ query[0]) / np.maximum(np.linalg.norm(space, axis=1) * np.linalg.norm(query), 1e-30)
-    snapshot = index.snapshot(device)
-    distances, ids = timed("search: nearest passages", lambda: snapshot.search(query, 5), device, lambda r: np.abs(r[0][0] - np.sort(exact)[:5]).max())
+    most = min(matrix.shape)
+    if not 3 <= options.rank:
+        parser.error(f"--rank {options.rank}: expected at least 3")
+    values, directions, latent = latent_space(matrix, min(options.rank, most), device)
+    weights = row(options.query)
+    if not weights.any():
+        parser.error(f"--query {options.query!r}: none of its words is among those of the text")
+    query = (weights @ directions).astype(np.float32)
+    distances, ids = search(latent, query, min(options.neighbours, len(found)), device)
     print(f"\n{options.query!r} finds")
-    for rank, (distance, hit) in enumerate(zip(distances[0], ids[0], strict=True), 1):
+    for rank, (distance, hit) in enumerate(zip(distances, ids, strict=True), 1):
         path, text = found[hit]
         print(f"  {rank}. {distance:.3f} {path}: {' '.join(text.split())[:90]}")
-    plot(options.plot, space[:, 1:3], ids[0], query[0, 1:3], [str(path) for path, _ in found])
+    print()
+    low_rank(matrix, values, directions, latent)
+    systems(latent, device)
+    plot(options.plot, latent[:, 1:3], ids, query[1:3], [str(path) for path, _ in found])
     print(f"\n{options.plot} shows where they lie")
+    if options.learn > 0:
+        losses = options.plot.with_name(options.plot.stem + "-losses.svg")
+        losses.write_text(learn("\n\n".join(text for _, text in found), options.learn, device), "utf-8")
+        print(f"{losses} shows what it learned")
 
 
 if __name__ == "__main__":
