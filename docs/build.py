@@ -41,7 +41,8 @@ def run_examples(page):
 def with_formulas(text):
     """TeX between dollars as MathML, which browsers show without a script."""
     text = re.sub(r"\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), text, flags=re.DOTALL)
-    return re.sub(r"\$([^$\n]+)\$", lambda found: convert(found[1]), text)
+    # Within a span, for a line that begins with another element would be taken for a block of HTML.
+    return re.sub(r"\$([^$\n]+)\$", lambda found: f"<span>{convert(found[1])}</span>", text)
 
 
 def notebook_page(path):
