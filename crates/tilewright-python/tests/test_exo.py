@@ -190,7 +190,10 @@ def test_the_bytes_on_the_wire_are_exos():
 def test_a_step_of_many_requests_beside_the_loop():
     """exo calls mlx-lm's processors and sampler for one row after another; here is one call. Both draw among the same tokens."""
     rows, vocabulary = 16, 32_000
-    logits = mx.array((RANDOM.normal(size=(rows, vocabulary)) * 3).astype(np.float32))
+    # As a model's are: most tokens out of the question, a few likely ones.
+    given = RANDOM.normal(size=(rows, vocabulary)) * 2
+    given[:, RANDOM.integers(0, vocabulary, 30)] += RANDOM.uniform(6, 12, 30)
+    logits = mx.array(given.astype(np.float32))
     prompt = [RANDOM.integers(0, vocabulary, 50).tolist() for _ in range(rows)]
     sampler = BatchSampler(vocabulary)
     for uid in range(rows):
