@@ -107,9 +107,30 @@ def reference_page(name, module, names):
     return "\n".join(lines)
 
 
+def support_page():
+    """What runs where, as the registry says it."""
+    lines = ["# What runs where", "", "The variants of each kernel on each kind of device, and how many of the registry's test cases they run, where not all.", ""]
+    lines += ["An H200 runs the column CUDA, every change the columns CPU and emulated. **Nothing has run on Apple hardware yet**: Metal is type-checked.", ""]
+    lines += ["| kernel | CPU | CUDA | Metal | emulated | dtypes |", "|---|---|---|---|---|---|"]
+    reasons = {}
+    for name, function in tilewright.kernels.ALL.items():
+        cells = []
+        for device in ("cpu", "cuda:0", "metal:0", "emulated"):
+            variants, ran, of, why = function.kernel.support(device)
+            cells.append("–" if not ran else ", ".join(f"`{each}`" for each in sorted(variants)) + ("" if ran == of else f" ({ran} of {of})"))
+            for reason in why:
+                reason = reason.removeprefix(f"unsupported on {device}: ")
+                reasons.setdefault(reason, (set(), set()))[0].add(name)
+                reasons[reason][1].add(device.removesuffix(":0"))
+        lines.append(f"| [{name}](kernels/{function.kernel.family}.md#{name}) | {' | '.join(cells)} | {' '.join(function.kernel.dtypes)} |")
+    lines += ["", "## Why not all", "", "| reason | on | kernels |", "|---|---|---|"]
+    lines += [f"| {escaped(reason)} | {', '.join(sorted(devices))} | {', '.join(sorted(names))} |" for reason, (names, devices) in sorted(reasons.items())]
+    return "\n".join(lines)
+
+
 def speed_page():
     lines = ["# Speed", "", "Judged right, then timed, beside the best peer in the same run. A ratio above 1 means that the best peer took longer.", ""]
-    for folder in sorted((ROOT / "bench" / "record").iterdir()):
+    for folder in sorted(each for each in (ROOT / "bench" / "record").iterdir() if each.name != "python"):
         record = max(folder.glob("*.csv"))
         with record.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["verdict"] == "pass"]
@@ -121,6 +142,12 @@ def speed_page():
             against = f"{best['variant']} | {time(best):.4g} | {time(best) / time(row):.2f}" if best else "– | – | –"
             lines.append(f"| {row['kernel']} | {row['case']} | {row['variant']} | {time(row):.4g} | {against} |")
         lines.append("")
+    lines += ["## Calls from Python", "", "The least test case of each kernel by tensors, from Rust and from Python, in microseconds (`tests/overhead.py`).", ""]
+    record = max((ROOT / "bench" / "record" / "python").glob("*.csv"))
+    with record.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines += [f"{record.stem}:", "", "| kernel | Rust | Python | over |", "|---|---|---|---|"]
+    lines += [f"| {row['kernel']} | {row['rust_us']} | {row['python_us']} | {row['over_us']} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -144,7 +171,7 @@ def main():
         os.chdir(HERE)
     for path in OUT.rglob("*.md"):
         path.write_text(path.read_text("utf-8").replace("```python norun", "```python"), "utf-8")
-    written = {"speed.md": speed_page()}
+    written = {"speed.md": speed_page(), "support.md": support_page()}
     for name, family in _registry.families().items():
         written[f"kernels/{name}.md"] = family_page(name, family)
     for name, module in (("linalg", linalg), ("search", search), ("sample", sample), ("lm", lm)):

@@ -1,7 +1,7 @@
 //! Registered kernels as callables.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use pyo3::IntoPyObjectExt;
@@ -125,6 +125,26 @@ impl Kernel {
             found.insert(arg.name, kinds);
         }
         found
+    }
+
+    /// What runs the kernel on a kind of device, such as "cuda:0", whether there is one or not: variants, the number of the registry's test cases that some
+    /// variant runs, the number of all, and why the others are not run.
+    fn support(&self, device: &str) -> PyResult<(BTreeSet<&'static str>, usize, usize, BTreeSet<String>)> {
+        let device: tilewright_core::Device = device.parse().map_err(raise)?;
+        let cases = self.kernel.cases();
+        let (mut variants, mut reasons, mut ran) = (BTreeSet::new(), BTreeSet::new(), 0);
+        for case in &cases {
+            match self.kernel.support(device, case) {
+                Ok(found) => {
+                    ran += 1;
+                    variants.extend(found);
+                }
+                Err(error) => {
+                    reasons.insert(error.kind().to_string());
+                }
+            }
+        }
+        Ok((variants, ran, cases.len(), reasons))
     }
 
     /// The names of the registry's small test cases of this kernel.
