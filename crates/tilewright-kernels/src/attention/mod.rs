@@ -16,7 +16,7 @@ mod samples;
 mod truth;
 
 pub use attention::{Attention, attention};
-pub use attention_decode::{AttentionDecode, attention_decode};
+pub use attention_decode::{AttentionDecode, Paged, attention_decode};
 
 use std::borrow::Cow;
 

@@ -1,14 +1,22 @@
 //! Keys and values of attention in blocks of memory that sequences need not have in a row.
 //!
-//! [`kv_append()`] · [`kv_gather()`]
+//! [`kv_append()`] · [`kv_append_quantized()`] · [`mla_append()`] · [`kv_gather()`] · [`kv_gather_quantized()`]
 //!
 //! A cache is `[blocks, block, heads, d]`. A slot is a token's place in it, `block number * block + place`; a sequence's blocks stand in its row of a table.
+//! Quantised caches hold small numbers and a scale for each block of a token's head ([`Quantized`](crate::pack::Quantized)); a latent cache, of multi-head latent
+//! attention, is `[blocks, block, r + p]`: a token's latent vector, then its part with the rotated position, which all heads share.
 
 pub mod kv_append;
+pub mod kv_append_quantized;
 pub mod kv_gather;
+pub mod kv_gather_quantized;
+pub mod mla_append;
 
 pub use kv_append::kv_append;
+pub use kv_append_quantized::kv_append_quantized;
 pub use kv_gather::{KvGather, Layout, kv_gather};
+pub use kv_gather_quantized::{KvGatherQuantized, kv_gather_quantized};
+pub use mla_append::mla_append;
 
 use tilewright_core::{DType, Error, Result, Tensor};
 
@@ -22,6 +30,18 @@ fn extents(operation: &'static str, argument: &'static str, cache: &Tensor) -> R
         .dims()
         .try_into()
         .map_err(|_| Error::shape(operation, argument, "[blocks, block, heads, d]", cache.shape()))
+}
+
+/// Refuses a tensor that cannot be written in place.
+fn check_written(operation: &'static str, argument: &'static str, tensor: &mut Tensor) -> Result<()> {
+    if !tensor.is_contiguous() {
+        return Err(Error::layout(operation, argument, "is written, so it must be row-major"));
+    }
+    if !tensor.is_exclusive() {
+        let why = "is written, but its memory is shared with another tensor";
+        return Err(Error::layout(operation, argument, why));
+    }
+    Ok(())
 }
 
 /// The widest word that rows of so many bytes are made of, from tensors that start at these bytes: 16, 4 or 1.

@@ -3,7 +3,7 @@
 //! [`quantize()`] · [`dequantize()`] · [`pack()`] · [`unpack()`]
 //!
 //! Floats become integers of 8 or 4 bits, or floats of 8, with one scale a block of neighbours; tensors become one buffer with checksums. Conversions
-//! between float formats are the kernel `copy`'s.
+//! between float formats are the kernel `copy`'s. A [`Quantized`] tensor is its values and scales.
 
 pub mod dequantize;
 #[expect(
@@ -12,14 +12,16 @@ pub mod dequantize;
 )]
 pub mod pack;
 pub mod quantize;
+mod quantized;
 pub mod unpack;
 
 mod checksum;
 mod moves;
-mod samples;
+pub(crate) mod samples;
 mod sums;
 
 pub use dequantize::{Dequantize, dequantize};
 pub use pack::{Packed, pack};
 pub use quantize::{Format, Quantize, quantize};
+pub use quantized::Quantized;
 pub use unpack::{Unpack, unpack};

@@ -26,7 +26,7 @@ pub(super) const MOVED: &[DType] = &[
 /// | special | one block in four holds a NaN, one an infinity; one row in three is 0 |
 /// | wide | magnitudes from 1e-38 to 1e38, another for each 16 neighbours |
 /// | halves | multiples of 1/2 up to 127: quotients fall between two integers |
-pub(super) fn floats(case: &Case) -> Result<Tensor> {
+pub(crate) fn floats(case: &Case) -> Result<Tensor> {
     let mut random = ChaCha8Rng::seed_from_u64(case.seed);
     let (m, n) = (case.dim("m"), case.dim("n"));
     let mut values = Vec::with_capacity(m * n);
@@ -52,14 +52,14 @@ pub(super) fn floats(case: &Case) -> Result<Tensor> {
 }
 
 /// Random bits as a tensor.
-pub(super) fn bits(seed: u64, dtype: DType, shape: &[usize]) -> Result<Tensor> {
+pub(crate) fn bits(seed: u64, dtype: DType, shape: &[usize]) -> Result<Tensor> {
     let mut bytes = vec![0u8; shape.iter().product::<usize>() * dtype.size()];
     ChaCha8Rng::seed_from_u64(seed).fill(&mut bytes[..]);
     of_bytes(bytes, dtype, shape)
 }
 
 /// These bytes as a tensor.
-pub(super) fn of_bytes(bytes: Vec<u8>, dtype: DType, shape: &[usize]) -> Result<Tensor> {
+pub(crate) fn of_bytes(bytes: Vec<u8>, dtype: DType, shape: &[usize]) -> Result<Tensor> {
     with_element!(dtype, T => Tensor::from_vec::<T>(bytemuck::pod_collect_to_vec(&bytes), shape))
 }
 

@@ -1,12 +1,17 @@
 //! Native path: a task has a part of a sequence and one head of keys, whose rows it reads once for all queries of the group.
 
+use std::borrow::Cow;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-use tilewright_core::{DType, Error, Result, Stream, Tensor, bf16, f16};
+use tilewright_core::{DType, Element, Error, Result, Stream, Tensor, bf16, f16};
 
-use super::{NAME, Plan};
+use super::{NAME, Paged, Plan, pitch};
 use crate::attention::{Attended, LANES, Running, folded, packed, weigh};
 use crate::gemm::number::{Number, Rounded};
+use crate::pack::Quantize;
+use crate::pack::dequantize::cpu::{bytes_of, numbers};
+use crate::pack::quantize::extents;
 
 /// Tokens that a task takes at a time.
 const TILE: usize = 64;
@@ -17,7 +22,7 @@ const SERIAL: usize = 1 << 16;
 
 pub(super) fn attention_decode(
     q: &Tensor,
-    caches: [&Tensor; 2],
+    caches: [Paged<'_>; 2],
     table: &Tensor,
     lengths: &Tensor,
     plan: &Plan,
@@ -57,7 +62,7 @@ fn gap(length: usize, plan: &Plan) -> std::ops::Range<usize> {
 
 fn run<T: Number<Sum = f32> + Rounded<f32>>(
     q: &Tensor,
-    [k, v]: [&Tensor; 2],
+    [k, v]: [Paged<'_>; 2],
     table: &Tensor,
     lengths: &Tensor,
     plan: &Plan,
@@ -65,7 +70,7 @@ fn run<T: Number<Sum = f32> + Rounded<f32>>(
     let (table, lengths) = (table.to_vec::<i32>()?, lengths.to_vec::<i32>()?);
     check(&table, &lengths, plan)?;
     let &Plan { b, heads, kv_heads, d, dv, .. } = plan;
-    let (q, k, v) = (packed::<T>(q)?, packed::<T>(k)?, packed::<T>(v)?);
+    let (q, k, v) = (packed::<T>(q)?, Rows::<T>::of(k, d)?, Rows::<T>::of(v, dv)?);
     let mut wide = vec![0.0; q.len()];
     T::widen(&q, &mut wide);
     let mut out = Tensor::empty(&Stream::cpu(), T::DTYPE, [b, heads, dv])?;
@@ -77,7 +82,7 @@ fn run<T: Number<Sum = f32> + Rounded<f32>>(
             splits => splits.min(plan.capacity().max(1)),
         };
         let group = plan.group();
-        let cache = Cache { plan, k: &k, v: &v };
+        let cache = Cache { plan, k, v };
         let one = |task: usize| {
             let (sequence, kv_head) = (task / splits / kv_heads, task / splits % kv_heads);
             let queries = &wide[(sequence * heads + kv_head * group) * d..][..group * d];
@@ -86,9 +91,9 @@ fn run<T: Number<Sum = f32> + Rounded<f32>>(
         };
         let tasks = b * kv_heads * splits;
         let parts: Vec<Part> = if b * heads * plan.capacity() * (d + dv) <= SERIAL {
-            (0..tasks).map(one).collect()
+            (0..tasks).map(one).collect::<Result<_>>()?
         } else {
-            (0..tasks).into_par_iter().map(one).collect()
+            (0..tasks).into_par_iter().map(one).collect::<Result<_>>()?
         };
         let out = out.as_slice_mut::<T>()?;
         let mut sums = vec![0.0; dv];
@@ -121,10 +126,58 @@ struct Part {
     sums: Vec<f32>,
 }
 
-struct Cache<'a, T> {
+/// Rows of a cache: heads of tokens.
+enum Rows<'a, T: Element> {
+    Plain {
+        rows: Cow<'a, [T]>,
+        /// Elements from one row to the next.
+        pitch: usize,
+    },
+    Quantized {
+        values: Tensor,
+        scales: Cow<'a, [f32]>,
+        args: Quantize,
+        /// Bytes, numbers of a scale, and scales of a row.
+        extents: [usize; 3],
+    },
+}
+
+impl<'a, T: Number<Sum = f32>> Rows<'a, T> {
+    fn of(cache: Paged<'a>, d: usize) -> Result<Self> {
+        Ok(match cache {
+            Paged::Plain(x) => match pitch(x) {
+                Some(pitch) if !x.is_empty() => {
+                    let rows = &x.host_elements::<T>()?[x.layout().offset()..];
+                    Rows::Plain { rows: Cow::Borrowed(rows), pitch }
+                }
+                _ => Rows::Plain { rows: packed(x)?, pitch: d },
+            },
+            Paged::Quantized(x) => {
+                let args = *x.args();
+                let extents = extents(NAME, d, args.format, args.bits, args.block)?;
+                // Row-major, if it was not.
+                let values = x.values().to(&Stream::cpu())?;
+                Rows::Quantized { values, scales: packed(x.scales())?, args, extents }
+            }
+        })
+    }
+
+    fn widen(&self, row: usize, out: &mut [f32]) -> Result<()> {
+        match self {
+            Rows::Plain { rows, pitch } => T::widen(&rows[row * pitch..][..out.len()], out),
+            Rows::Quantized { values, scales, args, extents: [width, group, groups] } => {
+                let bytes = &bytes_of(values)?[row * width..][..*width];
+                numbers(out, bytes, &scales[row * groups..][..*groups], *group, args);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Cache<'a, T: Element> {
     plan: &'a Plan,
-    k: &'a [T],
-    v: &'a [T],
+    k: Rows<'a, T>,
+    v: Rows<'a, T>,
 }
 
 impl<T: Number<Sum = f32>> Cache<'_, T> {
@@ -135,7 +188,7 @@ impl<T: Number<Sum = f32>> Cache<'_, T> {
         length: usize,
         kv_head: usize,
         [split, splits]: [usize; 2],
-    ) -> Part {
+    ) -> Result<Part> {
         let &Plan { kv_heads, d, dv, block, scores, .. } = self.plan;
         let group = self.plan.group();
         let mut part = Part { running: vec![Running::NOTHING; group], sums: vec![0.0; group * dv] };
@@ -152,8 +205,8 @@ impl<T: Number<Sum = f32>> Cache<'_, T> {
                 (table[token / block] as usize * block + token % block) * kv_heads + kv_head
             });
             for (at, row) in rows.enumerate() {
-                T::widen(&self.k[row * d..][..d], &mut keys[at * d..][..d]);
-                T::widen(&self.v[row * dv..][..dv], &mut values[at * dv..][..dv]);
+                self.k.widen(row, &mut keys[at * d..][..d])?;
+                self.v.widen(row, &mut values[at * dv..][..dv])?;
             }
             let products = &mut weights[..group * tokens];
             Arch::new().dispatch(Dots { d, queries, keys: &keys[..tokens * d], products });
@@ -164,7 +217,7 @@ impl<T: Number<Sum = f32>> Cache<'_, T> {
                 Arch::new().dispatch(Means { sums, factor, weights, values });
             }
         }
-        part
+        Ok(part)
     }
 }
 

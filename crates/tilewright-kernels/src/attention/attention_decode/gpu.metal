@@ -6,6 +6,10 @@ const uint line = threadgroup_position_in_grid.x / (splits * passes), sequence =
 const uint group = heads / kv_heads, own = min(uint(GROUP), group - pass * GROUP);
 const ulong first = ulong(sequence) * heads + kv_head * group + pass * GROUP;  // query
 
+using Keys = Numbers<T, K_FORMAT>;
+using Values = Numbers<T, V_FORMAT>;
+const uint k_groups = (d + k_group - 1) / k_group, v_groups = (dv + v_group - 1) / v_group;
+
 threadgroup float queries[GROUP][WIDEST];
 threadgroup float weights[MEMBERS][GROUP][32];
 threadgroup float sums[GROUP][32 * COLUMNS];
@@ -46,24 +50,25 @@ for (uint from = begin + 32 * member; from < end; from += 32 * MEMBERS) {
 #pragma unroll
         for (uint h = 0; h < GROUP; ++h) score[h] = 0.0f;
         if (mine != NONE) {
-            const device T* key = k + (ulong(mine) * kv_heads + kv_head) * d;
+            const ulong row = ulong(mine) * kv_heads + kv_head;
+            const device typename Keys::V* key = (const device typename Keys::V*)k + row * k_pitch;
+            const device float* key_scales = (const device float*)k_scales + row * k_groups;
             if (WHOLE) {
 #pragma unroll 4
                 for (uint at = 4 * within; at < d; at += 32) {
-                    float part[4];
-                    Run<T, 4>::load(key + at, part);
+                    const float4 part = Keys::four(key, key_scales, at, k_group);
 #pragma unroll
                     for (uint h = 0; h < GROUP; ++h) {
                         const float4 query = *(const threadgroup float4*)&queries[h][at];
-                        score[h] = fma(query.x, part[0], score[h]);
-                        score[h] = fma(query.y, part[1], score[h]);
-                        score[h] = fma(query.z, part[2], score[h]);
-                        score[h] = fma(query.w, part[3], score[h]);
+                        score[h] = fma(query.x, part.x, score[h]);
+                        score[h] = fma(query.y, part.y, score[h]);
+                        score[h] = fma(query.z, part.z, score[h]);
+                        score[h] = fma(query.w, part.w, score[h]);
                     }
                 }
             } else {
                 for (uint at = within; at < d; at += 8) {
-                    const float part = float(key[at]);
+                    const float part = Keys::one(key, key_scales, at, k_group);
 #pragma unroll
                     for (uint h = 0; h < GROUP; ++h) score[h] = fma(queries[h][at], part, score[h]);
                 }
@@ -102,12 +107,17 @@ for (uint from = begin + 32 * member; from < end; from += 32 * MEMBERS) {
 #pragma unroll
             for (uint c = 0; c < COLUMNS; ++c) values[i][c] = 0.0f;
             if (place == NONE) continue;
-            const device T* value = v + (ulong(place) * kv_heads + kv_head) * dv + lane * COLUMNS;
+            const ulong row = ulong(place) * kv_heads + kv_head;
+            const device typename Values::V* value = (const device typename Values::V*)v + row * v_pitch;
+            const device float* value_scales = (const device float*)v_scales + row * v_groups;
             if (WHOLE) {
-                Run<T, COLUMNS>::load(value, values[i]);
+                load<Values, COLUMNS>(value, value_scales, lane * COLUMNS, v_group, values[i]);
             } else {
 #pragma unroll
-                for (uint c = 0; c < COLUMNS; ++c) values[i][c] = lane * COLUMNS + c < dv ? float(value[c]) : 0.0f;
+                for (uint c = 0; c < COLUMNS; ++c) {
+                    const uint at = lane * COLUMNS + c;
+                    values[i][c] = at < dv ? Values::one(value, value_scales, at, v_group) : 0.0f;
+                }
             }
         }
 #pragma unroll

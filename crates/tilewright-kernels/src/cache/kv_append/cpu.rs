@@ -16,30 +16,45 @@ pub(super) fn kv_append(
     k_cache: &mut Tensor,
     v_cache: &mut Tensor,
 ) -> Result<()> {
+    let slots = checked(NAME, slots, capacity)?;
+    scatter(k, &slots, k_cache)?;
+    scatter(v, &slots, v_cache)
+}
+
+/// The slots, before anything is written: none beyond the cache.
+pub(in crate::cache) fn checked(
+    operation: &'static str,
+    slots: &Tensor,
+    capacity: usize,
+) -> Result<Vec<i64>> {
     let slots = slots.to_vec::<i64>()?;
-    // Before anything is written.
-    if let Some(slot) = slots.iter().find(|&&slot| slot >= 0 && slot as usize >= capacity) {
-        return Err(Error::range(NAME, "slots", format!("below {capacity}, the slots of the cache"), slot));
-    }
-    for (source, cache) in [(k, k_cache), (v, v_cache)] {
-        let row = source.dims()[1] * source.dims()[2] * source.dtype().size();
-        if row == 0 {
-            continue;
+    match slots.iter().find(|&&slot| slot >= 0 && slot as usize >= capacity) {
+        Some(slot) => {
+            Err(Error::range(operation, "slots", format!("below {capacity}, the slots of the cache"), slot))
         }
-        let packed;
-        let bytes: &[u8] = if source.is_contiguous() {
-            with_element!(source.dtype(), T => bytemuck::cast_slice(source.as_slice::<T>()?))
-        } else {
-            packed = source.to_bytes()?;
-            &packed
-        };
-        with_element!(source.dtype(), T => scatter(bytes, &slots, row, bytemuck::cast_slice_mut(cache.as_slice_mut::<T>()?)));
+        None => Ok(slots),
     }
+}
+
+/// Writes the tokens of `source` into their slots.
+pub(in crate::cache) fn scatter(source: &Tensor, slots: &[i64], cache: &mut Tensor) -> Result<()> {
+    let row = source.dims()[1..].iter().product::<usize>() * source.dtype().size();
+    if row == 0 {
+        return Ok(());
+    }
+    let packed;
+    let bytes: &[u8] = if source.is_contiguous() {
+        with_element!(source.dtype(), T => bytemuck::cast_slice(source.as_slice::<T>()?))
+    } else {
+        packed = source.to_bytes()?;
+        &packed
+    };
+    with_element!(source.dtype(), T => rows(bytes, slots, row, bytemuck::cast_slice_mut(cache.as_slice_mut::<T>()?)));
     Ok(())
 }
 
 /// Tasks own stretches of the cache, so that none writes what another does: each takes the tokens whose slots lie in its own.
-fn scatter(source: &[u8], slots: &[i64], row: usize, cache: &mut [u8]) {
+fn rows(source: &[u8], slots: &[i64], row: usize, cache: &mut [u8]) {
     let copy = |token: usize, slot: usize, first: usize, cache: &mut [u8]| {
         cache[(slot - first) * row..][..row].copy_from_slice(&source[token * row..][..row]);
     };

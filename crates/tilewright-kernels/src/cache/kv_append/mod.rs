@@ -7,9 +7,9 @@
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
 //! | k | `[t, heads, dk]` | any strides | f32, f16, bf16, f8e4m3, f8e5m2, i8, u8 |
-//! | v | `[t, heads, dv]` | any strides | that of k |
+//! | v | `[t, heads, dv]` | any strides | any of these |
 //! | slots | `[t]` | row-major | i64 |
-//! | k_cache, v_cache | `[blocks, block, heads, dk]`, `[blocks, block, heads, dv]` | row-major, not shared | that of k |
+//! | k_cache, v_cache | `[blocks, block, heads, dk]`, `[blocks, block, heads, dv]` | row-major, not shared | those of k and v |
 //!
 //! # Numerics
 //! Bytes move unchanged.
@@ -36,7 +36,7 @@
 //! ```
 
 mod cases;
-mod cpu;
+pub(super) mod cpu;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -46,7 +46,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 pub(crate) use cases::KERNEL;
 
-use super::{DTYPES, extents};
+use super::{DTYPES, check_written, extents};
 use crate::arguments::{check_device, check_same_dtype, check_tensor};
 
 const NAME: &str = "kv_append";
@@ -73,25 +73,17 @@ pub fn kv_append(
         return Err(Error::shape(NAME, "slots", format!("[{tokens}]"), slots.shape()));
     }
     let [blocks, block, ..] = extents(NAME, "k_cache", k_cache)?;
-    for (argument, tensor) in [("v", v), ("k_cache", &*k_cache), ("v_cache", &*v_cache)] {
-        check_device(NAME, argument, stream, tensor)?;
-        check_same_dtype(NAME, argument, tensor, k)?;
+    check_tensor(NAME, "v", stream, v, DTYPES)?;
+    for (argument, cache, source) in [("k_cache", &*k_cache, k), ("v_cache", &*v_cache, v)] {
+        check_device(NAME, argument, stream, cache)?;
+        check_same_dtype(NAME, argument, cache, source)?;
     }
     for (argument, cache, source) in [("k_cache", &mut *k_cache, k), ("v_cache", &mut *v_cache, v)] {
         let expected = [blocks, block, heads, source.dims()[2]];
         if cache.dims() != expected {
             return Err(Error::shape(NAME, argument, format!("{expected:?}"), cache.shape()));
         }
-        if !cache.is_contiguous() {
-            return Err(Error::layout(NAME, argument, "is written, so it must be row-major"));
-        }
-        if !cache.is_exclusive() {
-            return Err(Error::layout(
-                NAME,
-                argument,
-                "is written, but its memory is shared with another tensor",
-            ));
-        }
+        check_written(NAME, argument, cache)?;
     }
     match stream.device() {
         Device::Cpu => cpu::kv_append(k, v, slots, blocks * block, k_cache, v_cache),

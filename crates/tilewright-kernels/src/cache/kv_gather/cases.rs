@@ -134,10 +134,6 @@ impl Kernel for Registered {
 }
 
 fn args(args: &Args) -> Result<KvGather> {
-    let layout = match args.text("layout", "nhd")? {
-        "nhd" => Layout::Nhd,
-        "hnd" => Layout::Hnd,
-        other => return Err(Error::range(NAME, "layout", "nhd or hnd", other)),
-    };
+    let layout = Layout::of(NAME, args.text("layout", "nhd")?)?;
     Ok(KvGather { tokens: args.size("tokens", 0)?, layout })
 }

@@ -60,6 +60,17 @@ pub enum Layout {
     Hnd,
 }
 
+impl Layout {
+    /// From its name: nhd, hnd.
+    pub(in crate::cache) fn of(operation: &'static str, name: &str) -> Result<Self> {
+        match name {
+            "nhd" => Ok(Layout::Nhd),
+            "hnd" => Ok(Layout::Hnd),
+            other => Err(Error::range(operation, "layout", "nhd or hnd", other)),
+        }
+    }
+}
+
 /// Arguments of [`kv_gather`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KvGather {
@@ -69,18 +80,46 @@ pub struct KvGather {
     pub layout: Layout,
 }
 
-struct Plan {
-    sequences: usize,
-    tokens: usize,
-    blocks: usize,
-    block: usize,
-    heads: usize,
+pub(in crate::cache) struct Plan {
+    pub(in crate::cache) sequences: usize,
+    pub(in crate::cache) tokens: usize,
+    pub(in crate::cache) blocks: usize,
+    pub(in crate::cache) block: usize,
+    pub(in crate::cache) heads: usize,
     /// Bytes of a token's head.
-    row: usize,
+    pub(in crate::cache) row: usize,
     /// Entries of a row of the table.
-    entries: usize,
-    heads_first: bool,
-    out: [usize; 4],
+    pub(in crate::cache) entries: usize,
+    pub(in crate::cache) heads_first: bool,
+    pub(in crate::cache) out: [usize; 4],
+}
+
+impl Plan {
+    /// Of a cache of these extents, whose elements have `size` bytes. Fails where the table, the lengths or `tokens` do not fit.
+    pub(in crate::cache) fn new(
+        operation: &'static str,
+        stream: &Stream,
+        [blocks, block, heads, d]: [usize; 4],
+        [table, lengths]: [&Tensor; 2],
+        [tokens, size]: [usize; 2],
+        layout: Layout,
+    ) -> Result<Self> {
+        check_tensor(operation, "table", stream, table, &[DType::I32])?;
+        check_tensor(operation, "lengths", stream, lengths, &[DType::I32])?;
+        let &[sequences, entries] = table.dims() else {
+            return Err(Error::shape(operation, "table", "[b, m]", table.shape()));
+        };
+        if lengths.dims() != [sequences] {
+            return Err(Error::shape(operation, "lengths", format!("[{sequences}]"), lengths.shape()));
+        }
+        if tokens > entries * block {
+            let expected = format!("at most {}, what a row of the table holds", entries * block);
+            return Err(Error::range(operation, "tokens", expected, tokens));
+        }
+        let heads_first = layout == Layout::Hnd;
+        let out = if heads_first { [sequences, heads, tokens, d] } else { [sequences, tokens, heads, d] };
+        Ok(Plan { sequences, tokens, blocks, block, heads, row: d * size, entries, heads_first, out })
+    }
 }
 
 /// The first `tokens` tokens of each sequence of `table`. Fails on a shape, dtype, device or (on the CPU) block or length that does not fit.
@@ -92,23 +131,8 @@ pub fn kv_gather(
     args: &KvGather,
 ) -> Result<Tensor> {
     check_tensor(NAME, "cache", stream, cache, DTYPES)?;
-    check_tensor(NAME, "table", stream, table, &[DType::I32])?;
-    check_tensor(NAME, "lengths", stream, lengths, &[DType::I32])?;
-    let [blocks, block, heads, d] = extents(NAME, "cache", cache)?;
-    let &[sequences, entries] = table.dims() else {
-        return Err(Error::shape(NAME, "table", "[b, m]", table.shape()));
-    };
-    if lengths.dims() != [sequences] {
-        return Err(Error::shape(NAME, "lengths", format!("[{sequences}]"), lengths.shape()));
-    }
-    if args.tokens > entries * block {
-        let expected = format!("at most {}, what a row of the table holds", entries * block);
-        return Err(Error::range(NAME, "tokens", expected, args.tokens));
-    }
-    let heads_first = args.layout == Layout::Hnd;
-    let (tokens, row) = (args.tokens, d * cache.dtype().size());
-    let out = if heads_first { [sequences, heads, tokens, d] } else { [sequences, tokens, heads, d] };
-    let plan = Plan { sequences, tokens, blocks, block, heads, row, entries, heads_first, out };
+    let (dims, size) = (extents(NAME, "cache", cache)?, cache.dtype().size());
+    let plan = Plan::new(NAME, stream, dims, [table, lengths], [args.tokens, size], args.layout)?;
     match stream.device() {
         Device::Cpu => cpu::kv_gather(cache, table, lengths, &plan),
         _ => gpu::kv_gather(stream, cache, table, lengths, &plan),

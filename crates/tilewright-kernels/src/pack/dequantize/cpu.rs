@@ -7,6 +7,7 @@ use tilewright_core::{DType, Element, F8E4M3, F8E5M2, Result, Stream, Tensor, bf
 
 use super::{Format, Plan};
 use crate::formats::SmallFloat;
+use crate::pack::Quantize;
 
 /// Elements of a task, a multiple of every block but a whole row: below two of them threads cost more than they give.
 const TASK: usize = 1 << 15;
@@ -56,15 +57,11 @@ fn rows<T: Target>(values: &Tensor, scales: &Tensor, plan: &Plan) -> Result<Tens
     }
     let scales = scales.to_vec::<f32>()?;
     let packed;
-    let bytes: &[u8] = match (values.is_contiguous(), values.dtype()) {
-        (true, DType::U8) => values.as_slice()?,
-        (true, DType::I8) => bytemuck::cast_slice(values.as_slice::<i8>()?),
-        (true, DType::F8E4M3) => bytemuck::cast_slice(values.as_slice::<F8E4M3>()?),
-        (true, DType::F8E5M2) => bytemuck::cast_slice(values.as_slice::<F8E5M2>()?),
-        _ => {
-            packed = values.to_bytes()?;
-            &packed
-        }
+    let bytes: &[u8] = if values.is_contiguous() {
+        bytes_of(values)?
+    } else {
+        packed = values.to_bytes()?;
+        &packed
     };
     let nibbles = plan.bits == 4;
     let per = if nibbles { 2 } else { 1 };
@@ -96,6 +93,22 @@ fn rows<T: Target>(values: &Tensor, scales: &Tensor, plan: &Plan) -> Result<Tens
         tasks.into_par_iter().with_min_len((TASK / plan.n.min(TASK)).max(1)).for_each(run);
     }
     Ok(out)
+}
+
+/// The bytes of row-major values.
+pub(crate) fn bytes_of(values: &Tensor) -> Result<&[u8]> {
+    Ok(match values.dtype() {
+        DType::U8 => values.as_slice()?,
+        DType::F8E4M3 => bytemuck::cast_slice(values.as_slice::<F8E4M3>()?),
+        DType::F8E5M2 => bytemuck::cast_slice(values.as_slice::<F8E5M2>()?),
+        _ => bytemuck::cast_slice(values.as_slice::<i8>()?),
+    })
+}
+
+/// The numbers of a row, whose blocks have the scales `scales`.
+pub(crate) fn numbers(out: &mut [f32], bytes: &[u8], scales: &[f32], block: usize, args: &Quantize) {
+    let (format, nibbles) = (args.format, args.bits == 4);
+    Arch::new().dispatch(Stretch { out, bytes, scales, block, first: 0, format, nibbles });
 }
 
 /// Neighbours of a row; the first of them is element `first` of its block.

@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
-use super::{NAME, Plan};
+use super::{NAME, NUMBERS, Plan};
 
 const THREADS: usize = 256;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("dequantize", include_str!("gpu.metal"))
-        .header(include_str!("../floats.header.metal"))
+        .header(NUMBERS)
         .template("T")
         .template("V")
         .template("FORMAT")

@@ -32,9 +32,9 @@
 //! ```
 
 mod cases;
-mod cpu;
+pub(crate) mod cpu;
 mod gpu;
-mod reference;
+pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -46,7 +46,11 @@ use super::quantize::{Format, extents};
 use crate::arguments::{check_dtype, check_tensor};
 
 const NAME: &str = "dequantize";
-const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16];
+pub(crate) const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16];
+
+/// The functions of bodies that read values.
+pub(crate) const NUMBERS: &str =
+    concat!(include_str!("../floats.header.metal"), include_str!("gpu.header.metal"));
 
 /// Arguments of [`dequantize`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ fn integer(row: &[u8], bits: usize, column: usize) -> i32 {
 }
 
 /// The number at `column` of a row of bytes.
-pub(super) fn number(row: &[u8], format: Format, bits: usize, column: usize) -> f64 {
+pub(crate) fn number(row: &[u8], format: Format, bits: usize, column: usize) -> f64 {
     match format {
         Format::Int => integer(row, bits, column).into(),
         Format::E4m3 => F8E4M3::from_bits(row[column]).to_f64(),

@@ -79,40 +79,15 @@ impl Kernel for Registered {
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
         let (m, n) = (case.dim("m"), case.dim("n"));
-        let [width, block, blocks] = extents(NAME, n, args.format, args.bits, args.block)?;
+        let [width, _, blocks] = extents(NAME, n, args.format, args.bits, args.block)?;
         let x = inputs[0].to_f64_vec()?;
-        let (mut values, mut scales) = (Vec::with_capacity(m * n), Vec::with_capacity(m * blocks));
-        let largest = match args.format {
-            Format::Int => {
-                if args.bits == 8 {
-                    127.0
-                } else {
-                    7.0
-                }
-            }
-            Format::E4m3 => 448.0,
-            Format::E5m2 => 57_344.0,
-        };
-        for row in x.chunks(n.max(1)) {
-            for x in row.chunks(block) {
-                let (block, scale) = reference::block(x, largest);
-                values.extend(block);
-                scales.push(f64::from(scale));
-            }
+        let (mut bytes, mut scales) = (Vec::with_capacity(m * width), Vec::with_capacity(m * blocks));
+        for x in x.chunks(n.max(1)) {
+            let (row, row_scales) = reference::row(x, &args)?;
+            bytes.extend(row);
+            scales.extend(row_scales.into_iter().map(f64::from));
         }
-        let integers = || values.iter().map(|value| value.round_ties_even() as i8);
-        let values = match (args.format, args.bits) {
-            (Format::E4m3, _) => Tensor::from_f64(&values, DType::F8E4M3, [m, width])?,
-            (Format::E5m2, _) => Tensor::from_f64(&values, DType::F8E5M2, [m, width])?,
-            (_, 8) => Tensor::from_vec(integers().collect(), [m, width])?,
-            _ => {
-                let integers: Vec<i8> = integers().collect();
-                let nibble = |value: Option<&i8>| value.map_or(0, |&value| value as u8 & 15);
-                let pairs = integers.chunks(n.max(1)).flat_map(|row| row.chunks(2));
-                let bytes = pairs.map(|pair| nibble(pair.first()) | nibble(pair.get(1)) << 4);
-                Tensor::from_vec(bytes.collect(), [m, width])?
-            }
-        };
+        let values = samples::of_bytes(bytes, args.format.stored(args.bits).0, &[m, width])?;
         // The very quotients; but a device may have a NaN of another form.
         let tolerance = vec![0.0; scales.len()];
         Ok(vec![

@@ -15,6 +15,20 @@ inline uint magnitude_of(float4 x) {
     return max(max(bits.x, bits.y), max(bits.z, bits.w));
 }
 
+// The scale of a block by the bits of its largest magnitude, and what its elements are multiplied by.
+struct Scaled {
+    float factor, scale;
+};
+template <int FORMAT>
+Scaled scaled_of(uint magnitude) {
+    const float largest = FORMAT == NIBBLES ? 7.0f : FORMAT == E4M3 ? 448.0f : FORMAT == E5M2 ? 57344.0f : 127.0f, a = as_type<float>(magnitude);
+    const bool tiny = magnitude < 0x0d800000u, finite = magnitude < 0x7f800000u;  // below 2^-100; neither infinite nor NaN
+    Scaled scaled;
+    scaled.factor = tiny || !finite ? 0.0f : largest / a;
+    scaled.scale = tiny ? 0.0f : finite ? a / largest : NAN;
+    return scaled;
+}
+
 // A factor of 0 makes NaN and infinities NaN, and those 0.
 inline int rounded(float x, float factor) {
     const float product = x * factor;

@@ -27,16 +27,14 @@ if (WIDE) {
 }
 if (idle) return;
 
-const float largest = FORMAT == NIBBLES ? 7.0f : FORMAT == E4M3 ? 448.0f : FORMAT == E5M2 ? 57344.0f : 127.0f, a = as_type<float>(magnitude);
-const bool tiny = magnitude < 0x0d800000u, finite = magnitude < 0x7f800000u;  // below 2^-100; neither infinite nor NaN
-const float factor = tiny || !finite ? 0.0f : largest / a;
-if (lane == 0) scales[size_t(row) * blocks + first / block] = tiny ? 0.0f : finite ? a / largest : NAN;
+const Scaled scaled = scaled_of<FORMAT>(magnitude);
+if (lane == 0) scales[size_t(row) * blocks + first / block] = scaled.scale;
 const uint per = FORMAT == NIBBLES ? 2 : 1;
 device V* target = values + size_t(row) * width + first / per;
 for (uint i = 0; i < HELD; ++i) {
     const uint quad = lane + i * lanes;
-    if (quad < quads) store<V, FORMAT, VECTORS>(target, quad, count, held[i], factor);
+    if (quad < quads) store<V, FORMAT, VECTORS>(target, quad, count, held[i], scaled.factor);
 }
 for (uint quad = lane + HELD * lanes; quad < quads; quad += lanes) {
-    store<V, FORMAT, VECTORS>(target, quad, count, quad_of<T, VECTORS>(source, quad, count), factor);
+    store<V, FORMAT, VECTORS>(target, quad, count, quad_of<T, VECTORS>(source, quad, count), scaled.factor);
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
-use super::{NAME, Plan};
+use super::{BLOCKS, NAME, Plan};
 
 /// Quads that a lane holds at most (a longer block is read twice): 32 registers.
 const HELD: usize = 8;
@@ -14,7 +14,7 @@ const THREADS: usize = 256;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("quantize", include_str!("gpu.metal"))
-        .header(concat!(include_str!("../floats.header.metal"), include_str!("gpu.header.metal")))
+        .header(BLOCKS)
         .template("T")
         .template("V")
         .template("FORMAT")

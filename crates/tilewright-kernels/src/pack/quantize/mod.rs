@@ -39,7 +39,7 @@
 mod cases;
 mod cpu;
 mod gpu;
-mod reference;
+pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +51,10 @@ use crate::arguments::check_tensor;
 
 const NAME: &str = "quantize";
 const DTYPES: &[DType] = &[DType::F32, DType::F16, DType::Bf16];
+
+/// The functions of bodies that read and write blocks.
+pub(crate) const BLOCKS: &str =
+    concat!(include_str!("../floats.header.metal"), include_str!("gpu.header.metal"));
 
 /// What values are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,7 +70,7 @@ pub enum Format {
 
 impl Format {
     /// From its name: int, e4m3, e5m2.
-    pub(super) fn of(operation: &'static str, name: &str) -> Result<Self> {
+    pub(crate) fn of(operation: &'static str, name: &str) -> Result<Self> {
         match name {
             "int" => Ok(Format::Int),
             "e4m3" => Ok(Format::E4m3),
@@ -76,7 +80,7 @@ impl Format {
     }
 
     /// The dtype of values of so many bits, and the code of the bodies.
-    pub(super) fn stored(self, bits: usize) -> (DType, usize) {
+    pub(crate) fn stored(self, bits: usize) -> (DType, usize) {
         match self {
             Format::Int if bits == 4 => (DType::U8, 1),
             Format::Int => (DType::I8, 0),
@@ -117,7 +121,7 @@ struct Plan {
 }
 
 /// Checks `bits` and `block` and gives the extent of a row's values, its block and its scales.
-pub(super) fn extents(
+pub(crate) fn extents(
     operation: &'static str,
     n: usize,
     format: Format,

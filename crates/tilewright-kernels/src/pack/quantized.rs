@@ -1,0 +1,113 @@
+//! A tensor in blocks of small numbers: its values, its scales, and how they were made.
+
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+
+use super::dequantize::{Dequantize, dequantize};
+use super::quantize::{Quantize, extents, quantize};
+use crate::arguments::check_dtype;
+
+const NAME: &str = "quantized tensor";
+
+/// A tensor `[.., n]` as [`quantize`] writes it.
+///
+/// ```
+/// use tilewright_core::{DType, Stream, Tensor};
+/// use tilewright_kernels::pack::{Quantize, Quantized};
+///
+/// let cpu = Stream::cpu();
+/// let x = Tensor::from_vec((0..64).map(|at| at as f32).collect::<Vec<_>>(), [2, 32])?;
+/// let small = Quantized::of(&cpu, &x, &Quantize::default())?;
+/// assert_eq!((small.dims(), small.bytes()), (vec![2, 32], 64 + 8));
+/// let back = small.to_float(&cpu, DType::F32)?.to_vec::<f32>()?;
+/// assert!(back.iter().enumerate().all(|(at, back)| (back - at as f32).abs() < 0.26));
+/// # Ok::<(), tilewright_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Quantized {
+    pub(crate) values: Tensor,
+    pub(crate) scales: Tensor,
+    n: usize,
+    args: Quantize,
+}
+
+impl Quantized {
+    /// Of parts `[.., n]`, or `[.., ceil(n / 2)]` of 4 bits, and `[.., ceil(n / block)]`. Fails where dtypes, shapes or devices do not fit.
+    pub fn new(values: Tensor, scales: Tensor, n: usize, args: Quantize) -> Result<Self> {
+        let [width, _, blocks] = extents(NAME, n, args.format, args.bits, args.block)?;
+        check_dtype(NAME, "values", values.dtype(), &[args.format.stored(args.bits).0])?;
+        check_dtype(NAME, "scales", scales.dtype(), &[DType::F32])?;
+        let outer = match values.dims().split_last() {
+            Some((&last, outer)) if last == width => outer,
+            _ => return Err(Error::shape(NAME, "values", format!("[.., {width}]"), values.shape())),
+        };
+        let expected = [outer, &[blocks]].concat();
+        if scales.dims() != expected {
+            return Err(Error::shape(NAME, "scales", format!("{expected:?}"), scales.shape()));
+        }
+        if scales.device() != values.device() {
+            return Err(Error::layout(NAME, "scales", "lie on another device than the values"));
+        }
+        Ok(Quantized { values, scales, n, args })
+    }
+
+    /// A tensor of f32, f16 or bf16. Fails as [`quantize`].
+    pub fn of(stream: &Stream, x: &Tensor, args: &Quantize) -> Result<Self> {
+        let (values, scales) = quantize(stream, x, args)?;
+        let n = x.dims().last().copied().unwrap_or(0);
+        Self::new(values, scales, n, *args)
+    }
+
+    /// Zeros of this shape, where the stream is. Fails on no axis, or arguments that do not fit.
+    pub fn zeros(stream: &Stream, dims: &[usize], args: &Quantize) -> Result<Self> {
+        let Some((&n, outer)) = dims.split_last() else {
+            return Err(Error::shape(NAME, "dims", "at least 1 axis", format!("{dims:?}")));
+        };
+        let [width, _, blocks] = extents(NAME, n, args.format, args.bits, args.block)?;
+        let zeros = |dtype, last: usize| Tensor::zeros(dtype, [outer, &[last]].concat())?.to(stream);
+        Self::new(zeros(args.format.stored(args.bits).0, width)?, zeros(DType::F32, blocks)?, n, *args)
+    }
+
+    /// The tensor as f32, f16 or bf16. Fails as [`dequantize`].
+    pub fn to_float(&self, stream: &Stream, dtype: DType) -> Result<Tensor> {
+        let Quantize { bits, format, block } = self.args;
+        dequantize(stream, &self.values, &self.scales, &Dequantize { bits, format, block, n: self.n, dtype })
+    }
+
+    /// The values.
+    pub fn values(&self) -> &Tensor {
+        &self.values
+    }
+
+    /// The scales.
+    pub fn scales(&self) -> &Tensor {
+        &self.scales
+    }
+
+    /// Both, to be written in place.
+    pub fn parts_mut(&mut self) -> [&mut Tensor; 2] {
+        [&mut self.values, &mut self.scales]
+    }
+
+    /// The shape of the tensor that they stand for.
+    pub fn dims(&self) -> Vec<usize> {
+        let mut dims = self.values.dims().to_vec();
+        dims.pop();
+        dims.push(self.n);
+        dims
+    }
+
+    /// How they were made.
+    pub fn args(&self) -> &Quantize {
+        &self.args
+    }
+
+    /// Bytes of both.
+    pub fn bytes(&self) -> usize {
+        self.values.bytes() + self.scales.bytes()
+    }
+
+    /// Where both lie.
+    pub fn device(&self) -> Device {
+        self.values.device()
+    }
+}
