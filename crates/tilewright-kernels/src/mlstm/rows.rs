@@ -1,51 +1,14 @@
 //! Rows of the inputs on the host, whatever their strides and dtype.
 
-use bytemuck::Pod;
-use pulp::Simd;
 use tilewright_core::{Element, Layout, Result, Tensor};
 
-use crate::gemm::number::{Number, Rounded, Sum};
-use crate::reduce::exp::Real;
+use super::lanes::Scalar;
+use crate::gemm::number::{Number, Rounded};
 
 /// A float that data may be, beside the type that gates, states and sums have.
 pub(super) trait Data: Number<Sum: Scalar> + Rounded<Self::Sum> {}
 
 impl<T: Number<Sum: Scalar> + Rounded<T::Sum>> Data for T {}
-
-/// The type of gates, states and sums, with its vectors: f32 or f64.
-pub(super) trait Scalar: Real + Sum {
-    /// As many as a register of these instructions holds.
-    type Vector<V: Simd>: Pod;
-    /// The same number in every place.
-    fn splat<V: Simd>(simd: V, x: Self) -> Self::Vector<V>;
-    /// `a b + c`, rounded once where that is one instruction.
-    fn fused<V: Simd>(simd: V, a: Self::Vector<V>, b: Self::Vector<V>, c: Self::Vector<V>)
-    -> Self::Vector<V>;
-}
-
-impl Scalar for f32 {
-    type Vector<V: Simd> = V::f32s;
-    #[inline(always)]
-    fn splat<V: Simd>(simd: V, x: f32) -> V::f32s {
-        simd.splat_f32s(x)
-    }
-    #[inline(always)]
-    fn fused<V: Simd>(simd: V, a: V::f32s, b: V::f32s, c: V::f32s) -> V::f32s {
-        simd.mul_add_e_f32s(a, b, c)
-    }
-}
-
-impl Scalar for f64 {
-    type Vector<V: Simd> = V::f64s;
-    #[inline(always)]
-    fn splat<V: Simd>(simd: V, x: f64) -> V::f64s {
-        simd.splat_f64s(x)
-    }
-    #[inline(always)]
-    fn fused<V: Simd>(simd: V, a: V::f64s, b: V::f64s, c: V::f64s) -> V::f64s {
-        simd.mul_add_e_f64s(a, b, c)
-    }
-}
 
 /// Runs `$body` with `$T` bound to the type of the data, whose dtype has been checked.
 macro_rules! with_data {

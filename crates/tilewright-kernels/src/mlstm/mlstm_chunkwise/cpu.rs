@@ -5,9 +5,10 @@ use tilewright_core::{Element, Result, Tensor};
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
 use crate::mlstm::mlstm_sequence::cpu::{Head, Outputs};
+use crate::mlstm::lanes::{Machine, Scalar, transpose};
 use crate::mlstm::product::{Strided, Wanted, product};
-use crate::mlstm::rows::{Data, Rows, Scalar, with_data};
-use crate::mlstm::vectors::{advance, dot, gate_by, scale, weigh, weights};
+use crate::mlstm::rows::{Data, Rows, with_data};
+use crate::mlstm::vectors::{Look, gate_by, look, scale, take_in, weights};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
 
 /// Queries that are taken together within a chunk: of the scores, which are as many as the chunk is long for each, no more are ever kept.
@@ -50,7 +51,7 @@ fn run<T: Data>(
             k.load(head, first, dqk, &mut part.k[..tokens * dqk]);
             v.load(head, first, dv, &mut part.v[..tokens * dv]);
             part.gates(cell, *m, |t| (i.scalar(head, first + t), f.scalar(head, first + t)));
-            scale(&mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
+            scale(part.machine, &mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
             part.transpose();
             for from in (0..tokens).step_by(BLOCK) {
                 let to = tokens.min(from + BLOCK);
@@ -59,7 +60,7 @@ fn run<T: Data>(
                 if let Some(o) = &o {
                     let gate = &mut part.gate[..(to - from) * dv];
                     o.load(head, first + from, dv, gate);
-                    gate_by(sum, gate);
+                    gate_by(part.machine, sum, gate);
                 }
                 T::round(sum, &mut h[(first + from) * dv..][..(to - from) * dv]);
             }
@@ -72,6 +73,7 @@ fn run<T: Data>(
 
 /// One chunk's inputs, widened, and what is made of them.
 pub(in crate::mlstm) struct Chunk<S> {
+    pub(in crate::mlstm) machine: Machine,
     pub(in crate::mlstm) tokens: usize,
     dqk: usize,
     dv: usize,
@@ -105,6 +107,7 @@ impl<S: Scalar> Chunk<S> {
         let zeros = |elements: usize| vec![S::ZERO; elements];
         let block = BLOCK.min(tokens);
         Chunk {
+            machine: Machine::here(),
             tokens,
             dqk,
             dv,
@@ -141,39 +144,43 @@ impl<S: Scalar> Chunk<S> {
 
     /// Keys by columns, as the scores take them.
     pub(in crate::mlstm) fn transpose(&mut self) {
-        for (t, key) in self.k[..self.tokens * self.dqk].chunks_exact(self.dqk.max(1)).enumerate() {
-            for (a, &key) in key.iter().enumerate() {
-                self.keys[a * self.tokens + t] = key;
-            }
-        }
+        transpose(self.machine, &self.k, [self.tokens, self.dqk], &mut self.keys);
     }
 
     /// h of the tokens `from..to`, before output gates, into the first rows of `sum`. Blocks come in order.
     fn outputs(&mut self, cell: &Mlstm, from: usize, to: usize, c: &[S], n: &[S]) {
-        let (rows, dqk, dv) = (to - from, self.dqk, self.dv);
+        let (machine, rows, dqk, dv) = (self.machine, to - from, self.dqk, self.dv);
         let q = &mut self.q[from * dqk..to * dqk];
         let scores = &mut self.scores[..rows * self.tokens];
-        let queries = Strided::row_major(q, dqk);
         let sizes = [rows, self.tokens, dqk];
-        product(scores, false, sizes, queries, &self.keys, Wanted::Columns { first: from });
-        let mut z = [S::ZERO; BLOCK];
+        let seen = Wanted::Columns { first: from };
+        product(machine, scores, false, sizes, Strided::row_major(q, dqk), &self.keys, seen);
+        let mut factors = [S::ZERO; BLOCK];
         for row in 0..rows {
             let t = from + row;
             let (seen, unseen) = scores[row * self.tokens..][..self.tokens].split_at_mut(t + 1);
             unseen.fill(S::ZERO);
-            advance(&mut self.exponent[..=t], self.log_f[t], self.log_i[t]);
-            let q = &mut q[row * dqk..][..dqk];
-            scale(q, self.before[t]);
-            weights(&mut self.weight[..=t], &self.exponent[..=t], self.m[t]);
-            z[row] = weigh(seen, &self.weight[..=t]) + dot(q, n);
+            let token = Look {
+                scores: seen,
+                exponents: &mut self.exponent[..=t],
+                weights: &mut self.weight[..=t],
+                log_f: self.log_f[t],
+                log_i: self.log_i[t],
+                m: self.m[t],
+                query: &mut q[row * dqk..][..dqk],
+                before: self.before[t],
+                n,
+            };
+            let z = look(machine, token);
+            factors[row] = S::from_f64(readout(cell, z.to_f64(), self.m[t].to_f64()));
         }
         let sum = &mut self.sum[..rows * dv];
-        product(sum, false, [rows, dv, dqk], Strided::row_major(q, dqk), c, Wanted::Everything);
+        product(machine, sum, false, [rows, dv, dqk], Strided::row_major(q, dqk), c, Wanted::Everything);
         let weights = Strided::row_major(scores, self.tokens);
-        product(sum, true, [rows, dv, to], weights, &self.v[..to * dv], Wanted::Terms { first: from });
-        for (row, z) in z[..rows].iter().enumerate() {
-            let factor = readout(cell, z.to_f64(), self.m[from + row].to_f64());
-            scale(&mut sum[row * dv..][..dv], S::from_f64(factor));
+        let before = Wanted::Terms { first: from };
+        product(machine, sum, true, [rows, dv, to], weights, &self.v[..to * dv], before);
+        for (row, &factor) in factors[..rows].iter().enumerate() {
+            scale(machine, &mut sum[row * dv..][..dv], factor);
         }
     }
 
@@ -185,23 +192,23 @@ impl<S: Scalar> Chunk<S> {
             self.exponent[t] = self.log_i[t] + forgotten;
             forgotten += self.log_f[t];
         }
-        weights(&mut self.weight[..tokens], &self.exponent[..tokens], self.m[tokens - 1]);
+        let last = self.m[tokens - 1];
+        weights(self.machine, &mut self.weight[..tokens], &self.exponent[..tokens], last);
         &self.weight[..tokens]
     }
 
     /// The state after the chunk. Spoils the keys.
     pub(in crate::mlstm) fn carry(&mut self, c: &mut [S], n: &mut [S]) {
-        let (tokens, dqk, dv) = (self.tokens, self.dqk, self.dv);
+        let (machine, tokens, dqk, dv) = (self.machine, self.tokens, self.dqk, self.dv);
         let keep = self.before[tokens - 1];
-        scale(c, keep);
-        scale(n, keep);
+        scale(machine, c, keep);
+        scale(machine, n, keep);
         self.last_weights();
         for t in 0..tokens {
-            let key = &mut self.k[t * dqk..][..dqk];
-            scale(key, self.weight[t]);
-            n.iter_mut().zip(&*key).for_each(|(n, &key)| *n += key);
+            take_in(machine, &mut self.k[t * dqk..][..dqk], self.weight[t], n);
         }
         let keys = Strided::row_major(&self.k[..tokens * dqk], dqk).transposed();
-        product(c, true, [dqk, dv, tokens], keys, &self.v[..tokens * dv], Wanted::Everything);
+        let sizes = [dqk, dv, tokens];
+        product(machine, c, true, sizes, keys, &self.v[..tokens * dv], Wanted::Everything);
     }
 }

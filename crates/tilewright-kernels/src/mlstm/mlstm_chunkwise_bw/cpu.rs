@@ -8,9 +8,10 @@ use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{readout_bw, slopes};
 use crate::mlstm::mlstm_chunkwise::cpu::{BLOCK, Chunk};
 use crate::mlstm::mlstm_sequence::cpu::parts;
+use crate::mlstm::lanes::{Scalar, transpose};
 use crate::mlstm::product::{Strided, Wanted, product};
-use crate::mlstm::rows::{Data, Rows, Scalar, with_data};
-use crate::mlstm::vectors::{add_scaled, advance, dot, scale, weigh, weigh_gradients, weights};
+use crate::mlstm::rows::{Data, Rows, with_data};
+use crate::mlstm::vectors::{Look, Spread, add_and_scale, dot, look, scale, spread};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
 use crate::reduce::number::Accumulator;
 
@@ -73,6 +74,7 @@ fn run<T: Data>(
         let (((dq, dk), dv_out), (di, df), ((dc, dn), dm)) = (rows, gates, states);
         let gate = |t: usize| (i.scalar(head, t), f.scalar(head, t));
         let mut part = Backward::<T::Sum>::new(chunk.min(s), dqk, dv);
+        let machine = part.forward.machine;
         let load = |part: &mut Chunk<T::Sum>, first: usize, m: T::Sum| {
             part.tokens = chunk.min(s - first);
             k.load(head, first, dqk, &mut part.k[..part.tokens * dqk]);
@@ -100,25 +102,25 @@ fn run<T: Data>(
             let (keys, values) = (first * dqk..(first + tokens) * dqk, first * dv..(first + tokens) * dv);
             q.load(head, first, dqk, &mut part.forward.q[..tokens * dqk]);
             dh.load(head, first, dv, &mut part.dh[..tokens * dv]);
-            scale(&mut part.forward.q[..tokens * dqk], factor);
-            let mut flow = (dot(c_at(index + 1), dc) + dot(n_at(index + 1), dn)).to_f64();
+            scale(machine, &mut part.forward.q[..tokens * dqk], factor);
+            let mut flow = (dot(machine, c_at(index + 1), dc) + dot(machine, n_at(index + 1), dn)).to_f64();
             part.run((cell, exact), c_at(index), n_at(index), [dc, dn]);
             for t in (0..tokens).rev() {
                 let row = t * dqk..(t + 1) * dqk;
-                let by_query = dot(&part.forward.q[row.clone()], &part.dq[row.clone()]).to_f64();
-                let by_key = dot(&part.forward.k[row.clone()], &part.dk[row]).to_f64();
+                let by_query = dot(machine, &part.forward.q[row.clone()], &part.dq[row.clone()]).to_f64();
+                let by_key = dot(machine, &part.forward.k[row.clone()], &part.dk[row]).to_f64();
                 flow += by_query - by_key;
                 let (i, f) = gate(first + t);
                 let (by_i, by_f) = slopes(cell, i, f);
                 di[first + t] = T::Sum::from_f64(by_key * by_i);
                 df[first + t] = T::Sum::from_f64(flow * by_f);
             }
-            scale(&mut part.dq[..tokens * dqk], factor);
+            scale(machine, &mut part.dq[..tokens * dqk], factor);
             T::round(&part.dq[..tokens * dqk], &mut dq[keys.clone()]);
             T::round(&part.dk[..tokens * dqk], &mut dk[keys]);
             T::round(&part.dv[..tokens * dv], &mut dv_out[values]);
         }
-        *dm = dot(c_at(0), dc) + dot(n_at(0), dn);
+        *dm = dot(machine, c_at(0), dc) + dot(machine, n_at(0), dn);
     });
     let state = MlstmState { c: dc, n: dn, m: dm };
     Ok(MlstmGradients { q: dq, k: dk, v: dv_out, i: di, f: df, state })
@@ -175,13 +177,14 @@ impl<S: Scalar> Backward<S> {
     /// From C and n before the chunk and the gradients `dc` and `dn` of those after it, which become those of the ones before.
     fn run(&mut self, mode: Mode<'_>, c: &[S], n: &[S], [dc, dn]: [&mut [S]; 2]) {
         let (tokens, dqk, dv) = (self.forward.tokens, self.dqk, self.width);
+        let machine = self.forward.machine;
         self.take_last(dc, dn);
         let keep = self.forward.before[tokens - 1];
-        scale(dc, keep);
-        scale(dn, keep);
-        transpose(c, dqk, dv, &mut self.columns);
+        scale(machine, dc, keep);
+        scale(machine, dn, keep);
+        transpose(machine, c, [dqk, dv], &mut self.columns);
         self.forward.transpose();
-        transpose(&self.forward.v[..tokens * dv], tokens, dv, &mut self.values);
+        transpose(machine, &self.forward.v, [tokens, dv], &mut self.values);
         for from in (0..tokens).step_by(BLOCK) {
             self.block(mode, from, tokens.min(from + BLOCK), n, [dc, dn]);
         }
@@ -190,17 +193,16 @@ impl<S: Scalar> Backward<S> {
     /// What the state after the chunk gives its keys and values.
     fn take_last(&mut self, dc: &[S], dn: &[S]) {
         let (tokens, dqk, dv) = (self.forward.tokens, self.dqk, self.width);
-        transpose(dc, dqk, dv, &mut self.columns);
+        let machine = self.forward.machine;
+        transpose(machine, dc, [dqk, dv], &mut self.columns);
         let (dk, dv_rows) = (&mut self.dk[..tokens * dqk], &mut self.dv[..tokens * dv]);
         let rows = Strided::row_major(&self.forward.v[..tokens * dv], dv);
-        product(dk, false, [tokens, dqk, dv], rows, &self.columns, Wanted::Everything);
+        product(machine, dk, false, [tokens, dqk, dv], rows, &self.columns, Wanted::Everything);
         let rows = Strided::row_major(&self.forward.k[..tokens * dqk], dqk);
-        product(dv_rows, false, [tokens, dv, dqk], rows, dc, Wanted::Everything);
+        product(machine, dv_rows, false, [tokens, dv, dqk], rows, dc, Wanted::Everything);
         for (t, &weight) in self.forward.last_weights().iter().enumerate() {
-            let row = &mut dk[t * dqk..][..dqk];
-            add_scaled(row, S::ONE, dn);
-            scale(row, weight);
-            scale(&mut dv_rows[t * dv..][..dv], weight);
+            add_and_scale(machine, &mut dk[t * dqk..][..dqk], dn, weight);
+            scale(machine, &mut dv_rows[t * dv..][..dv], weight);
         }
     }
 
@@ -208,61 +210,61 @@ impl<S: Scalar> Backward<S> {
     fn block(&mut self, mode: Mode<'_>, from: usize, to: usize, n: &[S], [dc, dn]: [&mut [S]; 2]) {
         let (rows, tokens, dqk, dv) = (to - from, self.forward.tokens, self.dqk, self.width);
         let forward = &mut self.forward;
+        let machine = forward.machine;
         let q = &forward.q[from * dqk..to * dqk];
         let (dq, dh) = (&mut self.dq[from * dqk..to * dqk], &mut self.dh[from * dv..to * dv]);
         let (scores, gradients) = (&mut self.scores[..rows * tokens], &mut self.gradients[..rows * tokens]);
         let seen = Wanted::Columns { first: from };
-        product(scores, false, [rows, tokens, dqk], Strided::row_major(q, dqk), &forward.keys, seen);
-        product(gradients, false, [rows, tokens, dv], Strided::row_major(dh, dv), &self.values, seen);
-        product(dq, false, [rows, dqk, dv], Strided::row_major(dh, dv), &self.columns, Wanted::Everything);
+        let [queries, by_row] = [Strided::row_major(q, dqk), Strided::row_major(dh, dv)];
+        product(machine, scores, false, [rows, tokens, dqk], queries, &forward.keys, seen);
+        product(machine, gradients, false, [rows, tokens, dv], by_row, &self.values, seen);
+        product(machine, dq, false, [rows, dqk, dv], by_row, &self.columns, Wanted::Everything);
+        self.queries[..rows * dqk].copy_from_slice(q);
         for row in 0..rows {
             let t = from + row;
-            advance(&mut forward.exponent[..=t], forward.log_f[t], forward.log_i[t]);
             let (scores, unseen) = scores[row * tokens..][..tokens].split_at_mut(t + 1);
             unseen.fill(S::ZERO);
-            let weight = &mut forward.weight[..=t];
-            weights(weight, &forward.exponent[..=t], forward.m[t]);
-            let sum = weigh(scores, weight);
             let (gradients, unseen) = gradients[row * tokens..][..tokens].split_at_mut(t + 1);
             unseen.fill(S::ZERO);
             let query = &mut self.queries[row * dqk..][..dqk];
-            query.copy_from_slice(&q[row * dqk..][..dqk]);
-            scale(query, forward.before[t]);
+            let token = Look {
+                scores: &mut *scores,
+                exponents: &mut forward.exponent[..=t],
+                weights: &mut forward.weight[..=t],
+                log_f: forward.log_f[t],
+                log_i: forward.log_i[t],
+                m: forward.m[t],
+                query: &mut *query,
+                before: forward.before[t],
+                n,
+            };
+            let z = look(machine, token);
             let dq = &mut dq[row * dqk..][..dqk];
-            let z = sum + dot(query, n);
-            let by_h = dot(scores, gradients) + dot(query, dq);
+            let by_h = dot(machine, scores, gradients) + dot(machine, query, dq);
             let (cell, exact) = mode;
             let (factor, dz) = readout_bw(cell, exact, z.to_f64(), forward.m[t].to_f64(), by_h.to_f64());
-            let (factor, dz) = (S::from_f64(factor), S::from_f64(dz));
-            weigh_gradients(gradients, weight, factor, dz);
-            scale(dq, factor);
-            add_scaled(dq, dz, n);
-            scale(dq, forward.before[t]);
-            scale(&mut dh[row * dv..][..dv], factor);
-            add_scaled(dn, dz, query);
+            let token = Spread {
+                gradients,
+                weights: &forward.weight[..=t],
+                factor: S::from_f64(factor),
+                dz: S::from_f64(dz),
+                dq,
+                n,
+                before: forward.before[t],
+                dh: &mut dh[row * dv..][..dv],
+                dn: &mut *dn,
+                query,
+            };
+            spread(machine, token);
         }
         let (gradients, scores) = (Strided::row_major(gradients, tokens), Strided::row_major(scores, tokens));
-        let before = Wanted::Terms { first: from };
-        product(dq, true, [rows, dqk, to], gradients, &forward.k[..to * dqk], before);
-        product(
-            &mut self.dk[..to * dqk],
-            true,
-            [to, dqk, rows],
-            gradients.transposed(),
-            q,
-            Wanted::Everything,
-        );
-        product(&mut self.dv[..to * dv], true, [to, dv, rows], scores.transposed(), dh, Wanted::Everything);
+        let (before, after) = (Wanted::Terms { first: from }, Wanted::LateTerms { first: from });
+        product(machine, dq, true, [rows, dqk, to], gradients, &forward.k[..to * dqk], before);
+        let dk = &mut self.dk[..to * dqk];
+        product(machine, dk, true, [to, dqk, rows], gradients.transposed(), q, after);
+        let dv_rows = &mut self.dv[..to * dv];
+        product(machine, dv_rows, true, [to, dv, rows], scores.transposed(), dh, after);
         let queries = Strided::row_major(&self.queries[..rows * dqk], dqk).transposed();
-        product(dc, true, [dqk, dv, rows], queries, dh, Wanted::Everything);
-    }
-}
-
-/// `[rows, columns]` as `[columns, rows]`.
-fn transpose<S: Copy>(from: &[S], rows: usize, columns: usize, to: &mut [S]) {
-    for (row, from) in from.chunks_exact(columns.max(1)).enumerate() {
-        for (column, &x) in from.iter().enumerate() {
-            to[column * rows + row] = x;
-        }
+        product(machine, dc, true, [dqk, dv, rows], queries, dh, Wanted::Everything);
     }
 }
