@@ -43,8 +43,10 @@ def make():
                 made = kernel(*inputs)
             if made is None:
                 return None
-            h, (c, n, m) = made
-            return h, c, n, m.reshape(m.shape[:2])
+            h, (c, n, *m) = made
+            # The sigmoid gate needs no stabiliser.
+            m = m[0].reshape(m[0].shape[:2]) if m else torch.zeros(c.shape[:2], device=c.device)
+            return h, c, n, m
 
         return kernel and run
 

@@ -74,6 +74,7 @@ class Problem:
         self.sets = []
         self.next = 0
         self.replay = None
+        self.recorded = 0
         maker = library.kernels.get(request["kernel"])
         if maker is None or not library.accepts(request["device"]):
             return
@@ -83,7 +84,10 @@ class Problem:
             return
         function = maker(**request["args"])
         inputs = [self.load(item, request["device"]) for item in request["inputs"]]
-        if function is None or any(array is None for array in inputs) or function(*inputs) is None:
+        if function is None or any(array is None for array in inputs):
+            return
+        # On copies: there are functions that write their results over their inputs.
+        if function(*[library.copy(array) for array in inputs]) is None:
             return
         self.function = function
         self.sets = [inputs]
@@ -111,15 +115,14 @@ class Problem:
 
     def sample(self, calls):
         function, library, sets = self.function, self.library, self.sets
-        outputs = None
+        outputs, rounds = None, calls
         if self.replay is not None:
-            function, sets = self.replay, [[]]
-            replays = -(-calls // self.recorded)
-            calls = replays * self.recorded
+            function, sets, rounds = self.replay, [[]], -(-calls // self.recorded)
+            calls = rounds * self.recorded
         library.finish([])
         wall = time.perf_counter()
         timer = library.start_timer()
-        for _ in range(calls if self.replay is None else replays):
+        for _ in range(rounds):
             outputs = function(*sets[self.next % len(sets)])
             self.next += 1
         device = library.stop_timer(timer)

@@ -243,8 +243,8 @@ mod avx512 {
                     y[2 * r + 1] = _mm512_unpackhi_ps(x[2 * r], x[2 * r + 1]);
                 }
                 for r in 0..4 {
-                    let [a, b, c, d] =
-                        [0, 1, 2, 3].map(|part| _mm512_castps_pd(y[4 * r + part]));
+                    let (a, b) = (_mm512_castps_pd(y[4 * r]), _mm512_castps_pd(y[4 * r + 1]));
+                    let (c, d) = (_mm512_castps_pd(y[4 * r + 2]), _mm512_castps_pd(y[4 * r + 3]));
                     x[4 * r] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
                     x[4 * r + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
                     x[4 * r + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));

@@ -44,11 +44,21 @@ pub(super) enum Wanted {
     },
 }
 
-/// `to = a b`, or `to += a b`, with `to [rows, columns]` and `b [terms, columns]` row-major.
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(super) enum Start<'a, S> {
+    Zeros,
+    /// What stands where the product goes to, times a number.
+    Itself(S),
+    /// Another matrix of that shape, times a number.
+    Other(&'a [S], S),
+}
+
+/// `to = start + a b`, with `to [rows, columns]` and `b [terms, columns]` row-major.
 pub(super) fn product<S: Scalar>(
     machine: Machine,
     to: &mut [S],
-    add: bool,
+    start: Start<'_, S>,
     sizes: [usize; 3],
     a: Strided<'_, S>,
     b: &[S],
@@ -58,12 +68,12 @@ pub(super) fn product<S: Scalar>(
     let reach = |last: usize| (rows.max(1) - 1) * a.row + (last.max(1) - 1) * a.column;
     let left = rows * terms == 0 || reach(terms) < a.elements.len();
     assert!(left && b.len() >= terms * columns && to.len() >= rows * columns, "all hold their matrices");
-    S::run(machine, Product { to, add, sizes, a, b, wanted });
+    S::run(machine, Product { to, start, sizes, a, b, wanted });
 }
 
 struct Product<'a, S> {
     to: &'a mut [S],
-    add: bool,
+    start: Start<'a, S>,
     sizes: [usize; 3],
     a: Strided<'a, S>,
     b: &'a [S],
@@ -75,12 +85,16 @@ impl<S: Scalar> Task<S> for Product<'_, S> {
 
     #[inline(always)]
     fn run<L: Lanes<S>, const ROWS: usize>(self, lanes: L) {
-        let Product { to, add, sizes: [rows, columns, terms], a, b, wanted } = self;
+        let Product { to, start, sizes: [rows, columns, terms], a, b, wanted } = self;
         let width = VECTORS * L::WIDTH;
         let whole = columns / width * width;
         // The columns of a tile of b stay in the first cache for all rows.
         for left in (0..whole).step_by(width) {
-            let panel = Panel { add, a, b: &b[left..], step: columns, terms, wanted, left };
+            let start = match start {
+                Start::Other(from, factor) => Start::Other(&from[left..], factor),
+                other => other,
+            };
+            let panel = Panel { start, a, b: &b[left..], step: columns, terms, wanted, left };
             panel.run::<L, ROWS>(lanes, &mut to[left..], columns, rows);
         }
         if whole == columns {
@@ -93,10 +107,14 @@ impl<S: Scalar> Task<S> for Product<'_, S> {
             tail[..rest].copy_from_slice(&b[whole..]);
         }
         let mut edge = vec![S::ZERO; rows * width];
-        for (edge, to) in edge.chunks_exact_mut(width).zip(to.chunks_exact(columns)) {
-            edge[..rest].copy_from_slice(&to[whole..]);
+        let (beginning, start) = match start {
+            Start::Other(from, factor) => (from, Start::Itself(factor)),
+            other => (&*to, other),
+        };
+        for (edge, from) in edge.chunks_exact_mut(width).zip(beginning.chunks_exact(columns)) {
+            edge[..rest].copy_from_slice(&from[whole..]);
         }
-        let panel = Panel { add, a, b: &tail, step: width, terms, wanted, left: whole };
+        let panel = Panel { start, a, b: &tail, step: width, terms, wanted, left: whole };
         panel.run::<L, ROWS>(lanes, &mut edge, width, rows);
         for (edge, to) in edge.chunks_exact(width).zip(to.chunks_exact_mut(columns)) {
             to[whole..].copy_from_slice(&edge[..rest]);
@@ -106,7 +124,7 @@ impl<S: Scalar> Task<S> for Product<'_, S> {
 
 /// A tile's width of columns, from `left` on.
 struct Panel<'a, S> {
-    add: bool,
+    start: Start<'a, S>,
     a: Strided<'a, S>,
     /// Its rows `step` apart.
     b: &'a [S],
@@ -155,15 +173,27 @@ impl<S: Scalar> Panel<'_, S> {
             assert!(a.elements.len() > (bottom - 1) * a.row + (end - 1) * a.column, "a tile's rows");
         }
         assert!(to.len() >= (ROWS - 1) * to_step + VECTORS * L::WIDTH, "a tile");
-        let mut sums = [[lanes.splat(S::ZERO); VECTORS]; ROWS];
+        let zero = lanes.splat(S::ZERO);
+        let mut sums = [[zero; VECTORS]; ROWS];
+        let begun = match self.start {
+            Start::Zeros => None,
+            Start::Itself(factor) => Some((to.as_ptr(), factor)),
+            Start::Other(from, factor) => {
+                let from = &from[top * to_step..];
+                assert!(from.len() >= (ROWS - 1) * to_step + VECTORS * L::WIDTH, "a tile to start from");
+                Some((from.as_ptr(), factor))
+            }
+        };
         // SAFETY: what is read and written was checked to be there above, up to the last element of a tile: rows of `to` are `to_step` apart,
         // those of b `step`, and the elements of the left factor `a.row` and `a.column`.
         unsafe {
             let to = to.as_mut_ptr();
-            if self.add {
+            if let Some((from, factor)) = begun {
+                let factor = lanes.splat(factor);
                 for (row, sums) in sums.iter_mut().enumerate() {
                     for (vector, sum) in sums.iter_mut().enumerate() {
-                        *sum = lanes.load(to.add(row * to_step + vector * L::WIDTH));
+                        let from = lanes.load(from.add(row * to_step + vector * L::WIDTH));
+                        *sum = lanes.mul_add(factor, from, zero);
                     }
                 }
             }
@@ -212,13 +242,16 @@ mod tests {
                     false => Strided::row_major(&a, terms),
                 };
                 let mut to = numbers(rows * columns);
-                let before = to.clone();
-                product(machine, &mut to, true, [rows, columns, terms], strided, &b, Wanted::Everything);
+                let (before, mut other) = (to.clone(), vec![f32::NAN; to.len()]);
+                let start = Start::Other(&before, 2.0);
+                product(machine, &mut other, start, [rows, columns, terms], strided, &b, Wanted::Everything);
+                product(machine, &mut to, Start::Itself(1.0), [rows, columns, terms], strided, &b, Wanted::Everything);
                 for row in 0..rows {
                     for column in 0..columns {
                         let sum: f32 =
                             (0..terms).map(|term| a[at(row, term)] * b[term * columns + column]).sum();
-                        assert_eq!(to[row * columns + column], before[row * columns + column] + sum);
+                        let (at, begun) = (row * columns + column, before[row * columns + column]);
+                        assert_eq!((to[at], other[at]), (begun + sum, 2.0 * begun + sum));
                     }
                 }
             }
@@ -232,20 +265,20 @@ mod tests {
         let mut full = vec![0.0; rows * columns];
         let mut part = vec![f32::NAN; rows * columns];
         let sizes = [rows, columns, terms];
-        product(machine, &mut full, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
-        product(machine, &mut part, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Columns { first: 3 });
+        product(machine, &mut full, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
+        product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Columns { first: 3 });
         for row in 0..rows {
             let seen = row * columns..row * columns + row + 4;
             assert_eq!(full[seen.clone()], part[seen]);
         }
         (0..rows).for_each(|row| a[row * terms..][..terms][(row + 6).min(terms)..].fill(0.0));
-        product(machine, &mut full, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
-        product(machine, &mut part, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Terms { first: 5 });
+        product(machine, &mut full, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
+        product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Terms { first: 5 });
         assert_eq!(full, part);
         (0..rows).for_each(|row| a[row * terms..][..row.saturating_sub(2)].fill(0.0));
-        product(machine, &mut full, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
+        product(machine, &mut full, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
         let late = Wanted::LateTerms { first: 2 };
-        product(machine, &mut part, false, sizes, Strided::row_major(&a, terms), &b, late);
+        product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, late);
         assert_eq!(full, part);
     }
 }

@@ -127,17 +127,22 @@ loops!(AddAndScale<S>, task => {
     }
 });
 
-/// A key takes its weight, and n takes the key.
-pub(super) fn take_in<S: Scalar>(machine: Machine, key: &mut [S], weight: S, n: &mut [S]) {
-    S::run(machine, TakeIn(key, weight, n));
+/// `weighted = weight key`, and n takes it in.
+pub(super) fn take_in<S: Scalar>(machine: Machine, weighted: &mut [S], key: &[S], weight: S, n: &mut [S]) {
+    S::run(machine, TakeIn { weighted, key, weight, n });
 }
 
-struct TakeIn<'a, S>(&'a mut [S], S, &'a mut [S]);
+struct TakeIn<'a, S> {
+    weighted: &'a mut [S],
+    key: &'a [S],
+    weight: S,
+    n: &'a mut [S],
+}
 
 loops!(TakeIn<S>, task => {
-    for (key, n) in task.0.iter_mut().zip(task.2) {
-        *key = *key * task.1;
-        *n += *key;
+    for ((weighted, &key), n) in task.weighted.iter_mut().zip(task.key).zip(task.n) {
+        *weighted = task.weight * key;
+        *n += *weighted;
     }
 });
 

@@ -1,15 +1,18 @@
 //! Native path: one task a sequence, whose C stays in the cache from chunk to chunk; within a chunk all work is in products of matrices.
 
+use std::ops::Range;
+
 use tilewright_core::{Element, Result, Tensor};
 
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
 use crate::mlstm::mlstm_sequence::cpu::{Head, Outputs};
 use crate::mlstm::lanes::{Machine, Scalar, transpose};
-use crate::mlstm::product::{Strided, Wanted, product};
-use crate::mlstm::rows::{Data, Rows, with_data};
+use crate::mlstm::product::{Start, Strided, Wanted, product};
+use crate::mlstm::rows::{Data, Rows, is_sum, own, with_data};
 use crate::mlstm::vectors::{Look, gate_by, look, scale, take_in, weights};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+use crate::reduce::number::Accumulator;
 
 /// Queries that are taken together within a chunk: of the scores, which are as many as the chunk is long for each, no more are ever kept.
 pub(in crate::mlstm) const BLOCK: usize = 48;
@@ -44,34 +47,44 @@ fn run<T: Data>(
     let longest = chunk.min(s);
     outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
         let mut part = Chunk::<T::Sum>::new(longest, dqk, dv);
+        let machine = part.machine;
+        let rows = |rows: usize, width: usize| vec![T::Sum::ZERO; rows * width];
+        let (mut keys, mut values) = (rows(longest, dqk), rows(longest, dv));
+        let (mut sums, mut gates) = (rows(BLOCK.min(longest), dv), rows(BLOCK.min(longest), dv));
         for first in (0..s).step_by(chunk) {
             let tokens = chunk.min(s - first);
             part.tokens = tokens;
             q.load(head, first, dqk, &mut part.q[..tokens * dqk]);
-            k.load(head, first, dqk, &mut part.k[..tokens * dqk]);
-            v.load(head, first, dv, &mut part.v[..tokens * dv]);
+            let k = k.view(head, first, dqk, &mut keys[..tokens * dqk]);
+            let v = v.view(head, first, dv, &mut values[..tokens * dv]);
             part.gates(cell, *m, |t| (i.scalar(head, first + t), f.scalar(head, first + t)));
-            scale(part.machine, &mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
-            part.transpose();
+            scale(machine, &mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
+            part.transpose(k);
             for from in (0..tokens).step_by(BLOCK) {
                 let to = tokens.min(from + BLOCK);
-                part.outputs(cell, from, to, c, n);
-                let sum = &mut part.sum[..(to - from) * dv];
+                let rows = (to - from) * dv;
+                let h = &mut h[(first + from) * dv..][..rows];
+                let sum = own::<T>(h, &mut sums[..rows]);
+                part.outputs(cell, from..to, v, (c, n), sum);
                 if let Some(o) = &o {
-                    let gate = &mut part.gate[..(to - from) * dv];
+                    let gate = &mut gates[..rows];
                     o.load(head, first + from, dv, gate);
-                    gate_by(part.machine, sum, gate);
+                    gate_by(machine, sum, gate);
                 }
-                T::round(sum, &mut h[(first + from) * dv..][..(to - from) * dv]);
+                if !is_sum::<T>() {
+                    T::round(&sums[..rows], h);
+                }
             }
-            part.carry(c, n);
+            let (weighted, keep) = part.weigh(k, n);
+            let (keys, start) = (Strided::row_major(weighted, dqk).transposed(), Start::Itself(keep));
+            product(machine, c, start, [dqk, dv, tokens], keys, v, Wanted::Everything);
             *m = part.m[tokens - 1];
         }
     })?;
     Ok(outputs.finish())
 }
 
-/// One chunk's inputs, widened, and what is made of them.
+/// One chunk's queries, widened, and what is made of all its inputs.
 pub(in crate::mlstm) struct Chunk<S> {
     pub(in crate::mlstm) machine: Machine,
     pub(in crate::mlstm) tokens: usize,
@@ -79,11 +92,10 @@ pub(in crate::mlstm) struct Chunk<S> {
     dv: usize,
     /// `[tokens, dqk]`; q carries the scale, and from [`Self::outputs`] on what is left of the state before the chunk.
     pub(in crate::mlstm) q: Vec<S>,
-    pub(in crate::mlstm) k: Vec<S>,
+    /// `[tokens, dqk]`: keys with their weights at the end of the chunk.
+    weighted: Vec<S>,
     /// `[dqk, tokens]`: k by columns.
     pub(in crate::mlstm) keys: Vec<S>,
-    /// `[tokens, dv]`
-    pub(in crate::mlstm) v: Vec<S>,
     /// The logarithms of both gates of each token, and its stabiliser.
     pub(in crate::mlstm) log_f: Vec<S>,
     pub(in crate::mlstm) log_i: Vec<S>,
@@ -97,9 +109,6 @@ pub(in crate::mlstm) struct Chunk<S> {
     pub(in crate::mlstm) weight: Vec<S>,
     /// `[BLOCK, tokens]`
     scores: Vec<S>,
-    /// `[BLOCK, dv]`
-    sum: Vec<S>,
-    gate: Vec<S>,
 }
 
 impl<S: Scalar> Chunk<S> {
@@ -112,9 +121,8 @@ impl<S: Scalar> Chunk<S> {
             dqk,
             dv,
             q: zeros(tokens * dqk),
-            k: zeros(tokens * dqk),
+            weighted: zeros(tokens * dqk),
             keys: zeros(tokens * dqk),
-            v: zeros(tokens * dv),
             log_f: zeros(tokens),
             log_i: zeros(tokens),
             m: zeros(tokens),
@@ -122,8 +130,6 @@ impl<S: Scalar> Chunk<S> {
             exponent: zeros(tokens),
             weight: zeros(tokens),
             scores: zeros(block * tokens),
-            sum: zeros(block * dv),
-            gate: zeros(block * dv),
         }
     }
 
@@ -142,19 +148,32 @@ impl<S: Scalar> Chunk<S> {
         }
     }
 
-    /// Keys by columns, as the scores take them.
-    pub(in crate::mlstm) fn transpose(&mut self) {
-        transpose(self.machine, &self.k, [self.tokens, self.dqk], &mut self.keys);
+    /// What [`Self::gates`] makes.
+    pub(in crate::mlstm) fn of_gates(&mut self) -> [&mut [S]; 4] {
+        [&mut self.log_f, &mut self.log_i, &mut self.m, &mut self.before]
     }
 
-    /// h of the tokens `from..to`, before output gates, into the first rows of `sum`. Blocks come in order.
-    fn outputs(&mut self, cell: &Mlstm, from: usize, to: usize, c: &[S], n: &[S]) {
+    /// Keys by columns, as the scores take them.
+    pub(in crate::mlstm) fn transpose(&mut self, k: &[S]) {
+        transpose(self.machine, k, [self.tokens, self.dqk], &mut self.keys);
+    }
+
+    /// h of these tokens, before output gates, into `sum`. Blocks come in order.
+    fn outputs(
+        &mut self,
+        cell: &Mlstm,
+        block: Range<usize>,
+        v: &[S],
+        (c, n): (&[S], &[S]),
+        sum: &mut [S],
+    ) {
+        let (from, to) = (block.start, block.end);
         let (machine, rows, dqk, dv) = (self.machine, to - from, self.dqk, self.dv);
         let q = &mut self.q[from * dqk..to * dqk];
         let scores = &mut self.scores[..rows * self.tokens];
         let sizes = [rows, self.tokens, dqk];
         let seen = Wanted::Columns { first: from };
-        product(machine, scores, false, sizes, Strided::row_major(q, dqk), &self.keys, seen);
+        product(machine, scores, Start::Zeros, sizes, Strided::row_major(q, dqk), &self.keys, seen);
         let mut factors = [S::ZERO; BLOCK];
         for row in 0..rows {
             let t = from + row;
@@ -174,11 +193,11 @@ impl<S: Scalar> Chunk<S> {
             let z = look(machine, token);
             factors[row] = S::from_f64(readout(cell, z.to_f64(), self.m[t].to_f64()));
         }
-        let sum = &mut self.sum[..rows * dv];
-        product(machine, sum, false, [rows, dv, dqk], Strided::row_major(q, dqk), c, Wanted::Everything);
+        let queries = Strided::row_major(q, dqk);
+        product(machine, sum, Start::Zeros, [rows, dv, dqk], queries, c, Wanted::Everything);
         let weights = Strided::row_major(scores, self.tokens);
         let before = Wanted::Terms { first: from };
-        product(machine, sum, true, [rows, dv, to], weights, &self.v[..to * dv], before);
+        product(machine, sum, Start::Itself(S::ONE), [rows, dv, to], weights, &v[..to * dv], before);
         for (row, &factor) in factors[..rows].iter().enumerate() {
             scale(machine, &mut sum[row * dv..][..dv], factor);
         }
@@ -197,18 +216,16 @@ impl<S: Scalar> Chunk<S> {
         &self.weight[..tokens]
     }
 
-    /// The state after the chunk. Spoils the keys.
-    pub(in crate::mlstm) fn carry(&mut self, c: &mut [S], n: &mut [S]) {
-        let (machine, tokens, dqk, dv) = (self.machine, self.tokens, self.dqk, self.dv);
+    /// n after the chunk, and the keys with their weights there, `[tokens, dqk]`; beside them the weight of C before the chunk.
+    pub(in crate::mlstm) fn weigh(&mut self, k: &[S], n: &mut [S]) -> (&[S], S) {
+        let (machine, tokens, dqk) = (self.machine, self.tokens, self.dqk);
         let keep = self.before[tokens - 1];
-        scale(machine, c, keep);
         scale(machine, n, keep);
         self.last_weights();
         for t in 0..tokens {
-            take_in(machine, &mut self.k[t * dqk..][..dqk], self.weight[t], n);
+            let row = t * dqk..(t + 1) * dqk;
+            take_in(machine, &mut self.weighted[row.clone()], &k[row], self.weight[t], n);
         }
-        let keys = Strided::row_major(&self.k[..tokens * dqk], dqk).transposed();
-        let sizes = [dqk, dv, tokens];
-        product(machine, c, true, sizes, keys, &self.v[..tokens * dv], Wanted::Everything);
+        (&self.weighted[..tokens * dqk], keep)
     }
 }
