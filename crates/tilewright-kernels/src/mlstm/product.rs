@@ -245,7 +245,15 @@ mod tests {
                 let (before, mut other) = (to.clone(), vec![f32::NAN; to.len()]);
                 let start = Start::Other(&before, 2.0);
                 product(machine, &mut other, start, [rows, columns, terms], strided, &b, Wanted::Everything);
-                product(machine, &mut to, Start::Itself(1.0), [rows, columns, terms], strided, &b, Wanted::Everything);
+                product(
+                    machine,
+                    &mut to,
+                    Start::Itself(1.0),
+                    [rows, columns, terms],
+                    strided,
+                    &b,
+                    Wanted::Everything,
+                );
                 for row in 0..rows {
                     for column in 0..columns {
                         let sum: f32 =
@@ -265,18 +273,58 @@ mod tests {
         let mut full = vec![0.0; rows * columns];
         let mut part = vec![f32::NAN; rows * columns];
         let sizes = [rows, columns, terms];
-        product(machine, &mut full, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
-        product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Columns { first: 3 });
+        product(
+            machine,
+            &mut full,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Everything,
+        );
+        product(
+            machine,
+            &mut part,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Columns { first: 3 },
+        );
         for row in 0..rows {
             let seen = row * columns..row * columns + row + 4;
             assert_eq!(full[seen.clone()], part[seen]);
         }
         (0..rows).for_each(|row| a[row * terms..][..terms][(row + 6).min(terms)..].fill(0.0));
-        product(machine, &mut full, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
-        product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Terms { first: 5 });
+        product(
+            machine,
+            &mut full,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Everything,
+        );
+        product(
+            machine,
+            &mut part,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Terms { first: 5 },
+        );
         assert_eq!(full, part);
         (0..rows).for_each(|row| a[row * terms..][..row.saturating_sub(2)].fill(0.0));
-        product(machine, &mut full, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
+        product(
+            machine,
+            &mut full,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Everything,
+        );
         let late = Wanted::LateTerms { first: 2 };
         product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, late);
         assert_eq!(full, part);

@@ -90,7 +90,13 @@ impl<'a, T: Number> Rows<'a, T> {
     }
 
     /// The rows from `first` on, as many as `place` holds: where they lie, if they are sums that follow one another, otherwise [loaded](Self::load) there.
-    pub(super) fn view<'t>(&self, head: usize, first: usize, d: usize, place: &'t mut [T::Sum]) -> &'t [T::Sum]
+    pub(super) fn view<'t>(
+        &self,
+        head: usize,
+        first: usize,
+        d: usize,
+        place: &'t mut [T::Sum],
+    ) -> &'t [T::Sum]
     where
         'a: 't,
     {

@@ -6,8 +6,8 @@ use tilewright_core::{Element, Result, Tensor};
 
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
-use crate::mlstm::mlstm_sequence::cpu::{Head, Outputs};
 use crate::mlstm::lanes::{Machine, Scalar, transpose};
+use crate::mlstm::mlstm_sequence::cpu::{Head, Outputs};
 use crate::mlstm::product::{Start, Strided, Wanted, product};
 use crate::mlstm::rows::{Data, Rows, is_sum, own, with_data};
 use crate::mlstm::vectors::{Look, gate_by, look, scale, take_in, weights};
@@ -159,14 +159,7 @@ impl<S: Scalar> Chunk<S> {
     }
 
     /// h of these tokens, before output gates, into `sum`. Blocks come in order.
-    fn outputs(
-        &mut self,
-        cell: &Mlstm,
-        block: Range<usize>,
-        v: &[S],
-        (c, n): (&[S], &[S]),
-        sum: &mut [S],
-    ) {
+    fn outputs(&mut self, cell: &Mlstm, block: Range<usize>, v: &[S], (c, n): (&[S], &[S]), sum: &mut [S]) {
         let (from, to) = (block.start, block.end);
         let (machine, rows, dqk, dv) = (self.machine, to - from, self.dqk, self.dv);
         let q = &mut self.q[from * dqk..to * dqk];
