@@ -12,6 +12,7 @@ def make():
     # Otherwise it takes most of a GPU's memory before anyone asks.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
+    import jax_mlstm
 
     jax.config.update("jax_enable_x64", True)
     # f32 means f32: without this, GPUs multiply in TF32.
@@ -28,7 +29,7 @@ def make():
         return (lambda x: x.astype(names[dtype])) if dtype in names else None
 
     makers = kernels(jnp, lambda array: jnp.issubdtype(array.dtype, jnp.floating))
-    makers |= {
+    makers |= jax_mlstm.kernels(jax) | {
         "copy": copy,
         "logsumexp": lambda axis=-1: lambda x: jax.scipy.special.logsumexp(x, axis=axis),
         "softmax": lambda axis=-1: lambda x: jax.nn.softmax(x, axis=axis),

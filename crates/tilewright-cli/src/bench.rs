@@ -12,6 +12,7 @@ use tilewright_check::{
 };
 use tilewright_core::{Case, DType, Device, Error, Kernel, Result, Stream, Tier};
 
+use crate::both_ways::BothWays;
 use crate::peers::{self, Interpreters, Peer};
 use crate::replayed::Replayed;
 use crate::select::{self, Chosen};
@@ -98,7 +99,10 @@ fn measure(kernels: &[&dyn Kernel], options: &Options) -> Result<(Vec<Row>, Vec<
     }
     let mut streams = select::streams(&options.device)?;
     streams.retain(|stream| stream.device() != Device::Emulated);
-    let chosen = select::cases(kernels, &options.filters, |tier| tier == Tier::Bench)?;
+    let both_ways = BothWays::of(kernels);
+    let mut all = kernels.to_vec();
+    all.extend(both_ways.as_ref().map(|both| both as &dyn Kernel));
+    let chosen = select::cases(&all, &options.filters, |tier| tier == Tier::Bench)?;
     let mut absent = Vec::new();
     let mut interpreters = None;
     if options.peers {
@@ -205,9 +209,12 @@ impl<'b> Bench<'b> {
             if self.replayed && place == 0 && device != Device::Cpu {
                 let inputs = trial.inputs();
                 // A kernel that waits for the device on its way has no such time.
-                if let Ok(again) = Replayed::new(kernel, &case.args, variant, self.stream, inputs, sets) {
-                    let row = Row { variant: format!("{variant}, replayed"), ..row.clone() };
-                    entries.push((row, Some(Box::new(again))));
+                match Replayed::new(kernel, &case.args, variant, self.stream, inputs, sets) {
+                    Ok(again) => {
+                        let row = Row { variant: format!("{variant}, replayed"), ..row.clone() };
+                        entries.push((row, Some(Box::new(again))));
+                    }
+                    Err(why) => eprintln!("{} {} on {device}: no replays: {why}", row.kernel, row.case),
                 }
             }
             entries.push(match trial.judge(self.stream, Some(variant)) {

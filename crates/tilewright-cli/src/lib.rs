@@ -3,6 +3,7 @@
 //! [`run`] is the whole of it: a program with kernels of its own calls it with its own slice and has the same command.
 
 mod bench;
+mod both_ways;
 mod check;
 mod devices;
 mod document;

@@ -54,7 +54,8 @@ fn sigmoid(x: f64) -> f64 {
 pub(super) fn readout_bw(cell: &Mlstm, exact: bool, z: f64, m: f64, by_h: f64) -> (f64, f64) {
     let factor = readout(cell, z, m);
     // |z| > exp(-m), without overflow.
-    let counts = if m < 0.0 { z.abs() * m.exp() > 1.0 } else { z.abs() > (-m).exp() };
+    let small = (-m.abs()).exp();
+    let counts = if m < 0.0 { z.abs() * small > 1.0 } else { z.abs() > small };
     let dz = if exact && cell.normalize && counts { -z.signum() * by_h * factor * factor } else { 0.0 };
     (factor, dz)
 }

@@ -20,6 +20,7 @@ pub mod mlstm_step;
 
 mod cell;
 mod gates;
+mod lanes;
 mod product;
 mod registry;
 mod rows;

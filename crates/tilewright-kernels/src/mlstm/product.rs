@@ -3,12 +3,9 @@
 //! They are too small, and too many, for a general product of matrices, which takes three times as long here: 30 GFLOP/s on 32 x 64 x 128 (one thread, Zen).
 //! And half of the scores are not wanted: a product that is told so leaves them out, tile by tile.
 
-use pulp::{Arch, Simd, WithSimd};
+use super::lanes::{Lanes, Machine, Scalar, Task};
 
-use super::rows::Scalar;
-
-/// Rows of the tile that is kept in registers, and vectors a row: 12 of AVX2's 16 registers, which leaves 4 for operands.
-const ROWS: usize = 6;
+/// Vectors of a tile's row.
 const VECTORS: usize = 2;
 
 /// Elements of a matrix in a slice, `row` and `column` apart.
@@ -41,185 +38,185 @@ pub(super) enum Wanted {
     Terms {
         first: usize,
     },
+    /// Row r of the left matrix is 0 before column `r - first`.
+    LateTerms {
+        first: usize,
+    },
 }
 
-/// `to = a b`, or `to += a b`, with `to [rows, columns]` and `b [terms, columns]` row-major.
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(super) enum Start<'a, S> {
+    Zeros,
+    /// What stands where the product goes to, times a number.
+    Itself(S),
+    /// Another matrix of that shape, times a number.
+    Other(&'a [S], S),
+}
+
+/// `to = start + a b`, with `to [rows, columns]` and `b [terms, columns]` row-major.
 pub(super) fn product<S: Scalar>(
+    machine: Machine,
     to: &mut [S],
-    add: bool,
+    start: Start<'_, S>,
     sizes: [usize; 3],
     a: Strided<'_, S>,
     b: &[S],
     wanted: Wanted,
 ) {
-    Arch::new().dispatch(Product { to, add, sizes, a, b, wanted });
+    let [rows, columns, terms] = sizes;
+    let reach = |last: usize| (rows.max(1) - 1) * a.row + (last.max(1) - 1) * a.column;
+    let left = rows * terms == 0 || reach(terms) < a.elements.len();
+    assert!(left && b.len() >= terms * columns && to.len() >= rows * columns, "all hold their matrices");
+    S::run(machine, Product { to, start, sizes, a, b, wanted });
 }
 
 struct Product<'a, S> {
     to: &'a mut [S],
-    add: bool,
+    start: Start<'a, S>,
     sizes: [usize; 3],
     a: Strided<'a, S>,
     b: &'a [S],
     wanted: Wanted,
 }
 
-impl<S: Scalar> WithSimd for Product<'_, S> {
+impl<S: Scalar> Task<S> for Product<'_, S> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<V: Simd>(self, simd: V) {
-        let Product { to, add, sizes: [rows, columns, terms], a, b, wanted } = self;
-        if columns == 0 {
+    fn run<L: Lanes<S>, const ROWS: usize>(self, lanes: L) {
+        let Product { to, start, sizes: [rows, columns, terms], a, b, wanted } = self;
+        let width = VECTORS * L::WIDTH;
+        let whole = columns / width * width;
+        // The columns of a tile of b stay in the first cache for all rows.
+        for left in (0..whole).step_by(width) {
+            let start = match start {
+                Start::Other(from, factor) => Start::Other(&from[left..], factor),
+                other => other,
+            };
+            let panel = Panel { start, a, b: &b[left..], step: columns, terms, wanted, left };
+            panel.run::<L, ROWS>(lanes, &mut to[left..], columns, rows);
+        }
+        if whole == columns {
             return;
         }
-        let width = VECTORS * size_of::<S::Vector<V>>() / size_of::<S>();
         // The last columns, filled up to a tile with zeros.
-        let whole = columns / width * width;
-        let mut tail = vec![S::ZERO; if whole < columns { terms * width } else { 0 }];
+        let rest = columns - whole;
+        let mut tail = vec![S::ZERO; terms * width];
         for (tail, b) in tail.chunks_exact_mut(width).zip(b.chunks_exact(columns)) {
-            tail[..columns - whole].copy_from_slice(&b[whole..]);
+            tail[..rest].copy_from_slice(&b[whole..]);
         }
-        let mut packed = Vec::new();
-        for top in (0..rows).step_by(ROWS) {
-            let bottom = rows.min(top + ROWS);
-            let (columns_here, terms_here) = match wanted {
-                Wanted::Everything => (columns, terms),
-                Wanted::Columns { first } => (columns.min(first + bottom), terms),
-                Wanted::Terms { first } => (columns, terms.min(first + bottom)),
+        let mut edge = vec![S::ZERO; rows * width];
+        let (beginning, start) = match start {
+            Start::Other(from, factor) => (from, Start::Itself(factor)),
+            other => (&*to, other),
+        };
+        for (edge, from) in edge.chunks_exact_mut(width).zip(beginning.chunks_exact(columns)) {
+            edge[..rest].copy_from_slice(&from[whole..]);
+        }
+        let panel = Panel { start, a, b: &tail, step: width, terms, wanted, left: whole };
+        panel.run::<L, ROWS>(lanes, &mut edge, width, rows);
+        for (edge, to) in edge.chunks_exact(width).zip(to.chunks_exact_mut(columns)) {
+            to[whole..].copy_from_slice(&edge[..rest]);
+        }
+    }
+}
+
+/// A tile's width of columns, from `left` on.
+struct Panel<'a, S> {
+    start: Start<'a, S>,
+    a: Strided<'a, S>,
+    /// Its rows `step` apart.
+    b: &'a [S],
+    step: usize,
+    terms: usize,
+    wanted: Wanted,
+    left: usize,
+}
+
+impl<S: Scalar> Panel<'_, S> {
+    #[inline(always)]
+    fn run<L: Lanes<S>, const ROWS: usize>(&self, lanes: L, to: &mut [S], to_step: usize, rows: usize) {
+        let mut top = 0;
+        while top < rows {
+            let rest = rows - top;
+            let to = &mut to[top * to_step..];
+            top += match rest {
+                _ if rest >= ROWS => self.tile::<L, ROWS>(lanes, to, to_step, top),
+                4.. => self.tile::<L, 4>(lanes, to, to_step, top),
+                2.. => self.tile::<L, 2>(lanes, to, to_step, top),
+                _ => self.tile::<L, 1>(lanes, to, to_step, top),
             };
-            let left_rows = Block::of(a, top, bottom, terms_here, &mut packed);
-            for left in (0..columns_here).step_by(width) {
-                let right = columns.min(left + width);
-                let mut sums = [[S::splat(simd, S::ZERO); VECTORS]; ROWS];
-                if add {
-                    for (row, sums) in (top..bottom).zip(&mut sums) {
-                        let sums: &mut [S] = bytemuck::cast_slice_mut(sums);
-                        copy(
-                            &mut sums[..right - left],
-                            &to[row * columns + left..row * columns + right],
-                            width,
-                        );
+        }
+    }
+
+    /// Gives the number of rows that it has done.
+    #[inline(always)]
+    fn tile<L: Lanes<S>, const ROWS: usize>(
+        &self,
+        lanes: L,
+        to: &mut [S],
+        to_step: usize,
+        top: usize,
+    ) -> usize {
+        let (bottom, mut begin, mut end) = (top + ROWS, 0, self.terms);
+        match self.wanted {
+            Wanted::Everything => {}
+            Wanted::Columns { first } if self.left >= first + bottom => return ROWS,
+            Wanted::Columns { .. } => {}
+            Wanted::Terms { first } => end = end.min(first + bottom),
+            Wanted::LateTerms { first } => begin = end.min(top.saturating_sub(first)),
+        }
+        let (a, step, terms) = (self.a, self.step, end - begin);
+        if terms > 0 {
+            assert!(self.b.len() >= (end - 1) * step + VECTORS * L::WIDTH, "a tile's columns");
+            assert!(a.elements.len() > (bottom - 1) * a.row + (end - 1) * a.column, "a tile's rows");
+        }
+        assert!(to.len() >= (ROWS - 1) * to_step + VECTORS * L::WIDTH, "a tile");
+        let zero = lanes.splat(S::ZERO);
+        let mut sums = [[zero; VECTORS]; ROWS];
+        let begun = match self.start {
+            Start::Zeros => None,
+            Start::Itself(factor) => Some((to.as_ptr(), factor)),
+            Start::Other(from, factor) => {
+                let from = &from[top * to_step..];
+                assert!(from.len() >= (ROWS - 1) * to_step + VECTORS * L::WIDTH, "a tile to start from");
+                Some((from.as_ptr(), factor))
+            }
+        };
+        // SAFETY: what is read and written was checked to be there above, up to the last element of a tile: rows of `to` are `to_step` apart,
+        // those of b `step`, and the elements of the left factor `a.row` and `a.column`.
+        unsafe {
+            let to = to.as_mut_ptr();
+            if let Some((from, factor)) = begun {
+                let factor = lanes.splat(factor);
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for (vector, sum) in sums.iter_mut().enumerate() {
+                        let from = lanes.load(from.add(row * to_step + vector * L::WIDTH));
+                        *sum = lanes.mul_add(factor, from, zero);
                     }
                 }
-                match left < whole {
-                    true => left_rows.tile(simd, &mut sums, b, columns, left),
-                    false => left_rows.tile(simd, &mut sums, &tail, width, 0),
+            }
+            let mut left = a.elements.as_ptr().wrapping_add(top * a.row + begin * a.column);
+            let mut right = self.b.as_ptr().wrapping_add(begin * step);
+            for _ in 0..terms {
+                let vectors = [lanes.load(right), lanes.load(right.add(L::WIDTH))];
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let factor = lanes.splat(*left.add(row * a.row));
+                    sums[0] = lanes.mul_add(factor, vectors[0], sums[0]);
+                    sums[1] = lanes.mul_add(factor, vectors[1], sums[1]);
                 }
-                for (row, sums) in (top..bottom).zip(&sums) {
-                    let sums: &[S] = bytemuck::cast_slice(sums);
-                    copy(&mut to[row * columns + left..row * columns + right], &sums[..right - left], width);
+                left = left.wrapping_add(a.column);
+                right = right.wrapping_add(step);
+            }
+            for (row, sums) in sums.iter().enumerate() {
+                for (vector, &sum) in sums.iter().enumerate() {
+                    lanes.store(to.add(row * to_step + vector * L::WIDTH), sum);
                 }
             }
         }
+        ROWS
     }
-}
-
-/// Copies; a whole row of a tile without asking how long it is.
-#[inline(always)]
-fn copy<S: Scalar>(to: &mut [S], from: &[S], width: usize) {
-    if to.len() == width {
-        to[..width].copy_from_slice(&from[..width]);
-    } else {
-        to.copy_from_slice(from);
-    }
-}
-
-/// The rows of the left matrix that a tile has, where they lie if they can be read there one term after another.
-enum Block<'a, S> {
-    /// Each contiguous.
-    Rows([&'a [S]; ROWS]),
-    /// Side by side in rows of the transposed matrix, the first at `top`.
-    Columns { elements: &'a [S], stride: usize, top: usize, terms: usize },
-    /// Fewer than a tile has, or further apart: gathered.
-    Packed(&'a [[S; ROWS]]),
-}
-
-impl<'a, S: Scalar> Block<'a, S> {
-    fn of(
-        a: Strided<'a, S>,
-        top: usize,
-        bottom: usize,
-        terms: usize,
-        packed: &'a mut Vec<[S; ROWS]>,
-    ) -> Self {
-        if bottom - top == ROWS && a.column == 1 {
-            return Block::Rows(std::array::from_fn(|row| &a.elements[(top + row) * a.row..][..terms]));
-        }
-        if bottom - top == ROWS && a.row == 1 && a.column > 0 {
-            return Block::Columns { elements: a.elements, stride: a.column, top, terms };
-        }
-        packed.clear();
-        packed.resize(terms, [S::ZERO; ROWS]);
-        for row in 0..bottom - top {
-            for (term, packed) in packed.iter_mut().enumerate() {
-                packed[row] = a.elements[(top + row) * a.row + term * a.column];
-            }
-        }
-        Block::Packed(packed)
-    }
-
-    /// `sums +=` a tile's products by the columns of `b`, whose rows are `columns` long, from `left` on.
-    #[inline(always)]
-    fn tile<V: Simd>(
-        &self,
-        simd: V,
-        sums: &mut [[S::Vector<V>; VECTORS]; ROWS],
-        b: &[S],
-        columns: usize,
-        left: usize,
-    ) {
-        match *self {
-            Block::Rows([r0, r1, r2, r3, r4, r5]) => {
-                let rows = r0.iter().zip(r1).zip(r2).zip(r3).zip(r4).zip(r5);
-                let a = rows.map(|(((((&a0, &a1), &a2), &a3), &a4), &a5)| [a0, a1, a2, a3, a4, a5]);
-                tile(simd, sums, a, b, columns, left);
-            }
-            Block::Columns { elements, stride, top, terms } => {
-                let rows = elements.chunks(stride).take(terms);
-                let a = rows.map(|row| row[top..top + ROWS].try_into().expect("a slice of as many"));
-                tile(simd, sums, a, b, columns, left);
-            }
-            Block::Packed(packed) => tile(simd, sums, packed.iter().copied(), b, columns, left),
-        }
-    }
-}
-
-/// `sums +=` a tile's products: the rows of `a`, term by term, by the columns of `b`, whose rows are `columns` long, from `left` on.
-#[inline(always)]
-fn tile<S: Scalar, V: Simd>(
-    simd: V,
-    sums: &mut [[S::Vector<V>; VECTORS]; ROWS],
-    a: impl Iterator<Item = [S; ROWS]>,
-    b: &[S],
-    columns: usize,
-    left: usize,
-) {
-    let width = VECTORS * size_of::<S::Vector<V>>() / size_of::<S>();
-    // By name: an array that an index is left in would live in memory.
-    let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5] = *sums;
-    for (a, b) in a.zip(b.chunks_exact(columns)) {
-        let b: &[[S::Vector<V>; VECTORS]] = bytemuck::cast_slice(&b[left..left + width]);
-        let b = b[0];
-        r0 = add_row(simd, a[0], b, r0);
-        r1 = add_row(simd, a[1], b, r1);
-        r2 = add_row(simd, a[2], b, r2);
-        r3 = add_row(simd, a[3], b, r3);
-        r4 = add_row(simd, a[4], b, r4);
-        r5 = add_row(simd, a[5], b, r5);
-    }
-    *sums = [r0, r1, r2, r3, r4, r5];
-}
-
-#[inline(always)]
-fn add_row<S: Scalar, V: Simd>(
-    simd: V,
-    a: S,
-    b: [S::Vector<V>; VECTORS],
-    sums: [S::Vector<V>; VECTORS],
-) -> [S::Vector<V>; VECTORS] {
-    let a = S::splat(simd, a);
-    [S::fused(simd, a, b[0], sums[0]), S::fused(simd, a, b[1], sums[1])]
 }
 
 #[cfg(test)]
@@ -233,9 +230,9 @@ mod tests {
 
     #[test]
     fn every_size_around_the_tile_is_exact() {
-        for [rows, columns, terms] in
-            [[1, 1, 1], [5, 15, 3], [6, 16, 1], [7, 17, 9], [13, 35, 0], [12, 48, 20]]
-        {
+        let sizes = [[1, 1, 1], [5, 15, 3], [6, 16, 1], [7, 17, 9], [13, 35, 0], [12, 48, 20], [31, 70, 5]];
+        let machines = [Machine::here(), Machine::narrow()];
+        for ([rows, columns, terms], machine) in sizes.into_iter().flat_map(|s| machines.map(|m| (s, m))) {
             let (a, b) = (numbers(rows * terms), numbers(terms * columns));
             for transposed in [false, true] {
                 let at =
@@ -245,13 +242,24 @@ mod tests {
                     false => Strided::row_major(&a, terms),
                 };
                 let mut to = numbers(rows * columns);
-                let before = to.clone();
-                product(&mut to, true, [rows, columns, terms], strided, &b, Wanted::Everything);
+                let (before, mut other) = (to.clone(), vec![f32::NAN; to.len()]);
+                let start = Start::Other(&before, 2.0);
+                product(machine, &mut other, start, [rows, columns, terms], strided, &b, Wanted::Everything);
+                product(
+                    machine,
+                    &mut to,
+                    Start::Itself(1.0),
+                    [rows, columns, terms],
+                    strided,
+                    &b,
+                    Wanted::Everything,
+                );
                 for row in 0..rows {
                     for column in 0..columns {
                         let sum: f32 =
                             (0..terms).map(|term| a[at(row, term)] * b[term * columns + column]).sum();
-                        assert_eq!(to[row * columns + column], before[row * columns + column] + sum);
+                        let (at, begun) = (row * columns + column, before[row * columns + column]);
+                        assert_eq!((to[at], other[at]), (begun + sum, 2.0 * begun + sum));
                     }
                 }
             }
@@ -260,20 +268,65 @@ mod tests {
 
     #[test]
     fn what_is_wanted_is_there() {
-        let (rows, columns, terms) = (20, 40, 30);
+        let (machine, rows, columns, terms) = (Machine::here(), 20, 40, 30);
         let (mut a, b) = (numbers(rows * terms), numbers(terms * columns));
         let mut full = vec![0.0; rows * columns];
         let mut part = vec![f32::NAN; rows * columns];
         let sizes = [rows, columns, terms];
-        product(&mut full, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
-        product(&mut part, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Columns { first: 3 });
+        product(
+            machine,
+            &mut full,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Everything,
+        );
+        product(
+            machine,
+            &mut part,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Columns { first: 3 },
+        );
         for row in 0..rows {
             let seen = row * columns..row * columns + row + 4;
             assert_eq!(full[seen.clone()], part[seen]);
         }
         (0..rows).for_each(|row| a[row * terms..][..terms][(row + 6).min(terms)..].fill(0.0));
-        product(&mut full, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Everything);
-        product(&mut part, false, sizes, Strided::row_major(&a, terms), &b, Wanted::Terms { first: 5 });
+        product(
+            machine,
+            &mut full,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Everything,
+        );
+        product(
+            machine,
+            &mut part,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Terms { first: 5 },
+        );
+        assert_eq!(full, part);
+        (0..rows).for_each(|row| a[row * terms..][..row.saturating_sub(2)].fill(0.0));
+        product(
+            machine,
+            &mut full,
+            Start::Zeros,
+            sizes,
+            Strided::row_major(&a, terms),
+            &b,
+            Wanted::Everything,
+        );
+        let late = Wanted::LateTerms { first: 2 };
+        product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, late);
         assert_eq!(full, part);
     }
 }

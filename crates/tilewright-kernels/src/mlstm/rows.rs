@@ -1,50 +1,23 @@
 //! Rows of the inputs on the host, whatever their strides and dtype.
 
-use bytemuck::Pod;
-use pulp::Simd;
-use tilewright_core::{Element, Layout, Result, Tensor};
+use tilewright_core::{Element, Result, Tensor};
 
-use crate::gemm::number::{Number, Rounded, Sum};
-use crate::reduce::exp::Real;
+use super::lanes::Scalar;
+use crate::gemm::number::{Number, Rounded};
 
 /// A float that data may be, beside the type that gates, states and sums have.
 pub(super) trait Data: Number<Sum: Scalar> + Rounded<Self::Sum> {}
 
 impl<T: Number<Sum: Scalar> + Rounded<T::Sum>> Data for T {}
 
-/// The type of gates, states and sums, with its vectors: f32 or f64.
-pub(super) trait Scalar: Real + Sum {
-    /// As many as a register of these instructions holds.
-    type Vector<V: Simd>: Pod;
-    /// The same number in every place.
-    fn splat<V: Simd>(simd: V, x: Self) -> Self::Vector<V>;
-    /// `a b + c`, rounded once where that is one instruction.
-    fn fused<V: Simd>(simd: V, a: Self::Vector<V>, b: Self::Vector<V>, c: Self::Vector<V>)
-    -> Self::Vector<V>;
+/// Whether sums leave as they are.
+pub(super) fn is_sum<T: Data>() -> bool {
+    T::DTYPE == T::Sum::DTYPE
 }
 
-impl Scalar for f32 {
-    type Vector<V: Simd> = V::f32s;
-    #[inline(always)]
-    fn splat<V: Simd>(simd: V, x: f32) -> V::f32s {
-        simd.splat_f32s(x)
-    }
-    #[inline(always)]
-    fn fused<V: Simd>(simd: V, a: V::f32s, b: V::f32s, c: V::f32s) -> V::f32s {
-        simd.mul_add_e_f32s(a, b, c)
-    }
-}
-
-impl Scalar for f64 {
-    type Vector<V: Simd> = V::f64s;
-    #[inline(always)]
-    fn splat<V: Simd>(simd: V, x: f64) -> V::f64s {
-        simd.splat_f64s(x)
-    }
-    #[inline(always)]
-    fn fused<V: Simd>(simd: V, a: V::f64s, b: V::f64s, c: V::f64s) -> V::f64s {
-        simd.mul_add_e_f64s(a, b, c)
-    }
+/// Where sums that leave as `T` are made: where they go to, if they leave as they are, else at `place`.
+pub(super) fn own<'t, T: Data>(to: &'t mut [T], place: &'t mut [T::Sum]) -> &'t mut [T::Sum] {
+    if is_sum::<T>() { bytemuck::cast_slice_mut(to) } else { place }
 }
 
 /// Runs `$body` with `$T` bound to the type of the data, whose dtype has been checked.
@@ -71,18 +44,24 @@ pub(super) use with_data;
 /// A host tensor `[b, nh, s, d]` as rows of d elements, or `[b, nh, s]` as rows of one.
 pub(super) struct Rows<'a, T> {
     elements: &'a [T],
-    layout: &'a Layout,
+    nh: usize,
+    offset: usize,
+    /// Of b, nh, s and d.
+    strides: [usize; 4],
 }
 
 impl<'a, T: Element> Rows<'a, T> {
     pub(super) fn new(tensor: &'a Tensor) -> Result<Self> {
-        Ok(Rows { elements: tensor.host_elements()?, layout: tensor.layout() })
+        let layout = tensor.layout();
+        let mut strides = [1; 4];
+        strides[..tensor.rank()].copy_from_slice(layout.strides());
+        Ok(Rows { elements: tensor.host_elements()?, nh: tensor.dims()[1], offset: layout.offset(), strides })
     }
 
     /// Where row `t` of sequence `head` starts.
     fn start(&self, head: usize, t: usize) -> usize {
-        let (nh, strides) = (self.layout.shape().dims()[1], self.layout.strides());
-        self.layout.offset() + head / nh * strides[0] + head % nh * strides[1] + t * strides[2]
+        let strides = &self.strides;
+        self.offset + head / self.nh * strides[0] + head % self.nh * strides[1] + t * strides[2]
     }
 
     /// The one element of row `t`, of a tensor without an axis d.
@@ -91,10 +70,10 @@ impl<'a, T: Element> Rows<'a, T> {
     }
 }
 
-impl<T: Number> Rows<'_, T> {
+impl<'a, T: Number> Rows<'a, T> {
     /// Widens the rows from `first` on into `to`, as many as it holds of `d` elements each.
     pub(super) fn load(&self, head: usize, first: usize, d: usize, to: &mut [T::Sum]) {
-        let stride = self.layout.strides()[3];
+        let stride = self.strides[3];
         if d == 0 {
             return;
         }
@@ -108,5 +87,26 @@ impl<T: Number> Rows<'_, T> {
                 }
             }
         }
+    }
+
+    /// The rows from `first` on, as many as `place` holds: where they lie, if they are sums that follow one another, otherwise [loaded](Self::load) there.
+    pub(super) fn view<'t>(
+        &self,
+        head: usize,
+        first: usize,
+        d: usize,
+        place: &'t mut [T::Sum],
+    ) -> &'t [T::Sum]
+    where
+        'a: 't,
+    {
+        if !place.is_empty() && self.strides[3] == 1 && self.strides[2] == d {
+            let elements = &self.elements[self.start(head, first)..][..place.len()];
+            if let Some(sums) = T::as_sums(elements) {
+                return sums;
+            }
+        }
+        self.load(head, first, d, place);
+        place
     }
 }

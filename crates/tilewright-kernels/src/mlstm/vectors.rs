@@ -1,83 +1,102 @@
 //! Loops over vectors on the host. Each is compiled for the instructions that the machine has, in lanes whose order is fixed.
 
-use pulp::{Arch, Simd, WithSimd};
-
-use super::rows::Scalar;
+use super::lanes::{Lanes, Machine, Scalar, Task};
 use crate::reduce::exp::Real;
 
 /// Partial sums that are kept side by side.
 const LANES: usize = 16;
 
+/// Loops without vectors of their own.
+macro_rules! loops {
+    ($name:ident<$S:ident> $(-> $output:ty)?, $task:ident => $body:expr) => {
+        impl<$S: Scalar> Task<$S> for $name<'_, $S> {
+            type Output = loops!(@ $($output)?);
+
+            #[inline(always)]
+            fn run<L: Lanes<$S>, const ROWS: usize>(self, _: L) -> Self::Output {
+                let $task = self;
+                $body
+            }
+        }
+    };
+    (@) => { () };
+    (@ $output:ty) => { $output };
+}
+
 /// `x *= factor`
-pub(super) fn scale<S: Scalar>(x: &mut [S], factor: S) {
-    Arch::new().dispatch(Scale(x, factor));
+pub(super) fn scale<S: Scalar>(machine: Machine, x: &mut [S], factor: S) {
+    S::run(machine, Scale(x, factor));
 }
 
 struct Scale<'a, S>(&'a mut [S], S);
 
-impl<S: Scalar> WithSimd for Scale<'_, S> {
-    type Output = ();
+loops!(Scale<S>, task => scale_here(task.0, task.1));
 
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        for x in self.0 {
-            *x = *x * self.1;
-        }
+#[inline(always)]
+fn scale_here<S: Scalar>(x: &mut [S], factor: S) {
+    for x in x {
+        *x = *x * factor;
     }
 }
 
-/// One more token: its forget gate for all before it, its input gate for itself.
-pub(super) fn advance<S: Scalar>(exponents: &mut [S], log_f: S, log_i: S) {
-    let Some((last, earlier)) = exponents.split_last_mut() else { return };
+/// One token of a chunk as it looks back.
+pub(super) struct Look<'a, S> {
+    /// Its scores with the tokens up to itself; they get their weights.
+    pub(super) scores: &'a mut [S],
+    /// The exponents of these tokens' contributions at the token before. They advance by one token: its forget gate for all before it, its
+    /// input gate for itself.
+    pub(super) exponents: &'a mut [S],
+    /// Their weights, as they come out.
+    pub(super) weights: &'a mut [S],
+    pub(super) log_f: S,
+    pub(super) log_i: S,
+    pub(super) m: S,
+    /// Its query, which gets the weight `before` of the state before the chunk.
+    pub(super) query: &'a mut [S],
+    pub(super) before: S,
+    /// n of the state before the chunk.
+    pub(super) n: &'a [S],
+}
+
+/// The token's sum of scores, with what it reads of n.
+pub(super) fn look<S: Scalar>(machine: Machine, look: Look<'_, S>) -> S {
+    S::run(machine, look)
+}
+
+loops!(Look<S> -> S, task => {
+    let Look { scores, exponents, weights, log_f, log_i, m, query, before, n } = task;
+    let (last, earlier) = exponents.split_last_mut().expect("a token sees itself");
+    for exponent in earlier {
+        *exponent += log_f;
+    }
     *last = log_i;
-    Arch::new().dispatch(Advance(earlier, log_f));
-}
-
-struct Advance<'a, S>(&'a mut [S], S);
-
-impl<S: Scalar> WithSimd for Advance<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        for exponent in self.0 {
-            *exponent += self.1;
-        }
-    }
-}
+    weights_here(weights, exponents, m);
+    scale_here(query, before);
+    weigh_here(scores, weights) + dot_here(query, n)
+});
 
 /// `scores *= weights`, and their sum.
-pub(super) fn weigh<S: Scalar>(scores: &mut [S], weights: &[S]) -> S {
-    Arch::new().dispatch(Weigh(scores, weights))
-}
-
-struct Weigh<'a, S>(&'a mut [S], &'a [S]);
-
-impl<S: Scalar> WithSimd for Weigh<'_, S> {
-    type Output = S;
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) -> S {
-        let mut lanes = [S::ZERO; LANES];
-        let (weights, rest) = self.1.as_chunks::<LANES>();
-        let (scores, tail) = self.0.as_chunks_mut::<LANES>();
-        for (scores, weights) in scores.iter_mut().zip(weights) {
-            for lane in 0..LANES {
-                scores[lane] = scores[lane] * weights[lane];
-                lanes[lane] += scores[lane];
-            }
+#[inline(always)]
+fn weigh_here<S: Scalar>(scores: &mut [S], weights: &[S]) -> S {
+    let mut lanes = [S::ZERO; LANES];
+    let (weights, rest) = weights.as_chunks::<LANES>();
+    let (scores, tail) = scores.as_chunks_mut::<LANES>();
+    for (scores, weights) in scores.iter_mut().zip(weights) {
+        for lane in 0..LANES {
+            scores[lane] = scores[lane] * weights[lane];
+            lanes[lane] += scores[lane];
         }
-        for ((score, &weight), lane) in tail.iter_mut().zip(rest).zip(&mut lanes) {
-            *score = *score * weight;
-            *lane += *score;
-        }
-        folded(lanes)
     }
+    for ((score, &weight), lane) in tail.iter_mut().zip(rest).zip(&mut lanes) {
+        *score = *score * weight;
+        *lane += *score;
+    }
+    folded(lanes)
 }
 
 /// `weights = exp(exponents - m)`
-pub(super) fn weights<S: Scalar>(weights: &mut [S], exponents: &[S], m: S) {
-    Arch::new().dispatch(Weights { weights, exponents, m });
+pub(super) fn weights<S: Scalar>(machine: Machine, weights: &mut [S], exponents: &[S], m: S) {
+    S::run(machine, Weights { weights, exponents, m });
 }
 
 struct Weights<'a, S> {
@@ -86,83 +105,107 @@ struct Weights<'a, S> {
     m: S,
 }
 
-impl<S: Scalar> WithSimd for Weights<'_, S> {
-    type Output = ();
+loops!(Weights<S>, task => weights_here(task.weights, task.exponents, task.m));
 
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        for (weight, &exponent) in self.weights.iter_mut().zip(self.exponents) {
-            *weight = Real::exp(exponent.minus(self.m));
-        }
+#[inline(always)]
+fn weights_here<S: Scalar>(weights: &mut [S], exponents: &[S], m: S) {
+    for (weight, &exponent) in weights.iter_mut().zip(exponents) {
+        *weight = Real::exp(exponent.minus(m));
     }
 }
 
-/// `y += factor x`
-pub(super) fn add_scaled<S: Scalar>(y: &mut [S], factor: S, x: &[S]) {
-    Arch::new().dispatch(AddScaled(y, factor, x));
+/// `row = weight (row + other)`
+pub(super) fn add_and_scale<S: Scalar>(machine: Machine, row: &mut [S], other: &[S], weight: S) {
+    S::run(machine, AddAndScale(row, other, weight));
 }
 
-struct AddScaled<'a, S>(&'a mut [S], S, &'a [S]);
+struct AddAndScale<'a, S>(&'a mut [S], &'a [S], S);
 
-impl<S: Scalar> WithSimd for AddScaled<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        for (y, &x) in self.0.iter_mut().zip(self.2) {
-            *y += self.1 * x;
-        }
+loops!(AddAndScale<S>, task => {
+    for (x, &y) in task.0.iter_mut().zip(task.1) {
+        *x = task.2 * (*x + y);
     }
+});
+
+/// `weighted = weight key`, and n takes it in.
+pub(super) fn take_in<S: Scalar>(machine: Machine, weighted: &mut [S], key: &[S], weight: S, n: &mut [S]) {
+    S::run(machine, TakeIn { weighted, key, weight, n });
 }
 
-/// `gradients = weights (factor gradients + shift)`
-pub(super) fn weigh_gradients<S: Scalar>(gradients: &mut [S], weights: &[S], factor: S, shift: S) {
-    Arch::new().dispatch(WeighGradients { gradients, weights, factor, shift });
+struct TakeIn<'a, S> {
+    weighted: &'a mut [S],
+    key: &'a [S],
+    weight: S,
+    n: &'a mut [S],
 }
 
-struct WeighGradients<'a, S> {
-    gradients: &'a mut [S],
-    weights: &'a [S],
-    factor: S,
-    shift: S,
-}
-
-impl<S: Scalar> WithSimd for WeighGradients<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        for (gradient, &weight) in self.gradients.iter_mut().zip(self.weights) {
-            *gradient = weight * (self.factor * *gradient + self.shift);
-        }
+loops!(TakeIn<S>, task => {
+    for ((weighted, &key), n) in task.weighted.iter_mut().zip(task.key).zip(task.n) {
+        *weighted = task.weight * key;
+        *n += *weighted;
     }
+});
+
+/// What a token of a chunk gives its query and all before it, from the gradient of its h.
+pub(super) struct Spread<'a, S> {
+    /// Of its scores: before, by the undivided h; after, of the products of query and key.
+    pub(super) gradients: &'a mut [S],
+    pub(super) weights: &'a [S],
+    /// What h is divided by, inverted, and the gradient of the denominator.
+    pub(super) factor: S,
+    pub(super) dz: S,
+    /// Of the query, by the state.
+    pub(super) dq: &'a mut [S],
+    pub(super) n: &'a [S],
+    pub(super) before: S,
+    /// Of h, which is divided.
+    pub(super) dh: &'a mut [S],
+    /// Of n, which gets the part of the `query`.
+    pub(super) dn: &'a mut [S],
+    pub(super) query: &'a [S],
 }
+
+pub(super) fn spread<S: Scalar>(machine: Machine, spread: Spread<'_, S>) {
+    S::run(machine, spread);
+}
+
+loops!(Spread<S>, task => {
+    let Spread { gradients, weights, factor, dz, dq, n, before, dh, dn, query } = task;
+    for (gradient, &weight) in gradients.iter_mut().zip(weights) {
+        *gradient = weight * (factor * *gradient + dz);
+    }
+    for (dq, &n) in dq.iter_mut().zip(n) {
+        *dq = before * (factor * *dq + dz * n);
+    }
+    scale_here(dh, factor);
+    for (dn, &query) in dn.iter_mut().zip(query) {
+        *dn += dz * query;
+    }
+});
 
 /// `sum_j a_j b_j`
-pub(super) fn dot<S: Scalar>(a: &[S], b: &[S]) -> S {
-    Arch::new().dispatch(Dot(a, b))
+pub(super) fn dot<S: Scalar>(machine: Machine, a: &[S], b: &[S]) -> S {
+    S::run(machine, Dot(a, b))
 }
 
 struct Dot<'a, S>(&'a [S], &'a [S]);
 
-impl<S: Scalar> WithSimd for Dot<'_, S> {
-    type Output = S;
+loops!(Dot<S> -> S, task => dot_here(task.0, task.1));
 
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) -> S {
-        let mut lanes = [S::ZERO; LANES];
-        let (a_whole, a_rest) = self.0.as_chunks::<LANES>();
-        let (b_whole, b_rest) = self.1.as_chunks::<LANES>();
-        for (a, b) in a_whole.iter().zip(b_whole) {
-            for lane in 0..LANES {
-                lanes[lane] += a[lane] * b[lane];
-            }
+#[inline(always)]
+fn dot_here<S: Scalar>(a: &[S], b: &[S]) -> S {
+    let mut lanes = [S::ZERO; LANES];
+    let (a_whole, a_rest) = a.as_chunks::<LANES>();
+    let (b_whole, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_whole.iter().zip(b_whole) {
+        for lane in 0..LANES {
+            lanes[lane] += a[lane] * b[lane];
         }
-        for ((&a, &b), lane) in a_rest.iter().zip(b_rest).zip(&mut lanes) {
-            *lane += a * b;
-        }
-        folded(lanes)
     }
+    for ((&a, &b), lane) in a_rest.iter().zip(b_rest).zip(&mut lanes) {
+        *lane += a * b;
+    }
+    folded(lanes)
 }
 
 /// The sum of the lanes, as a tree.
@@ -180,8 +223,8 @@ fn folded<S: Scalar>(mut lanes: [S; LANES]) -> S {
 }
 
 /// A row of C takes a token in, and is read: `c = keep c + key value`, `sum += query c`.
-pub(super) fn absorb<S: Scalar>(c: &mut [S], sum: &mut [S], value: &[S], factors: [S; 3]) {
-    Arch::new().dispatch(Absorb { c, sum, value, factors });
+pub(super) fn absorb<S: Scalar>(machine: Machine, c: &mut [S], sum: &mut [S], value: &[S], factors: [S; 3]) {
+    S::run(machine, Absorb { c, sum, value, factors });
 }
 
 struct Absorb<'a, S> {
@@ -191,36 +234,26 @@ struct Absorb<'a, S> {
     factors: [S; 3],
 }
 
-impl<S: Scalar> WithSimd for Absorb<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        let [keep, key, query] = self.factors;
-        for ((c, sum), &value) in self.c.iter_mut().zip(self.sum).zip(self.value) {
-            *c = keep * *c + key * value;
-            *sum += query * *c;
-        }
+loops!(Absorb<S>, task => {
+    let [keep, key, query] = task.factors;
+    for ((c, sum), &value) in task.c.iter_mut().zip(task.sum).zip(task.value) {
+        *c = keep * *c + key * value;
+        *sum += query * *c;
     }
-}
+});
 
 /// `h *= sigma(o)`
-pub(super) fn gate_by<S: Scalar>(h: &mut [S], o: &[S]) {
-    Arch::new().dispatch(Gate(h, o));
+pub(super) fn gate_by<S: Scalar>(machine: Machine, h: &mut [S], o: &[S]) {
+    S::run(machine, Gate(h, o));
 }
 
 struct Gate<'a, S>(&'a mut [S], &'a [S]);
 
-impl<S: Scalar> WithSimd for Gate<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) {
-        for (h, &o) in self.0.iter_mut().zip(self.1) {
-            // exp of what is not positive: no overflow, and 0 where it underflows.
-            let positive = o > S::ZERO;
-            let e = Real::exp(if positive { S::ZERO.minus(o) } else { o });
-            *h = *h * (if positive { S::ONE } else { e }) / S::ONE.plus(e);
-        }
+loops!(Gate<S>, task => {
+    for (h, &o) in task.0.iter_mut().zip(task.1) {
+        // exp of what is not positive: no overflow, and 0 where it underflows.
+        let positive = o > S::ZERO;
+        let e = Real::exp(if positive { S::ZERO.minus(o) } else { o });
+        *h = *h * (if positive { S::ONE } else { e }) / S::ONE.plus(e);
     }
-}
+});

@@ -18,7 +18,8 @@ const HEADER: &str = include_str!("rows.header.metal");
 
 static FORWARD: LazyLock<Program> = LazyLock::new(|| {
     let definition = definition("norm", include_str!("forward.metal")).header([RUNS, HEADER].concat());
-    Program::new(definition.template("RUNS").output("out")).expect("the definition is valid")
+    let definition = definition.template("RUNS").template("GATED").input("gate");
+    Program::new(definition.output("out")).expect("the definition is valid")
 });
 
 static BACKWARD: LazyLock<Program> = LazyLock::new(|| {
@@ -69,8 +70,12 @@ pub(super) fn forward(stream: &Stream, rows: &Rows<'_>) -> Result<Tensor> {
         return Tensor::empty(stream, rows.x.dtype(), rows.x.shape());
     }
     let whole = (rows.n * rows.x.dtype().size()).is_multiple_of(RUN);
+    // Where there is no gate, x stands in its place, unread.
+    let gate = rows.gate.unwrap_or(rows.x);
     let launch = launch(&FORWARD, stream, rows)?
-        .template("RUNS", whole && begins_run(rows.x) && begins_run(rows.weight));
+        .template("RUNS", whole && [rows.x, rows.weight, gate].into_iter().all(begins_run))
+        .template("GATED", rows.gate.is_some())
+        .input("gate", gate);
     launch.output("out", rows.x.dtype(), rows.x.shape()).run_one()
 }
 

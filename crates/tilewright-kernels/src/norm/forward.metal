@@ -6,7 +6,7 @@ const size_t start = size_t(row.index) * n;
 const size_t head = size_t(row.index % heads) * n;
 if (RUNS) {
     constexpr uint RUN = 16 / sizeof(T);
-    float own[RUN], weights[RUN], mean = 0.0f, square = 0.0f;
+    float own[RUN], weights[RUN], gates[RUN], mean = 0.0f, square = 0.0f;
     if (CENTRED) {
         float sum = 0.0f;
         for (uint i = row.lane * RUN; i < n; i += row.lanes * RUN) {
@@ -24,11 +24,17 @@ if (RUNS) {
         load_run(x + start + i, int(RUN), true, own);
         load_run(weight + head + i, int(RUN), true, weights);
         for (uint e = 0; e < RUN; ++e) own[e] = (own[e] - mean) * scale * weights[e];
+        if (GATED) {
+            load_run(gate + start + i, int(RUN), true, gates);
+            for (uint e = 0; e < RUN; ++e) own[e] *= opened(gates[e]);
+        }
         store_run(out + start + i, own);
     }
 } else {
     const float2 moments = moments_of<CENTRED>(x + start, row, n, eps, wide, scratch);
     for (uint i = row.lane; i < n; i += row.lanes) {
-        out[start + i] = T((float(x[start + i]) - moments.x) * moments.y * float(weight[head + i]));
+        float y = (float(x[start + i]) - moments.x) * moments.y * float(weight[head + i]);
+        if (GATED) y *= opened(float(gate[start + i]));
+        out[start + i] = T(y);
     }
 }

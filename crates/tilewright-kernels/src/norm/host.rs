@@ -28,18 +28,27 @@ fn forward_of<T: Number<Sum: Real>>(rows: &Rows<'_>) -> Result<Tensor> {
         return Ok(out);
     }
     let (x, weight) = (rows.x.to_host()?, whole::<T>(rows.weight)?);
+    let gate = rows.gate.map(Tensor::to_host).transpose()?;
+    let gate = gate.as_ref().map(Tensor::as_slice::<T>).transpose()?;
     let width = rows.width();
     let task = (TASK / width).max(1) * width;
     let (x, y) = (x.as_slice::<T>()?.par_chunks(task), out.as_slice_mut::<T>()?.par_chunks_mut(task));
-    x.zip(y).for_each(|(x, y)| {
-        let (mut row, mut result) = (vec![T::Sum::ZERO; rows.n], vec![T::Sum::ZERO; rows.n]);
+    x.zip(y).enumerate().for_each(|(part, (x, y))| {
+        let [mut row, mut result, mut opened] = [(); 3].map(|()| vec![T::Sum::ZERO; rows.n]);
         let heads = weight.chunks_exact(rows.n).cycle();
-        for ((x, y), weight) in x.chunks_exact(rows.n).zip(y.chunks_exact_mut(rows.n)).zip(heads) {
+        let places = x.chunks_exact(rows.n).zip(y.chunks_exact_mut(rows.n)).zip(heads);
+        for (index, ((x, y), weight)) in places.enumerate() {
             widen(x, &mut row);
+            if let Some(gate) = gate {
+                widen(&gate[part * task + index * rows.n..][..rows.n], &mut opened);
+            }
             Arch::new().dispatch(Run(|| {
                 let _ = normalise(&mut row, rows.centred, rows.eps);
                 for ((y, &x), &weight) in result.iter_mut().zip(&row).zip(weight) {
                     *y = x * weight;
+                }
+                if gate.is_some() {
+                    open(&mut result, &opened);
                 }
             }));
             narrow(&result, y);
@@ -80,6 +89,17 @@ fn backward_of<T: Number<Sum: Real>>(rows: &Rows<'_>, dy: &Tensor) -> Result<Nor
     let mut weight = Tensor::empty(&Stream::cpu(), T::DTYPE, rows.weight.shape())?;
     narrow(&total, weight.as_slice_mut::<T>()?);
     Ok(NormGradients { x: dx, weight })
+}
+
+/// `y *= sigma(gate)`
+#[inline(always)]
+fn open<S: Real>(y: &mut [S], gate: &[S]) {
+    for (y, &gate) in y.iter_mut().zip(gate) {
+        // exp of what is not positive: no overflow, and 0 where it underflows.
+        let positive = gate > S::ZERO;
+        let e = Real::exp(if positive { S::ZERO.minus(gate) } else { gate });
+        *y = *y * (if positive { S::ONE } else { e }) / S::ONE.plus(e);
+    }
 }
 
 /// One row: its gradient into `dx`, its share of the weights' gradient added. `row` and `dy` are used up.

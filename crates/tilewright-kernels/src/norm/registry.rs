@@ -11,6 +11,7 @@ use tilewright_core::{
 };
 
 use super::rows::{Kind, Norm, NormGradients, block, variants};
+use super::truth::through;
 use crate::arguments::choose;
 
 pub(super) const EPS: ArgSpec =
@@ -23,7 +24,7 @@ type BackwardTruth = fn(&[f64], &[f64], &[f64], usize, f64) -> [Truth; 2];
 /// What tells the kernels of the family apart.
 pub(super) enum Which {
     Forward {
-        run: fn(&Stream, &Tensor, &Tensor, &Norm) -> Result<Tensor>,
+        run: fn(&Stream, &Tensor, &Tensor, Option<&Tensor>, &Norm) -> Result<Tensor>,
         truth: fn(&[f64], &[f64], usize, f64) -> Truth,
     },
     Backward {
@@ -45,6 +46,10 @@ impl Registered {
             Kind::Rms => Case::new(tier, &[("b", b * nh), ("n", n)], dtype),
             Kind::Heads => Case::new(tier, &[("b", b), ("nh", nh), ("n", n)], dtype),
         }
+    }
+
+    fn takes_gate(&self) -> bool {
+        matches!(self.which, Which::Forward { .. }) && self.spec.inputs.len() > 2
     }
 
     fn eps(&self, args: &Args) -> Result<f64> {
@@ -82,6 +87,14 @@ impl Kernel for Registered {
         cases.push(self.case(Edge, 3, 2, 40, f32).data("transposed"));
         cases.push(self.case(Edge, 3, 2, 40, f32).data("nan"));
         cases.push(self.case(Edge, 5, 3, 70, DType::Bf16));
+        if self.takes_gate() {
+            cases.push(self.case(Edge, 3, 2, 37, f32).data("gated"));
+            cases.push(self.case(Edge, 5, 3, 72, DType::Bf16).data("gated"));
+            for dtype in [f32, DType::F16, DType::Bf16, DType::F64] {
+                cases.push(self.case(Check, 37, 2, 1100, dtype).data("gated"));
+            }
+            cases.push(self.case(Bench, 8192, 8, 512, DType::Bf16).data("gated"));
+        }
         for dtype in [f32, DType::F16, DType::Bf16, DType::F64] {
             cases.push(self.case(Check, 300, 3, 100, dtype));
             cases.push(self.case(Check, 37, 2, 1100, dtype).data("offset"));
@@ -121,6 +134,14 @@ impl Kernel for Registered {
             _ => values(&x),
         };
         Ok(match self.which {
+            Which::Forward { .. } if case.data == "gated" => {
+                let x = row_major()?;
+                // Far to both sides: open, half open and shut.
+                let of = |at: usize| 40.0 * (at as f64).sin().powi(3);
+                let gate: Vec<f64> = (0..x.elements()).map(of).collect();
+                let gate = Tensor::from_f64(&gate, case.dtype, x.shape())?;
+                vec![x, weight, gate]
+            }
             Which::Forward { .. } => vec![row_major()?, weight],
             Which::Backward { .. } => vec![row_major()?, row_major()?, weight],
         })
@@ -137,7 +158,10 @@ impl Kernel for Registered {
         };
         let data = inputs.iter().map(Tensor::to_f64_vec).collect::<Result<Vec<_>>>()?;
         Ok(match self.which {
-            Which::Forward { truth, .. } => vec![values(&x, row, truth(&data[0], &data[1], n, eps))],
+            Which::Forward { truth, .. } => {
+                let out = truth(&data[0], &data[1], n, eps);
+                vec![values(&x, row, if let Some(gate) = data.get(2) { through(out, gate) } else { out })]
+            }
             Which::Backward { truth, .. } => {
                 let [dx, dw] = truth(&data[0], &data[1], &data[2], n, eps);
                 vec![values(&x, row, dx), values(&own, column, dw)]
@@ -163,7 +187,10 @@ impl Kernel for Registered {
         choose(name, variant, &variants(name, stream.device(), dtype)?)?;
         let args = Norm { eps: self.eps(args)? };
         match (&self.which, inputs) {
-            (Which::Forward { run, .. }, [x, weight]) => Ok(vec![run(stream, x, weight, &args)?]),
+            (Which::Forward { run, .. }, [x, weight]) => Ok(vec![run(stream, x, weight, None, &args)?]),
+            (Which::Forward { run, .. }, [x, weight, gate]) if self.takes_gate() => {
+                Ok(vec![run(stream, x, weight, Some(gate), &args)?])
+            }
             (Which::Backward { run, .. }, [dy, x, weight]) => {
                 let by = run(stream, dy, x, weight, &args)?;
                 Ok(vec![by.x, by.weight])
@@ -175,6 +202,7 @@ impl Kernel for Registered {
     fn work(&self, case: &Case) -> Work {
         let elements = case.dims.iter().map(|&(_, extent)| extent as f64).product::<f64>();
         let (flops, passes) = match self.which {
+            Which::Forward { .. } if case.data == "gated" => (9.0, 3.0),
             Which::Forward { .. } => (4.0, 2.0),
             Which::Backward { .. } => (11.0, 3.0),
         };

@@ -12,6 +12,12 @@ inline Row row_of(bool wide, uint group, uint threads, uint thread_index) {
     return row;
 }
 
+// sigma(x), without overflow.
+inline float opened(float x) {
+    const float e = exp(-fabs(x));
+    return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
 // The sum over the lanes of a row; every lane gets it. `scratch`: one number for each SIMD group.
 inline float total(float value, Row row, bool wide, threadgroup float* scratch) {
     value = simd_sum(value);

@@ -53,6 +53,8 @@ pub(super) struct Rows<'a> {
     pub(super) eps: f64,
     /// Whether the mean is taken off.
     pub(super) centred: bool,
+    /// Of the shape of x: the sigmoid of it multiplies the result.
+    pub(super) gate: Option<&'a Tensor>,
 }
 
 impl<'a> Rows<'a> {
@@ -90,15 +92,26 @@ impl<'a> Rows<'a> {
         }
         let (tokens, n) = (tokens.iter().product(), own[axes - 1]);
         let heads = if kind == Kind::Heads { own[0] } else { 1 };
-        Ok(Rows { operation, x, weight, tokens, heads, n, eps, centred: kind == Kind::Heads })
+        Ok(Rows { operation, x, weight, tokens, heads, n, eps, centred: kind == Kind::Heads, gate: None })
+    }
+
+    /// With a gate.
+    pub(super) fn gated(self, stream: &Stream, gate: &'a Tensor) -> Result<Self> {
+        self.check_as_x(stream, "gate", gate)?;
+        Ok(Rows { gate: Some(gate), ..self })
     }
 
     /// Refuses a gradient that is not as x.
     pub(super) fn check_gradient(&self, stream: &Stream, dy: &Tensor) -> Result<()> {
-        check_device(self.operation, "dy", stream, dy)?;
-        check_same_dtype(self.operation, "dy", dy, self.x)?;
-        if dy.dims() != self.x.dims() {
-            return Err(Error::shape(self.operation, "dy", format!("{} as x", self.x.shape()), dy.shape()));
+        self.check_as_x(stream, "dy", dy)
+    }
+
+    fn check_as_x(&self, stream: &Stream, argument: &'static str, tensor: &Tensor) -> Result<()> {
+        check_device(self.operation, argument, stream, tensor)?;
+        check_same_dtype(self.operation, argument, tensor, self.x)?;
+        if tensor.dims() != self.x.dims() {
+            let expected = format!("{} as x", self.x.shape());
+            return Err(Error::shape(self.operation, argument, expected, tensor.shape()));
         }
         Ok(())
     }

@@ -46,6 +46,15 @@ pub(super) fn forward(x: &[f64], weight: &[f64], n: usize, centred: bool, eps: f
     out
 }
 
+/// The same through a gate: times sigma of its elements, which has roundings of its own.
+pub(super) fn through(out: Vec<(f64, f64)>, gate: &[f64]) -> Vec<(f64, f64)> {
+    let open = |(&gate, (value, magnitude)): (&f64, (f64, f64))| {
+        let sigma = 1.0 / (1.0 + (-gate).exp());
+        (value * sigma, magnitude * sigma + (value * sigma).abs())
+    };
+    gate.iter().zip(out).map(open).collect()
+}
+
 /// Value and magnitude of each element of dx, and of dw.
 ///
 /// With `g = dy w`: `dx = r (g - mean g - y mean(g y))`, without mean g where the mean is not taken off; `dw = sum dy y` over the rows of w.

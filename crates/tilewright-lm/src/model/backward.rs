@@ -4,7 +4,7 @@ use tilewright_core::{DType, Error, Result, Tensor};
 use tilewright_kernels::elementwise::{Axpy, CopyTo, axpy, copy, glu_bw, soft_cap_bw};
 use tilewright_kernels::gather::embedding_bw;
 use tilewright_kernels::mlstm::{MlstmChunkwiseBw, MlstmInputs, MlstmLoss, mlstm_chunkwise_bw};
-use tilewright_kernels::norm::{multi_head_layer_norm_bw, rms_norm_bw};
+use tilewright_kernels::norm::{multi_head_layer_norm, multi_head_layer_norm_bw, rms_norm_bw};
 use tilewright_kernels::reduce::{Sum, cross_entropy, cross_entropy_bw, sum};
 
 use super::block::{GATE, Mixer, MlstmSaved, Saved, network_of};
@@ -111,9 +111,11 @@ impl Model {
         let &[b, s, _] = saved.x.dims() else { unreachable!("as embedded") };
         let dgated = linear_bw_x(stream, dmiddle, &w.out, None)?;
         let out = linear_bw_w(stream, dmiddle, &saved.gated)?;
-        let (do_, dh) = glu_bw(stream, &dgated, &saved.o, &saved.h_normed, &GATE)?;
         let nh = self.config.num_heads;
         let weight = w.norm_heads.reshape([nh, self.config.v_dim() / nh])?;
+        // Made again: the way there went through norm and gate at once.
+        let h_normed = multi_head_layer_norm(stream, &saved.h, &weight, &norm)?.reshape(saved.o.shape())?;
+        let (do_, dh) = glu_bw(stream, &dgated, &saved.o, &h_normed, &GATE)?;
         let heads =
             multi_head_layer_norm_bw(stream, &dh.reshape(saved.h.shape())?, &saved.h, &weight, &norm)?;
         let inputs = MlstmInputs { q: &saved.q, k: &saved.k, v: &saved.v, i: &saved.i, f: &saved.f, o: None };

@@ -1,11 +1,11 @@
 //! A block, forward: `x + mLSTM(norm x)`, or the sLSTM in its place, then the network.
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy, glu};
+use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy};
 use tilewright_kernels::mlstm::{
     MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, mlstm_sequence, mlstm_step_into,
 };
-use tilewright_kernels::norm::{multi_head_layer_norm, rms_norm};
+use tilewright_kernels::norm::{multi_head_layer_norm_gated, rms_norm};
 
 use super::fused::Spare;
 use super::linear::{flat, linear};
@@ -75,9 +75,7 @@ pub(super) struct MlstmSaved {
     pub(super) o: Tensor,
     /// `[b, s, nh, dv]`, a view.
     pub(super) h: Tensor,
-    /// h, each head normed, `[b, s, v]`.
-    pub(super) h_normed: Tensor,
-    /// The same through the output gate.
+    /// h, each head normed, through the output gate, `[b, s, v]`.
     pub(super) gated: Tensor,
 }
 
@@ -193,10 +191,11 @@ impl Model {
         let h = cell(&inputs)?;
         let h = h.permute(&[0, 2, 1, 3])?;
         let weight = w.norm_heads.reshape([nh, self.config.v_dim() / nh])?;
-        let h_normed = multi_head_layer_norm(stream, &h, &weight, &self.norm())?.reshape(o.shape())?;
-        let gated = glu(stream, &o, &h_normed, &GATE)?;
+        let gate = o.reshape(h.shape())?;
+        let gated =
+            multi_head_layer_norm_gated(stream, &h, &weight, &gate, &self.norm())?.reshape(o.shape())?;
         let middle = linear(stream, &gated, &w.out, Some(&x), None)?;
-        let saved = MlstmSaved { x: flat(stream, &x)?, normed, q, k, v, i, f, o, h, h_normed, gated };
+        let saved = MlstmSaved { x: flat(stream, &x)?, normed, q, k, v, i, f, o, h, gated };
         Ok((middle, saved))
     }
 

@@ -48,10 +48,15 @@ class Plan:
         # Which result of the gradient is that of which input.
         self.results = [slot[0] for slot in gradient.outputs]
         self.gradients = []
+        # Inputs that change the result and that the gradient has never heard of.
+        self.unknown = []
         for slot in self.inputs:
             own = [index for index, result in enumerate(self.results) if result in (f"d{slot}", f"d{slot[0]}", f"d{slot}_first")]
             exact = [index for index in own if self.results[index] == f"d{slot}"]
             self.gradients.append((exact or own or [None])[0])
+            at = len(self.gradients) - 1
+            if self.optional[at] and self.gradients[at] is None and ("input", at) not in self.sources:
+                self.unknown.append(at)
 
     def extra(self, inputs):
         """Arguments of the gradient that the inputs tell."""
@@ -67,6 +72,9 @@ class Plan:
 
     def differentiate(self, inputs, outputs, gradients, arguments):
         """The gradient by each input, None where there is none."""
+        for at in self.unknown:
+            if inputs[at] is not None:
+                raise NotImplementedError(f"{self.name}: {self.name}_bw is of results without {self.inputs[at]}: leave it out")
         known = inputs
         if self.name == "mlstm_chunkwise":
             known = [_first_state(inputs, slot) if value is None else value for slot, value in zip(self.inputs, inputs, strict=True)]

@@ -58,6 +58,8 @@ impl Kernel for Registered {
             edge([1, 2, 5, 3, 4]).set("chunk", 1).data("state"),
             edge([1, 2, 5, 3, 4]).set("chunk", 100).data("state"),
             edge([1, 1, 70, 3, 4]).data("state"),
+            // Longer than a pass of the scan: in two spans.
+            edge([1, 1, 2100, 1, 1]).data("state"),
             // Around the edges of the tiles of 32 keys, 64 queries, 64 rows and 64 columns.
             edge([1, 1, 33, 33, 65]).set("chunk", 32).data("gated"),
             edge([1, 1, 67, 65, 5]).set("chunk", 65).data("state"),
@@ -86,15 +88,19 @@ impl Kernel for Registered {
         cases.extend([
             check([1, 2, 1000, 64, 128], DType::F16).data("gated"),
             check([1, 2, 1000, 16, 32], DType::F64).data("gated"),
-            // A sequence of several blocks of the scan.
+            // Sequences in several spans of the scan, and one with several passes.
             check([1, 2, 5000, 8, 8], DType::F32).data("state"),
+            check([1, 1, 70_000, 4, 4], DType::F32).data("gated"),
+            check([2, 33, 2500, 2, 2], DType::F32).data("wide"),
         ]);
         let bench = |sizes, dtype| registry::case(Tier::Bench, sizes, dtype);
         cases.push(bench([1, 4, 2048, 64, 128], DType::F32));
         for (b, s) in [(128, 512), (8, 8192), (1, 65536)] {
             cases.push(bench([b, 16, s, 128, 256], DType::Bf16));
         }
-        cases.push(bench([8, 16, 8192, 128, 256], DType::Bf16).set("input_gate", "sigmoid"));
+        // Undivided, as the authors' kernels for this gate are.
+        let sigmoid = bench([8, 16, 8192, 128, 256], DType::Bf16).set("input_gate", "sigmoid");
+        cases.push(sigmoid.set("normalize", false));
         cases
     }
 

@@ -1,14 +1,18 @@
 //! Native path: one task a sequence, whose C stays in the cache from chunk to chunk; within a chunk all work is in products of matrices.
 
+use std::ops::Range;
+
 use tilewright_core::{Element, Result, Tensor};
 
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
+use crate::mlstm::lanes::{Machine, Scalar, transpose};
 use crate::mlstm::mlstm_sequence::cpu::{Head, Outputs};
-use crate::mlstm::product::{Strided, Wanted, product};
-use crate::mlstm::rows::{Data, Rows, Scalar, with_data};
-use crate::mlstm::vectors::{advance, dot, gate_by, scale, weigh, weights};
+use crate::mlstm::product::{Start, Strided, Wanted, product};
+use crate::mlstm::rows::{Data, Rows, is_sum, own, with_data};
+use crate::mlstm::vectors::{Look, gate_by, look, scale, take_in, weights};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+use crate::reduce::number::Accumulator;
 
 /// Queries that are taken together within a chunk: of the scores, which are as many as the chunk is long for each, no more are ever kept.
 pub(in crate::mlstm) const BLOCK: usize = 48;
@@ -43,45 +47,55 @@ fn run<T: Data>(
     let longest = chunk.min(s);
     outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
         let mut part = Chunk::<T::Sum>::new(longest, dqk, dv);
+        let machine = part.machine;
+        let rows = |rows: usize, width: usize| vec![T::Sum::ZERO; rows * width];
+        let (mut keys, mut values) = (rows(longest, dqk), rows(longest, dv));
+        let (mut sums, mut gates) = (rows(BLOCK.min(longest), dv), rows(BLOCK.min(longest), dv));
         for first in (0..s).step_by(chunk) {
             let tokens = chunk.min(s - first);
             part.tokens = tokens;
             q.load(head, first, dqk, &mut part.q[..tokens * dqk]);
-            k.load(head, first, dqk, &mut part.k[..tokens * dqk]);
-            v.load(head, first, dv, &mut part.v[..tokens * dv]);
+            let k = k.view(head, first, dqk, &mut keys[..tokens * dqk]);
+            let v = v.view(head, first, dv, &mut values[..tokens * dv]);
             part.gates(cell, *m, |t| (i.scalar(head, first + t), f.scalar(head, first + t)));
-            scale(&mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
-            part.transpose();
+            scale(machine, &mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
+            part.transpose(k);
             for from in (0..tokens).step_by(BLOCK) {
                 let to = tokens.min(from + BLOCK);
-                part.outputs(cell, from, to, c, n);
-                let sum = &mut part.sum[..(to - from) * dv];
+                let rows = (to - from) * dv;
+                let h = &mut h[(first + from) * dv..][..rows];
+                let sum = own::<T>(h, &mut sums[..rows]);
+                part.outputs(cell, from..to, v, (c, n), sum);
                 if let Some(o) = &o {
-                    let gate = &mut part.gate[..(to - from) * dv];
+                    let gate = &mut gates[..rows];
                     o.load(head, first + from, dv, gate);
-                    gate_by(sum, gate);
+                    gate_by(machine, sum, gate);
                 }
-                T::round(sum, &mut h[(first + from) * dv..][..(to - from) * dv]);
+                if !is_sum::<T>() {
+                    T::round(&sums[..rows], h);
+                }
             }
-            part.carry(c, n);
+            let (weighted, keep) = part.weigh(k, n);
+            let (keys, start) = (Strided::row_major(weighted, dqk).transposed(), Start::Itself(keep));
+            product(machine, c, start, [dqk, dv, tokens], keys, v, Wanted::Everything);
             *m = part.m[tokens - 1];
         }
     })?;
     Ok(outputs.finish())
 }
 
-/// One chunk's inputs, widened, and what is made of them.
+/// One chunk's queries, widened, and what is made of all its inputs.
 pub(in crate::mlstm) struct Chunk<S> {
+    pub(in crate::mlstm) machine: Machine,
     pub(in crate::mlstm) tokens: usize,
     dqk: usize,
     dv: usize,
     /// `[tokens, dqk]`; q carries the scale, and from [`Self::outputs`] on what is left of the state before the chunk.
     pub(in crate::mlstm) q: Vec<S>,
-    pub(in crate::mlstm) k: Vec<S>,
+    /// `[tokens, dqk]`: keys with their weights at the end of the chunk.
+    weighted: Vec<S>,
     /// `[dqk, tokens]`: k by columns.
     pub(in crate::mlstm) keys: Vec<S>,
-    /// `[tokens, dv]`
-    pub(in crate::mlstm) v: Vec<S>,
     /// The logarithms of both gates of each token, and its stabiliser.
     pub(in crate::mlstm) log_f: Vec<S>,
     pub(in crate::mlstm) log_i: Vec<S>,
@@ -95,9 +109,6 @@ pub(in crate::mlstm) struct Chunk<S> {
     pub(in crate::mlstm) weight: Vec<S>,
     /// `[BLOCK, tokens]`
     scores: Vec<S>,
-    /// `[BLOCK, dv]`
-    sum: Vec<S>,
-    gate: Vec<S>,
 }
 
 impl<S: Scalar> Chunk<S> {
@@ -105,13 +116,13 @@ impl<S: Scalar> Chunk<S> {
         let zeros = |elements: usize| vec![S::ZERO; elements];
         let block = BLOCK.min(tokens);
         Chunk {
+            machine: Machine::here(),
             tokens,
             dqk,
             dv,
             q: zeros(tokens * dqk),
-            k: zeros(tokens * dqk),
+            weighted: zeros(tokens * dqk),
             keys: zeros(tokens * dqk),
-            v: zeros(tokens * dv),
             log_f: zeros(tokens),
             log_i: zeros(tokens),
             m: zeros(tokens),
@@ -119,8 +130,6 @@ impl<S: Scalar> Chunk<S> {
             exponent: zeros(tokens),
             weight: zeros(tokens),
             scores: zeros(block * tokens),
-            sum: zeros(block * dv),
-            gate: zeros(block * dv),
         }
     }
 
@@ -139,41 +148,51 @@ impl<S: Scalar> Chunk<S> {
         }
     }
 
-    /// Keys by columns, as the scores take them.
-    pub(in crate::mlstm) fn transpose(&mut self) {
-        for (t, key) in self.k[..self.tokens * self.dqk].chunks_exact(self.dqk.max(1)).enumerate() {
-            for (a, &key) in key.iter().enumerate() {
-                self.keys[a * self.tokens + t] = key;
-            }
-        }
+    /// What [`Self::gates`] makes.
+    pub(in crate::mlstm) fn of_gates(&mut self) -> [&mut [S]; 4] {
+        [&mut self.log_f, &mut self.log_i, &mut self.m, &mut self.before]
     }
 
-    /// h of the tokens `from..to`, before output gates, into the first rows of `sum`. Blocks come in order.
-    fn outputs(&mut self, cell: &Mlstm, from: usize, to: usize, c: &[S], n: &[S]) {
-        let (rows, dqk, dv) = (to - from, self.dqk, self.dv);
+    /// Keys by columns, as the scores take them.
+    pub(in crate::mlstm) fn transpose(&mut self, k: &[S]) {
+        transpose(self.machine, k, [self.tokens, self.dqk], &mut self.keys);
+    }
+
+    /// h of these tokens, before output gates, into `sum`. Blocks come in order.
+    fn outputs(&mut self, cell: &Mlstm, block: Range<usize>, v: &[S], (c, n): (&[S], &[S]), sum: &mut [S]) {
+        let (from, to) = (block.start, block.end);
+        let (machine, rows, dqk, dv) = (self.machine, to - from, self.dqk, self.dv);
         let q = &mut self.q[from * dqk..to * dqk];
         let scores = &mut self.scores[..rows * self.tokens];
-        let queries = Strided::row_major(q, dqk);
         let sizes = [rows, self.tokens, dqk];
-        product(scores, false, sizes, queries, &self.keys, Wanted::Columns { first: from });
-        let mut z = [S::ZERO; BLOCK];
+        let seen = Wanted::Columns { first: from };
+        product(machine, scores, Start::Zeros, sizes, Strided::row_major(q, dqk), &self.keys, seen);
+        let mut factors = [S::ZERO; BLOCK];
         for row in 0..rows {
             let t = from + row;
             let (seen, unseen) = scores[row * self.tokens..][..self.tokens].split_at_mut(t + 1);
             unseen.fill(S::ZERO);
-            advance(&mut self.exponent[..=t], self.log_f[t], self.log_i[t]);
-            let q = &mut q[row * dqk..][..dqk];
-            scale(q, self.before[t]);
-            weights(&mut self.weight[..=t], &self.exponent[..=t], self.m[t]);
-            z[row] = weigh(seen, &self.weight[..=t]) + dot(q, n);
+            let token = Look {
+                scores: seen,
+                exponents: &mut self.exponent[..=t],
+                weights: &mut self.weight[..=t],
+                log_f: self.log_f[t],
+                log_i: self.log_i[t],
+                m: self.m[t],
+                query: &mut q[row * dqk..][..dqk],
+                before: self.before[t],
+                n,
+            };
+            let z = look(machine, token);
+            factors[row] = S::from_f64(readout(cell, z.to_f64(), self.m[t].to_f64()));
         }
-        let sum = &mut self.sum[..rows * dv];
-        product(sum, false, [rows, dv, dqk], Strided::row_major(q, dqk), c, Wanted::Everything);
+        let queries = Strided::row_major(q, dqk);
+        product(machine, sum, Start::Zeros, [rows, dv, dqk], queries, c, Wanted::Everything);
         let weights = Strided::row_major(scores, self.tokens);
-        product(sum, true, [rows, dv, to], weights, &self.v[..to * dv], Wanted::Terms { first: from });
-        for (row, z) in z[..rows].iter().enumerate() {
-            let factor = readout(cell, z.to_f64(), self.m[from + row].to_f64());
-            scale(&mut sum[row * dv..][..dv], S::from_f64(factor));
+        let before = Wanted::Terms { first: from };
+        product(machine, sum, Start::Itself(S::ONE), [rows, dv, to], weights, &v[..to * dv], before);
+        for (row, &factor) in factors[..rows].iter().enumerate() {
+            scale(machine, &mut sum[row * dv..][..dv], factor);
         }
     }
 
@@ -185,23 +204,21 @@ impl<S: Scalar> Chunk<S> {
             self.exponent[t] = self.log_i[t] + forgotten;
             forgotten += self.log_f[t];
         }
-        weights(&mut self.weight[..tokens], &self.exponent[..tokens], self.m[tokens - 1]);
+        let last = self.m[tokens - 1];
+        weights(self.machine, &mut self.weight[..tokens], &self.exponent[..tokens], last);
         &self.weight[..tokens]
     }
 
-    /// The state after the chunk. Spoils the keys.
-    pub(in crate::mlstm) fn carry(&mut self, c: &mut [S], n: &mut [S]) {
-        let (tokens, dqk, dv) = (self.tokens, self.dqk, self.dv);
+    /// n after the chunk, and the keys with their weights there, `[tokens, dqk]`; beside them the weight of C before the chunk.
+    pub(in crate::mlstm) fn weigh(&mut self, k: &[S], n: &mut [S]) -> (&[S], S) {
+        let (machine, tokens, dqk) = (self.machine, self.tokens, self.dqk);
         let keep = self.before[tokens - 1];
-        scale(c, keep);
-        scale(n, keep);
+        scale(machine, n, keep);
         self.last_weights();
         for t in 0..tokens {
-            let key = &mut self.k[t * dqk..][..dqk];
-            scale(key, self.weight[t]);
-            n.iter_mut().zip(&*key).for_each(|(n, &key)| *n += key);
+            let row = t * dqk..(t + 1) * dqk;
+            take_in(machine, &mut self.weighted[row.clone()], &k[row], self.weight[t], n);
         }
-        let keys = Strided::row_major(&self.k[..tokens * dqk], dqk).transposed();
-        product(c, true, [dqk, dv, tokens], keys, &self.v[..tokens * dv], Wanted::Everything);
+        (&self.weighted[..tokens * dqk], keep)
     }
 }

@@ -1,16 +1,19 @@
 //! Native path: one task a sequence. Forward over the chunks for the states between them, then backward; within a chunk all work is in products of matrices.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
-use tilewright_core::{Element, Result, Stream, Tensor};
+use tilewright_core::{Element, Error, Result, Stream, Tensor};
 
 use super::{MlstmGradients, MlstmLoss};
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{readout_bw, slopes};
+use crate::mlstm::lanes::{Scalar, transpose};
 use crate::mlstm::mlstm_chunkwise::cpu::{BLOCK, Chunk};
 use crate::mlstm::mlstm_sequence::cpu::parts;
-use crate::mlstm::product::{Strided, Wanted, product};
-use crate::mlstm::rows::{Data, Rows, Scalar, with_data};
-use crate::mlstm::vectors::{add_scaled, advance, dot, scale, weigh, weigh_gradients, weights};
+use crate::mlstm::product::{Start, Strided, Wanted, product};
+use crate::mlstm::rows::{Data, Rows, is_sum, own, with_data};
+use crate::mlstm::vectors::{Look, Spread, add_and_scale, dot, look, scale, spread};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
 use crate::reduce::number::Accumulator;
 
@@ -69,59 +72,97 @@ fn run<T: Data>(
         .zip(parts(dn.as_slice_mut::<T::Sum>()?, heads, dqk))
         .zip(dm.as_slice_mut::<T::Sum>()?);
     let factor = T::Sum::from_f64(cell.scale(dqk));
-    rows.zip(gates).zip(states).enumerate().for_each(|(head, ((rows, gates), states))| {
+    rows.zip(gates).zip(states).enumerate().try_for_each(|(head, ((rows, gates), states))| {
         let (((dq, dk), dv_out), (di, df), ((dc, dn), dm)) = (rows, gates, states);
         let gate = |t: usize| (i.scalar(head, t), f.scalar(head, t));
         let mut part = Backward::<T::Sum>::new(chunk.min(s), dqk, dv);
-        let load = |part: &mut Chunk<T::Sum>, first: usize, m: T::Sum| {
-            part.tokens = chunk.min(s - first);
-            k.load(head, first, dqk, &mut part.k[..part.tokens * dqk]);
-            v.load(head, first, dv, &mut part.v[..part.tokens * dv]);
-            part.gates(cell, m, |t| gate(first + t));
-        };
+        let machine = part.forward.machine;
+        let longest = chunk.min(s);
+        let places = |rows: usize| vec![T::Sum::ZERO; longest * rows];
+        let (mut key_rows, mut value_rows) = (places(dqk), places(dv));
+        let (mut dq_rows, mut dk_rows, mut dv_rows) = (places(dqk), places(dqk), places(dv));
 
-        // C, n and m before each chunk, and after the last.
-        let mut c = c_first[head * dqk * dv..][..dqk * dv].to_vec();
-        let mut n = n_first[head * dqk..][..dqk].to_vec();
-        let mut m = vec![m_first[head]];
+        // C by columns, n and m before each chunk, and after the last; and what the gates of all tokens come to.
+        let chunks = s.div_ceil(chunk);
+        let mut c = empty(T::Sum::DTYPE, &[(chunks + 1) * dqk * dv])?;
+        let c = c.as_slice_mut::<T::Sum>()?;
+        let mut n = vec![T::Sum::ZERO; (chunks + 1) * dqk];
+        transpose(machine, &c_first[head * dqk * dv..], [dqk, dv], c);
+        n[..dqk].copy_from_slice(&n_first[head * dqk..][..dqk]);
+        let mut m = m_first[head];
+        let mut of_gates: [_; 4] = std::array::from_fn(|_| Vec::with_capacity(s));
         for (index, first) in (0..s).step_by(chunk).enumerate() {
-            load(&mut part.forward, first, m[index]);
-            c.extend_from_within(index * dqk * dv..);
-            n.extend_from_within(index * dqk..);
-            part.forward.carry(&mut c[(index + 1) * dqk * dv..], &mut n[(index + 1) * dqk..]);
-            m.push(part.forward.m[part.forward.tokens - 1]);
+            let tokens = chunk.min(s - first);
+            part.forward.tokens = tokens;
+            let k = k.view(head, first, dqk, &mut key_rows[..tokens * dqk]);
+            let v = v.view(head, first, dv, &mut value_rows[..tokens * dv]);
+            part.forward.gates(cell, m, |t| gate(first + t));
+            m = part.forward.m[tokens - 1];
+            for (all, own) in of_gates.iter_mut().zip(part.forward.of_gates()) {
+                all.extend_from_slice(&own[..tokens]);
+            }
+            let (n_before, n) = n[index * dqk..].split_at_mut(dqk);
+            n[..dqk].copy_from_slice(n_before);
+            let (weighted, keep) = part.forward.weigh(k, &mut n[..dqk]);
+            let (before, c) = c[index * dqk * dv..].split_at_mut(dqk * dv);
+            let (values, start) = (Strided::row_major(v, dv).transposed(), Start::Other(before, keep));
+            product(machine, c, start, [dv, dqk, tokens], values, weighted, Wanted::Everything);
         }
-        let [c_at, n_at] =
-            [(&c, dqk * dv), (&n, dqk)].map(|(all, size)| move |index: usize| &all[index * size..][..size]);
+        let state_at = |index: usize| (&c[index * dqk * dv..][..dqk * dv], &n[index * dqk..][..dqk]);
 
         for (index, first) in (0..s).step_by(chunk).enumerate().rev() {
-            load(&mut part.forward, first, m[index]);
-            let tokens = part.forward.tokens;
+            let tokens = chunk.min(s - first);
+            part.forward.tokens = tokens;
+            for (all, own) in of_gates.iter().zip(part.forward.of_gates()) {
+                own[..tokens].copy_from_slice(&all[first..first + tokens]);
+            }
             let (keys, values) = (first * dqk..(first + tokens) * dqk, first * dv..(first + tokens) * dv);
+            let k = k.view(head, first, dqk, &mut key_rows[..tokens * dqk]);
+            let v = v.view(head, first, dv, &mut value_rows[..tokens * dv]);
             q.load(head, first, dqk, &mut part.forward.q[..tokens * dqk]);
             dh.load(head, first, dv, &mut part.dh[..tokens * dv]);
-            scale(&mut part.forward.q[..tokens * dqk], factor);
-            let mut flow = (dot(c_at(index + 1), dc) + dot(n_at(index + 1), dn)).to_f64();
-            part.run((cell, exact), c_at(index), n_at(index), [dc, dn]);
+            scale(machine, &mut part.forward.q[..tokens * dqk], factor);
+            let (before, after) = (state_at(index), state_at(index + 1));
+            let [dq_here, dk_here] = [&mut *dq, &mut *dk].map(|all| &mut all[keys.clone()]);
+            let dv_here = &mut dv_out[values];
+            let rows = Gradients {
+                q: own::<T>(dq_here, &mut dq_rows[..tokens * dqk]),
+                k: own::<T>(dk_here, &mut dk_rows[..tokens * dqk]),
+                v: own::<T>(dv_here, &mut dv_rows[..tokens * dv]),
+            };
+            let mut flow = part.run((cell, exact), (k, v), [before, after], [dc, dn], rows).to_f64();
+            let (by_q, by_k) = (own::<T>(dq_here, &mut dq_rows), own::<T>(dk_here, &mut dk_rows));
             for t in (0..tokens).rev() {
                 let row = t * dqk..(t + 1) * dqk;
-                let by_query = dot(&part.forward.q[row.clone()], &part.dq[row.clone()]).to_f64();
-                let by_key = dot(&part.forward.k[row.clone()], &part.dk[row]).to_f64();
+                let by_query = dot(machine, &part.forward.q[row.clone()], &by_q[row.clone()]).to_f64();
+                let by_key = dot(machine, &k[row.clone()], &by_k[row]).to_f64();
                 flow += by_query - by_key;
                 let (i, f) = gate(first + t);
                 let (by_i, by_f) = slopes(cell, i, f);
                 di[first + t] = T::Sum::from_f64(by_key * by_i);
                 df[first + t] = T::Sum::from_f64(flow * by_f);
             }
-            scale(&mut part.dq[..tokens * dqk], factor);
-            T::round(&part.dq[..tokens * dqk], &mut dq[keys.clone()]);
-            T::round(&part.dk[..tokens * dqk], &mut dk[keys]);
-            T::round(&part.dv[..tokens * dv], &mut dv_out[values]);
+            scale(machine, &mut by_q[..tokens * dqk], factor);
+            if !is_sum::<T>() {
+                T::round(&dq_rows[..tokens * dqk], dq_here);
+                T::round(&dk_rows[..tokens * dqk], dk_here);
+                T::round(&dv_rows[..tokens * dv], dv_here);
+            }
         }
-        *dm = dot(c_at(0), dc) + dot(n_at(0), dn);
-    });
+        transpose(machine, dc, [dqk, dv], &mut part.columns);
+        let (c, n) = state_at(0);
+        *dm = dot(machine, c, &part.columns) + dot(machine, n, dn);
+        Ok::<_, Error>(())
+    })?;
     let state = MlstmState { c: dc, n: dn, m: dm };
     Ok(MlstmGradients { q: dq, k: dk, v: dv_out, i: di, f: df, state })
+}
+
+/// Those of a chunk's rows: by queries that carry the scale, by keys and by values.
+struct Gradients<'a, S> {
+    q: &'a mut [S],
+    k: &'a mut [S],
+    v: &'a mut [S],
 }
 
 /// The cell, and whether its denominators have gradients.
@@ -137,14 +178,8 @@ struct Backward<S> {
     dh: Vec<S>,
     /// `[dv, tokens]`: v by columns.
     values: Vec<S>,
-    /// `[dv, dqk]`: C, or its gradient, by columns.
+    /// `[dv, dqk]`: the gradient of C by columns.
     columns: Vec<S>,
-    /// `[tokens, dqk]`, for the queries that carry the scale.
-    dq: Vec<S>,
-    /// `[tokens, dqk]`
-    dk: Vec<S>,
-    /// `[tokens, dv]`
-    dv: Vec<S>,
     /// `[BLOCK, tokens]`: scores, weighed; and their gradients.
     scores: Vec<S>,
     gradients: Vec<S>,
@@ -163,106 +198,121 @@ impl<S: Scalar> Backward<S> {
             dh: zeros(tokens * dv),
             values: zeros(tokens * dv),
             columns: zeros(dv * dqk),
-            dq: zeros(tokens * dqk),
-            dk: zeros(tokens * dqk),
-            dv: zeros(tokens * dv),
             scores: zeros(block * tokens),
             gradients: zeros(block * tokens),
             queries: zeros(block * dqk),
         }
     }
 
-    /// From C and n before the chunk and the gradients `dc` and `dn` of those after it, which become those of the ones before.
-    fn run(&mut self, mode: Mode<'_>, c: &[S], n: &[S], [dc, dn]: [&mut [S]; 2]) {
+    /// From C (by columns) and n before and after the chunk and the gradients `dc` and `dn` of those after it, which become those of the ones before.
+    /// Gives what flows over the end of the chunk: C and n there, by their gradients.
+    fn run(
+        &mut self,
+        mode: Mode<'_>,
+        (k, v): (&[S], &[S]),
+        [(c, n), (c_after, n_after)]: [(&[S], &[S]); 2],
+        [dc, dn]: [&mut [S]; 2],
+        mut by: Gradients<'_, S>,
+    ) -> S {
         let (tokens, dqk, dv) = (self.forward.tokens, self.dqk, self.width);
-        self.take_last(dc, dn);
-        let keep = self.forward.before[tokens - 1];
-        scale(dc, keep);
-        scale(dn, keep);
-        transpose(c, dqk, dv, &mut self.columns);
-        self.forward.transpose();
-        transpose(&self.forward.v[..tokens * dv], tokens, dv, &mut self.values);
+        let machine = self.forward.machine;
+        transpose(machine, dc, [dqk, dv], &mut self.columns);
+        let flow = dot(machine, c_after, &self.columns) + dot(machine, n_after, dn);
+        self.take_last((k, v), dc, dn, &mut by);
+        scale(machine, dn, self.forward.before[tokens - 1]);
+        self.forward.transpose(k);
+        transpose(machine, v, [tokens, dv], &mut self.values);
         for from in (0..tokens).step_by(BLOCK) {
-            self.block(mode, from, tokens.min(from + BLOCK), n, [dc, dn]);
+            self.block(mode, from..tokens.min(from + BLOCK), k, (c, n), [dc, dn], &mut by);
         }
+        flow
     }
 
     /// What the state after the chunk gives its keys and values.
-    fn take_last(&mut self, dc: &[S], dn: &[S]) {
+    fn take_last(&mut self, (k, v): (&[S], &[S]), dc: &[S], dn: &[S], by: &mut Gradients<'_, S>) {
         let (tokens, dqk, dv) = (self.forward.tokens, self.dqk, self.width);
-        transpose(dc, dqk, dv, &mut self.columns);
-        let (dk, dv_rows) = (&mut self.dk[..tokens * dqk], &mut self.dv[..tokens * dv]);
-        let rows = Strided::row_major(&self.forward.v[..tokens * dv], dv);
-        product(dk, false, [tokens, dqk, dv], rows, &self.columns, Wanted::Everything);
-        let rows = Strided::row_major(&self.forward.k[..tokens * dqk], dqk);
-        product(dv_rows, false, [tokens, dv, dqk], rows, dc, Wanted::Everything);
+        let machine = self.forward.machine;
+        let (dk, dv_rows) = (&mut *by.k, &mut *by.v);
+        let rows = Strided::row_major(v, dv);
+        product(machine, dk, Start::Zeros, [tokens, dqk, dv], rows, &self.columns, Wanted::Everything);
+        let rows = Strided::row_major(k, dqk);
+        product(machine, dv_rows, Start::Zeros, [tokens, dv, dqk], rows, dc, Wanted::Everything);
         for (t, &weight) in self.forward.last_weights().iter().enumerate() {
-            let row = &mut dk[t * dqk..][..dqk];
-            add_scaled(row, S::ONE, dn);
-            scale(row, weight);
-            scale(&mut dv_rows[t * dv..][..dv], weight);
+            add_and_scale(machine, &mut dk[t * dqk..][..dqk], dn, weight);
+            scale(machine, &mut dv_rows[t * dv..][..dv], weight);
         }
     }
 
-    /// What the queries `from..to` give all before them. Blocks come in order.
-    fn block(&mut self, mode: Mode<'_>, from: usize, to: usize, n: &[S], [dc, dn]: [&mut [S]; 2]) {
+    /// What these queries give all before them. Blocks come in order.
+    fn block(
+        &mut self,
+        mode: Mode<'_>,
+        queries: Range<usize>,
+        k: &[S],
+        (c, n): (&[S], &[S]),
+        [dc, dn]: [&mut [S]; 2],
+        by: &mut Gradients<'_, S>,
+    ) {
+        let (from, to) = (queries.start, queries.end);
         let (rows, tokens, dqk, dv) = (to - from, self.forward.tokens, self.dqk, self.width);
         let forward = &mut self.forward;
+        let machine = forward.machine;
         let q = &forward.q[from * dqk..to * dqk];
-        let (dq, dh) = (&mut self.dq[from * dqk..to * dqk], &mut self.dh[from * dv..to * dv]);
+        let (dq, dh) = (&mut by.q[from * dqk..to * dqk], &mut self.dh[from * dv..to * dv]);
         let (scores, gradients) = (&mut self.scores[..rows * tokens], &mut self.gradients[..rows * tokens]);
         let seen = Wanted::Columns { first: from };
-        product(scores, false, [rows, tokens, dqk], Strided::row_major(q, dqk), &forward.keys, seen);
-        product(gradients, false, [rows, tokens, dv], Strided::row_major(dh, dv), &self.values, seen);
-        product(dq, false, [rows, dqk, dv], Strided::row_major(dh, dv), &self.columns, Wanted::Everything);
+        let [queries, by_row] = [Strided::row_major(q, dqk), Strided::row_major(dh, dv)];
+        product(machine, scores, Start::Zeros, [rows, tokens, dqk], queries, &forward.keys, seen);
+        product(machine, gradients, Start::Zeros, [rows, tokens, dv], by_row, &self.values, seen);
+        product(machine, dq, Start::Zeros, [rows, dqk, dv], by_row, c, Wanted::Everything);
+        self.queries[..rows * dqk].copy_from_slice(q);
         for row in 0..rows {
             let t = from + row;
-            advance(&mut forward.exponent[..=t], forward.log_f[t], forward.log_i[t]);
             let (scores, unseen) = scores[row * tokens..][..tokens].split_at_mut(t + 1);
             unseen.fill(S::ZERO);
-            let weight = &mut forward.weight[..=t];
-            weights(weight, &forward.exponent[..=t], forward.m[t]);
-            let sum = weigh(scores, weight);
             let (gradients, unseen) = gradients[row * tokens..][..tokens].split_at_mut(t + 1);
             unseen.fill(S::ZERO);
             let query = &mut self.queries[row * dqk..][..dqk];
-            query.copy_from_slice(&q[row * dqk..][..dqk]);
-            scale(query, forward.before[t]);
+            let token = Look {
+                scores: &mut *scores,
+                exponents: &mut forward.exponent[..=t],
+                weights: &mut forward.weight[..=t],
+                log_f: forward.log_f[t],
+                log_i: forward.log_i[t],
+                m: forward.m[t],
+                query: &mut *query,
+                before: forward.before[t],
+                n,
+            };
+            let z = look(machine, token);
             let dq = &mut dq[row * dqk..][..dqk];
-            let z = sum + dot(query, n);
-            let by_h = dot(scores, gradients) + dot(query, dq);
+            let by_h = dot(machine, scores, gradients) + dot(machine, query, dq);
             let (cell, exact) = mode;
             let (factor, dz) = readout_bw(cell, exact, z.to_f64(), forward.m[t].to_f64(), by_h.to_f64());
-            let (factor, dz) = (S::from_f64(factor), S::from_f64(dz));
-            weigh_gradients(gradients, weight, factor, dz);
-            scale(dq, factor);
-            add_scaled(dq, dz, n);
-            scale(dq, forward.before[t]);
-            scale(&mut dh[row * dv..][..dv], factor);
-            add_scaled(dn, dz, query);
+            let token = Spread {
+                gradients,
+                weights: &forward.weight[..=t],
+                factor: S::from_f64(factor),
+                dz: S::from_f64(dz),
+                dq,
+                n,
+                before: forward.before[t],
+                dh: &mut dh[row * dv..][..dv],
+                dn: &mut *dn,
+                query,
+            };
+            spread(machine, token);
         }
         let (gradients, scores) = (Strided::row_major(gradients, tokens), Strided::row_major(scores, tokens));
-        let before = Wanted::Terms { first: from };
-        product(dq, true, [rows, dqk, to], gradients, &forward.k[..to * dqk], before);
-        product(
-            &mut self.dk[..to * dqk],
-            true,
-            [to, dqk, rows],
-            gradients.transposed(),
-            q,
-            Wanted::Everything,
-        );
-        product(&mut self.dv[..to * dv], true, [to, dv, rows], scores.transposed(), dh, Wanted::Everything);
+        let (before, after) = (Wanted::Terms { first: from }, Wanted::LateTerms { first: from });
+        let more = Start::Itself(S::ONE);
+        product(machine, dq, more, [rows, dqk, to], gradients, &k[..to * dqk], before);
+        let dk = &mut by.k[..to * dqk];
+        product(machine, dk, more, [to, dqk, rows], gradients.transposed(), q, after);
+        let dv_rows = &mut by.v[..to * dv];
+        product(machine, dv_rows, more, [to, dv, rows], scores.transposed(), dh, after);
         let queries = Strided::row_major(&self.queries[..rows * dqk], dqk).transposed();
-        product(dc, true, [dqk, dv, rows], queries, dh, Wanted::Everything);
-    }
-}
-
-/// `[rows, columns]` as `[columns, rows]`.
-fn transpose<S: Copy>(from: &[S], rows: usize, columns: usize, to: &mut [S]) {
-    for (row, from) in from.chunks_exact(columns.max(1)).enumerate() {
-        for (column, &x) in from.iter().enumerate() {
-            to[column * rows + row] = x;
-        }
+        let kept = Start::Itself(if from == 0 { forward.before[tokens - 1] } else { S::ONE });
+        product(machine, dc, kept, [dqk, dv, rows], queries, dh, Wanted::Everything);
     }
 }

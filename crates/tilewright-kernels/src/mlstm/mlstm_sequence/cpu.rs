@@ -5,6 +5,7 @@ use tilewright_core::{Element, Result, Stream, Tensor};
 
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
+use crate::mlstm::lanes::Machine;
 use crate::mlstm::rows::{Data, Rows, with_data};
 use crate::mlstm::vectors::{absorb, dot, gate_by, scale};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
@@ -30,7 +31,7 @@ fn run<T: Data>(
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
     let o = x.o.map(Rows::<T>::new).transpose()?;
     let mut outputs = Outputs::new::<T>(sizes, state)?;
-    let factor = T::Sum::from_f64(cell.scale(dqk));
+    let (machine, factor) = (Machine::here(), T::Sum::from_f64(cell.scale(dqk)));
     outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
         let zero = T::Sum::ZERO;
         let (mut query, mut key) = (vec![zero; dqk], vec![zero; dqk]);
@@ -45,19 +46,19 @@ fn run<T: Data>(
             *m = T::Sum::from_f64(stabiliser(cell, kept, log_i));
             let keep = T::Sum::from_f64((kept - m.to_f64()).exp());
             let take = T::Sum::from_f64((log_i - m.to_f64()).exp());
-            scale(&mut query, factor);
-            scale(&mut key, take);
-            scale(n, keep);
+            scale(machine, &mut query, factor);
+            scale(machine, &mut key, take);
+            scale(machine, n, keep);
             n.iter_mut().zip(&key).for_each(|(n, &key)| *n += key);
             sum.fill(T::Sum::ZERO);
             for (a, c) in c.chunks_exact_mut(dv.max(1)).enumerate() {
-                absorb(c, &mut sum, &value, [keep, key[a], query[a]]);
+                absorb(machine, c, &mut sum, &value, [keep, key[a], query[a]]);
             }
-            let z = dot(&query, n);
-            scale(&mut sum, T::Sum::from_f64(readout(cell, z.to_f64(), m.to_f64())));
+            let z = dot(machine, &query, n);
+            scale(machine, &mut sum, T::Sum::from_f64(readout(cell, z.to_f64(), m.to_f64())));
             if let Some(o) = &o {
                 o.load(head, t, dv, &mut gate);
-                gate_by(&mut sum, &gate);
+                gate_by(machine, &mut sum, &gate);
             }
             T::round(&sum, &mut h[t * dv..][..dv]);
         }

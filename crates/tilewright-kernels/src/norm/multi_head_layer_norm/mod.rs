@@ -3,6 +3,7 @@
 //! # Math
 //! ```text
 //! out = (x - mean(x)) r w,  r = (mean((x - mean(x))^2) + eps)^-1/2      means over a row
+//! out = sigma(gate) (x - mean(x)) r w                                   where there is a gate
 //! ```
 //!
 //! # Shapes
@@ -10,6 +11,7 @@
 //! |---|---|---|---|
 //! | x | `[.., nh, n]` | any strides | f32, f16, bf16; f64 on the CPU |
 //! | weight | `[nh, n]` | any strides | as x |
+//! | gate | as x | any strides | as x |
 //! | out | as x | row-major | as x |
 //!
 //! # Numerics
@@ -53,9 +55,26 @@ const NAME: &str = "multi_head_layer_norm";
 /// # Errors
 /// Tensors on another device than the stream, of dtypes or shapes that do not fit; eps negative or not finite; f64 on a GPU.
 pub fn multi_head_layer_norm(stream: &Stream, x: &Tensor, weight: &Tensor, args: &Norm) -> Result<Tensor> {
-    let rows = Rows::new(NAME, Kind::Heads, stream, x, weight, args)?;
+    run(stream, &Rows::new(NAME, Kind::Heads, stream, x, weight, args)?)
+}
+
+/// The norm of each row of `x`, times the sigmoid of `gate`, in one pass: what leaves an mLSTM or sLSTM.
+///
+/// # Errors
+/// As [`multi_head_layer_norm()`]; and a gate that is not of the shape and dtype of x.
+pub fn multi_head_layer_norm_gated(
+    stream: &Stream,
+    x: &Tensor,
+    weight: &Tensor,
+    gate: &Tensor,
+    args: &Norm,
+) -> Result<Tensor> {
+    run(stream, &Rows::new(NAME, Kind::Heads, stream, x, weight, args)?.gated(stream, gate)?)
+}
+
+fn run(stream: &Stream, rows: &Rows<'_>) -> Result<Tensor> {
     match stream.device() {
-        Device::Cpu => host::forward(&rows),
-        _ => device::forward(stream, &rows),
+        Device::Cpu => host::forward(rows),
+        _ => device::forward(stream, rows),
     }
 }

@@ -19,5 +19,8 @@ static SPEC: Spec = Spec {
 pub(crate) const KERNEL: &dyn Kernel = &Registered {
     spec: &SPEC,
     kind: Kind::Rms,
-    which: Which::Forward { run: rms_norm, truth: reference::rms_norm },
+    which: Which::Forward {
+        run: |stream, x, weight, _, args| rms_norm(stream, x, weight, args),
+        truth: reference::rms_norm,
+    },
 };

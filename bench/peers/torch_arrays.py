@@ -1,0 +1,69 @@
+"""What peers that compute on PyTorch's tensors have in common."""
+
+import numpy
+import torch
+from protocol import Library
+
+DTYPES = {
+    "f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "i8": torch.int8,
+    "i16": torch.int16, "i32": torch.int32, "i64": torch.int64, "u8": torch.uint8,
+}
+
+
+class TorchLibrary(Library):
+    device = None
+
+    def accepts(self, device):
+        if device.startswith("cuda"):
+            return torch.cuda.is_available() and torch.cuda.device_count() > int(device.split(":")[1])
+        return device == "cpu"
+
+    def load(self, array, dtype, device):
+        if dtype == "u32":
+            array, dtype = array.view(numpy.int32), "i32"
+        if dtype not in DTYPES:
+            return None
+        self.device = device
+        tensor = torch.from_numpy(array.view(numpy.int16) if dtype == "bf16" else array)
+        return (tensor.view(torch.bfloat16) if dtype == "bf16" else tensor).to(device)
+
+    def transpose(self, array, axes):
+        return array.permute(axes)
+
+    def copy(self, array):
+        return array.clone(memory_format=torch.preserve_format)
+
+    def store(self, array):
+        array = array.detach().cpu().contiguous()
+        if array.dtype == torch.bfloat16:
+            return array.view(torch.int16).numpy().view(numpy.uint16), "bf16"
+        return array.numpy(), None
+
+    def finish(self, outputs):
+        if self.device != "cpu":
+            torch.cuda.synchronize(self.device)
+
+    def release(self):
+        torch.cuda.empty_cache()
+
+    def start_timer(self):
+        if self.device == "cpu":
+            return None
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def stop_timer(self, timer):
+        if timer is None:
+            return None
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        event.synchronize()
+        return timer.elapsed_time(event)
+
+    def record(self, function, sets, calls):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for call in range(calls):
+                function(*sets[call % len(sets)])
+        return graph.replay
