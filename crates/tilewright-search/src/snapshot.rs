@@ -238,6 +238,13 @@ impl Snapshot {
         self.recipe
     }
 
+    /// Whether vectors can be added: whatever the recipe has to learn has been learnt.
+    pub fn is_trained(&self) -> bool {
+        let turned = self.recipe.turn().is_none() || self.transform.is_some();
+        let listed = !self.recipe.has_lists() || self.centroids.is_some();
+        turned && listed && (coded::learnt_shape(&self.recipe, self.d).is_none() || self.codebooks.is_some())
+    }
+
     /// The centroids `[nlist, d]`, once trained; a flat index has none.
     pub fn centroids(&self) -> Option<&Tensor> {
         self.centroids.as_ref()

@@ -71,8 +71,9 @@ fn the_nearest_codes_are_found_while_an_index_changes_and_in_its_files() {
     for (recipe, metric) in cases {
         let index = Index::new(recipe.parse().unwrap(), d, metric).unwrap();
         let early = index.add(&vectors(1, d, 1), None).unwrap_err().to_string();
-        assert!(early.contains("has to be trained first"), "{early}");
+        assert!(early.contains("has to be trained first") && !index.snapshot().is_trained(), "{early}");
         index.train(&vectors(300, d, 1)).unwrap();
+        assert!(index.snapshot().is_trained());
         for (batch, n) in [40, 1, 70, 3].into_iter().enumerate() {
             index.add(&vectors(n, d, batch as u64 + 2), None).unwrap();
         }

@@ -19,8 +19,10 @@ use crate::files::{self, Format};
 use crate::stop::Stop;
 use crate::{Console, table};
 
-/// Vectors that are read and added between two steps of the progress bar.
+/// Vectors that are compared between two steps of the progress bar.
 const STEP: usize = 1 << 16;
+/// Elements that are read and added between two steps of it: of few vectors many, since an index joins what is added bit by bit.
+const ADDED: usize = 1 << 26;
 /// Vectors that training is shown, at most.
 const ENOUGH: usize = 1 << 20;
 
@@ -251,8 +253,9 @@ fn fill(index: &Index, vectors: &mut Source, ids: Option<&str>) -> Result<(), St
         return Err(Stop::Usage(format!("--ids holds {} ids for {n} vectors", ids.len())));
     }
     let bar = progress(ProgressBar::new(n as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "adding");
-    for start in (0..n).step_by(STEP) {
-        let rows = start..n.min(start + STEP);
+    let step = (ADDED / vectors.d).max(1);
+    for start in (0..n).step_by(step) {
+        let rows = start..n.min(start + step);
         index.add(&vectors.rows(rows.clone())?, ids.as_ref().map(|ids| &ids[rows.clone()]))?;
         bar.inc(rows.len() as u64);
     }
