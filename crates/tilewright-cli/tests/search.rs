@@ -97,6 +97,57 @@ fn indexes_by_codes_are_measured_against_vectors() {
 }
 
 #[test]
+fn every_kind_of_index_is_built_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (index, points, bits) = (at("i"), at("a.fvecs"), at("b.bvecs"));
+    let wide: Vec<f32> =
+        circle(320).chunks(2).flat_map(|p| [p[0], p[1], p[0] * 2.0, 1.0, 0.5, p[1], 0.0, p[0]]).collect();
+    fvecs(points.as_ref(), &wide, 8);
+    for recipe in ["SQ8", "IVF4,SQ6", "PCA4,IVF4,SQ4,RFlat", "OPQ2,PQ2x4,RFlat", "RR8,IVF2,RaBitQ,RFlat"] {
+        assert_eq!(
+            json(&["search", "build", &index, "--input", &points, "--recipe", recipe])["vectors"],
+            320
+        );
+        assert_eq!(json(&["search", "info", &index, "--verify"])["recipe"], recipe);
+        let eval =
+            ["search", "eval", &index, "--input", &points, "-k", "3", "--vectors", &points, "--refine", "20"];
+        let points = json(&eval);
+        let last = points.as_array().unwrap().last().unwrap()["recall"].as_f64().unwrap();
+        assert!(last > 0.6, "{recipe}: {last}");
+    }
+    let rows: Vec<u8> = (0..40u8).flat_map(|row| [2, 0, 0, 0, row, row.wrapping_mul(37)]).collect();
+    std::fs::write(&bits, rows).unwrap();
+    assert_eq!(json(&["search", "build", &index, "--input", &bits, "--recipe", "BFlat"])["vectors"], 40);
+    let found = json(&["search", "query", &index, "--input", &bits, "-k", "1"]);
+    assert_eq!((&found[7]["ids"][0], &found[7]["distances"][0]), (&7.into(), &0.0.into()));
+    assert_eq!(json(&["search", "eval", &index, "--input", &bits])[0]["recall"], 1.0);
+    assert_eq!(tilewright(&["search", "build", &index, "--input", &points, "--recipe", "BFlat"]).0, 2);
+}
+
+#[test]
+fn neighbours_in_a_file_are_those_in_an_index_however_many_rows_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (index, points, array) = (at("i"), at("a.fvecs"), at("a.npy"));
+    fvecs(points.as_ref(), &circle(100), 2);
+    let mut header =
+        b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (100, 2), }".to_vec();
+    header.resize(128, b' ');
+    header.extend(circle(100).iter().flat_map(|x| x.to_le_bytes()));
+    std::fs::write(&array, &header).unwrap();
+    json(&["search", "build", &index, "--input", &array]);
+    let found = json(&["search", "query", &index, "--input", &points, "-k", "7"]);
+    for rows in ["1", "13", "100", "1000"] {
+        for place in [&points, &array] {
+            let own = ["search", "exact", place, "--input", &points, "-k", "7", "--rows", rows];
+            assert_eq!(json(&own), found, "{place}, {rows}");
+        }
+    }
+    assert_eq!(tilewright(&["search", "exact", &points, "--input", &points, "--bits"]).0, 2);
+}
+
+#[test]
 fn vectors_of_bytes_and_of_whole_numbers_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

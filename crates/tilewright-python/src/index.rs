@@ -19,7 +19,7 @@ use crate::tensor::Presenter;
 
 /// Vectors by id, searched by distance. Every method may be called from any thread, while others search and add.
 ///
-/// `factory` is a string of faiss: "Flat", "IVF1024,Flat", "IVF1024,PQ32x4fs,RFlat". `metric` is "l2" (squared), "ip" (the negative product) or "cosine" (1 - cosine): what is near has the
+/// `factory` is a string of faiss: "Flat", "IVF1024,Flat", "IVF1024,PQ32x4fs,RFlat", "IVF1024,SQ8", "OPQ32,IVF1024,PQ32", "RR128,IVF1024,RaBitQ,RFlat". `metric` is "l2" (squared), "ip" (the negative product) or "cosine" (1 - cosine): what is near has the
 /// small distance, whatever the metric. Vectors are f32 `[n, d]`.
 #[pyclass(frozen, module = "tilewright.search")]
 pub(crate) struct Index {
@@ -200,9 +200,7 @@ impl Index {
     /// Whether vectors can be added.
     #[getter]
     fn is_trained(&self) -> bool {
-        let snapshot = self.index.snapshot();
-        snapshot.recipe().nlist() == 1 && snapshot.recipe().to_string() == "Flat"
-            || snapshot.centroids().is_some()
+        self.index.snapshot().is_trained()
     }
 
     /// How many lists a search looks into by default. 1 at first.

@@ -7,7 +7,7 @@
 //! | 4 | length of the description |
 //! | 32 | SHA-256 of the description |
 //! | | the description, JSON: recipe, metric, length of vectors, and where which section lies |
-//! | | sections: centroids, codebooks, offsets, ids, vectors, codes, biases, as the recipe has them; each on a multiple of 64 bytes, little-endian |
+//! | | sections: transform and its offset, centroids, codebooks, offsets, ids, vectors, codes, biases, factors, as the recipe has them; each on a multiple of 64 bytes, little-endian |
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -19,13 +19,13 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tilewright_core::{Element, Error, Result, Tensor};
-use tilewright_kernels::search::BLOCK;
 
 use crate::coded::{self, Coded};
 use crate::log::Identity;
-use crate::recipe::Recipe;
+use crate::recipe::{Codes, Recipe};
 use crate::segment::{Part, Segment, joined};
 use crate::snapshot::Snapshot;
+use crate::transform::Transform;
 
 const MAGIC: &[u8; 8] = b"TWSEARCH";
 const VERSION: u32 = 1;
@@ -71,6 +71,10 @@ pub(crate) fn save(
     };
     let segment = &whole.segment;
     let mut contents: Vec<(&str, &[u8])> = Vec::new();
+    if let Some(transform) = &snapshot.transform {
+        contents.push(("transform", bytemuck::cast_slice(transform.a.as_slice::<f32>()?)));
+        contents.push(("offset", bytemuck::cast_slice(transform.offset.as_slice::<f32>()?)));
+    }
     if let Some(centroids) = &snapshot.centroids {
         contents.push(("centroids", bytemuck::cast_slice(centroids.as_slice::<f32>()?)));
     }
@@ -85,6 +89,9 @@ pub(crate) fn save(
         if let Some(biases) = &codes.biases {
             contents.push(("biases", bytemuck::cast_slice(biases.as_slice::<f32>()?)));
         }
+        if let Some(factors) = &codes.factors {
+            contents.push(("factors", bytemuck::cast_slice(factors.as_slice::<f32>()?)));
+        }
     }
     let (mut sections, mut offset) = (Vec::new(), 0usize);
     for (name, bytes) in &contents {
@@ -95,7 +102,7 @@ pub(crate) fn save(
     let description = Description {
         recipe: snapshot.recipe.to_string(),
         metric: snapshot.metric.to_string(),
-        dimension: snapshot.d,
+        dimension: snapshot.given,
         vectors: segment.len(),
         sections,
     };
@@ -196,10 +203,21 @@ pub(crate) fn load(path: &Path, verify: bool) -> Result<Snapshot> {
     let first = (PREFIX + length).next_multiple_of(ALIGNMENT);
     let recipe: Recipe = description.recipe.parse().map_err(|why| failed(&why))?;
     let metric = description.metric.parse().map_err(|why| failed(&why))?;
-    let (d, n, nlist) = (description.dimension, description.vectors, recipe.nlist());
+    let (given, n, nlist) = (description.dimension, description.vectors, recipe.nlist());
     let source = Source { path, map: &map, description: &description, first, verify };
-    if d == 0 || n >= u32::MAX as usize {
-        return Err(failed(&format!("holds {n} vectors of length {d}")));
+    if given == 0 || n >= u32::MAX as usize {
+        return Err(failed(&format!("holds {n} vectors of length {given}")));
+    }
+    let d = recipe.width(given).map_err(|why| failed(&why))?;
+    let turned = description.sections.iter().any(|section| section.name == "transform");
+    let transform = if turned && recipe.turn().is_some() {
+        let offset = source.tensor::<f32>("offset", &[d])?;
+        Some(Arc::new(Transform { a: source.tensor::<f32>("transform", &[d, given])?, offset }))
+    } else {
+        None
+    };
+    if n > 0 && recipe.turn().is_some() && transform.is_none() {
+        return Err(failed(&"holds vectors that were turned, and not by what"));
     }
     let trained = description.sections.iter().any(|section| section.name == "centroids");
     let centroids = trained.then(|| source.tensor::<f32>("centroids", &[nlist, d])).transpose()?;
@@ -212,17 +230,19 @@ pub(crate) fn load(path: &Path, verify: bool) -> Result<Snapshot> {
     let mut codes = None;
     if let Some(own) = recipe.codes() {
         coded::check(own, d, metric).map_err(|why| failed(&why))?;
-        let trained = description.sections.iter().any(|section| section.name == "codebooks");
-        let shape = [own.m, 1 << own.bits, d / own.m];
-        codebooks = trained.then(|| source.tensor::<f32>("codebooks", &shape)).transpose()?;
-        if n > 0 && codebooks.is_none() {
-            return Err(failed(&"holds codes without codebooks"));
+        if let Some(shape) = coded::learnt_shape(&recipe, d) {
+            let trained = description.sections.iter().any(|section| section.name == "codebooks");
+            codebooks = trained.then(|| source.tensor::<f32>("codebooks", &shape)).transpose()?;
+            if n > 0 && codebooks.is_none() {
+                return Err(failed(&"holds codes without codebooks"));
+            }
         }
         if n > 0 {
             let biased = coded::is_biased(own, metric);
             codes = Some(Coded {
-                codes: source.tensor::<u8>("codes", &[n.div_ceil(BLOCK), coded::code_bytes(own), BLOCK])?,
+                codes: source.tensor::<u8>("codes", &coded::code_shape(own, d, n))?,
                 biases: biased.then(|| source.tensor::<f32>("biases", &[n])).transpose()?,
+                factors: (own == Codes::Rabitq).then(|| source.tensor::<f32>("factors", &[n])).transpose()?,
             });
         }
     }
@@ -230,7 +250,7 @@ pub(crate) fn load(path: &Path, verify: bool) -> Result<Snapshot> {
         return Err(failed(&"holds lists without centroids"));
     }
     let segment = Segment::new(
-        source.tensor::<f32>("vectors", &[n, recipe.kept(d)])?,
+        source.tensor::<f32>("vectors", &[n, recipe.kept(given, d)])?,
         source.tensor::<i64>("ids", &[n])?,
         offsets,
     )
@@ -243,7 +263,8 @@ pub(crate) fn load(path: &Path, verify: bool) -> Result<Snapshot> {
         }
     }
     let parts = if n == 0 { Vec::new() } else { vec![Part::new(segment)] };
-    Ok(Snapshot { recipe, metric, d, centroids, codebooks, parts: Arc::new(parts), device: None })
+    let parts = Arc::new(parts);
+    Ok(Snapshot { recipe, metric, given, d, transform, centroids, codebooks, parts, device: None })
 }
 
 struct Source<'a> {

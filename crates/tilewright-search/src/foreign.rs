@@ -1,10 +1,12 @@
-//! faiss's own index files, for what both have: `IndexFlat`, `IndexIVFFlat` over a flat quantizer, `IndexIDMap` of a flat index; and indexes by codes,
-//! which [`codes`] reads and writes.
+//! faiss's own index files, for what both have: `IndexFlat`, `IndexIVFFlat` over a flat quantizer, `IndexIDMap` of a flat index; indexes by product codes,
+//! which [`codes`] reads and writes; by scalar codes and of bits, which [`scalar`] does; and of vectors that are turned first, which [`transform`] does.
 //!
 //! Written from the layout of the files themselves: every index begins with four letters, then length of vectors (i32), their number (i64), two
 //! unused numbers (i64), whether it is trained (u8) and the metric (i32: 0 the inner product, 1 L2). Arrays follow their lengths (u64).
 
 mod codes;
+mod scalar;
+mod transform;
 
 use std::io::Write;
 use std::path::Path;
@@ -118,9 +120,13 @@ impl<'a> Reader<'a> {
             "IxMp" | "IxM2" => self.mapped(),
             "IwFl" => self.lists(),
             letters @ ("IxPq" | "IPfs" | "IwPQ" | "IwPf") => self.codes(letters),
+            letters @ ("IxSQ" | "IwSq") => self.scalar(letters),
+            "IBxF" => self.bits(),
+            "IBMp" | "IBM2" => self.mapped_bits(),
+            "IxPT" => self.turned(),
             "IxRF" => self.refined(),
             other => {
-                let expected = "IxF2, IxFI, IxMp, IxM2 (flat), IwFl (IVF, flat), IxPq, IPfs, IwPQ, IwPf (codes) or IxRF (refined)";
+                let expected = "IxF2, IxFI, IxMp, IxM2 (flat), IwFl (IVF, flat), IxPq, IPfs, IwPQ, IwPf, IxSQ, IwSq (codes), IBxF, IBMp, IBM2 (bits), IxPT (turned) or IxRF (refined)";
                 Err(self.failed(format!("is an index of kind {other:?}, expected {expected}")))
             }
         }
@@ -143,7 +149,9 @@ impl<'a> Reader<'a> {
         Ok(Snapshot {
             recipe,
             metric: header.metric,
+            given: header.d,
             d: header.d,
+            transform: None,
             centroids,
             codebooks: None,
             parts,
@@ -168,7 +176,7 @@ impl<'a> Reader<'a> {
         let (header, vectors) = self.vectors()?;
         let ids: Vec<i64> = (0..header.n as i64).collect();
         let segment = Segment::sorted(&vectors, &ids, &vec![0; header.n], 1, header.d)?;
-        self.snapshot(&header, Recipe::Flat, None, segment)
+        self.snapshot(&header, Recipe::FLAT, None, segment)
     }
 
     fn mapped(&mut self) -> Result<Snapshot> {
@@ -184,7 +192,7 @@ impl<'a> Reader<'a> {
         }
         let ids: Vec<i64> = self.array(count)?;
         let segment = Segment::sorted(&vectors, &ids, &vec![0; header.n], 1, header.d)?;
-        self.snapshot(&header, Recipe::Flat, None, segment)
+        self.snapshot(&header, Recipe::FLAT, None, segment)
     }
 
     fn lists(&mut self) -> Result<Snapshot> {
@@ -200,7 +208,7 @@ impl<'a> Reader<'a> {
         }
         let segment = Segment::sorted(&vectors, &ids, &labels, nlist, header.d)?;
         let centroids = header.trained.then(|| Tensor::from_vec(centroids, [nlist, header.d])).transpose()?;
-        self.snapshot(&header, Recipe::IvfFlat { nlist }, centroids, segment)
+        self.snapshot(&header, Recipe::new(Some(nlist), None, false), centroids, segment)
     }
 
     /// The number of lists and the centroids, after the header of an index with lists, and the map from ids to places, which is made anew when it is asked for.
@@ -282,43 +290,49 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn all(mut self) -> Result<Vec<u8>> {
-        let segment = &self.whole.segment;
+        let (segment, d) = (&self.whole.segment, self.index.d);
         let (data, ids) = (segment.data.as_slice::<f32>()?, segment.ids.as_slice::<i64>()?);
-        let n = ids.len();
+        let (n, numbered) = (ids.len(), ids.iter().copied().eq(0..ids.len() as i64));
         if let Some(codes) = self.index.recipe.codes() {
             self.codes(codes)?;
             return Ok(self.bytes);
         }
-        let Recipe::IvfFlat { nlist } = self.index.recipe else {
-            if ids.iter().copied().eq(0..n as i64) {
-                self.flat(n, data);
+        if let Some(turn) = self.index.recipe.turn() {
+            if !numbered && !self.index.recipe.has_lists() {
+                return Err(self.failed("faiss's flat index of turned vectors has no ids but their numbers"));
+            }
+            self.turn(turn, n)?;
+        }
+        if !self.index.recipe.has_lists() {
+            if numbered {
+                self.flat(n, d, data);
                 return Ok(self.bytes);
             }
-            self.header(b"IxMp", n, true);
-            self.flat(n, data);
+            self.header(b"IxMp", d, n, true);
+            self.flat(n, d, data);
             self.array(n, ids);
             return Ok(self.bytes);
-        };
+        }
         let centroids =
             self.index.centroids.as_ref().map(|centroids| centroids.as_slice::<f32>()).transpose()?;
-        self.header(b"IwFl", n, centroids.is_some());
-        self.quantizer(nlist, centroids);
+        self.header(b"IwFl", d, n, centroids.is_some());
+        self.quantizer(self.index.recipe.nlist(), centroids);
         let offsets = segment.offsets.as_slice::<u32>()?;
-        self.lists_of(4 * self.index.d, bytemuck::cast_slice(data), offsets, ids);
+        self.lists_of(4 * d, bytemuck::cast_slice(data), offsets, ids);
         Ok(self.bytes)
     }
 
     fn quantizer(&mut self, nlist: usize, centroids: Option<&[f32]>) {
         self.numbers(&[nlist as u64, 1]);
-        self.flat(centroids.map_or(0, |_| nlist), centroids.unwrap_or_default());
+        self.flat(centroids.map_or(0, |_| nlist), self.index.d, centroids.unwrap_or_default());
         // No map from ids to places.
         self.bytes.push(0);
         self.array::<i64>(0, &[]);
     }
 
-    fn header(&mut self, letters: &[u8; 4], n: usize, trained: bool) {
+    fn header(&mut self, letters: &[u8; 4], d: usize, n: usize, trained: bool) {
         self.bytes.extend_from_slice(letters);
-        self.bytes.extend_from_slice(&(self.index.d as i32).to_le_bytes());
+        self.bytes.extend_from_slice(&(d as i32).to_le_bytes());
         for number in [n as i64, UNUSED, UNUSED] {
             self.bytes.extend_from_slice(&number.to_le_bytes());
         }
@@ -326,8 +340,8 @@ impl Writer<'_> {
         self.bytes.extend_from_slice(&self.metric.to_le_bytes());
     }
 
-    fn flat(&mut self, n: usize, vectors: &[f32]) {
-        self.header(if self.metric == 1 { b"IxF2" } else { b"IxFI" }, n, true);
+    fn flat(&mut self, n: usize, d: usize, vectors: &[f32]) {
+        self.header(if self.metric == 1 { b"IxF2" } else { b"IxFI" }, d, n, true);
         self.array(vectors.len(), vectors);
     }
 

@@ -11,9 +11,10 @@ use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{Kmeans, Metric, kmeans};
 
 use crate::log::{Change, Identity, Log};
-use crate::recipe::Recipe;
+use crate::recipe::{Codes, Recipe};
 use crate::segment::{Part, Segment, joined};
 use crate::snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
+use crate::transform::Transform;
 use crate::{coded, file, snapshot};
 
 /// Vectors for each centroid that training looks at, at most: more move centroids less than the next run's draw does.
@@ -28,6 +29,8 @@ pub struct Index {
     now: RwLock<Snapshot>,
     /// Held by whoever makes the next snapshot. Changes go to the log first, where there is one.
     writing: Mutex<Option<Log>>,
+    /// Where centroids are found, and vectors' lists.
+    stream: Stream,
 }
 
 impl Index {
@@ -36,13 +39,16 @@ impl Index {
         if d == 0 {
             return Err(Error::range("index", "d", "at least 1", 0));
         }
+        let width = recipe.width(d)?;
         if let Some(codes) = recipe.codes() {
-            coded::check(codes, d, metric)?;
+            coded::check(codes, width, metric)?;
         }
         Ok(Self::from(Snapshot {
             recipe,
             metric,
-            d,
+            given: d,
+            d: width,
+            transform: None,
             centroids: None,
             codebooks: None,
             parts: Arc::default(),
@@ -50,25 +56,32 @@ impl Index {
         }))
     }
 
+    /// The same index, which from now on finds centroids, and the lists of the vectors that are added, on the stream's device; everything else stays on the host. A GPU's
+    /// distances are f32 sums: a vector that is as near to two centroids as they round may get another list than on the CPU.
+    pub fn building_on(self, stream: &Stream) -> Self {
+        Self { stream: stream.clone(), ..self }
+    }
+
     /// The index as it is now.
     pub fn snapshot(&self) -> Snapshot {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Finds the centroids of an index with lists and the codebooks of one by codes, from a sample of at most 256 vectors for each. An index that has vectors keeps its centroids: that is an
-    /// error, and so are fewer vectors than lists. A flat index learns nothing.
+    /// Finds the centroids of an index with lists and the codebooks or ranges of one by codes, from a sample of at most 256 vectors for each. An index that has vectors keeps its centroids: that is an
+    /// error, and so are fewer vectors than lists. A flat index learns nothing, nor does one of bits.
     pub fn train(&self, vectors: &Tensor) -> Result<()> {
         let (mut writing, mut next) = self.change();
         next.check("vectors", vectors)?;
-        if next.recipe == Recipe::Flat {
+        if !next.recipe.is_trained() {
             return Ok(());
         }
-        let words = next.recipe.codes().map_or(0, |codes| 1 << codes.bits);
+        let codes = next.recipe.codes();
+        let words = codes.map_or(0, coded::words).max(if next.recipe.turn().is_some() { 256 } else { 0 });
         let nlist = next.recipe.nlist();
         if !next.is_empty() {
             return Err(Error::layout("train", "index", "holds vectors in the lists of its centroids"));
         }
-        let (n, d) = (vectors.dims()[0], next.d);
+        let (n, d) = (vectors.dims()[0], next.given);
         let enough = nlist.max(words).saturating_mul(ENOUGH);
         let vectors = if n > enough {
             let all = vectors.to_host()?;
@@ -81,41 +94,56 @@ impl Index {
         } else {
             vectors.to_host()?
         };
+        if let Some(turn) = next.recipe.turn() {
+            let bits = match codes {
+                Some(Codes::Product { bits, .. }) => bits,
+                _ => 8,
+            };
+            let transform = Transform::train(turn, &vectors, bits).map_err(|error| error.within("train"))?;
+            next.transform = Some(Arc::new(transform));
+        }
+        let vectors = next.turned("train", &vectors)?;
         if next.recipe.has_lists() {
             let args = Kmeans { k: nlist, iterations: ITERATIONS, ..Kmeans::default() };
+            let there = vectors.to(&self.stream)?;
             let (centroids, _) =
-                kmeans(&Stream::cpu(), &vectors, None, &args).map_err(|error| error.within("train"))?;
-            next.centroids = Some(centroids);
+                kmeans(&self.stream, &there, None, &args).map_err(|error| error.within("train"))?;
+            next.centroids = Some(centroids.to_host()?);
         }
         if let Some(codes) = next.recipe.codes() {
-            let labels = next.labels(&vectors)?;
+            let labels = next.labels(&self.stream, &vectors)?;
+            next.codebooks = None;
             let left = coded::residuals(&next, vectors.as_slice()?, &labels)?;
-            let left = Tensor::from_vec(left, [labels.len(), d])?;
-            next.codebooks = Some(coded::train(codes, &left).map_err(|error| error.within("train"))?);
+            let left = Tensor::from_vec(left, [labels.len(), next.d])?;
+            next.codebooks =
+                coded::train(&next.recipe, codes, &left).map_err(|error| error.within("train"))?;
         }
         self.replace(&mut writing, next)
     }
 
-    /// Takes the centroids `[nlist, d]` as they are, instead of training.
+    /// Takes the centroids `[nlist, d]` as they are, instead of training; of vectors as they are turned, where they are.
     pub fn set_centroids(&self, centroids: &Tensor) -> Result<()> {
         let (mut writing, mut next) = self.change();
-        next.check("centroids", centroids)?;
-        let nlist = next.recipe.nlist();
-        if !next.recipe.has_lists() || centroids.dims()[0] != nlist || !next.is_empty() {
-            let expected = format!("one for each of {nlist} lists of an empty index with lists");
+        let (nlist, d) = (next.recipe.nlist(), next.d);
+        if centroids.dtype() != DType::F32 {
+            return Err(Error::dtype("set_centroids", "centroids", "f32", centroids.dtype()));
+        }
+        if !next.recipe.has_lists() || centroids.dims() != [nlist, d] || !next.is_empty() {
+            let expected =
+                format!("[{nlist}, {d}], one for each of {nlist} lists of an empty index with lists");
             return Err(Error::shape("set_centroids", "centroids", expected, centroids.shape()));
         }
         next.centroids = Some(centroids.to_host()?);
         self.replace(&mut writing, next)
     }
 
-    /// Takes the codebooks `[m, words, d / m]` of an index by codes as they are, instead of training.
+    /// Takes the codebooks `[m, words, d / m]` of an index by product codes, the ranges `[2, d]` of one by scalar codes, or the mean `[d]` of one by RaBitQ without lists, as they are, instead of training.
     pub fn set_codebooks(&self, codebooks: &Tensor) -> Result<()> {
         let (mut writing, mut next) = self.change();
-        let Some(codes) = next.recipe.codes().filter(|_| next.is_empty()) else {
+        let learnt = next.recipe.codes().filter(|_| next.is_empty());
+        let Some(expected) = learnt.and_then(|_| coded::learnt_shape(&next.recipe, next.d)) else {
             return Err(Error::layout("set_codebooks", "index", "is not by codes, or holds vectors"));
         };
-        let expected = [codes.m, 1 << codes.bits, next.d / codes.m];
         if codebooks.dtype() != DType::F32 || codebooks.dims() != expected {
             let expected = format!("{expected:?} of f32");
             return Err(Error::shape("set_codebooks", "codebooks", expected, codebooks.shape()));
@@ -124,13 +152,13 @@ impl Index {
         self.replace(&mut writing, next)
     }
 
-    /// Adds vectors `[n, d]` under their ids, or under the numbers from the first that is beyond all ids on. Gives the ids. Fails, and adds nothing, on an id
+    /// Adds vectors `[n, d]` of f32, or `[n, d / 8]` of u8 where vectors are bits, under their ids, or under the numbers from the first that is beyond all ids on. Gives the ids. Fails, and adds nothing, on an id
     /// that is negative, there already, or given twice.
     pub fn add(&self, vectors: &Tensor, ids: Option<&[i64]>) -> Result<Vec<i64>> {
         let (mut writing, next) = self.change();
-        let (next, ids) = added(next, vectors, ids)?;
+        let (next, ids) = added(next, &self.stream, vectors, ids)?;
         if let Some(log) = writing.as_mut() {
-            log.append(&Change::Add(ids.clone(), vectors.to_vec()?))?;
+            log.append(&Change::Add(ids.clone(), vectors.to_bytes()?))?;
         }
         self.publish(next);
         Ok(ids)
@@ -151,9 +179,9 @@ impl Index {
     pub fn update(&self, vectors: &Tensor, ids: &[i64]) -> Result<()> {
         let (mut writing, mut next) = self.change();
         removed(&mut next, ids)?;
-        let (next, _) = added(next, vectors, Some(ids))?;
+        let (next, _) = added(next, &self.stream, vectors, Some(ids))?;
         if let Some(log) = writing.as_mut() {
-            log.append(&Change::Update(ids.to_vec(), vectors.to_vec()?))?;
+            log.append(&Change::Update(ids.to_vec(), vectors.to_bytes()?))?;
         }
         self.publish(next);
         Ok(())
@@ -163,12 +191,13 @@ impl Index {
     pub fn merge(&self, other: &Snapshot) -> Result<()> {
         let (mut writing, mut next) = self.change();
         let learnt = |of: &Snapshot| -> Result<Vec<Option<Vec<u8>>>> {
-            [&of.centroids, &of.codebooks]
-                .map(|one| one.as_ref().map(Tensor::to_bytes).transpose())
+            let turned = of.transform.as_ref();
+            [of.centroids.as_ref(), of.codebooks.as_ref(), turned.map(|t| &t.a), turned.map(|t| &t.offset)]
+                .map(|one| one.map(Tensor::to_bytes).transpose())
                 .into_iter()
                 .collect()
         };
-        let same = next.recipe == other.recipe && next.metric == other.metric && next.d == other.d;
+        let same = next.recipe == other.recipe && next.metric == other.metric && next.given == other.given;
         if !same || learnt(&next)? != learnt(other)? {
             return Err(Error::layout(
                 "merge",
@@ -319,13 +348,20 @@ impl From<Snapshot> for Index {
     /// An index that goes on from a snapshot, on the CPU.
     fn from(snapshot: Snapshot) -> Self {
         let snapshot = Snapshot { device: None, ..snapshot };
-        Self { now: RwLock::new(snapshot), writing: Mutex::new(None) }
+        Self { now: RwLock::new(snapshot), writing: Mutex::new(None), stream: Stream::cpu() }
     }
 }
 
 /// Makes a change of the log again.
 fn again(snapshot: &mut Snapshot, change: Change) -> Result<()> {
-    let tensor = |vectors: Vec<f32>, ids: &[i64]| Tensor::from_vec(vectors, [ids.len(), snapshot.d]);
+    let (dtype, length) = snapshot.elements();
+    let tensor = |vectors: Vec<u8>, ids: &[i64]| match dtype {
+        DType::U8 => Tensor::from_vec(vectors, [ids.len(), length]),
+        _ if vectors.len().is_multiple_of(4) => {
+            Tensor::from_vec(bytemuck::pod_collect_to_vec::<u8, f32>(&vectors), [ids.len(), length])
+        }
+        _ => Err(Error::layout("open", "log", "has vectors of another kind than the index")),
+    };
     let (ids, vectors) = match change {
         Change::Remove(ids) => return removed(snapshot, &ids).map(drop),
         Change::Update(ids, vectors) => {
@@ -338,11 +374,16 @@ fn again(snapshot: &mut Snapshot, change: Change) -> Result<()> {
             (ids, vectors)
         }
     };
-    *snapshot = added(snapshot.clone(), &vectors, Some(&ids))?.0;
+    *snapshot = added(snapshot.clone(), &Stream::cpu(), &vectors, Some(&ids))?.0;
     Ok(())
 }
 
-fn added(mut next: Snapshot, vectors: &Tensor, ids: Option<&[i64]>) -> Result<(Snapshot, Vec<i64>)> {
+fn added(
+    mut next: Snapshot,
+    stream: &Stream,
+    vectors: &Tensor,
+    ids: Option<&[i64]>,
+) -> Result<(Snapshot, Vec<i64>)> {
     next.check("vectors", vectors)?;
     let vectors = vectors.to_host()?;
     let n = vectors.dims()[0];
@@ -369,10 +410,15 @@ fn added(mut next: Snapshot, vectors: &Tensor, ids: Option<&[i64]>) -> Result<(S
             (first..first + n as i64).collect()
         }
     };
-    let labels = next.labels(&vectors)?;
-    let (rows, nlist, kept) = (vectors.as_slice::<f32>()?, next.recipe.nlist(), next.recipe.kept(next.d));
-    let codes = next.recipe.codes().map(|_| coded::encode(&next, rows, &labels)).transpose()?;
-    let rows = if kept == 0 { &[] } else { rows };
+    let turned = next.turned("add", &vectors)?;
+    let labels = next.labels(stream, &turned)?;
+    let (nlist, kept) = (next.recipe.nlist(), next.recipe.kept(next.given, next.d));
+    let codes = next.recipe.codes().map(|_| coded::encode(&next, &turned, &labels)).transpose()?;
+    let rows = match (next.recipe.codes(), kept) {
+        (_, 0) => &[],
+        (None, _) => turned.as_slice::<f32>()?,
+        (Some(_), _) => vectors.as_slice::<f32>()?,
+    };
     let segment = Segment::sorted(rows, &ids, &labels, nlist, kept)?.with(codes);
     let mut parts = next.parts.to_vec();
     parts.push(Part::new(segment));

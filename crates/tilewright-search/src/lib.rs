@@ -1,10 +1,11 @@
 //! Vector indexes over the `search` kernels.
 //!
 //! - [`Index`]: vectors by id; trained, added to, removed from and searched from any thread, at the same time.
-//! - [`Recipe`]: what an index is made of, as faiss's factory strings write it: `Flat`, `IVF1024,Flat`, `IVF1024,PQ32x4fs,RFlat`.
+//! - [`Recipe`]: what an index is made of, as faiss's factory strings write it: `Flat`, `IVF1024,Flat`, `IVF1024,PQ32x4fs,RFlat`, `IVF1024,SQ8`, `OPQ32,IVF1024,PQ32`, `BFlat`.
 //! - [`Snapshot`]: an index at one moment, which nothing changes any more: what searches run on.
 //! - [`Index::save`], [`Index::load`]: one checked file, which is searched where it lies.
 //! - [`Index::open`], [`Index::checkpoint`]: the same file with an append log beside it, so that no acknowledged change is lost.
+//! - [`Neighbours`]: the exact neighbours among more vectors than memory holds.
 //!
 //! A distance is small where two vectors are near, whatever the metric; results are in the order of (distance, id).
 //!
@@ -23,6 +24,7 @@
 //! # Ok::<(), tilewright_core::Error>(())
 //! ```
 
+mod chunks;
 mod coded;
 mod file;
 mod foreign;
@@ -31,9 +33,11 @@ mod log;
 mod recipe;
 mod segment;
 mod snapshot;
+mod transform;
 
+pub use chunks::Neighbours;
 pub use foreign::{read_faiss, write_faiss};
 pub use index::Index;
-pub use recipe::{Codes, Recipe};
+pub use recipe::{Codes, Recipe, Turn};
 pub use snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
 pub use tilewright_kernels::search::Metric;

@@ -10,7 +10,7 @@
 //! | | records |
 //!
 //! A record: length of its payload (u64), kind (u32: 1 add, 2 remove, 3 update, 4 seal), the first four bytes of SHA-256 of these, payload, SHA-256 of all of it. The payload of 1 and 3 is the
-//! number of ids (u64), the ids (i64) and the vectors (f32); of 2 the ids; of 4 the checksum of the index file that holds everything before it.
+//! number of ids (u64), the ids (i64) and the vectors (f32, or bytes of bits); of 2 the ids; of 4 the checksum of the index file that holds everything before it.
 //!
 //! A checkpoint seals the log, puts the new index file in its place and empties the log. Killed in between, it leaves a log that is sealed for the file that
 //! is there, and is emptied then; killed before, a log that goes on after its seal.
@@ -36,11 +36,11 @@ pub(crate) type Identity = [u8; 32];
 /// A change that is made again when the index is opened.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
-    /// Vectors, one after another, under ids that are new.
-    Add(Vec<i64>, Vec<f32>),
+    /// Vectors, one after another, as bytes of what they are made of, under ids that are new.
+    Add(Vec<i64>, Vec<u8>),
     Remove(Vec<i64>),
     /// Vectors under ids whether they are new or not.
-    Update(Vec<i64>, Vec<f32>),
+    Update(Vec<i64>, Vec<u8>),
 }
 
 enum Record {
@@ -157,9 +157,9 @@ impl Log {
 
     /// Returns when the change is on the disk.
     pub(crate) fn append(&mut self, change: &Change) -> Result<()> {
-        let with_vectors = |ids: &[i64], vectors: &[f32]| {
+        let with_vectors = |ids: &[i64], vectors: &[u8]| {
             let count = (ids.len() as u64).to_le_bytes();
-            [&count, bytemuck::cast_slice(ids), bytemuck::cast_slice(vectors)].concat()
+            [&count, bytemuck::cast_slice(ids), vectors].concat()
         };
         let (kind, payload) = match change {
             Change::Add(ids, vectors) => (1, with_vectors(ids, vectors)),
@@ -249,12 +249,11 @@ fn read(kind: u32, payload: &[u8]) -> Option<Record> {
     let ids = |bytes: &[u8]| -> Option<Vec<i64>> {
         bytes.len().is_multiple_of(8).then(|| bytemuck::pod_collect_to_vec(bytes))
     };
-    let with_vectors = || -> Option<(Vec<i64>, Vec<f32>)> {
+    let with_vectors = || -> Option<(Vec<i64>, Vec<u8>)> {
         let (count, rest) = payload.split_at_checked(8)?;
         let count = usize::try_from(u64::from_le_bytes(count.try_into().ok()?)).ok()?;
         let (own, vectors) = rest.split_at_checked(count.checked_mul(8)?)?;
-        vectors.len().is_multiple_of(4).then_some(())?;
-        Some((ids(own)?, bytemuck::pod_collect_to_vec(vectors)))
+        Some((ids(own)?, vectors.to_vec()))
     };
     Some(match kind {
         1 => with_vectors().map(|(ids, vectors)| Record::Change(Change::Add(ids, vectors)))?,
@@ -274,9 +273,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let index = folder.path().join("index");
         let changes = [
-            Change::Add(vec![1, 2], vec![0.5, 1.5, 2.5, 3.5]),
+            Change::Add(vec![1, 2], [0.5f32, 1.5, 2.5, 3.5].map(f32::to_le_bytes).concat()),
             Change::Remove(vec![2]),
-            Change::Update(vec![1], vec![9.0, 8.0]),
+            Change::Update(vec![1], vec![9, 8]),
         ];
         let (mut log, none) = Log::open(&index, || Ok([7; 32])).unwrap();
         assert!(none.is_empty());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Element, Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{
     FlatScanTopk, IvfScanTopk, Metric, TopkMerge, flat_scan_topk, ivf_scan_topk, topk_merge,
 };
@@ -10,6 +10,7 @@ use tilewright_kernels::search::{
 use crate::Recipe;
 use crate::coded::{self, Coded};
 use crate::segment::Part;
+use crate::transform::Transform;
 
 /// Which ids may be found: a range is `&|id| (10..20).contains(&id)`, a bitmap `&|id| bits[id as usize / 64] >> (id % 64) & 1 == 1`. It is asked once for each vector
 /// and search, before anything is compared.
@@ -103,10 +104,15 @@ pub struct Statistics {
 pub struct Snapshot {
     pub(crate) recipe: Recipe,
     pub(crate) metric: Metric,
+    /// The length of vectors as they are given.
+    pub(crate) given: usize,
+    /// The length of vectors as they are turned: what lists and codes are of.
     pub(crate) d: usize,
+    /// What vectors are turned by, once trained.
+    pub(crate) transform: Option<Arc<Transform>>,
     /// `[nlist, d]`, f32, once trained
     pub(crate) centroids: Option<Tensor>,
-    /// `[m, words, d / m]`, f32, once an index by codes is trained
+    /// f32, once an index by codes is trained: `[m, words, d / m]`, or the ranges `[2, d]` of a scalar quantiser
     pub(crate) codebooks: Option<Tensor>,
     pub(crate) parts: Arc<Vec<Part>>,
     /// Where searches run, if not on the CPU.
@@ -117,8 +123,25 @@ pub struct Snapshot {
 pub(crate) struct Resident {
     stream: Stream,
     centroids: Option<Tensor>,
-    /// Data, ids (u32) and offsets of each part.
-    parts: Vec<[Tensor; 3]>,
+    codebooks: Option<Tensor>,
+    parts: Vec<OnDevice>,
+}
+
+/// A part on a device.
+struct OnDevice {
+    data: Tensor,
+    /// u32
+    ids: Tensor,
+    offsets: Tensor,
+    codes: Option<Coded>,
+}
+
+/// A part's tensors where searches run.
+pub(crate) struct Here<'a> {
+    pub(crate) data: &'a Tensor,
+    pub(crate) ids: &'a Tensor,
+    pub(crate) offsets: &'a Tensor,
+    pub(crate) codes: Option<&'a Coded>,
 }
 
 impl Snapshot {
@@ -128,11 +151,7 @@ impl Snapshot {
         if stream.device() == Device::Cpu {
             return Ok(Self { device: None, ..self.clone() });
         }
-        if self.recipe.codes().is_some() {
-            let why = "an index by codes is searched on the CPU; its kernels (pq_lut, pq_scan, rerank) run there by themselves";
-            return Err(Error::unsupported("search", stream.device(), why));
-        }
-        let part = |part: &Part| -> Result<[Tensor; 3]> {
+        let part = |part: &Part| -> Result<OnDevice> {
             let segment = &part.segment;
             let ids: Option<Vec<u32>> = segment
                 .ids
@@ -143,16 +162,55 @@ impl Snapshot {
             let why = "an id is 2^32 - 1 or greater, and a GPU's candidates have 32 bits for it";
             let ids = ids.ok_or_else(|| Error::unsupported("search", stream.device(), why))?;
             let ids = Tensor::from_vec(ids, [segment.len()])?.to(stream)?;
-            Ok([segment.data.to(stream)?, ids, segment.offsets.to(stream)?])
+            let codes = |own: &Coded| -> Result<Coded> {
+                let numbers = |own: &Option<Tensor>| own.as_ref().map(|own| own.to(stream)).transpose();
+                let (biases, factors) = (numbers(&own.biases)?, numbers(&own.factors)?);
+                Ok(Coded { codes: own.codes.to(stream)?, biases, factors })
+            };
+            Ok(OnDevice {
+                data: segment.data.to(stream)?,
+                ids,
+                offsets: segment.offsets.to(stream)?,
+                codes: segment.codes.as_ref().map(codes).transpose()?,
+            })
         };
         let parts = self.parts.iter().map(part).collect::<Result<Vec<_>>>()?;
-        let centroids = self.centroids.as_ref().map(|centroids| centroids.to(stream)).transpose()?;
-        let resident = Resident { stream: stream.clone(), centroids, parts };
+        let there = |learnt: &Option<Tensor>| learnt.as_ref().map(|learnt| learnt.to(stream)).transpose();
+        let (centroids, codebooks) = (there(&self.centroids)?, there(&self.codebooks)?);
+        let resident = Resident { stream: stream.clone(), centroids, codebooks, parts };
         Ok(Self { device: Some(Arc::new(resident)), ..self.clone() })
     }
 
-    fn stream(&self) -> Stream {
+    pub(crate) fn stream(&self) -> Stream {
         self.device.as_ref().map_or_else(Stream::cpu, |device| device.stream.clone())
+    }
+
+    /// The centroids where searches run.
+    pub(crate) fn centroids_here(&self, operation: &'static str) -> Result<&Tensor> {
+        let own = self.trained(operation)?;
+        Ok(self.device.as_ref().and_then(|device| device.centroids.as_ref()).unwrap_or(own))
+    }
+
+    /// The codebooks where searches run, once trained.
+    pub(crate) fn codebooks_here(&self) -> Option<&Tensor> {
+        self.device.as_ref().map_or(&self.codebooks, |device| &device.codebooks).as_ref()
+    }
+
+    /// A part where searches run.
+    fn here(&self, number: usize) -> Here<'_> {
+        let segment = &self.parts[number].segment;
+        match &self.device {
+            Some(device) => {
+                let OnDevice { data, ids, offsets, codes } = &device.parts[number];
+                Here { data, ids, offsets, codes: codes.as_ref() }
+            }
+            None => Here {
+                data: &segment.data,
+                ids: &segment.ids,
+                offsets: &segment.offsets,
+                codes: segment.codes.as_ref(),
+            },
+        }
     }
 
     /// Vectors that are there.
@@ -167,7 +225,7 @@ impl Snapshot {
 
     /// The length of the vectors.
     pub fn dimension(&self) -> usize {
-        self.d
+        self.given
     }
 
     /// What a distance is.
@@ -180,25 +238,32 @@ impl Snapshot {
         self.recipe
     }
 
+    /// Whether vectors can be added: whatever the recipe has to learn has been learnt.
+    pub fn is_trained(&self) -> bool {
+        let turned = self.recipe.turn().is_none() || self.transform.is_some();
+        let listed = !self.recipe.has_lists() || self.centroids.is_some();
+        turned && listed && (coded::learnt_shape(&self.recipe, self.d).is_none() || self.codebooks.is_some())
+    }
+
     /// The centroids `[nlist, d]`, once trained; a flat index has none.
     pub fn centroids(&self) -> Option<&Tensor> {
         self.centroids.as_ref()
     }
 
-    /// The nearest neighbours of each of the queries `[b, d]`, which are f32. Fails on queries of another shape or dtype, and before training.
+    /// The nearest neighbours of each of the queries `[b, d]`, which are f32, or `[b, d / 8]` of u8 where vectors are bits. Fails on queries of another shape or dtype, and before training.
     pub fn search(&self, queries: &Tensor, query: &Query) -> Result<Found> {
         self.check("queries", queries)?;
-        let (b, queries) = (queries.dims()[0], &queries.to(&self.stream())?);
+        let (b, given) = (queries.dims()[0], &queries.to(&self.stream())?);
+        let queries = &self.turned("search", queries)?.to(&self.stream())?;
         let probes = self.probes(queries, query.nprobe)?;
-        let coded =
-            self.recipe.codes().map(|_| coded::Plan::new(self, queries, probes.as_ref())).transpose()?;
-        let probes = probes.map(|(_, lists)| lists);
+        let plan = |_| coded::Plan::new(self, given, queries, probes.as_ref());
+        let coded = self.recipe.codes().map(plan).transpose()?;
+        let probes = probes.as_ref().map(|(_, lists)| lists);
         let of_part = |number: usize| match &coded {
             Some(plan) => {
-                let part: &Part = &self.parts[number];
-                plan.search(part, queries, self.kept(part, query.filter)?, query)
+                plan.search(&self.here(number), self.kept(&self.parts[number], query.filter)?, query)
             }
-            None => self.of_part(number, queries, probes.as_ref(), query),
+            None => self.of_part(number, queries, probes, query),
         };
         self.merged((0..self.parts.len()).map(of_part), b, query.k)
     }
@@ -235,13 +300,18 @@ impl Snapshot {
 
     /// The `k` nearest neighbours of each query among all vectors, whatever the index is made of. Fails where codes are all that is kept.
     pub fn exact(&self, queries: &Tensor, k: usize) -> Result<Found> {
-        if self.recipe.kept(self.d) == 0 {
+        let query = Query { k, ..Query::default() };
+        if self.recipe.is_binary() {
+            return self.search(queries, &query);
+        }
+        if self.recipe.kept(self.given, self.d) == 0 {
             let why = format!("{} keeps no vectors: what is nearest cannot be told from codes", self.recipe);
             return Err(Error::layout("exact", "index", why));
         }
         self.check("queries", queries)?;
+        // Vectors that are kept beside codes are as they were given.
+        let queries = if self.recipe.is_refined() { queries.clone() } else { self.turned("exact", queries)? };
         let queries = &queries.to(&self.stream())?;
-        let query = Query { k, ..Query::default() };
         let of_part = |number| self.of_part(number, queries, None, &query);
         self.merged((0..self.parts.len()).map(of_part), queries.dims()[0], k)
     }
@@ -272,7 +342,8 @@ impl Snapshot {
     /// How many vectors a search compares with these queries, all queries together: those of the lists that it looks into.
     pub fn compared(&self, queries: &Tensor, nprobe: usize) -> Result<usize> {
         self.check("queries", queries)?;
-        let Some(probes) = self.probes(&queries.to(&self.stream())?, nprobe)? else {
+        let turned = self.turned("search", queries)?.to(&self.stream())?;
+        let Some(probes) = self.probes(&turned, nprobe)? else {
             return Ok(queries.dims()[0] * self.parts.iter().map(|part| part.segment.len()).sum::<usize>());
         };
         let probes = probes.1.to_vec::<i64>()?;
@@ -289,7 +360,7 @@ impl Snapshot {
 
     /// Bytes that a search reads of each row that it compares: of its code, where there is one.
     pub fn bytes_compared(&self) -> usize {
-        self.recipe.codes().map_or(4 * self.d, coded::code_bytes)
+        self.recipe.codes().map_or(4 * self.d, |codes| coded::code_bytes(codes, self.d))
     }
 
     fn of_part(
@@ -300,10 +371,7 @@ impl Snapshot {
         query: &Query,
     ) -> Result<(Tensor, Tensor)> {
         let (stream, part, k, metric) = (self.stream(), &self.parts[number], query.k, self.metric);
-        let [data, ids, offsets] = match &self.device {
-            Some(device) => device.parts[number].each_ref(),
-            None => [&part.segment.data, &part.segment.ids, &part.segment.offsets],
-        };
+        let Here { data, ids, offsets, .. } = self.here(number);
         let keep = self.kept(part, query.filter)?.map(|keep| keep.to(&stream)).transpose()?;
         let keep = keep.as_ref();
         match probes {
@@ -340,22 +408,22 @@ impl Snapshot {
             return Err(Error::range("search", "nprobe", "at least 1", 0));
         }
         let args = FlatScanTopk { k: nprobe.min(nlist), metric: self.metric };
-        let own = self.trained("search")?;
+        let centroids = self.centroids_here("search")?;
         // With every list looked into, lists make no difference; what codes are of may depend on them.
         if nprobe >= nlist && self.recipe.codes().is_none() {
             return Ok(None);
         }
-        let centroids = self.device.as_ref().and_then(|device| device.centroids.as_ref()).unwrap_or(own);
         Ok(Some(flat_scan_topk(&self.stream(), queries, centroids, None, None, &args)?))
     }
 
-    /// The list that each vector belongs in.
-    pub(crate) fn labels(&self, vectors: &Tensor) -> Result<Vec<u32>> {
+    /// The list that each vector belongs in, as it is turned.
+    pub(crate) fn labels(&self, stream: &Stream, vectors: &Tensor) -> Result<Vec<u32>> {
         if !self.recipe.has_lists() {
             return Ok(vec![0; vectors.dims()[0]]);
         }
         let args = FlatScanTopk { k: 1, metric: self.metric };
-        let (_, lists) = flat_scan_topk(&Stream::cpu(), vectors, self.trained("add")?, None, None, &args)?;
+        let (vectors, centroids) = (vectors.to(stream)?, self.trained("add")?.to(stream)?);
+        let lists = flat_scan_topk(stream, &vectors, &centroids, None, None, &args)?.1.to_host()?;
         // Centroids have no other numbers, and there is at least one.
         Ok(lists.as_slice::<i64>()?.iter().map(|&list| list as u32).collect())
     }
@@ -381,10 +449,11 @@ impl Snapshot {
         let (mut open, mut k) = ((0..b).collect::<Vec<_>>(), FIRST);
         // The k nearest hold all within the radius as soon as one of them is not, or there are fewer than k.
         while !open.is_empty() {
-            let mut rows = Vec::with_capacity(open.len() * self.d);
-            let all = queries.to_vec::<f32>()?;
-            open.iter().for_each(|&query| rows.extend_from_slice(&all[query * self.d..(query + 1) * self.d]));
-            let some = Tensor::from_vec(rows, [open.len(), self.d])?;
+            let some = if self.recipe.is_binary() {
+                chosen::<u8>(queries, &open)?
+            } else {
+                chosen::<f32>(queries, &open)?
+            };
             let nearest = self.search(&some, &Query { k, nprobe, filter, ..Query::default() })?;
             let mut still = Vec::new();
             for (place, &query) in open.iter().enumerate() {
@@ -403,14 +472,19 @@ impl Snapshot {
         Ok(InRange { offsets, distances, ids })
     }
 
-    /// The vector of an id; what its code stands for, where nothing else is kept. Fails where there is none.
+    /// The vector of an id; what its code stands for, where nothing else is kept; bits as zeros and ones. Fails where there is none.
     pub fn reconstruct(&self, id: i64) -> Result<Vec<f32>> {
         for part in self.parts.iter() {
             if let Some(row) = part.find(id)? {
-                if self.recipe.kept(self.d) == 0 {
-                    return coded::decoded(self, part, row);
-                }
-                return Ok(part.segment.data.as_slice::<f32>()?[row * self.d..(row + 1) * self.d].to_vec());
+                let kept = self.recipe.kept(self.given, self.d);
+                let own = match kept {
+                    0 => coded::decoded(self, part, row)?,
+                    _ => part.segment.data.as_slice::<f32>()?[row * kept..(row + 1) * kept].to_vec(),
+                };
+                return match &self.transform {
+                    Some(transform) if !self.recipe.is_refined() => transform.back(&own),
+                    _ => Ok(own),
+                };
             }
         }
         Err(Error::range("reconstruct", "id", "one that the index holds", id))
@@ -452,18 +526,44 @@ impl Snapshot {
             bytes: [&self.centroids, &self.codebooks]
                 .into_iter()
                 .flatten()
-                .fold(bytes, |all, one| all + one.bytes()),
+                .fold(bytes, |all, one| all + one.bytes())
+                + self.transform.as_ref().map_or(0, |transform| transform.bytes()),
         })
     }
 
-    /// Refuses what is not `[rows, d]` of f32.
-    pub(crate) fn check(&self, argument: &'static str, vectors: &Tensor) -> Result<()> {
-        if vectors.dtype() != DType::F32 {
-            return Err(Error::dtype("index", argument, "f32", vectors.dtype()));
+    /// What vectors are made of, and their length in it: f32, or bytes of bits.
+    pub(crate) fn elements(&self) -> (DType, usize) {
+        if self.recipe.is_binary() { (DType::U8, self.d / 8) } else { (DType::F32, self.given) }
+    }
+
+    /// Vectors as lists and codes are of them, on the host where that takes work.
+    pub(crate) fn turned(&self, operation: &'static str, vectors: &Tensor) -> Result<Tensor> {
+        match (&self.transform, self.recipe.turn()) {
+            (Some(transform), _) => transform.apply(&vectors.to_host()?),
+            (None, None) => Ok(vectors.clone()),
+            (None, Some(_)) => {
+                let why = format!("{} has to be trained first", self.recipe);
+                Err(Error::layout(operation, "index", why))
+            }
         }
-        if vectors.rank() != 2 || vectors.dims()[1] != self.d {
-            return Err(Error::shape("index", argument, format!("[rows, {}]", self.d), vectors.shape()));
+    }
+
+    /// Refuses what is not `[rows, d]` of f32, or `[rows, d / 8]` of u8 where vectors are bits.
+    pub(crate) fn check(&self, argument: &'static str, vectors: &Tensor) -> Result<()> {
+        let (dtype, length) = self.elements();
+        if vectors.dtype() != dtype {
+            return Err(Error::dtype("index", argument, dtype.name(), vectors.dtype()));
+        }
+        if vectors.rank() != 2 || vectors.dims()[1] != length {
+            return Err(Error::shape("index", argument, format!("[rows, {length}]"), vectors.shape()));
         }
         Ok(())
     }
+}
+
+/// Some rows of a matrix.
+fn chosen<T: Element>(matrix: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    let (all, width) = (matrix.to_vec::<T>()?, matrix.dims()[1]);
+    let some = rows.iter().flat_map(|&row| all[row * width..(row + 1) * width].iter().copied());
+    Tensor::from_vec(some.collect(), [rows.len(), width])
 }

@@ -19,10 +19,12 @@ fn files() -> Vec<(PathBuf, String, String, Metric)> {
         let Some(called) = name.strip_suffix(".faiss") else { continue };
         let Some((recipe, metric)) = called.split_once('.') else { continue };
         let metric = metric.parse().unwrap();
-        files.push((path.clone(), called.to_owned(), recipe.replace('_', ","), metric));
+        // Two of one recipe differ by a mark at the end of the name.
+        let recipe = recipe.trim_end_matches('_').replace('_', ",");
+        files.push((path.clone(), called.to_owned(), recipe, metric));
     }
     files.sort_by(|a, b| a.0.cmp(&b.0));
-    assert!(files.len() >= 22, "{} files in {}", files.len(), folder().display());
+    assert!(files.len() >= 48, "{} files in {}", files.len(), folder().display());
     files
 }
 
@@ -31,7 +33,9 @@ fn the_files_of_faiss_give_its_answers() {
     let answers = std::fs::read(folder().join("answers.json")).unwrap();
     let answers: Value = serde_json::from_slice(&answers).unwrap();
     let queries: Vec<Vec<f32>> = serde_json::from_value(answers["queries"].clone()).unwrap();
-    let queries = &Tensor::from_vec(queries.concat(), [queries.len(), queries[0].len()]).unwrap();
+    let queries = Tensor::from_vec(queries.concat(), [queries.len(), queries[0].len()]).unwrap();
+    let bits: Vec<Vec<u8>> = serde_json::from_value(answers["bits"].clone()).unwrap();
+    let bits = Tensor::from_vec(bits.concat(), [bits.len(), bits[0].len()]).unwrap();
     for (path, called, recipe, metric) in files() {
         let index = read_faiss(&path).unwrap();
         let snapshot = index.snapshot();
@@ -43,6 +47,7 @@ fn the_files_of_faiss_give_its_answers() {
         let distances: Vec<Vec<f32>> = serde_json::from_value(answer("distances")).unwrap();
         let ids: Vec<Vec<i64>> = serde_json::from_value(answer("ids")).unwrap();
         let (distances, ids) = (distances.concat(), ids.concat());
+        let queries = if snapshot.recipe().is_binary() { &bits } else { &queries };
         let k = ids.len() / queries.dims()[0];
         let query = Query { k, nprobe: snapshot.recipe().nlist(), refine: usize::MAX, ..Query::default() };
         let found = index.search(queries, &query).unwrap();
@@ -62,7 +67,8 @@ fn the_files_of_faiss_give_its_answers() {
 fn the_files_of_faiss_are_written_back_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy");
-    for (path, called, ..) in files() {
+    // Principal components come back as a linear transform, without what faiss keeps of how it found them.
+    for (path, called, ..) in files().into_iter().filter(|(_, called, ..)| !called.starts_with("PCA")) {
         write_faiss(&read_faiss(&path).unwrap().snapshot(), &copy).unwrap();
         let (theirs, ours) = (std::fs::read(&path).unwrap(), std::fs::read(&copy).unwrap());
         let differs = theirs.iter().zip(&ours).position(|(a, b)| a != b);

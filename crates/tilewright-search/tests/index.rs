@@ -238,7 +238,7 @@ fn files_of_chance_never_crash() {
 #[test]
 fn every_search_sees_some_moment_whole() {
     let d = 6;
-    let index = Index::new(Recipe::Flat, d, Metric::L2).unwrap();
+    let index = Index::new(Recipe::FLAT, d, Metric::L2).unwrap();
     let done = AtomicBool::new(false);
     let zero = Tensor::from_vec(vec![0.0f32; d], [1, d]).unwrap();
     std::thread::scope(|scope| {
@@ -351,7 +351,7 @@ fn faiss_files_come_back_as_they_were() {
             assert_eq!(back.search(&queries, &query).unwrap(), index.search(&queries, &query).unwrap());
         }
     }
-    let cosine = Index::new(Recipe::Flat, 9, Metric::Cosine).unwrap();
+    let cosine = Index::new(Recipe::FLAT, 9, Metric::Cosine).unwrap();
     assert!(write_faiss(&cosine.snapshot(), &path).unwrap_err().to_string().contains("cosine"));
 }
 
@@ -383,9 +383,45 @@ fn indexes_merge_and_wrong_arguments_are_named() {
         (left.add(&vectors(2, 5, 5), None).unwrap_err(), "vectors has shape [2, 5], expected [rows, 4]"),
         (left.reconstruct(99).unwrap_err(), "id is 99"),
         (left.search(&data, &Query { nprobe: 0, ..Query::default() }).unwrap_err(), "nprobe is 0"),
-        (Index::new(Recipe::Flat, 0, Metric::L2).map(drop).unwrap_err(), "d is 0"),
+        (Index::new(Recipe::FLAT, 0, Metric::L2).map(drop).unwrap_err(), "d is 0"),
     ] {
         assert!(error.to_string().contains(part), "{error}");
     }
     assert_eq!(left.snapshot().len(), 120);
+}
+
+#[test]
+fn vectors_that_come_in_parts_give_what_one_scan_gives() {
+    use tilewright_core::{Stream, Tensor};
+    use tilewright_search::Neighbours;
+
+    // Whole numbers, so that distances tie across parts.
+    let rows: Vec<f32> = (0..3000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 29) as f32).collect();
+    let (vectors, queries) = (Tensor::from_slice(&rows, [1000, 3]).unwrap(), &rows[..21]);
+    let queries = Tensor::from_slice(queries, [7, 3]).unwrap();
+    for metric in Metric::ALL {
+        let index = Index::new(Recipe::FLAT, 3, metric).unwrap();
+        index.add(&vectors, None).unwrap();
+        let whole = index.search(&queries, &Query { k: 40, ..Query::default() }).unwrap();
+        for part in [1000, 333, 64, 999] {
+            let mut numbered = Neighbours::new(&Stream::cpu(), &queries, 40, metric).unwrap();
+            let mut named = Neighbours::new(&Stream::cpu(), &queries, 40, metric).unwrap();
+            for start in (0..1000).step_by(part) {
+                let own = start..1000.min(start + part);
+                numbered.meet(&vectors.slice(0, own.clone()).unwrap(), None).unwrap();
+                let ids: Vec<i64> = own.clone().rev().map(|row| row as i64).collect();
+                let turned: Vec<f32> =
+                    own.rev().flat_map(|row| rows[row * 3..row * 3 + 3].to_vec()).collect();
+                named.meet(&Tensor::from_vec(turned, [ids.len(), 3]).unwrap(), Some(&ids)).unwrap();
+            }
+            let (numbered, named) = (numbered.found().unwrap(), named.found().unwrap());
+            assert_eq!((&numbered.ids, &named.ids), (&whole.ids, &whole.ids), "{metric}, {part}");
+            let bits = |distances: &[f32]| distances.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&numbered.distances), bits(&whole.distances));
+        }
+    }
+    let mut none = Neighbours::new(&Stream::cpu(), &queries, 2, Metric::L2).unwrap();
+    assert_eq!(none.found().unwrap().ids, [-1; 14]);
+    assert!(none.meet(&vectors.reshape([3000, 1]).unwrap(), None).is_err());
+    assert!(none.meet(&vectors, Some(&[1])).is_err());
 }

@@ -9,16 +9,22 @@ use std::time::{Duration, Instant};
 use clap::{Args as Arguments, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tilewright_core::{Device, Error, Tensor};
+use tilewright_core::{Device, Error, Stream, Tensor};
 use tilewright_gpu::Present;
-use tilewright_search::{Index, Metric, Query, Recipe, Snapshot, read_faiss, write_faiss};
+use tilewright_search::{Found, Index, Metric, Neighbours, Query, Recipe, Snapshot, read_faiss, write_faiss};
+
+use vectors::Source;
 
 use crate::files::{self, Format};
 use crate::stop::Stop;
 use crate::{Console, table};
 
-/// Vectors that are added between two steps of the progress bar.
+/// Vectors that are compared between two steps of the progress bar.
 const STEP: usize = 1 << 16;
+/// Elements that are read and added between two steps of it: of few vectors many, since an index joins what is added bit by bit.
+const ADDED: usize = 1 << 26;
+/// Vectors that training is shown, at most.
+const ENOUGH: usize = 1 << 20;
 
 /// Build, fill, query and measure vector indexes.
 ///
@@ -38,7 +44,8 @@ enum Action {
         /// The vectors to add.
         #[arg(long, value_name = "FILE")]
         input: String,
-        /// What the index is made of, as faiss's factory strings: Flat, "IVF1024,Flat", PQ32, "IVF1024,PQ32x4fs,RFlat".
+        /// What the index is made of, as faiss's factory strings: Flat, "IVF1024,Flat", PQ32, "IVF1024,PQ32x4fs,RFlat", "IVF1024,SQ8", "OPQ32,IVF1024,PQ32",
+        /// "RR128,IVF1024,RaBitQ,RFlat", BFlat (bits, eight in each byte of the file).
         #[arg(long, default_value = "Flat")]
         recipe: Recipe,
         /// What a distance is: l2, ip or cosine.
@@ -50,6 +57,9 @@ enum Action {
         /// The vectors' ids, instead of 0, 1, ...
         #[arg(long, value_name = "FILE")]
         ids: Option<String>,
+        /// Where centroids and the lists of vectors are found, such as cpu or cuda:0.
+        #[arg(long, default_value = "cpu")]
+        device: Device,
     },
     /// Add vectors to an index file.
     Add {
@@ -108,6 +118,32 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
     },
+    /// Find the exact nearest neighbours in a file of vectors, without an index and without holding the file in memory.
+    Exact {
+        /// The vectors.
+        vectors: String,
+        /// The queries.
+        #[arg(long, value_name = "FILE")]
+        input: String,
+        /// How many neighbours.
+        #[arg(short, default_value_t = 10)]
+        k: usize,
+        /// What a distance is: l2, ip or cosine.
+        #[arg(long, default_value = "l2")]
+        metric: Metric,
+        /// Vectors are bits, eight in each byte, and their distance is the number of those that differ.
+        #[arg(long)]
+        bits: bool,
+        /// Vectors that are read at a time.
+        #[arg(long, default_value_t = STEP)]
+        rows: usize,
+        /// Where to search, such as cpu or cuda:0.
+        #[arg(long, default_value = "cpu")]
+        device: Device,
+        /// The .npz or .safetensors file for distances and ids; without it the first queries' are printed.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// What an index file holds.
     Info {
         /// The index file.
@@ -120,37 +156,65 @@ enum Action {
 
 pub(crate) fn search(options: &Options, console: &mut Console) -> Result<(), Stop> {
     match &options.action {
-        Action::Build { index, input, recipe, metric, train, ids } => {
-            let vectors = vectors::read(input)?;
-            let made = Index::new(*recipe, vectors.dims()[1], *metric)?;
-            let training = train.as_deref().map(vectors::read).transpose()?;
+        Action::Build { index, input, recipe, metric, train, ids, device } => {
+            let bits = recipe.is_binary();
+            let mut vectors = Source::open(input, bits)?;
+            let d = vectors.d * if bits { 8 } else { 1 };
+            let made = Index::new(*recipe, d, *metric)?.building_on(&device.stream()?);
             let spinner = progress(ProgressBar::new_spinner(), "{msg} {spinner} {elapsed}", "training");
             let start = Instant::now();
-            made.train(training.as_ref().unwrap_or(&vectors))?;
+            if !bits {
+                made.train(&match train {
+                    Some(place) => vectors::read(place, bits)?,
+                    None => vectors.some(ENOUGH)?,
+                })?;
+            }
             spinner.finish_and_clear();
             let trained = start.elapsed();
-            fill(&made, &vectors, ids.as_deref())?;
+            fill(&made, &mut vectors, ids.as_deref())?;
             write(&made, index)?;
             told(console, &made, index, trained, start.elapsed())
         }
         Action::Add { index, input, ids } => {
             let (made, start) = (read(index, true)?, Instant::now());
-            fill(&made, &vectors::read(input)?, ids.as_deref())?;
+            let bits = made.snapshot().recipe().is_binary();
+            fill(&made, &mut Source::open(input, bits)?, ids.as_deref())?;
             write(&made, index)?;
             told(console, &made, index, Duration::ZERO, start.elapsed())
         }
         Action::Query { index, input, k, nprobe, output } => {
-            query(&read(index, false)?, &vectors::read(input)?, *k, *nprobe, output.as_deref(), console)
+            let made = read(index, false)?;
+            let queries = &of(&made.snapshot(), input)?;
+            let query = Query { k: *k, nprobe: *nprobe, ..Query::default() };
+            show(queries.dims()[0], *k, output.as_deref(), console, || made.search(queries, &query))
         }
         Action::Eval { index, input, k, nprobe, recall, vectors: all, refine, device, report } => {
             let snapshot = read(index, false)?.snapshot();
-            let all = all.as_deref().map(|place| flat(&snapshot, place)).transpose()?;
-            let (report, all) = (report.as_deref(), all.as_ref());
-            let wanted = Wanted { k: *k, nprobes: nprobe, recalls: recall, all, refine: *refine, report };
-            eval(&snapshot.on(&device.stream()?)?, &vectors::read(input)?, &wanted, console)
+            let (queries, stream) = (of(&snapshot, input)?, device.stream()?);
+            let exact = match all {
+                Some(place) => {
+                    let source = Source::open(place, snapshot.recipe().is_binary())?;
+                    Some(nearest(&stream, &queries, source, *k, snapshot.metric(), STEP)?)
+                }
+                None => None,
+            };
+            let (report, exact) = (report.as_deref(), exact.as_ref());
+            let wanted = Wanted { k: *k, nprobes: nprobe, recalls: recall, exact, refine: *refine, report };
+            eval(&snapshot.on(&stream)?, &queries, &wanted, console)
+        }
+        Action::Exact { vectors, input, k, metric, bits, rows, device, output } => {
+            let queries = vectors::read(input, *bits)?;
+            let (source, stream) = (Source::open(vectors, *bits)?, device.stream()?);
+            let (b, rows) = (queries.dims()[0], (*rows).max(1));
+            show(b, *k, output.as_deref(), console, || nearest(&stream, &queries, source, *k, *metric, rows))
         }
         Action::Info { index, verify } => info(&read(index, *verify)?, console),
     }
+}
+
+/// The vectors of a file as an index takes them.
+fn of(index: &Snapshot, place: &str) -> Result<Tensor, Stop> {
+    Ok(vectors::read(place, index.recipe().is_binary())?)
 }
 
 fn is_foreign(path: &Path) -> bool {
@@ -182,16 +246,17 @@ fn progress(bar: ProgressBar, template: &str, message: &'static str) -> Progress
 }
 
 /// Adds all vectors, a step at a time.
-fn fill(index: &Index, vectors: &Tensor, ids: Option<&str>) -> Result<(), Stop> {
-    let n = vectors.dims()[0];
+fn fill(index: &Index, vectors: &mut Source, ids: Option<&str>) -> Result<(), Stop> {
+    let n = vectors.n;
     let ids = ids.map(vectors::ids).transpose()?;
     if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != n) {
         return Err(Stop::Usage(format!("--ids holds {} ids for {n} vectors", ids.len())));
     }
     let bar = progress(ProgressBar::new(n as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "adding");
-    for start in (0..n).step_by(STEP) {
-        let rows = start..n.min(start + STEP);
-        index.add(&vectors.slice(0, rows.clone())?, ids.as_ref().map(|ids| &ids[rows.clone()]))?;
+    let step = (ADDED / vectors.d).max(1);
+    for start in (0..n).step_by(step) {
+        let rows = start..n.min(start + step);
+        index.add(&vectors.rows(rows.clone())?, ids.as_ref().map(|ids| &ids[rows.clone()]))?;
         bar.inc(rows.len() as u64);
     }
     bar.finish_and_clear();
@@ -221,13 +286,13 @@ fn told(
     Ok(writeln!(console.out, "{vectors} vectors in {file}; {all:.2} s, {trained:.2} s of it training")?)
 }
 
-fn query(
-    index: &Index,
-    queries: &Tensor,
+/// Writes or prints what a search of `b` queries finds.
+fn show(
+    b: usize,
     k: usize,
-    nprobe: usize,
     output: Option<&Path>,
     console: &mut Console,
+    search: impl FnOnce() -> tilewright_core::Result<Found>,
 ) -> Result<(), Stop> {
     // Before any work: a misspelt ending must not cost the result.
     let format = output.map(Format::of).transpose()?;
@@ -236,8 +301,7 @@ fn query(
             "--output: two arrays do not fit an .npy file: take .npz or .safetensors".into(),
         ));
     }
-    let found = index.search(queries, &Query { k, nprobe, ..Query::default() })?;
-    let b = queries.dims()[0];
+    let found = search()?;
     if let (Some(path), Some(format)) = (output, format) {
         let distances = Tensor::from_slice(&found.distances, [b, k])?;
         let ids = Tensor::from_slice(&found.ids, [b, k])?;
@@ -269,11 +333,25 @@ fn query(
     Ok(())
 }
 
-/// The vectors of a file, to tell the exact neighbours by.
-fn flat(index: &Snapshot, place: &str) -> Result<Snapshot, Stop> {
-    let flat = Index::new(Recipe::Flat, index.dimension(), index.metric())?;
-    flat.add(&vectors::read(place)?, None)?;
-    Ok(flat.snapshot())
+/// The exact neighbours among the vectors of a file, so many rows of which are read at a time.
+fn nearest(
+    stream: &Stream,
+    queries: &Tensor,
+    mut source: Source,
+    k: usize,
+    metric: Metric,
+    rows: usize,
+) -> tilewright_core::Result<Found> {
+    let mut nearest = Neighbours::new(stream, queries, k, metric)?;
+    let bar =
+        progress(ProgressBar::new(source.n as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "comparing");
+    for start in (0..source.n).step_by(rows) {
+        let own = start..source.n.min(start + rows);
+        bar.inc(own.len() as u64);
+        nearest.meet(&source.rows(own)?, None)?;
+    }
+    bar.finish_and_clear();
+    nearest.found()
 }
 
 /// What an evaluation is of.
@@ -281,8 +359,8 @@ struct Wanted<'a> {
     k: usize,
     nprobes: &'a [usize],
     recalls: &'a [f64],
-    /// What the exact neighbours are found in, if not in the index.
-    all: Option<&'a Snapshot>,
+    /// The exact neighbours, if not those that the index finds.
+    exact: Option<&'a Found>,
     refine: usize,
     report: Option<&'a Path>,
 }
@@ -316,7 +394,10 @@ fn eval(index: &Snapshot, queries: &Tensor, wanted: &Wanted, console: &mut Conso
     }
     nprobes.sort_unstable();
     nprobes.dedup();
-    let exact = wanted.all.unwrap_or(index).exact(queries, k)?;
+    let exact = match wanted.exact {
+        Some(exact) => exact.clone(),
+        None => index.exact(queries, k)?,
+    };
     let bar =
         progress(ProgressBar::new(nprobes.len() as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "measuring");
     let mut points = Vec::with_capacity(nprobes.len());

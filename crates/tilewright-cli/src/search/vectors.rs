@@ -1,35 +1,212 @@
 //! Vectors in files: `.npy`, `.npz`, `.safetensors`, `.fvecs`, `.ivecs` and `.bvecs`.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use tilewright_core::{DType, Error, Result, Tensor};
+use tilewright_core::{DType, Error, Result, Tensor, bf16, f16};
 
 use crate::files;
 
-/// The f32 matrix of a file.
-pub(super) fn read(place: &str) -> Result<Tensor> {
-    let path = Path::new(place);
-    let vectors = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("fvecs") => vecs::<4>(path, f32::from_le_bytes)?,
-        Some("ivecs") => vecs::<4>(path, |bytes| i32::from_le_bytes(bytes) as f32)?,
-        Some("bvecs") => vecs::<1>(path, |[byte]| f32::from(byte))?,
-        _ => files::read(place, "vectors")?,
-    };
-    if vectors.rank() != 2 || vectors.dims()[1] == 0 {
-        let why = format!("holds an array of shape {}, expected [vectors, dimensions]", vectors.shape());
-        return Err(Error::file("read", path, why));
-    }
-    match vectors.dtype() {
-        DType::F32 => vectors.to_host(),
-        DType::F64 | DType::F16 | DType::Bf16 | DType::I8 | DType::U8 => {
-            Tensor::from_f64(&vectors.to_f64_vec()?, DType::F32, vectors.dims())
+/// The f32 matrix of a file; of bytes where vectors are bits.
+pub(super) fn read(place: &str, bits: bool) -> Result<Tensor> {
+    let mut source = Source::open(place, bits)?;
+    source.rows(0..source.n)
+}
+
+/// Vectors in a file, of which a few at a time are read: `.fvecs`, `.ivecs`, `.bvecs` and rows of an `.npy` where they lie, others with the whole file.
+pub(super) struct Source {
+    path: PathBuf,
+    pub(super) n: usize,
+    /// Elements of a row; bytes where vectors are bits.
+    pub(super) d: usize,
+    bits: bool,
+    rows: Rows,
+}
+
+enum Rows {
+    Whole(Tensor),
+    Lying {
+        file: BufReader<File>,
+        /// Where the first one begins.
+        start: u64,
+        /// Bytes before each, that have to be the same.
+        head: Vec<u8>,
+        element: Stored,
+    },
+}
+
+/// What elements are in a file.
+#[derive(Clone, Copy)]
+enum Stored {
+    Float(DType),
+    I32,
+}
+
+impl Stored {
+    fn size(self) -> usize {
+        match self {
+            Stored::Float(dtype) => dtype.size(),
+            Stored::I32 => 4,
         }
-        other => Err(Error::file(
-            "read",
-            path,
-            format!("holds numbers of dtype {other}, expected floats or bytes"),
-        )),
     }
+
+    fn number(self, bytes: &[u8]) -> f32 {
+        let four = || bytes.try_into().expect("four bytes");
+        let two = || bytes.try_into().expect("two bytes");
+        match self {
+            Stored::I32 => i32::from_le_bytes(four()) as f32,
+            Stored::Float(DType::F32) => f32::from_le_bytes(four()),
+            Stored::Float(DType::F64) => f64::from_le_bytes(bytes.try_into().expect("eight bytes")) as f32,
+            Stored::Float(DType::F16) => f16::from_le_bytes(two()).to_f32(),
+            Stored::Float(DType::Bf16) => bf16::from_le_bytes(two()).to_f32(),
+            Stored::Float(DType::I8) => f32::from(bytes[0] as i8),
+            Stored::Float(_) => f32::from(bytes[0]),
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn open(place: &str, bits: bool) -> Result<Self> {
+        let path = Path::new(place);
+        let failed = |why: String| Error::file("read", path, why);
+        let opened = || File::open(path).map_err(|why| failed(why.to_string()));
+        let lying = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("fvecs") => Some(vecs(path, opened()?, Stored::Float(DType::F32))?),
+            Some("ivecs") => Some(vecs(path, opened()?, Stored::I32)?),
+            Some("bvecs") => Some(vecs(path, opened()?, Stored::Float(DType::U8))?),
+            Some("npy") => npy(opened()?),
+            _ => None,
+        };
+        let (n, d, rows) = match lying {
+            Some(lying) => lying,
+            None => {
+                let all = files::read(place, "vectors")?.to_host()?;
+                let (n, d) = match *all.dims() {
+                    [n, d] if d > 0 => (n, d),
+                    _ => {
+                        let shape = all.shape();
+                        return Err(failed(format!(
+                            "holds an array of shape {shape}, expected [vectors, dimensions]"
+                        )));
+                    }
+                };
+                (n, d, Rows::Whole(all))
+            }
+        };
+        let dtype = match &rows {
+            Rows::Whole(all) => Some(all.dtype()),
+            Rows::Lying { element: Stored::Float(dtype), .. } => Some(*dtype),
+            Rows::Lying { element: Stored::I32, .. } => None,
+        };
+        let known = [DType::F32, DType::F64, DType::F16, DType::Bf16, DType::I8, DType::U8];
+        let fits =
+            if bits { dtype == Some(DType::U8) } else { dtype.is_none_or(|dtype| known.contains(&dtype)) };
+        if !fits {
+            let (got, expected) =
+                (dtype.map_or("i32", DType::name), if bits { "bytes of bits" } else { "floats or bytes" });
+            return Err(failed(format!("holds numbers of dtype {got}, expected {expected}")));
+        }
+        Ok(Self { path: path.to_owned(), n, d, bits, rows })
+    }
+
+    /// Some rows, as f32, or bytes where vectors are bits.
+    pub(super) fn rows(&mut self, rows: Range<usize>) -> Result<Tensor> {
+        let (path, d, shape) = (&self.path, self.d, [rows.len(), self.d]);
+        let failed = |why: String| Error::file("read", path, why);
+        let (file, start, head, element) = match &mut self.rows {
+            Rows::Whole(all) => {
+                let some = all.slice(0, rows)?;
+                return if self.bits || some.dtype() == DType::F32 {
+                    some.to_host()
+                } else {
+                    Tensor::from_f64(&some.to_f64_vec()?, DType::F32, shape)
+                };
+            }
+            Rows::Lying { file, start, head, element } => (file, *start, head, *element),
+        };
+        let record = head.len() + d * element.size();
+        let mut bytes = vec![0u8; rows.len() * record];
+        file.seek(SeekFrom::Start(start + (rows.start * record) as u64))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(|why| failed(why.to_string()))?;
+        for (row, one) in rows.zip(bytes.chunks_exact(record)) {
+            if one[..head.len()] != head[..] {
+                return Err(failed(format!("vector {row} has another length than the first")));
+            }
+        }
+        let elements = bytes.chunks_exact(record).flat_map(|one| &one[head.len()..]).copied();
+        if self.bits {
+            return Tensor::from_vec(elements.collect::<Vec<u8>>(), shape);
+        }
+        let numbers =
+            bytes.chunks_exact(record).flat_map(|one| one[head.len()..].chunks_exact(element.size()));
+        Tensor::from_vec(numbers.map(|bytes| element.number(bytes)).collect::<Vec<f32>>(), shape)
+    }
+
+    /// Rows to train on: all, or stretches at even distances, about `most` rows in all.
+    pub(super) fn some(&mut self, most: usize) -> Result<Tensor> {
+        const STRETCHES: usize = 256;
+        if self.n <= most {
+            return self.rows(0..self.n);
+        }
+        let each = most / STRETCHES;
+        let parts = (0..STRETCHES).map(|at| {
+            let start = at * (self.n - each) / (STRETCHES - 1);
+            self.rows(start..start + each)?.to_vec::<f32>()
+        });
+        let all = parts.collect::<Result<Vec<_>>>()?.concat();
+        Tensor::from_vec(all, [each * STRETCHES, self.d])
+    }
+}
+
+type Lying = (usize, usize, Rows);
+
+/// Each vector after its length, an i32.
+fn vecs(path: &Path, file: File, element: Stored) -> Result<Lying> {
+    let failed = |why: String| Error::file("read", path, why);
+    let (mut file, mut head) = (BufReader::new(file), [0u8; 4]);
+    let bytes = file.get_ref().metadata().map_err(|why| failed(why.to_string()))?.len();
+    let read = file.read_exact(&mut head).is_ok();
+    let Some(d) = usize::try_from(i32::from_le_bytes(head)).ok().filter(|&d| read && d > 0) else {
+        return Err(failed("does not begin with the length of a vector".to_owned()));
+    };
+    // A length of 31 bits and elements of at most four bytes.
+    let record = 4 + d as u64 * element.size() as u64;
+    if bytes % record != 0 {
+        return Err(failed(format!("{bytes} bytes are no whole number of vectors of length {d}")));
+    }
+    Ok(((bytes / record) as usize, d, Rows::Lying { file, start: 0, head: head.to_vec(), element }))
+}
+
+/// The matrix of an `.npy` file that is as this machine reads it, row after row; `None` for any other.
+fn npy(file: File) -> Option<Lying> {
+    let bytes = file.metadata().ok()?.len();
+    let (mut file, mut prefix) = (BufReader::new(file), [0u8; 10]);
+    file.read_exact(&mut prefix).ok()?;
+    (prefix[..7] == *b"\x93NUMPY\x01").then_some(())?;
+    let mut header = vec![0u8; usize::from(u16::from_le_bytes([prefix[8], prefix[9]]))];
+    file.read_exact(&mut header).ok()?;
+    let header = String::from_utf8(header).ok()?;
+    let after = |key: &str| header.split_once(key).map(|(_, rest)| rest.trim_start_matches([':', ' ', '\'']));
+    let dtype = match after("'descr'")?.split('\'').next()? {
+        "<f4" => DType::F32,
+        "<f8" => DType::F64,
+        "<f2" => DType::F16,
+        "|i1" => DType::I8,
+        "|u1" => DType::U8,
+        _ => return None,
+    };
+    after("'fortran_order'")?.starts_with("False").then_some(())?;
+    let shape = after("'shape'")?.strip_prefix('(')?.split(')').next()?;
+    let mut extents = shape.split(',').map(|extent| extent.trim().parse::<usize>());
+    let (n, d) = (extents.next()?.ok()?, extents.next()?.ok()?);
+    (extents.all(|rest| rest.is_err()) && d > 0).then_some(())?;
+    let start = 10 + header.len() as u64;
+    let size = (n as u64).checked_mul(d as u64)?.checked_mul(dtype.size() as u64)?;
+    (start + size == bytes).then_some(())?;
+    Some((n, d, Rows::Lying { file, start, head: Vec::new(), element: Stored::Float(dtype) }))
 }
 
 /// Ids, one for each vector.
@@ -44,30 +221,4 @@ pub(super) fn ids(place: &str) -> Result<Vec<i64>> {
     } else {
         Ok(ids.to_f64_vec()?.iter().map(|&id| id as i64).collect())
     }
-}
-
-/// Each vector after its length, an i32; elements of `SIZE` bytes.
-fn vecs<const SIZE: usize>(path: &Path, element: impl Fn([u8; SIZE]) -> f32) -> Result<Tensor> {
-    let failed = |why: String| Error::file("read", path, why);
-    let bytes = std::fs::read(path).map_err(|why| failed(why.to_string()))?;
-    let length = |at: usize| {
-        bytes.get(at..at + 4).map(|four| i32::from_le_bytes(four.try_into().expect("four bytes")))
-    };
-    let Some(d) = length(0).and_then(|d| usize::try_from(d).ok()).filter(|&d| d > 0) else {
-        return Err(failed("does not begin with the length of a vector".to_owned()));
-    };
-    let Some(record) =
-        d.checked_mul(SIZE).and_then(|d| d.checked_add(4)).filter(|record| bytes.len() % record == 0)
-    else {
-        return Err(failed(format!("{} bytes are no whole number of vectors of length {d}", bytes.len())));
-    };
-    let n = bytes.len() / record;
-    let mut values: Vec<f32> = Vec::with_capacity(n * d);
-    for (row, one) in bytes.chunks_exact(record).enumerate() {
-        if one[..4] != bytes[..4] {
-            return Err(failed(format!("vector {row} has another length than the first")));
-        }
-        values.extend(one[4..].as_chunks::<SIZE>().0.iter().map(|&x| element(x)));
-    }
-    Tensor::from_vec(values, [n, d])
 }

@@ -44,7 +44,7 @@ pub(super) fn search(meter: &mut Meter, svd: &Svd, query: &Row, neighbours: usiz
         Ok((rows(&svd.latent)?, rows(&folded)?))
     })?;
     let index = meter.host("index", "add to a flat index", || {
-        let index = Index::new(Recipe::Flat, rank, Metric::InnerProduct)?;
+        let index = Index::new(Recipe::FLAT, rank, Metric::InnerProduct)?;
         index.add(&Tensor::from_slice(&unit, [passages, rank])?, None)?;
         Ok(index.snapshot().on(&stream)?)
     })?;

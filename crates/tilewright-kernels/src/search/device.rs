@@ -8,6 +8,7 @@ use tilewright_gpu::{Definition, Grid, Program};
 
 use super::Metric;
 use super::vectors::Vectors;
+use crate::arguments::check_tensor;
 
 /// The largest k: what a threadgroup sorts is twice as much.
 pub(super) const SELECTED: usize = 1024;
@@ -77,6 +78,48 @@ pub(super) struct Lists<'a> {
     pub(super) probes: &'a Tensor,
 }
 
+/// Refuses offsets and probes of other shapes and dtypes than lists for `b` queries have.
+pub(super) fn check_lists(
+    operation: &'static str,
+    stream: &Stream,
+    offsets: &Tensor,
+    probes: &Tensor,
+    b: usize,
+) -> Result<()> {
+    check_tensor(operation, "offsets", stream, offsets, &[DType::U32])?;
+    check_tensor(operation, "probes", stream, probes, &[DType::I64])?;
+    if offsets.rank() != 1 || offsets.is_empty() {
+        return Err(Error::shape(operation, "offsets", "[nlist + 1]", offsets.shape()));
+    }
+    if probes.rank() != 2 || probes.dims()[0] != b {
+        return Err(Error::shape(operation, "probes", format!("[{b}, nprobe]"), probes.shape()));
+    }
+    Ok(())
+}
+
+impl Lists<'_> {
+    /// Offsets and probes on the host, of `n` rows. Fails on offsets that do not ascend within them and on lists that do not exist.
+    pub(super) fn checked(&self, operation: &'static str, n: usize) -> Result<(&[u32], &[i64])> {
+        let (offsets, probes) = (self.offsets.as_slice::<u32>()?, self.probes.as_slice::<i64>()?);
+        let ascending = offsets.is_sorted() && offsets.last().is_some_and(|&last| last as usize <= n);
+        if !ascending {
+            let expected = format!("ascending and at most {n}, the number of rows");
+            let got = format!("{:?} at the end", offsets.last());
+            return Err(Error::range(operation, "offsets", expected, got));
+        }
+        let nlist = offsets.len() - 1;
+        if let Some(wrong) = probes.iter().find(|&&list| list < -1 || list >= nlist as i64) {
+            return Err(Error::range(operation, "probes", format!("-1 or a list below {nlist}"), wrong));
+        }
+        Ok((offsets, probes))
+    }
+}
+
+/// How many threadgroups share `n` rows, where as many do `others` of them.
+pub(super) fn parts_of(n: usize, others: usize) -> usize {
+    n.div_ceil(ROWS).min(GROUPS.div_ceil(others.max(1))).max(1)
+}
+
 /// The best `k` of each query, of all rows or of its lists.
 pub(super) fn scan(
     operation: &'static str,
@@ -91,7 +134,7 @@ pub(super) fn scan(
     let (parts, length) = match lists {
         Some(lists) => (lists.probes.dims()[1], 0),
         None => {
-            let parts = vectors.n.div_ceil(ROWS).min(GROUPS.div_ceil(b.max(1))).max(1);
+            let parts = parts_of(vectors.n, b);
             (parts, vectors.n.div_ceil(parts))
         }
     };
@@ -108,7 +151,7 @@ pub(super) fn scan(
     // A short part takes one round, and four rows a thread: then its SIMD groups wait for memory side by side.
     let threads =
         if lists.is_some() { THREADS } else { length.div_ceil(4).next_multiple_of(32).clamp(32, THREADS) };
-    let mut found = SCAN
+    let found = SCAN
         .launch(stream)
         .template("T", vectors.data.dtype())
         .template("METRIC", metric as i32)
@@ -130,7 +173,17 @@ pub(super) fn scan(
         .output("candidates", DType::U64, [b, parts * k])
         .grid(Grid::groups([b * parts, 1, 1]), [threads, 1, 1])
         .run_one()?;
-    let mut extent = parts * k;
+    selected(stream, found, b, parts * k, k)
+}
+
+/// The best `k` of each query's candidates `[b, extent]`, u64, of which each `k` are sorted: distances and ids.
+pub(super) fn selected(
+    stream: &Stream,
+    mut found: Tensor,
+    b: usize,
+    mut extent: usize,
+    k: usize,
+) -> Result<(Tensor, Tensor)> {
     while extent > k {
         // With more than 8 segments' worth in each, k candidates of 512 threads leave an eighth for the next launch.
         let most = if k <= 256 { THREADS } else { 2 * THREADS };
@@ -160,7 +213,7 @@ pub(super) fn scan(
 }
 
 /// Results without a row.
-fn filled(stream: &Stream, b: usize, k: usize) -> Result<(Tensor, Tensor)> {
+pub(super) fn filled(stream: &Stream, b: usize, k: usize) -> Result<(Tensor, Tensor)> {
     let distances = Tensor::from_vec(vec![f32::INFINITY; b * k], [b, k])?.to(stream)?;
     Ok((distances, Tensor::from_vec(vec![-1i64; b * k], [b, k])?.to(stream)?))
 }

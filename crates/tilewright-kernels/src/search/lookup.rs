@@ -119,6 +119,25 @@ pub(super) trait Lookups: Copy {
         }
         passing
     }
+
+    /// A bit for each row where `bias + factor (low + step * sum)`, less than all that f64 rounds of it, is not above a limit, or the factor is negative; NaN included.
+    #[inline(always)]
+    fn passing_scaled(
+        self,
+        sums: &[u16; BLOCK],
+        (biases, factors): (&[f32; BLOCK], &[f32; BLOCK]),
+        (low, step): (f64, f32),
+        limit: f64,
+    ) -> u64 {
+        let mut above = [false; BLOCK];
+        for row in 0..BLOCK {
+            let (bias, factor) = (f64::from(biases[row]), f64::from(factors[row]));
+            let steps = f64::from(step) * f64::from(sums[row]);
+            let rounded = 1e-14 * (bias.abs() + factor * (low.abs() + steps));
+            above[row] = (bias + factor * (low + steps) - rounded > limit) & (factor >= 0.0);
+        }
+        above.iter().rev().fold(0, |passing, &above| passing << 1 | u64::from(!above))
+    }
 }
 
 /// Work that is written over [`Lookups`].

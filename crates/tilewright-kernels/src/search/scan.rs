@@ -64,15 +64,28 @@ impl Stored for i8 {
     }
 }
 
+/// Rows that a scan reads a few at a time, as f32.
+pub(super) trait Rows: Sync {
+    /// `[rows, d]`; `scratch` where they are stored as something else.
+    fn widened<'a>(&'a self, rows: Range<usize>, d: usize, scratch: &'a mut Vec<f32>) -> &'a [f32];
+}
+
+impl<T: Stored> Rows for &[T] {
+    #[inline(always)]
+    fn widened<'a>(&'a self, rows: Range<usize>, d: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        T::widened(&self[rows.start * d..rows.end * d], scratch)
+    }
+}
+
 /// What is scanned, for what; `d` is at least 1.
-pub(super) struct Scan<'a, T> {
+pub(super) struct Scan<'a, R> {
     pub(super) metric: Metric,
     pub(super) k: usize,
     pub(super) d: usize,
     /// `[b, d]`
     pub(super) queries: &'a [f32],
     /// `[n, d]`
-    pub(super) data: &'a [T],
+    pub(super) data: R,
     /// `[n]`; without it a row's id is its number.
     pub(super) ids: Option<&'a [i64]>,
     /// A bit for each row: bit `i % 8` of byte `i / 8`.
@@ -86,7 +99,38 @@ pub(super) struct Group {
     pub(super) queries: Option<Range<usize>>,
 }
 
-impl<T: Stored> Scan<'_, T> {
+/// The lists that are named, each with its rows and its stretch of the queries' numbers. A query alone keeps the order of its probes, nearest first.
+pub(super) fn grouped(offsets: &[u32], probes: &[i64], b: usize) -> (Vec<Group>, Vec<u32>) {
+    let nprobe = probes.len() / b;
+    let rows = |list: usize| offsets[list] as usize..offsets[list + 1] as usize;
+    if b == 1 {
+        let named = probes.iter().filter(|&&list| list >= 0);
+        return (
+            named.map(|&list| Group { rows: rows(list as usize), queries: Some(0..1) }).collect(),
+            vec![0],
+        );
+    }
+    let nlist = offsets.len() - 1;
+    let mut starts = vec![0usize; nlist + 1];
+    for &list in probes.iter().filter(|&&list| list >= 0) {
+        starts[list as usize + 1] += 1;
+    }
+    for list in 0..nlist {
+        starts[list + 1] += starts[list];
+    }
+    let (mut places, mut members) = (starts.clone(), vec![0u32; starts[nlist]]);
+    for (query, probes) in probes.chunks(nprobe.max(1)).enumerate() {
+        for &list in probes.iter().filter(|&&list| list >= 0) {
+            let place = &mut places[list as usize];
+            members[*place] = query as u32;
+            *place += 1;
+        }
+    }
+    let group = |list: usize| Group { rows: rows(list), queries: Some(starts[list]..starts[list + 1]) };
+    ((0..nlist).filter(|&list| starts[list] < starts[list + 1]).map(group).collect(), members)
+}
+
+impl<R: Rows> Scan<'_, R> {
     /// The best `k` of each query, best first: fewer where there are fewer. `members` holds the numbers of queries that the groups name.
     pub(super) fn run(&self, groups: &[Group], members: &[u32]) -> Vec<Vec<Candidate>> {
         let b = self.queries.len() / self.d;
@@ -137,12 +181,12 @@ struct Shared<'a> {
     every: &'a [u32],
 }
 
-struct Worker<'a, T> {
-    scan: &'a Scan<'a, T>,
+struct Worker<'a, R> {
+    scan: &'a Scan<'a, R>,
     shared: Shared<'a>,
 }
 
-impl<T: Stored> Task for Worker<'_, T> {
+impl<R: Rows> Task for Worker<'_, R> {
     type Output = Vec<Best>;
 
     #[inline(always)]
@@ -172,7 +216,7 @@ impl<T: Stored> Task for Worker<'_, T> {
             };
             for start in rows.clone().step_by(chunk) {
                 let end = rows.end.min(start + chunk);
-                let data = T::widened(&scan.data[start * d..end * d], &mut wide);
+                let data = scan.data.widened(start..end, d, &mut wide);
                 if !packs.is_empty() {
                     scores.prepare::<L, ROWS>(lanes, scan.metric, data, d);
                 }
@@ -239,13 +283,13 @@ fn reciprocal_length(squared: f32) -> f32 {
 }
 
 /// The best so far of every query, of one thread.
-struct State<'a, T> {
-    scan: &'a Scan<'a, T>,
+struct State<'a, R> {
+    scan: &'a Scan<'a, R>,
     shared: Shared<'a>,
     best: Vec<Best>,
 }
 
-impl<T: Stored> State<'_, T> {
+impl<R: Rows> State<'_, R> {
     /// Compares a chunk of rows, the first of which is row `start`, with the queries of a pack.
     #[inline(always)]
     fn meet<L: Lanes, const ROWS: usize, const N: usize>(

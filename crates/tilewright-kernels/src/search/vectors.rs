@@ -57,7 +57,20 @@ impl Vectors {
         ids: Option<&Tensor>,
         keep: Option<&Tensor>,
     ) -> Result<Self> {
-        check_tensor(operation, "data", stream, data, DTYPES)?;
+        Self::of(operation, DTYPES, stream, queries, data, ids, keep)
+    }
+
+    /// Of data of these dtypes.
+    pub(super) fn of(
+        operation: &'static str,
+        dtypes: &[DType],
+        stream: &Stream,
+        queries: &Tensor,
+        data: &Tensor,
+        ids: Option<&Tensor>,
+        keep: Option<&Tensor>,
+    ) -> Result<Self> {
+        check_tensor(operation, "data", stream, data, dtypes)?;
         check_device(operation, "queries", stream, queries)?;
         check_same_dtype(operation, "queries", queries, data)?;
         let &[n, d] = data.dims() else {

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use tilewright_core::{Error, Result, Tensor};
-use tilewright_kernels::search::row_codes;
 
 use super::{Header, Reader, Writer};
 use crate::coded;
@@ -53,11 +52,11 @@ fn packed(rows: &[u8], m: usize) -> Vec<u8> {
     blocks
 }
 
-/// What an inverted list's rows are: codes row after row, or blocks.
-type Lists = (Vec<u8>, Vec<i64>, Vec<u32>);
+/// Codes row after row, their ids and their lists.
+pub(super) type Lists = (Vec<u8>, Vec<i64>, Vec<u32>);
 
 impl Reader<'_> {
-    fn word(&mut self) -> Result<i32> {
+    pub(super) fn word(&mut self) -> Result<i32> {
         Ok(i32::from_le_bytes(self.number()?))
     }
 
@@ -99,8 +98,8 @@ impl Reader<'_> {
         if lists && !fast && !residual {
             return Err(self.failed("has codes of vectors in lists of IVFPQ, expected of residuals"));
         }
-        let own = Codes { m, bits, fast, residual, refine: false };
-        let bytes = coded::code_bytes(own);
+        let own = Codes::Product { m, bits, fast, residual };
+        let bytes = coded::code_bytes(own, header.d);
         let (codes, ids, labels) = match (lists, fast) {
             (false, false) => {
                 let codes = self.sized(header.n, bytes)?;
@@ -120,6 +119,19 @@ impl Reader<'_> {
             (true, false) => self.listed::<u8>(nlist, bytes)?,
             (true, true) => self.blocked_lists(nlist, m)?,
         };
+        let recipe = Recipe::new(lists.then_some(nlist), Some(own), false);
+        self.by_codes(&header, recipe, (centroids, codebooks), (codes, ids, labels))
+    }
+
+    /// An index of codes `[n, bytes]`, with the centroids and codebooks that it has.
+    pub(super) fn by_codes(
+        &self,
+        header: &Header,
+        recipe: Recipe,
+        (centroids, codebooks): (Option<Tensor>, Option<Tensor>),
+        (codes, ids, labels): Lists,
+    ) -> Result<Snapshot> {
+        let own = recipe.codes().expect("an index by codes");
         if ids.len() != header.n {
             return Err(self.failed(format!(
                 "has {} vectors in its lists, expected {}",
@@ -127,12 +139,13 @@ impl Reader<'_> {
                 header.n
             )));
         }
-        let recipe = if lists { Recipe::IvfPq { nlist, codes: own } } else { Recipe::Pq(own) };
         coded::check(own, header.d, header.metric).map_err(|why| self.failed(why))?;
         let empty = Snapshot {
             recipe,
             metric: header.metric,
+            given: header.d,
             d: header.d,
+            transform: None,
             centroids,
             codebooks,
             parts: Arc::default(),
@@ -141,12 +154,12 @@ impl Reader<'_> {
         if ids.is_empty() {
             return Ok(empty);
         }
-        if empty.codebooks.is_none() {
+        if empty.codebooks.is_none() && coded::learnt_shape(&recipe, header.d).is_some() {
             return Err(self.failed("has codes and is not trained"));
         }
         let coded = coded::of_rows(&empty, &codes, &labels)?;
-        let segment = Segment::sorted(&[], &ids, &labels, nlist, 0)?.with(Some(coded));
-        let full = self.snapshot(&header, recipe, empty.centroids.clone(), segment)?;
+        let segment = Segment::sorted(&[], &ids, &labels, recipe.nlist(), 0)?.with(Some(coded));
+        let full = self.snapshot(header, recipe, empty.centroids.clone(), segment)?;
         Ok(Snapshot { codebooks: empty.codebooks, ..full })
     }
 
@@ -158,7 +171,7 @@ impl Reader<'_> {
     }
 
     /// An array of so many rows of so many bytes.
-    fn sized(&mut self, n: usize, bytes: usize) -> Result<Vec<u8>> {
+    pub(super) fn sized(&mut self, n: usize, bytes: usize) -> Result<Vec<u8>> {
         let count = self.count()?;
         if n.checked_mul(bytes) != Some(count) {
             return Err(self.failed(format!("has {count} bytes for {n} codes of {bytes}")));
@@ -195,33 +208,38 @@ impl Reader<'_> {
     /// An index by codes and, in the order of ids, the vectors that decide.
     pub(super) fn refined(&mut self) -> Result<Snapshot> {
         let header = self.header()?;
-        let base = self.index()?;
-        let Some(codes) = base.recipe.codes() else {
-            return Err(self.failed(format!("refines {}, expected an index by codes", base.recipe)));
+        // Not any index: one that refines one that refines one would go as deep as a file is long.
+        let base = match self.letters()?.as_str() {
+            letters @ ("IxPq" | "IPfs" | "IwPQ" | "IwPf") => self.codes(letters)?,
+            letters @ ("IxSQ" | "IwSq") => self.scalar(letters)?,
+            "IxPT" => self.turned()?,
+            other => {
+                return Err(self.failed(format!("refines {other:?}, expected an index by codes")));
+            }
         };
+        if base.recipe.codes().is_none() {
+            return Err(self.failed(format!("refines {}, expected an index by codes", base.recipe)));
+        }
         let letters = self.letters()?;
         if !["IxF2", "IxFI", "IxFl"].contains(&letters.as_str()) {
             return Err(self.failed(format!("refines by an index of kind {letters:?}, expected a flat one")));
         }
         let (vectors_of, vectors) = self.vectors()?;
         self.take(4)?;
-        let fits = base.len() == vectors_of.n && base.d == vectors_of.d && header.metric == base.metric;
+        let fits = base.len() == vectors_of.n && base.given == vectors_of.d && header.metric == base.metric;
         if !fits || vectors_of.metric != base.metric {
             return Err(self.failed("refines another number, length or metric of vectors"));
         }
-        let codes = Codes { refine: true, ..codes };
-        let recipe = match base.recipe {
-            Recipe::IvfPq { nlist, .. } => Recipe::IvfPq { nlist, codes },
-            _ => Recipe::Pq(codes),
-        };
+        let nlist = base.recipe.has_lists().then(|| base.recipe.nlist());
+        let recipe = Recipe::new(nlist, base.recipe.codes(), true).turned(base.recipe.turn());
         let Some(part) = base.parts.first() else { return Ok(Snapshot { recipe, ..base }) };
         let mut rows = Vec::with_capacity(vectors.len());
         for &id in part.segment.ids.as_slice::<i64>()? {
             let id = usize::try_from(id).ok().filter(|&id| id < vectors_of.n);
             let id = id.ok_or_else(|| self.failed("refines by the numbers of vectors, and has other ids"))?;
-            rows.extend_from_slice(&vectors[id * base.d..(id + 1) * base.d]);
+            rows.extend_from_slice(&vectors[id * base.given..(id + 1) * base.given]);
         }
-        let data = Tensor::from_vec(rows, [vectors_of.n, base.d])?;
+        let data = Tensor::from_vec(rows, [vectors_of.n, base.given])?;
         let (ids, offsets) = (part.segment.ids.clone(), part.segment.offsets.clone());
         let segment = Segment::new(data, ids, offsets).with(part.segment.codes.clone());
         Ok(Snapshot { recipe, parts: Arc::new(vec![Part::new(segment)]), ..base })
@@ -229,81 +247,51 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
-    fn failed(&self, why: &str) -> Error {
+    pub(super) fn failed(&self, why: &str) -> Error {
         Error::file("write_faiss", self.path, why)
     }
 
-    fn words(&mut self, words: &[i32]) {
+    pub(super) fn words(&mut self, words: &[i32]) {
         words.iter().for_each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
     }
 
     /// An index by codes.
     pub(super) fn codes(&mut self, own: Codes) -> Result<()> {
-        let (whole, d) = (self.whole, self.index.d);
-        let (segment, n) = (&whole.segment, whole.segment.len());
+        let segment = &self.whole.segment;
+        let (n, d) = (segment.len(), self.index.given);
         let (ids, offsets) = (segment.ids.as_slice::<i64>()?, segment.offsets.as_slice::<u32>()?);
         let rows = match &segment.codes {
-            Some(coded) => row_codes(&coded.codes, n)?.to_vec::<u8>()?,
+            Some(coded) => coded.rows(n)?.to_vec::<u8>()?,
             None => Vec::new(),
         };
-        let codebooks = self.index.codebooks.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
-        let centroids = self.index.centroids.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
-        let (lists, bytes) = (self.index.recipe.has_lists(), coded::code_bytes(own));
+        let lists = self.index.recipe.has_lists();
         let numbered = ids.iter().copied().eq(0..n as i64);
+        if own == Codes::Bits {
+            self.bits(n, &rows, (!numbered).then_some(ids));
+            return Ok(());
+        }
+        if own == Codes::Rabitq {
+            return Err(
+                self.failed("the numbers beside faiss's RaBitQ codes are not those that are kept here")
+            );
+        }
         if !lists && !numbered {
             return Err(self.failed("faiss's codes without lists have no ids but their numbers"));
         }
-        if own.refine {
-            self.header(b"IxRF", n, codebooks.is_some());
+        if self.index.recipe.is_refined() {
+            self.header(b"IxRF", d, n, self.index.codebooks.is_some());
         }
-        let letters = match (lists, own.fast) {
-            (false, false) => b"IxPq",
-            (false, true) => b"IPfs",
-            (true, false) => b"IwPQ",
-            (true, true) => b"IwPf",
-        };
-        self.header(letters, n, codebooks.is_some());
-        if lists {
-            self.quantizer(self.index.recipe.nlist(), centroids);
-            self.bytes.push(u8::from(own.residual));
-            self.numbers(&[bytes as u64]);
-            if own.fast {
-                self.words(&[FAST as i32]);
-                self.numbers(&[own.m.next_multiple_of(2) as u64]);
-                self.words(&[0]);
-                self.numbers(&[0]);
-            }
+        if let Some(turn) = self.index.recipe.turn() {
+            self.turn(turn, n)?;
         }
-        self.numbers(&[d as u64, own.m as u64, own.bits as u64]);
-        let untrained = vec![0.0; d << own.bits];
-        self.array(d << own.bits, codebooks.unwrap_or(&untrained));
-        match (lists, own.fast) {
-            (false, false) => {
-                self.array(rows.len(), &rows);
-                self.words(&[0]);
-                self.bytes.push(0);
-                self.words(&[(own.m * own.bits) as i32 + 1]);
+        match own {
+            Codes::Product { m, bits, fast, residual } => {
+                self.product((m, bits, fast, residual), &rows, offsets, ids)?;
             }
-            (false, true) => {
-                let blocks = packed(&rows, own.m);
-                self.words(&[0, FAST as i32, 0]);
-                self.numbers(&[n.next_multiple_of(FAST) as u64, own.m.next_multiple_of(2) as u64]);
-                self.array(blocks.len(), &blocks);
-            }
-            (true, false) => self.lists_of(bytes, &rows, offsets, ids),
-            (true, true) => {
-                self.bytes.extend_from_slice(b"ilbl");
-                let size = (own.m.div_ceil(2) * FAST) as u64;
-                self.numbers(&[offsets.len() as u64 - 1, u64::MAX, FAST as u64, size]);
-                for bounds in offsets.windows(2) {
-                    let list = bounds[0] as usize..bounds[1] as usize;
-                    self.array(list.len(), &ids[list.clone()]);
-                    let blocks = packed(&rows[list.start * bytes..list.end * bytes], own.m);
-                    self.array(blocks.len(), &blocks);
-                }
-            }
+            Codes::Scalar { bits } => self.scalar(bits, &rows, offsets, ids)?,
+            Codes::Rabitq | Codes::Bits => {}
         }
-        if own.refine {
+        if self.index.recipe.is_refined() {
             let mut vectors = vec![0.0f32; n * d];
             let data = segment.data.as_slice::<f32>()?;
             let mut seen = vec![false; n];
@@ -315,8 +303,70 @@ impl Writer<'_> {
                 let id = id.ok_or_else(|| self.failed(why))?;
                 vectors[id * d..(id + 1) * d].copy_from_slice(&data[row * d..(row + 1) * d]);
             }
-            self.flat(n, &vectors);
+            self.flat(n, d, &vectors);
             self.bytes.extend_from_slice(&4.0f32.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// An index by the codes of a product quantiser: its parts, bits, whether it is a fast scan's and whether of residuals.
+    fn product(
+        &mut self,
+        (m, bits, fast, residual): (usize, usize, bool, bool),
+        rows: &[u8],
+        offsets: &[u32],
+        ids: &[i64],
+    ) -> Result<()> {
+        let codebooks = self.index.codebooks.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
+        let centroids = self.index.centroids.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
+        let (n, d, lists) = (ids.len(), self.index.d, self.index.recipe.has_lists());
+        let bytes = (m * bits).div_ceil(8);
+        let letters = match (lists, fast) {
+            (false, false) => b"IxPq",
+            (false, true) => b"IPfs",
+            (true, false) => b"IwPQ",
+            (true, true) => b"IwPf",
+        };
+        self.header(letters, d, n, codebooks.is_some());
+        if lists {
+            self.quantizer(self.index.recipe.nlist(), centroids);
+            self.bytes.push(u8::from(residual));
+            self.numbers(&[bytes as u64]);
+            if fast {
+                self.words(&[FAST as i32]);
+                self.numbers(&[m.next_multiple_of(2) as u64]);
+                self.words(&[0]);
+                self.numbers(&[0]);
+            }
+        }
+        self.numbers(&[d as u64, m as u64, bits as u64]);
+        let untrained = vec![0.0; d << bits];
+        self.array(d << bits, codebooks.unwrap_or(&untrained));
+        match (lists, fast) {
+            (false, false) => {
+                self.array(rows.len(), rows);
+                self.words(&[0]);
+                self.bytes.push(0);
+                self.words(&[(m * bits) as i32 + 1]);
+            }
+            (false, true) => {
+                let blocks = packed(rows, m);
+                self.words(&[0, FAST as i32, 0]);
+                self.numbers(&[n.next_multiple_of(FAST) as u64, m.next_multiple_of(2) as u64]);
+                self.array(blocks.len(), &blocks);
+            }
+            (true, false) => self.lists_of(bytes, rows, offsets, ids),
+            (true, true) => {
+                self.bytes.extend_from_slice(b"ilbl");
+                let size = (m.div_ceil(2) * FAST) as u64;
+                self.numbers(&[offsets.len() as u64 - 1, u64::MAX, FAST as u64, size]);
+                for bounds in offsets.windows(2) {
+                    let list = bounds[0] as usize..bounds[1] as usize;
+                    self.array(list.len(), &ids[list.clone()]);
+                    let blocks = packed(&rows[list.start * bytes..list.end * bytes], m);
+                    self.array(blocks.len(), &blocks);
+                }
+            }
         }
         Ok(())
     }

@@ -20,11 +20,12 @@ def data(rows, seed):
 
 
 def searched(index, queries):
-    if isinstance(index, faiss.IndexIVF):
-        index.nprobe = index.nlist
+    lists = faiss.try_extract_index_ivf(index)
+    if lists is not None:
+        lists.nprobe = lists.nlist
     distances, ids = index.search(queries, K)
-    if isinstance(index, faiss.IndexIVF):
-        index.nprobe = 1
+    if lists is not None:
+        lists.nprobe = 1
     return (-distances if index.metric_type == IP else distances), ids
 
 
@@ -54,17 +55,35 @@ def made(factory, metric):
     return index, exact
 
 
+def bits(rows, seed):
+    return np.random.default_rng(seed).integers(0, 256, size=(rows, 3), dtype=np.uint8)
+
+
+def binary(called, index, answers):
+    faiss.write_index_binary(index, str(HERE / f"{called}.faiss"))
+    distances, ids = index.search(bits(5, 5), K)
+    answers[f"{called}.distances"], answers[f"{called}.ids"] = distances.astype(np.float32), ids
+
+
 def main():
     queries = data(5, 4)
-    answers = {"queries": queries}
+    answers = {"queries": queries, "bits": bits(5, 5)}
     factories = ["Flat", "IVF3,Flat", "PQ2", "PQ4x4", "PQ4x4fs", "IVF3,PQ2", "IVF3,PQ4x4"]
     factories += ["IVF3,PQ4x4fs", "IVF3,PQ4x4fsr", "IVF3,PQ4x4,RFlat", "PQ8x4fs,RFlat"]
+    factories += ["SQ8", "SQ6", "SQ4", "IVF3,SQ8", "IVF3,SQ6", "IVF3,SQ4", "IVF3,SQ4,RFlat"]
+    factories += ["OPQ4,PQ4x4", "OPQ2,IVF3,PQ2x4,RFlat", "RR8,SQ8", "PCA4,Flat", "PCA6,IVF3,SQ8"]
     for factory in factories:
         for metric, name in [(L2, "l2"), (IP, "ip")]:
             index, exact = made(factory, metric)
             called = f"{factory.replace(',', '_')}.{name}"
             faiss.write_index(index, str(HERE / f"{called}.faiss"))
             answers[f"{called}.distances"], answers[f"{called}.ids"] = searched(exact, queries)
+    flat = faiss.IndexBinaryFlat(24)
+    flat.add(bits(N, 3))
+    binary("BFlat.l2", flat, answers)
+    mapped = faiss.IndexBinaryIDMap(faiss.IndexBinaryFlat(24))
+    mapped.add_with_ids(bits(N, 3), np.arange(N)[::-1] * 3 + 1)
+    binary("BFlat_.l2", mapped, answers)
     text = json.dumps({name: array.tolist() for name, array in answers.items()})
     (HERE / "answers.json").write_text(text + "\n")
 

@@ -52,14 +52,13 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{Device, Result, Stream, Tensor};
 
 pub(crate) use cases::KERNEL;
 
 use super::Metric;
-use super::device::Lists;
+use super::device::{Lists, check_lists};
 use super::vectors::Vectors;
-use crate::arguments::check_tensor;
 
 const NAME: &str = "ivf_scan_topk";
 
@@ -92,14 +91,7 @@ pub fn ivf_scan_topk(
     args: &IvfScanTopk,
 ) -> Result<(Tensor, Tensor)> {
     let vectors = Vectors::new(NAME, stream, queries, data, ids, keep)?;
-    check_tensor(NAME, "offsets", stream, offsets, &[DType::U32])?;
-    check_tensor(NAME, "probes", stream, probes, &[DType::I64])?;
-    if offsets.rank() != 1 || offsets.is_empty() {
-        return Err(Error::shape(NAME, "offsets", "[nlist + 1]", offsets.shape()));
-    }
-    if probes.rank() != 2 || probes.dims()[0] != vectors.b {
-        return Err(Error::shape(NAME, "probes", format!("[{}, nprobe]", vectors.b), probes.shape()));
-    }
+    check_lists(NAME, stream, offsets, probes, vectors.b)?;
     let (offsets, probes) = (offsets.to(stream)?, probes.to(stream)?);
     let lists = Lists { offsets: &offsets, probes: &probes };
     match stream.device() {

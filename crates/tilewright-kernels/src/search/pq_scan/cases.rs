@@ -18,7 +18,7 @@ use crate::search::samples::{Samples, kept};
 static SPEC: Spec = Spec {
     name: NAME,
     family: "search",
-    math: "distances, ids = the first k rows of the lists that a query names, by bases + biases + sum_j tables(j, code_j)",
+    math: "distances, ids = the first k rows of the lists that a query names, by bases + biases + factors sum_j tables(j, code_j)",
     inputs: &[
         Slot::new("tables", "[b, m, words]"),
         Slot::new("codes", "[blocks, bytes, 64]"),
@@ -28,6 +28,7 @@ static SPEC: Spec = Spec {
         Slot::optional("biases", "[n]"),
         Slot::optional("ids", "[n]"),
         Slot::optional("keep", "[bytes]"),
+        Slot::optional("factors", "[n]"),
     ],
     outputs: &[Slot::new("distances", "[b, k]"), Slot::new("ids", "[b, k]")],
     args: &[ArgSpec { name: "k", default: "1", doc: "how many; (infinity, -1) fills up" }],
@@ -55,6 +56,7 @@ impl Kernel for Registered {
     /// |---|---|
     /// | | normal deviates, codes alone |
     /// | integers | whole numbers, so that distances tie and are exact; bases and biases |
+    /// | scaled | as labelled, with factors, some of them 0 |
     /// | labelled | as integers; ids without order, and a third of the rows filtered out |
     /// | special | NaN, infinities and huge entries in the tables |
     fn cases(&self) -> Vec<Case> {
@@ -68,6 +70,7 @@ impl Kernel for Registered {
             case(Edge, 2, 70, (3, 16), (2, 2), 9).data("special"),
             case(Edge, 2, 75, (3, 256), (3, 2), 80),
             case(Edge, 2, 66, (13, 256), (3, 2), 5).data("labelled"),
+            case(Edge, 2, 140, (3, 16), (3, 2), 5).data("scaled"),
         ];
         for words in [16, 256] {
             for (b, n, m, lists, k) in [
@@ -79,6 +82,7 @@ impl Kernel for Registered {
                 for data in ["", "integers", "labelled", "special"] {
                     cases.push(case(Check, b, n, (m, words), lists, k).data(data));
                 }
+                cases.push(case(Check, b, n, (m, words), lists, k).data("scaled"));
             }
             for (b, nprobe) in [(1000, 8), (1000, 32), (1, 8)] {
                 cases.push(case(Bench, b, 100_000, (32, words), (316, nprobe), 10).data("residuals"));
@@ -88,6 +92,8 @@ impl Kernel for Registered {
     }
 
     fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
+        let scaled = case.data == "scaled";
+        let case = &Case { data: if scaled { "labelled" } else { case.data }, ..case.clone() };
         let mut samples = Samples::new(case);
         let [b, n, m, words, nlist, nprobe] =
             ["b", "n", "m", "words", "nlist", "nprobe"].map(|name| case.dim(name));
@@ -120,12 +126,17 @@ impl Kernel for Registered {
             inputs.push(plain.vectors(1, n.max(1))?.slice(1, 0..n)?.reshape([n])?);
         }
         inputs.extend(samples.labels(n)?);
+        if scaled {
+            let factors = (0..n).map(|_| samples.below(4) as f32).collect();
+            inputs.push(Tensor::from_vec::<f32>(factors, [n])?);
+        }
         Ok(inputs)
     }
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let (k, m) = (case.args.size("k", 1)?, case.dim("m"));
-        judge::expected(&truth(case, inputs)?, case.dim("b"), m, k, Samples::exact(case.data))
+        let exact = Samples::exact(case.data) || case.data == "scaled";
+        judge::expected(&truth(case, inputs)?, case.dim("b"), m, k, exact)
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
@@ -149,10 +160,10 @@ impl Kernel for Registered {
         given.check_names(&SPEC)?;
         choose(NAME, variant, &[only_variant(stream.device())])?;
         let [tables, codes, offsets, probes, rest @ ..] = inputs else {
-            return Err(Error::range(NAME, "inputs", "4 to 8 tensors", inputs.len()));
+            return Err(Error::range(NAME, "inputs", "4 to 9 tensors", inputs.len()));
         };
-        let (biases, ids, keep) = (rest.get(1), rest.get(2), rest.get(3));
-        let rows = Coded { codes, offsets, biases, ids, keep };
+        let (biases, ids, keep, factors) = (rest.get(1), rest.get(2), rest.get(3), rest.get(4));
+        let rows = Coded { codes, offsets, biases, factors, ids, keep };
         let args = PqScan { k: given.size("k", 1)? };
         let (distances, ids) = pq_scan(stream, tables, &rows, probes, rest.first(), &args)?;
         Ok(vec![distances, ids])
@@ -182,6 +193,7 @@ fn truth(case: &Case, inputs: &[Tensor]) -> Result<Vec<Vec<True>>> {
     let numbers = |at: usize| inputs.get(at).map(Tensor::to_f64_vec).transpose();
     let (bases, biases, ids) = (numbers(4)?, numbers(5)?, numbers(6)?);
     let keep = inputs.get(7).map(Tensor::to_vec::<u8>).transpose()?;
+    let factors = numbers(8)?;
     let of_code = bytes(m, words);
     let of_query = |query: usize| {
         let mut all = Vec::new();
@@ -196,7 +208,8 @@ fn truth(case: &Case, inputs: &[Tensor]) -> Result<Vec<Vec<True>>> {
                 let bias = biases.as_ref().map_or(0.0, |biases| biases[row]);
                 let own = &tables[query * m * words..(query + 1) * m * words];
                 let id = ids.as_ref().map_or(row as i64, |ids| ids[row] as i64);
-                all.push(reference::distance(base, bias, own, words, &code, id));
+                let factor = factors.as_ref().map_or(1.0, |factors| factors[row]);
+                all.push(reference::distance([base, bias, factor], own, words, &code, id));
             }
         }
         all.sort_by(order);

@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use tilewright_core::{Error, Result, Tensor};
+use tilewright_core::{Result, Tensor};
 
 use super::{Input, NAME};
 use crate::search::best::{Best, Candidate, distance_of, key_of};
 use crate::search::codes::BLOCK;
+use crate::search::device::Lists;
 use crate::search::lookup::{Lookups, Steps, Task, dispatch};
 use crate::search::product::{bytes, word};
 use crate::search::vectors::{results, wide_ids};
@@ -18,18 +19,11 @@ use crate::search::vectors::{results, wide_ids};
 const ENOUGH: usize = 1 << 16;
 
 static ZEROS: [f32; BLOCK] = [0.0; BLOCK];
+static ONES: [f32; BLOCK] = [1.0; BLOCK];
 
 pub(super) fn pq_scan(input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
-    let (offsets, probes) = (input.offsets.as_slice::<u32>()?, input.probes.as_slice::<i64>()?);
-    let ascending = offsets.is_sorted() && offsets.last().is_some_and(|&last| last as usize <= input.n);
-    if !ascending {
-        let expected = format!("ascending and at most {}, the number of rows", input.n);
-        return Err(Error::range(NAME, "offsets", expected, format!("{:?} at the end", offsets.last())));
-    }
-    let nlist = offsets.len() - 1;
-    if let Some(wrong) = probes.iter().find(|&&list| list < -1 || list >= nlist as i64) {
-        return Err(Error::range(NAME, "probes", format!("-1 or a list below {nlist}"), wrong));
-    }
+    let lists = Lists { offsets: &input.offsets, probes: &input.probes };
+    let (offsets, probes) = lists.checked(NAME, input.n)?;
     if k == 0 || input.b == 0 {
         return results(&[], input.b, k);
     }
@@ -46,6 +40,7 @@ pub(super) fn pq_scan(input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
         tables: input.tables.as_slice()?,
         codes: input.codes.as_slice()?,
         biases: input.biases.as_ref().map(Tensor::as_slice::<f32>).transpose()?,
+        factors: input.factors.as_ref().map(Tensor::as_slice::<f32>).transpose()?,
         ids: ids.as_deref(),
         keep: input.keep.as_ref().map(Tensor::as_slice::<u8>).transpose()?,
     };
@@ -129,6 +124,7 @@ struct Scan<'a> {
     /// `[blocks, bytes, 64]`
     codes: &'a [u8],
     biases: Option<&'a [f32]>,
+    factors: Option<&'a [f32]>,
     ids: Option<&'a [i64]>,
     keep: Option<&'a [u8]>,
 }
@@ -162,31 +158,35 @@ impl Task for Worker<'_> {
 fn of_query<L: Lookups>(lookups: L, scan: &Scan, table: &[f32], runs: &[Run], shared: &AtomicU32) -> Best {
     let mut best = Best::new(scan.k);
     let steps = Steps::of(table, scan.m, scan.words);
-    let (mut sums, mut padded) = ([0u16; BLOCK], [0.0f32; BLOCK]);
+    let (mut sums, mut padded) = ([0u16; BLOCK], [[0.0f32; BLOCK]; 2]);
     for Run { rows, base } in runs {
-        let limit = |best: &Best| -> f32 {
+        // The greatest of what is added to the base of a row that may be among the best.
+        let rest = |best: &Best| -> (f64, f64) {
             let key = best.bound().min(shared.load(Ordering::Relaxed));
             let bound = f64::from(distance_of(key));
             // What rounds to the bound counts too.
             let bound = bound + f64::from(f32::EPSILON) * bound.abs() + f64::from(f32::MIN_POSITIVE);
-            let rest = bound - f64::from(*base) - steps.least;
-            (rest + steps.slack + 1e-14 * (bound.abs() + f64::from(base.abs()) + steps.least.abs())) as f32
+            (bound - f64::from(*base), 1e-14 * (bound.abs() + f64::from(base.abs())))
+        };
+        let limit = |best: &Best| -> f32 {
+            let (rest, rounded) = rest(best);
+            (rest - steps.least + steps.slack + rounded + 1e-14 * steps.least.abs()) as f32
         };
         let mut least = limit(&best);
         for block in rows.start / BLOCK..rows.end.div_ceil(BLOCK) {
             let codes = &scan.codes[block * scan.bytes * BLOCK..][..scan.bytes * BLOCK];
             lookups.sums(codes, &steps, &mut sums);
-            let biases = match scan.biases {
-                None => &ZEROS,
-                Some(all) => match all.get(block * BLOCK..(block + 1) * BLOCK) {
-                    Some(own) => own.try_into().expect("as many"),
-                    None => {
-                        padded[..all.len() - block * BLOCK].copy_from_slice(&all[block * BLOCK..]);
-                        &padded
-                    }
-                },
+            let [own_biases, own_factors] = &mut padded;
+            let biases = of_block(scan.biases, block, &ZEROS, own_biases);
+            let factors = of_block(scan.factors, block, &ONES, own_factors);
+            let scaled = scan.factors.is_some();
+            let low = (steps.least - steps.slack, steps.step);
+            let mut left = if scaled {
+                let (rest, rounded) = rest(&best);
+                lookups.passing_scaled(&sums, (biases, factors), low, rest + rounded)
+            } else {
+                lookups.passing(&sums, biases, steps.step, least)
             };
-            let mut left = lookups.passing(&sums, biases, steps.step, least);
             left &= u64::MAX << rows.start.saturating_sub(block * BLOCK);
             left &= u64::MAX >> ((block + 1) * BLOCK).saturating_sub(rows.end);
             while left != 0 {
@@ -196,29 +196,53 @@ fn of_query<L: Lookups>(lookups: L, scan: &Scan, table: &[f32], runs: &[Run], sh
                 if scan.keep.is_some_and(|keep| keep[row / 8] >> (row % 8) & 1 == 0) {
                     continue;
                 }
-                let key = key_of(scan.exact(table, codes, lane, *base, biases[lane]));
+                let key = key_of(scan.exact(table, codes, lane, *base, biases[lane], factors[lane]));
                 if key > best.bound() || key > shared.load(Ordering::Relaxed) {
                     continue;
                 }
                 best.offer((key, scan.ids.map_or(row as i64, |ids| ids[row])));
                 shared.fetch_min(best.bound(), Ordering::Relaxed);
                 least = limit(&best);
-                left &= lookups.passing(&sums, biases, steps.step, least);
+                left &= if scaled {
+                    let (rest, rounded) = rest(&best);
+                    lookups.passing_scaled(&sums, (biases, factors), low, rest + rounded)
+                } else {
+                    lookups.passing(&sums, biases, steps.step, least)
+                };
             }
         }
     }
     best
 }
 
+/// The numbers of a block's rows, whatever after the last one; `none` where there are none.
+#[inline(always)]
+fn of_block<'a>(
+    all: Option<&'a [f32]>,
+    block: usize,
+    none: &'static [f32; BLOCK],
+    padded: &'a mut [f32; BLOCK],
+) -> &'a [f32; BLOCK] {
+    let Some(all) = all else { return none };
+    match all.get(block * BLOCK..(block + 1) * BLOCK) {
+        Some(own) => own.try_into().expect("as many"),
+        None => {
+            padded[..all.len() - block * BLOCK].copy_from_slice(&all[block * BLOCK..]);
+            padded
+        }
+    }
+}
+
 impl Scan<'_> {
     /// The distance in f64, rounded once. Four sums side by side, the same on every machine.
     #[inline(always)]
-    fn exact(&self, table: &[f32], codes: &[u8], lane: usize, base: f32, bias: f32) -> f32 {
+    fn exact(&self, table: &[f32], codes: &[u8], lane: usize, base: f32, bias: f32, factor: f32) -> f32 {
         let mut sums = [0.0f64; 4];
         for (j, words) in table.chunks_exact(self.words).enumerate() {
             let word = word(self.words, j, |byte| codes[byte * BLOCK + lane]);
             sums[j % 4] += f64::from(words[word]);
         }
-        (f64::from(base) + f64::from(bias) + ((sums[0] + sums[1]) + (sums[2] + sums[3]))) as f32
+        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        (f64::from(base) + f64::from(bias) + f64::from(factor) * sum) as f32
     }
 }

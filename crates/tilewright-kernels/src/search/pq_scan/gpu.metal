@@ -38,7 +38,7 @@ for (uint next = begin; first || next < end;) {
         float sum;
         if (LOCAL) sum = entries_of<WORDS, const threadgroup float*>(held, codes_of, m);
         else sum = entries_of<WORDS, const device float*>(own_tables, codes_of, m);
-        const float distance = base + (biased ? biases[row] : 0.0f) + sum;
+        const float distance = base + (biased ? biases[row] : 0.0f) + (scaled ? factors[row] * sum : sum);
         mine[i] = candidate_near(distance, labelled ? uint(row_ids[row]) : row);
     }
     const uint step = (ITEMS - old) * team.lanes;

@@ -22,12 +22,12 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
         ))
         .template("WORDS")
         .template("LOCAL");
-    let inputs = ["tables", "codes", "offsets", "probes", "bases", "biases", "row_ids", "keep"];
+    let inputs = ["tables", "codes", "offsets", "probes", "bases", "biases", "factors", "row_ids", "keep"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
     let scalars = ["b", "m", "bytes", "n", "k", "parts", "lists"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
-    let flags = ["based", "biased", "labelled", "filtered"];
+    let flags = ["based", "biased", "scaled", "labelled", "filtered"];
     let definition =
         flags.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::Bool));
     Program::new(definition.output("distances").output("ids")).expect("the definition is valid")
@@ -58,6 +58,7 @@ pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tenso
         .input("probes", &input.probes)
         .input("bases", input.bases.as_ref().unwrap_or(&no_numbers))
         .input("biases", input.biases.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_numbers))
+        .input("factors", input.factors.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_numbers))
         .input("row_ids", input.ids.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_ids))
         .input("keep", input.keep.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_bytes))
         .scalar("b", b as u32)
@@ -69,6 +70,7 @@ pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tenso
         .scalar("lists", input.offsets.elements().saturating_sub(1) as u32)
         .scalar("based", input.bases.is_some())
         .scalar("biased", input.biases.is_some())
+        .scalar("scaled", input.factors.is_some())
         .scalar("labelled", input.ids.is_some())
         .scalar("filtered", input.keep.is_some())
         .output("distances", DType::F32, [parts, b, k])

@@ -1,12 +1,12 @@
 //! The `k` nearest of the codes of chosen lists, by sums of table entries: the scan of a product quantiser's inverted file.
 //!
 //! # Math
-//! distance(q, i) = bases(q, p) + biases(i) + sum_j tables(q, j, code(i, j)), for each row i of the list that probe p of query q names. For each query: the first k rows in
+//! distance(q, i) = bases(q, p) + biases(i) + factors(i) sum_j tables(q, j, code(i, j)), for each row i of the list that probe p of query q names. For each query: the first k rows in
 //! the order of (distance, id).
 //!
 //! With the tables of [`pq_lut`](super::pq_lut()) that is the distance of the query from what the code stands for. For codes of what is left of a row after its list's
 //! centroid y, |q - y - r|² = |q - y|² + (|r|² + 2 y·r) - 2 q·r: the first term is the base of the probe, the second the bias of the row, and the third has tables that
-//! every list shares, twice those of the inner product.
+//! every list shares, twice those of the inner product. Rows of [`rabitq_encode()`](super::rabitq_encode()) have factors; without them they are 1.
 //!
 //! # Shapes
 //! | tensor | shape | layout | dtype |
@@ -16,7 +16,7 @@
 //! | offsets | `[nlist + 1]`, ascending, at most 64 blocks | any strides | u32 |
 //! | probes | `[b, nprobe]`, lists of each query, -1 for none | any strides | i64 |
 //! | bases (optional) | `[b, nprobe]` | any strides | f32 |
-//! | biases (optional) | `[n]`, blocks = ceil(n / 64) | any strides | f32 |
+//! | biases, factors (optional) | `[n]`, blocks = ceil(n / 64) | any strides | f32; factors usually at least 0: a row with another is never ruled out early |
 //! | ids (optional) | `[n]` | any strides | u32, i64 (CPU); a row's number without it |
 //! | keep (optional) | `[bytes]`, bit i % 8 of byte i / 8 for row i | any strides | u8; rows whose bit is 0 do not count |
 //! | distances | `[b, k]` | row-major | f32 |
@@ -24,7 +24,7 @@
 //!
 //! # Numerics
 //! On the CPU the tables are rounded down to bytes that vector registers look up in, 64 rows at a time; a row that even the sum of those does not rule out gets its distance
-//! in f64, rounded once. So the result is that of a scan in f64, the same bits whatever the machine. On a GPU: f32 sums of m + 2 terms.
+//! in f64, rounded once. So the result is that of a scan in f64, the same bits whatever the machine. On a GPU: f32 sums of m + 2 terms, one of which a factor multiplies.
 //!
 //! # Constraints
 //! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. Offsets and probes out of range are an error on the CPU; a GPU,
@@ -47,7 +47,7 @@
 //! let probes = Tensor::from_vec(vec![0i64], [1, 1])?;
 //! let query = Tensor::from_vec(vec![5.0f32, 5.0], [1, 2])?;
 //! let tables = pq_lut(&cpu, &query, &codebooks, &PqLut::default())?;
-//! let rows = Coded { codes: &codes, offsets: &offsets, biases: None, ids: None, keep: None };
+//! let rows = Coded { codes: &codes, offsets: &offsets, biases: None, factors: None, ids: None, keep: None };
 //! let (distances, ids) = pq_scan(&cpu, &tables, &rows, &probes, None, &PqScan { k: 2 })?;
 //! assert_eq!((distances.to_vec::<f32>()?, ids.to_vec::<i64>()?), (vec![1.0, 32.0], vec![1, 2]));
 //! # Ok::<(), tilewright_core::Error>(())
@@ -65,6 +65,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 pub(crate) use cases::KERNEL;
 
 use super::codes::BLOCK;
+use super::device::check_lists;
 use super::product::bytes;
 use super::vectors::check_ids;
 use crate::arguments::check_tensor;
@@ -93,6 +94,8 @@ pub struct Coded<'a> {
     pub offsets: &'a Tensor,
     /// `[n]`, f32; 0 without it
     pub biases: Option<&'a Tensor>,
+    /// `[n]`, f32; 1 without it
+    pub factors: Option<&'a Tensor>,
     /// `[n]`, u32 or i64; a row's number without it
     pub ids: Option<&'a Tensor>,
     /// `[bytes]`, u8: a bit for each row
@@ -107,6 +110,7 @@ struct Input {
     probes: Tensor,
     bases: Option<Tensor>,
     biases: Option<Tensor>,
+    factors: Option<Tensor>,
     ids: Option<Tensor>,
     keep: Option<Tensor>,
     b: usize,
@@ -134,7 +138,7 @@ pub fn pq_scan(
         let expected = "[b, m, words] with m >= 1 and fewer than 2^32 - 1 queries";
         return Err(Error::shape(NAME, "tables", expected, tables.shape()));
     }
-    let Coded { codes, offsets, biases, ids, keep } = *rows;
+    let Coded { codes, offsets, biases, factors, ids, keep } = *rows;
     check_tensor(NAME, "codes", stream, codes, &[DType::U8])?;
     let expected = bytes(m, words);
     let blocks = match *codes.dims() {
@@ -143,14 +147,7 @@ pub fn pq_scan(
             return Err(Error::shape(NAME, "codes", format!("[blocks, {expected}, {BLOCK}]"), codes.shape()));
         }
     };
-    check_tensor(NAME, "offsets", stream, offsets, &[DType::U32])?;
-    check_tensor(NAME, "probes", stream, probes, &[DType::I64])?;
-    if offsets.rank() != 1 || offsets.is_empty() {
-        return Err(Error::shape(NAME, "offsets", "[nlist + 1]", offsets.shape()));
-    }
-    if probes.rank() != 2 || probes.dims()[0] != b {
-        return Err(Error::shape(NAME, "probes", format!("[{b}, nprobe]"), probes.shape()));
-    }
+    check_lists(NAME, stream, offsets, probes, b)?;
     if let Some(bases) = bases {
         check_tensor(NAME, "bases", stream, bases, &[DType::F32])?;
         if bases.dims() != probes.dims() {
@@ -161,6 +158,10 @@ pub fn pq_scan(
     if let Some(biases) = biases {
         check_tensor(NAME, "biases", stream, biases, &[DType::F32])?;
         n = rows_of("biases", biases, n, blocks)?;
+    }
+    if let Some(factors) = factors {
+        check_tensor(NAME, "factors", stream, factors, &[DType::F32])?;
+        n = rows_of("factors", factors, n, blocks)?;
     }
     if let Some(ids) = ids {
         check_ids(NAME, "ids", stream, ids)?;
@@ -181,6 +182,7 @@ pub fn pq_scan(
         probes: probes.to(stream)?,
         bases: here(bases)?,
         biases: here(biases)?,
+        factors: here(factors)?,
         ids: here(ids)?,
         keep: here(keep)?,
         b,

@@ -29,7 +29,14 @@ fn one_query_of_many_rows_and_many_queries_of_each_find_the_same() {
                 let offsets = Tensor::from_vec(offsets, [lists + 1]).unwrap();
                 let probes = (0..lists as i64).collect::<Vec<_>>().repeat(b);
                 let probes = Tensor::from_vec(probes, [b, lists]).unwrap();
-                let rows = Coded { codes: &codes, offsets: &offsets, biases: None, ids: None, keep: None };
+                let rows = Coded {
+                    codes: &codes,
+                    offsets: &offsets,
+                    biases: None,
+                    factors: None,
+                    ids: None,
+                    keep: None,
+                };
                 let found = pq_scan(&cpu, &tables, &rows, &probes, None, &PqScan { k: 20 }).unwrap();
                 (found.0.to_vec::<f32>().unwrap(), found.1.to_vec::<i64>().unwrap())
             })
@@ -50,7 +57,14 @@ fn wrong_arguments_are_named() {
         let offsets = Tensor::from_vec(offsets, [lists]).unwrap();
         let probes = Tensor::from_vec(vec![list], [1, 1]).unwrap();
         let biases = zeros(&[biases]);
-        let rows = Coded { codes: &codes, offsets: &offsets, biases: Some(&biases), ids: None, keep: None };
+        let rows = Coded {
+            codes: &codes,
+            offsets: &offsets,
+            biases: Some(&biases),
+            factors: None,
+            ids: None,
+            keep: None,
+        };
         pq_scan(&cpu, tables, &rows, &probes, None, &PqScan { k: 1 }).map(drop)
     };
     let tables = zeros(&[1, 4, 16]);

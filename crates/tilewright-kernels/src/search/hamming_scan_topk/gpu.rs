@@ -1,0 +1,64 @@
+//! GPU path: a threadgroup for each query and stretch of rows, a thread for each row.
+
+use std::sync::LazyLock;
+
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Grid, Program};
+
+use super::NAME;
+use crate::search::device::{check_k, filled, parts_of, selected};
+use crate::search::vectors::Vectors;
+
+const THREADS: usize = 256;
+
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("hamming_scan_topk", include_str!("gpu.metal"))
+        .header(concat!(
+            include_str!("../../reduce/order.metal"),
+            include_str!("../../reduce/top_k/gpu.header.metal"),
+            include_str!("../scan.header.metal")
+        ))
+        .template("WORDS");
+    let inputs = ["queries", "data", "row_ids", "keep"];
+    let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
+    let scalars = ["n", "bytes", "k", "parts", "length"];
+    let definition =
+        scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
+    let definition = definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool);
+    Program::new(definition.output("candidates")).expect("the definition is valid")
+});
+
+pub(super) fn hamming_scan_topk(stream: &Stream, rows: &Vectors, k: usize) -> Result<(Tensor, Tensor)> {
+    check_k(NAME, stream.device(), k)?;
+    let (b, parts) = (rows.b, parts_of(rows.n, rows.b));
+    if b * parts * k.max(1) > i32::MAX as usize {
+        let got = format!("{b} queries of {parts} parts");
+        return Err(Error::shape(NAME, "queries", "fewer than 2^31 candidates on a GPU", got));
+    }
+    if b * k == 0 || rows.n == 0 {
+        return filled(stream, b, k);
+    }
+    let (no_ids, no_bytes) =
+        (Tensor::zeros(DType::U32, [1])?.to(stream)?, Tensor::zeros(DType::U8, [1])?.to(stream)?);
+    // A row-major view may begin between words.
+    let aligned = |tensor: &Tensor| tensor.layout().offset().is_multiple_of(4);
+    let words = rows.d.is_multiple_of(4) && aligned(&rows.queries) && aligned(&rows.data);
+    let candidates = PROGRAM
+        .launch(stream)
+        .template("WORDS", words)
+        .input("queries", &rows.queries)
+        .input("data", &rows.data)
+        .input("row_ids", rows.ids.as_ref().unwrap_or(&no_ids))
+        .input("keep", rows.keep.as_ref().unwrap_or(&no_bytes))
+        .scalar("n", rows.n as u32)
+        .scalar("bytes", rows.d as u32)
+        .scalar("k", k as u32)
+        .scalar("parts", parts as u32)
+        .scalar("length", rows.n.div_ceil(parts) as u32)
+        .scalar("labelled", rows.ids.is_some())
+        .scalar("filtered", rows.keep.is_some())
+        .output("candidates", DType::U64, [b, parts * k])
+        .grid(Grid::groups([b * parts, 1, 1]), [THREADS, 1, 1])
+        .run_one()?;
+    selected(stream, candidates, b, parts * k, k)
+}

@@ -1,0 +1,57 @@
+// The best k of one piece of a list for one query. One threadgroup a piece and query; each SIMD group takes 32 rows at a time, and lane i keeps the candidate of the i-th.
+const uint group = threadgroup_position_in_grid.x;
+const uint piece = group % cuts, part = group / cuts % parts;
+const size_t number = group / (cuts * parts);
+const uint lane = thread_index_in_simdgroup;
+Team team;
+team.lane = thread_position_in_threadgroup.x;
+team.lanes = threads_per_threadgroup.x;
+team.turn = 0;
+const int64_t list = probes[number * parts + part];
+const bool real = list >= 0 && list < int64_t(lists);
+const uint start = real ? min(uint(offsets[list]), n) : 0u, stop = real ? min(uint(offsets[list + 1]), n) : 0u;
+// The pieces of a list that ends before it begins are empty.
+const uint size = stop - min(start, stop), length = (size + cuts - 1) / cuts;
+const uint begin = start + min(piece * length, size), end = start + min(piece * length + length, size);
+const device float* query = queries + number * d;
+const device float* centroid = RESIDUAL && real ? centroids + size_t(list) * d : centroids;
+float query_squared = 1;
+if (METRIC == 2) {
+    float squared = 0;
+    for (uint j = lane; j < d; j += 32) squared += query[j] * query[j];
+    query_squared = simd_sum(squared);
+}
+threadgroup Shared shared;
+ulong mine[ITEMS];
+// What was kept so far comes again as the first candidates of the next round.
+const uint carried = (k + team.lanes - 1) / team.lanes;
+bool first = true;
+for (uint next = begin; first || next < end;) {
+    const uint old = first ? 0u : carried;
+    for (uint i = 0; i < ITEMS; ++i) {
+        mine[i] = 0;
+        if (i < old) {
+            const uint place = i * team.lanes + team.lane;
+            if (place < k) mine[i] = shared.kept[place];
+            continue;
+        }
+        const uint from = next + (i - old) * team.lanes + (team.lane - lane);  // the first of this SIMD group's 32 rows
+        for (uint t = 0; t < 32; t += TOGETHER) {
+            // All lanes decide alike: simd_sum needs them together.
+            if (from + t >= end || from + t < from) break;
+            float distances[TOGETHER];
+            coded_distances<BITS, METRIC, RESIDUAL>(query, query_squared, codes, bytes, ranges, centroid, from + t, end - 1, d, lane, distances);
+            for (uint u = 0; u < TOGETHER; ++u) {
+                const uint row = from + t + u;
+                if (t + u != lane || row >= end) continue;
+                if (filtered && ((keep[row / 8] >> (row % 8)) & 1) == 0) continue;
+                mine[i] = candidate_near(distances[u], labelled ? uint(row_ids[row]) : row);
+            }
+        }
+    }
+    const uint step = (ITEMS - old) * team.lanes;
+    next = end - min(next, end) > step ? next + step : end;
+    first = false;
+    team.select(mine, k, shared);
+}
+for (uint i = team.lane; i < k; i += team.lanes) candidates[size_t(group) * k + i] = shared.kept[i];
