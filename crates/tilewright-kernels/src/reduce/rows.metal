@@ -62,15 +62,6 @@ inline uint unaligned(Item item, uint n, uint shift) {
     return min((0 - start) % 4, item.count);
 }
 
-// Gives a quad to a lane's four reducers.
-template <typename R, typename A, typename T>
-void take(thread R* four, vec<T, 4> values, uint position) {
-    four[0].take(A(values.x), position);
-    four[1].take(A(values.y), position + 1);
-    four[2].take(A(values.z), position + 2);
-    four[3].take(A(values.w), position + 3);
-}
-
 // Gives every element of the item to one of the lane's four reducers, and joins the four.
 template <typename R, typename A, typename T>
 R reduce(const device T* x, Item item, uint n, uint shift) {
@@ -79,15 +70,14 @@ R reduce(const device T* x, Item item, uint n, uint shift) {
     R four[4] = {R::none(), R::none(), R::none(), R::none()};
     if (item.lane < head) four[0].take(A(part[item.lane]), item.first + item.lane);
     const device vec<T, 4>* body = (const device vec<T, 4>*)(part + head);
-    uint quad = item.lane;
-    for (; quad + 3 * item.lanes < quads; quad += 4 * item.lanes) {
-        vec<T, 4> values[4];  // all are on their way before the first is needed
-#pragma unroll
-        for (uint i = 0; i < 4; ++i) values[i] = body[quad + i * item.lanes];
-#pragma unroll
-        for (uint i = 0; i < 4; ++i) take<R, A, T>(four, values[i], item.first + head + 4 * (quad + i * item.lanes));
+    for (uint quad = item.lane; quad < quads; quad += item.lanes) {
+        const vec<T, 4> values = body[quad];
+        const uint position = item.first + head + 4 * quad;
+        four[0].take(A(values.x), position);
+        four[1].take(A(values.y), position + 1);
+        four[2].take(A(values.z), position + 2);
+        four[3].take(A(values.w), position + 3);
     }
-    for (; quad < quads; quad += item.lanes) take<R, A, T>(four, body[quad], item.first + head + 4 * quad);
     const uint last = head + 4 * quads + item.lane;
     if (last < item.count) four[0].take(A(part[last]), item.first + last);
     four[0].merge(four[1]);
