@@ -3,7 +3,8 @@
 //! - [`Manager`]: sequences over blocks of keys and values: prefixes that are shared by their hashes, copy-on-write, eviction of what was used longest
 //!   ago, a budget, swapping to the host, a sliding window; from any thread.
 //! - [`Snapshots`]: states of recurrent models (C, n, m and what a convolution remembers) by the tokens that led to them, within a budget.
-//! - [`KvStore`]: the tensors of a layer, on which the copies that a manager asks for are made with the kernels of `tilewright_kernels::cache`.
+//! - [`StoredState`]: such a state in few bytes: bf16 or integers of 8 bits, with what rounding lost kept beside it, and its error.
+//! - [`KvStore`]: the tensors of a layer, quantised or not, on which the copies that a manager asks for are made with the kernels of `tilewright_kernels::cache`.
 //!
 //! ```
 //! use tilewright_cache::{Budget, Manager};
@@ -22,8 +23,10 @@
 mod manager;
 mod pool;
 mod snapshots;
+mod states;
 mod store;
 
 pub use manager::{Admitted, Budget, Copy, Manager, SequenceId, Statistics};
 pub use snapshots::Snapshots;
+pub use states::{StateFormat, StoredState, Values};
 pub use store::KvStore;

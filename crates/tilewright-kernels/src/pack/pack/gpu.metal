@@ -22,6 +22,8 @@ for (uint i = 0; i < 4; ++i) {
             ((device E*)target)[first + e] = element;
             Element<BYTES>::put(four, e, element);
         }
+        // Another tensor follows from the next multiple of 16 on.
+        for (uint e = count; padded && e < PER; ++e) ((device E*)target)[first + e] = 0;
     }
     sum += pair_of(four.x, four.y, 4 * word);
     if (count * BYTES > 8) sum += pair_of(four.z, four.w, 4 * word + 2);

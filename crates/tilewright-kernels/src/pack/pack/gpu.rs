@@ -23,7 +23,8 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
         .input("x")
         .any_strides()
         .scalar("elements", DType::U32)
-        .scalar("start", DType::U64);
+        .scalar("start", DType::U64)
+        .scalar("padded", DType::Bool);
     let definition = Moves::declare(definition).in_place("out").output("sums");
     Program::new(definition).expect("the definition is valid")
 });
@@ -37,12 +38,7 @@ pub(super) fn pack(
     if let Some((x, _)) = parts.iter().find(|(x, _)| x.elements() > i32::MAX as usize) {
         return Err(Error::shape(NAME, "x", "fewer than 2^31 elements on a GPU", x.shape()));
     }
-    // Gaps are zeros, of which there are some where a tensor's end is no multiple of the alignment.
-    let gaps = places.windows(2).any(|pair| pair[0].end != pair[1].start);
-    let mut bytes = match gaps {
-        true => Tensor::zeros(DType::U8, [end])?.to(stream)?,
-        false => Tensor::empty(stream, DType::U8, [end])?,
-    };
+    let mut bytes = Tensor::empty(stream, DType::U8, [end])?;
     let mut checksums = Tensor::empty(stream, DType::U64, [parts.len()])?;
     for (which, ((x, moves), place)) in parts.iter().zip(places).enumerate() {
         let size = x.dtype().size();
@@ -58,7 +54,8 @@ pub(super) fn pack(
                 .template("WORDS", aligned && place.len().is_multiple_of(16))
                 .input("x", &source)
                 .scalar("elements", x.elements() as u32)
-                .scalar("start", place.start as u64);
+                .scalar("start", place.start as u64)
+                .scalar("padded", place.end < end);
             sums = moves
                 .scalars(launch)
                 .in_place("out", &mut bytes)

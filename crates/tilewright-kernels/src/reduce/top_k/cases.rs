@@ -54,6 +54,10 @@ impl Kernel for Registered {
         }
         cases.push(k(data::case(Edge, 1, 4500, DType::F32), 50));
         cases.push(k(data::case(Edge, 1, 4500, DType::F32).data("masked"), 1500));
+        // Rows long enough for their groups to be looked at first; of the last all groups are equal, more than a list holds.
+        cases.push(k(data::case(Edge, 2, 8201, DType::F32).data("special"), 50));
+        cases.push(k(data::case(Edge, 1, 8448, DType::F32).data("ascending"), 256).set("largest", false));
+        cases.push(k(data::case(Edge, 1, 33_792, DType::F32).data("equal"), 3));
         cases.push(k(data::middle(Edge, 3, 37, 5, DType::F32), 4).set("index", "i64"));
         cases.push(k(data::case(Edge, 2, 1000, DType::Bf16).data("special"), 33));
         for dtype in DTYPES {
@@ -70,6 +74,7 @@ impl Kernel for Registered {
                 for data in ["special", "masked", "ascending", "descending"] {
                     cases.push(k(data::case(Check, 5, 30_001, *dtype).data(data), 100));
                     cases.push(k(data::case(Check, 5, 30_001, *dtype).data(data), 100).set("largest", false));
+                    cases.push(k(data::case(Check, 3, 131_072, *dtype).data(data), 256));
                 }
             }
         }

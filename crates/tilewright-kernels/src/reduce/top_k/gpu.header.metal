@@ -8,11 +8,16 @@ template <typename T> struct Keyed { using type = T; };
 template <> struct Keyed<half> { using type = float; };
 template <> struct Keyed<bfloat> { using type = float; };
 
+// The key of an element: the larger, the better; 0 of NaN.
+template <typename T>
+uint rank_of(T element, bool largest) {
+    const typename Keyed<T>::type x = element;
+    return x != x ? 0u : largest ? key_of(x) : ~key_of(x);
+}
+
 template <typename T>
 ulong candidate_of(T element, uint position, bool largest) {
-    const typename Keyed<T>::type x = element;
-    const uint key = x != x ? 0u : largest ? key_of(x) : ~key_of(x);
-    return (ulong(key) << 32) | ulong(~position);
+    return (ulong(rank_of(element, largest)) << 32) | ulong(~position);
 }
 
 inline uint position_of(ulong candidate) { return ~uint(candidate); }

@@ -1,4 +1,5 @@
-//! GPU path. Up to [`SELECTED`]: each threadgroup selects the best k of a segment of a row, and further launches select among those until
+//! GPU path. A few of long rows: the largest key of every 32 elements is found in one pass over the rows, then one threadgroup a row looks at the best of
+//! these groups again. Else up to [`SELECTED`]: each threadgroup selects the best k of a segment of a row, and further launches select among those until
 //! a row is one segment. Beyond: segments are sorted whole, and sorted runs merged pairwise, cut to k.
 
 use std::sync::LazyLock;
@@ -16,6 +17,12 @@ const SELECTED: usize = 1024;
 const ITEMS: usize = 16;
 /// Length of a sorted run (`CAPACITY` of the bodies).
 const RUN: usize = 2048;
+/// The largest k that is looked for in the best groups of 32 elements, and the lengths of rows for which it pays and whose groups' keys a
+/// threadgroup holds.
+const TILED: usize = 256;
+const LONG: std::ops::RangeInclusive<usize> = 8192..=262_144;
+/// Elements of a tile (`TILE` of the bodies).
+const TILE: usize = 1024;
 const HEADER: &str = concat!(include_str!("../order.metal"), include_str!("gpu.header.metal"));
 
 fn program(name: &'static str, body: &'static str, with: impl FnOnce(Definition) -> Definition) -> Program {
@@ -43,6 +50,40 @@ static AGAIN: LazyLock<Program> = LazyLock::new(|| {
     program("top_k_again", include_str!("gpu.again.metal"), |definition| {
         selection(definition.input("x").input("from").scalar("extent", DType::U32))
     })
+});
+
+static TILES: LazyLock<Program> = LazyLock::new(|| {
+    let header = [HEADER, include_str!("gpu.tiled.header.metal")].concat();
+    let definition = Definition::new("top_k_tiles", include_str!("gpu.tiles.metal"))
+        .header(header)
+        .template("T")
+        .template("VECTORS")
+        .input("x")
+        .scalar("n", DType::U32)
+        .scalar("tiles", DType::U32)
+        .scalar("items", DType::U32)
+        .scalar("largest", DType::Bool)
+        .output("groups");
+    Program::new(definition).expect("the definition is valid")
+});
+
+static ROWS: LazyLock<Program> = LazyLock::new(|| {
+    let header = [HEADER, include_str!("gpu.tiled.header.metal")].concat();
+    let definition = Definition::new("top_k_rows", include_str!("gpu.rows.metal"))
+        .header(header)
+        .template("T")
+        .template("I")
+        .template("VECTORS")
+        .template("HELD")
+        .input("x")
+        .input("groups")
+        .scalar("n", DType::U32)
+        .scalar("tiles", DType::U32)
+        .scalar("k", DType::U32)
+        .scalar("largest", DType::Bool)
+        .output("values")
+        .output("positions");
+    Program::new(definition).expect("the definition is valid")
 });
 
 static MERGE: LazyLock<Program> = LazyLock::new(|| {
@@ -76,7 +117,52 @@ pub(super) fn top_k(stream: &Stream, rows: &Rows, args: &TopK) -> Result<(Tensor
         let empty = |dtype| Tensor::empty(stream, dtype, &shape);
         return Ok((empty(rows.x.dtype())?, empty(args.index)?));
     }
-    if args.k <= SELECTED { selected(stream, rows, args) } else { merged(stream, rows, args) }
+    if args.k <= TILED && LONG.contains(&rows.n) {
+        tiled(stream, rows, args)
+    } else if args.k <= SELECTED {
+        selected(stream, rows, args)
+    } else {
+        merged(stream, rows, args)
+    }
+}
+
+fn tiled(stream: &Stream, rows: &Rows, args: &TopK) -> Result<(Tensor, Tensor)> {
+    const THREADS: usize = 256;
+    let tiles = rows.n.div_ceil(TILE);
+    let (items, shape) = (rows.rows * tiles, rows.with_extent(args.k));
+    // A copy is made of what is not row-major, and starts aligned.
+    let aligned = !rows.x.is_contiguous() || rows.x.layout().offset().is_multiple_of(4);
+    let vectors = rows.n.is_multiple_of(4) && aligned;
+    let groups = TILES
+        .launch(stream)
+        .template("T", rows.x.dtype())
+        .template("VECTORS", vectors)
+        .input("x", &rows.x)
+        .scalar("n", rows.n as u32)
+        .scalar("tiles", tiles as u32)
+        .scalar("items", items as u32)
+        .scalar("largest", args.largest)
+        .output("groups", DType::U32, [rows.rows, tiles, 32])
+        .grid(Grid::groups([items.div_ceil(4), 1, 1]), [128, 1, 1])
+        .run_one()?;
+    let results = ROWS
+        .launch(stream)
+        .template("T", rows.x.dtype())
+        .template("I", args.index)
+        .template("VECTORS", vectors)
+        .template("HELD", (32 * tiles).div_ceil(THREADS).next_power_of_two())
+        .input("x", &rows.x)
+        .input("groups", &groups)
+        .scalar("n", rows.n as u32)
+        .scalar("tiles", tiles as u32)
+        .scalar("k", args.k as u32)
+        .scalar("largest", args.largest)
+        .output("values", rows.x.dtype(), &shape)
+        .output("positions", args.index, &shape)
+        .grid(Grid::groups([rows.rows, 1, 1]), [THREADS, 1, 1])
+        .run()?;
+    let [values, positions] = results.try_into().expect("two outputs are declared");
+    Ok((values, positions))
 }
 
 /// Segments of one launch.
