@@ -24,7 +24,8 @@ def make():
         settings = {"normalize": normalize} if sigmoid else {}
 
         def run(q, k, v, i, f):
-            if q.dtype != torch.bfloat16:
+            # f32 too is multiplied as bf16 there, on the matrix units.
+            if q.dtype not in (torch.bfloat16, torch.float32):
                 return None
             return kernel(
                 q=q, k=k, v=v, i=i, f=f, chunk_size=min(CHUNK, q.shape[2]), return_last_states=last,
@@ -46,7 +47,7 @@ def make():
             h, (c, n, *m) = made
             # The sigmoid gate needs no stabiliser.
             m = m[0].reshape(m[0].shape[:2]) if m else torch.zeros(c.shape[:2], device=c.device)
-            return h, c, n, m
+            return h.to(inputs[0].dtype), c, n, m
 
         return kernel and run
 
@@ -61,7 +62,7 @@ def make():
             if h is None:
                 return None
             h = h[0] if isinstance(h, tuple) else h
-            return (h.detach(), *torch.autograd.grad(h, given, inputs[5].to(h.dtype)))
+            return (h.detach().to(inputs[0].dtype), *torch.autograd.grad(h, given, inputs[5].to(h.dtype)))
 
         return kernel and run
 

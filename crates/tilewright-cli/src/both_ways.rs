@@ -45,7 +45,7 @@ impl<'k> BothWays<'k> {
         Some(BothWays { forward: named("mlstm_chunkwise")?, backward: named("mlstm_chunkwise_bw")? })
     }
 
-    fn alone<'t>(inputs: &'t [Tensor]) -> Result<&'t [Tensor]> {
+    fn alone(inputs: &[Tensor]) -> Result<&[Tensor]> {
         let needed = SPEC.inputs.len();
         let wrong = || Error::range(SPEC.name, "inputs", needed, inputs.len());
         if inputs.len() == needed { Ok(&inputs[..needed - 1]) } else { Err(wrong()) }

@@ -234,8 +234,8 @@ mod avx512 {
             unsafe {
                 let zero = _mm512_setzero_ps();
                 let (mut x, mut y) = ([zero; 16], [zero; 16]);
-                for r in 0..16 {
-                    x[r] = self.load(from.add(r * row));
+                for (r, x) in x.iter_mut().enumerate() {
+                    *x = self.load(from.add(r * row));
                 }
                 // Pairs of rows by elements, then by pairs: four rows' elements of one column in each quarter of a register.
                 for r in 0..8 {

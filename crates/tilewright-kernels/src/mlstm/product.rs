@@ -94,7 +94,9 @@ impl<S: Scalar> Task<S> for Product<'_, S> {
                 Start::Other(from, factor) => Start::Other(&from[left..], factor),
                 other => other,
             };
-            let panel = Panel { start, a, b: &b[left..], step: columns, terms, wanted, left };
+            // Without terms there is nothing of b.
+            let b = b.get(left..).unwrap_or(&[]);
+            let panel = Panel { start, a, b, step: columns, terms, wanted, left };
             panel.run::<L, ROWS>(lanes, &mut to[left..], columns, rows);
         }
         if whole == columns {
