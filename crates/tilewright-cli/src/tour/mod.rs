@@ -3,7 +3,6 @@
 mod learn;
 mod meter;
 mod print;
-mod progress;
 mod read;
 mod search;
 mod subspace;
@@ -21,7 +20,7 @@ use tilewright_core::{Device, Kernel, Stream};
 pub(crate) use read::joined;
 
 use crate::stop::Stop;
-use crate::{Console, select};
+use crate::{Console, progress, select};
 use meter::{Measured, Meter};
 use read::Text;
 use terms::{Row, Vocabulary};

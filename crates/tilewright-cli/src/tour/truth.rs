@@ -9,9 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use tilewright_core::Tensor;
 
+use crate::progress;
 use crate::stop::Stop;
 
-use super::progress;
 use super::search::Found;
 use super::terms::Row;
 
