@@ -1,6 +1,7 @@
 """The tour, on the package's own sources."""
 
 import pathlib
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -19,6 +20,10 @@ def test_the_tour_finds_and_draws(tmp_path, capsys):
     for line in said.splitlines():
         if " error " in line:
             assert float(line.rsplit(" ", 1)[1]) < 1e-4, line
+    models = [re.findall(r"([\d.]+) %", line) for line in said.splitlines() if "of rank" in line]
+    assert len(models) > 1 and "systems of" in said
+    for error, least in models:
+        assert float(least) - 1e-3 <= float(error) <= 1.05 * float(least) + 1e-3, said
 
 
 def test_too_little_text_is_told(tmp_path, capsys):

@@ -16,6 +16,7 @@ import numpy as np
 
 import tilewright
 from tilewright import linalg
+from tilewright.kernels.linalg import randomized_svd
 
 SUFFIXES = {".md", ".rst", ".txt", ".py", ".rs"}
 
@@ -62,6 +63,46 @@ def timed(name, call, device, error):
     milliseconds = (time.perf_counter() - start) * 1e3
     print(f"{name:32} {device!s:10} {milliseconds:9.2f} ms   error {error(result):.1e}")
     return result
+
+
+def low_rank(t, matrix, rank, device):
+    """A model by randomised SVD, and its error by rank beside the least that any matrix of such a rank has (Eckart and Young, 1936)."""
+    model = timed(
+        f"randomized_svd: rank {rank}",
+        lambda: randomized_svd(t, rank=rank),
+        device,
+        lambda found: np.abs(np.array(found.vt.to("cpu"), float) @ np.array(found.vt.to("cpu"), float).T - np.eye(rank)).max(),
+    )
+    u, s, vt = (np.array(part.to("cpu"), float) for part in (model.u, model.s, model.vt))
+    exact = matrix.astype(float)
+    squares = np.maximum(np.linalg.eigvalsh(exact.T @ exact if exact.shape[1] < exact.shape[0] else exact @ exact.T)[::-1], 0)
+    for k in sorted({1, 4, 16, rank} & set(range(1, rank + 1))):
+        error = np.linalg.norm(exact - (u[:, :k] * s[:k]) @ vt[:k]) / np.linalg.norm(exact)
+        print(f"  of rank {k:2} it is off by {100 * error:.3f} %, where {100 * math.sqrt(squares[k:].sum() / squares.sum()):.3f} % is the least")
+
+
+def rebuilt(space, neighbours, device):
+    """Each passage as a sum of its neighbours: one small system each, solved as a batch (Roweis and Saul, "Locally linear embedding", 2000)."""
+    unit = space / np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-30)
+    alike = unit @ unit.T
+    np.fill_diagonal(alike, -np.inf)
+    near = np.argsort(-alike, axis=1, kind="stable")[:, :neighbours]
+    ways = (unit[near] - unit[:, None]).astype(float)
+    systems = ways @ ways.transpose(0, 2, 1)
+    systems += np.maximum(1e-3 * np.trace(systems, axis1=1, axis2=2) / neighbours, 1e-7)[:, None, None] * np.eye(neighbours)
+    systems = systems.astype(np.float32)
+    ones = np.ones((len(unit), neighbours, 1), np.float32)
+
+    def residual(x):
+        x = np.array(x.to("cpu"), float)
+        size = np.abs(systems).sum(1).max(1) * np.abs(x[..., 0]).sum(1)
+        return (np.abs(ones - systems @ x)[..., 0].sum(1) / size).max()
+
+    a, b = (tilewright.asarray(part, device=device) for part in (systems, ones))
+    weights = np.array(timed(f"solve: {len(unit)} systems of {neighbours}", lambda: linalg.solve(a, b), device, residual).to("cpu"), float)[..., 0]
+    made = np.einsum("pk,pkd->pd", weights / weights.sum(1, keepdims=True), unit[near])
+    nearest, distance = (np.linalg.norm(unit - other, axis=1).mean() for other in (unit[near[:, 0]], made))
+    print(f"  so rebuilt, passages are {distance:.3f} away on average, where the nearest neighbour is {nearest:.3f}")
 
 
 def plot(path, points, hits, query, labels):
@@ -111,7 +152,9 @@ def main(arguments=None):
     values, vectors = timed("eigh: the latent space", lambda: linalg.eigh(tilewright.asarray(gram, device=device)), device, worst)
     k = min(32, len(found) - 1)
     values, vectors = np.array(values.to("cpu"))[::-1][:k], np.array(vectors.to("cpu"))[:, ::-1][:, :k]
+    low_rank(t, matrix, min(k, matrix.shape[1]), device)
     space = np.ascontiguousarray(vectors * np.sqrt(np.maximum(values, 0)), np.float32)
+    rebuilt(space, min(16, len(found) - 1), device)
     query = (row(options.query).astype(np.float32) @ matrix.T @ vectors / np.sqrt(np.maximum(values, 1e-12))).astype(np.float32)[None]
     index = tilewright.Index(k, metric="cosine")
     index.add(space)
