@@ -1,4 +1,4 @@
-//! Tensors in files: `.npy`, `.npz` and `.safetensors`.
+//! Tensors in files: `.npy`, `.npz`, `.safetensors` and `.mtx`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tilewright_core::{Error, Result, Tensor, read_safetensors, write_safetensors};
 
+use crate::matrix_market;
 use crate::numpy::{self, Archive};
 
 /// A kind of file.
@@ -17,6 +18,8 @@ pub(crate) enum Format {
     Npz,
     /// Named tensors of any dtype.
     Safetensors,
+    /// A matrix of f64, as text.
+    MatrixMarket,
 }
 
 impl Format {
@@ -26,7 +29,8 @@ impl Format {
             Some("npy") => Ok(Format::Npy),
             Some("npz") => Ok(Format::Npz),
             Some("safetensors") => Ok(Format::Safetensors),
-            _ => Err(Error::file("file", path, "the name has to end in .npy, .npz or .safetensors")),
+            Some("mtx") => Ok(Format::MatrixMarket),
+            _ => Err(Error::file("file", path, "the name has to end in .npy, .npz, .safetensors or .mtx")),
         }
     }
 }
@@ -39,8 +43,11 @@ pub(crate) fn read(place: &str, name: &str) -> Result<Tensor> {
         _ => (Path::new(place), None),
     };
     match Format::of(path)? {
-        Format::Npy if asked.is_some() => Err(Error::file("read", path, "an .npy file has no named tensors")),
+        Format::Npy | Format::MatrixMarket if asked.is_some() => {
+            Err(Error::file("read", path, "such a file has no named tensors"))
+        }
         Format::Npy => numpy::read_npy(path),
+        Format::MatrixMarket => matrix_market::read(path),
         Format::Npz => {
             let mut archive = Archive::open(path)?;
             let chosen = choose(path, &archive.names()?, asked, name)?;
@@ -68,13 +75,16 @@ fn choose(path: &Path, names: &[String], asked: Option<&str>, name: &str) -> Res
 pub(crate) fn write(path: &Path, format: Format, tensors: &[(&str, Tensor)]) -> Result<()> {
     match format {
         Format::Safetensors => write_safetensors(path, tensors.iter().map(|(name, tensor)| (*name, tensor))),
-        Format::Npy => {
+        Format::Npy | Format::MatrixMarket => {
             let [(name, tensor)] = tensors else {
                 let why =
-                    format!("{} outputs do not fit an .npy file: take .npz or .safetensors", tensors.len());
+                    format!("{} outputs do not fit such a file: take .npz or .safetensors", tensors.len());
                 return Err(Error::file("write", path, why));
             };
-            in_place_of(path, |file| numpy::write_npy(path, file, name, tensor))
+            in_place_of(path, |file| match format {
+                Format::Npy => numpy::write_npy(path, file, name, tensor),
+                _ => matrix_market::write(path, file, name, tensor),
+            })
         }
         Format::Npz => in_place_of(path, |file| numpy::write_npz(path, file, tensors)),
     }

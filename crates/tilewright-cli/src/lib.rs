@@ -9,10 +9,13 @@ mod devices;
 mod document;
 mod files;
 mod launches;
+mod linalg;
 mod list;
 mod lm;
+mod matrix_market;
 mod numpy;
 mod peers;
+mod progress;
 mod replayed;
 mod run;
 mod search;
@@ -49,6 +52,7 @@ enum Action {
     Check(check::Options),
     Bench(bench::Options),
     Launches(launches::Options),
+    Linalg(linalg::Options),
     Lm(lm::Options),
     Document(document::Options),
     Run(run::Options),
@@ -95,6 +99,7 @@ pub fn run(
         Action::Bench(options) => bench::bench(kernels, &options, console),
         Action::Document(options) => document::document(&options, console),
         Action::Lm(options) => lm::lm(&options, console),
+        Action::Linalg(options) => linalg::linalg(kernels, &options, console),
         Action::Launches(options) => launches::launches(&options, console),
         Action::Run(options) => run::run(kernels, &options, console),
         Action::Search(options) => search::search(&options, console),

@@ -17,7 +17,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Serialize)]
-struct Entry {
+pub(crate) struct Entry {
     name: &'static str,
     family: &'static str,
     math: &'static str,
@@ -75,7 +75,7 @@ pub(crate) fn list(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
     Ok(table::write(console.out, header, &rows)?)
 }
 
-fn entry(kernel: &dyn Kernel) -> Entry {
+pub(crate) fn entry(kernel: &dyn Kernel) -> Entry {
     let spec = kernel.spec();
     let cases = kernel.cases();
     let slot =

@@ -1,6 +1,6 @@
 //! `tilewright run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args as Arguments;
@@ -9,11 +9,11 @@ use tilewright_core::{Args, Device, Kernel, Spec, Tensor, Value};
 
 use crate::files::{self, Format};
 use crate::stop::Stop;
-use crate::{Console, select};
+use crate::{Console, progress, select};
 
 /// Run a kernel on files.
 ///
-/// Files are .npy, .npz or .safetensors, by their names; bf16 and f8 exist in .safetensors only.
+/// Files are .npy, .npz, .safetensors or .mtx (Matrix Market), by their names; bf16 and f8 exist in .safetensors only.
 #[derive(Arguments)]
 pub(crate) struct Options {
     /// The kernel.
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// An argument: KEY=VALUE.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     sets: Vec<(String, String)>,
-    /// The file that the outputs go to, each under its name; .npy takes one only.
+    /// The file that the outputs go to, each under its name; .npy and .mtx take one only.
     #[arg(long)]
     output: PathBuf,
     /// A variant instead of the library's own choice.
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 }
 
 /// Splits `NAME=VALUE`.
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), value.to_owned()))
@@ -46,7 +46,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Serialize)]
-struct Document {
+pub(crate) struct Document {
     kernel: &'static str,
     device: String,
     milliseconds: f64,
@@ -62,40 +62,108 @@ struct Output {
 }
 
 pub(crate) fn run(kernels: &[&dyn Kernel], options: &Options, console: &mut Console) -> Result<(), Stop> {
-    let kernel = select::kernel(kernels, &options.name)?;
-    let spec = kernel.spec();
-    let args = arguments(spec, &options.sets)?;
-    // Before any work: an hour's result must not be lost to a misspelt ending.
-    let format = Format::of(&options.output).map_err(|error| Stop::Usage(format!("--output: {error}")))?;
-    let stream = select::stream(options.device)?;
-    let inputs = inputs(spec, &options.inputs)?;
-    let inputs = inputs.iter().map(|input| input.to(&stream)).collect::<Result<Vec<_>, _>>()?;
-    let start = Instant::now();
-    let outputs = kernel.run(&stream, options.variant.as_deref(), &args, &inputs)?;
-    stream.synchronize()?;
-    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-    let named = names(spec, outputs)?;
-    files::write(&options.output, format, &named)
-        .map_err(|error| Stop::Usage(format!("--output: {error}")))?;
-    let output = |(name, tensor): &(&'static str, Tensor)| Output {
-        name: (*name).to_owned(),
-        dtype: tensor.dtype().name(),
-        shape: tensor.dims().to_vec(),
-    };
-    let document = Document {
-        kernel: spec.name,
-        device: options.device.to_string(),
-        milliseconds,
-        outputs: named.iter().map(output).collect(),
-        file: options.output.clone(),
-    };
+    let document = Job {
+        kernel: select::kernel(kernels, &options.name)?,
+        device: options.device,
+        variant: options.variant.as_deref(),
+        inputs: &options.inputs,
+        sets: &options.sets,
+        output: &options.output,
+        flag: "--input ",
+    }
+    .carry_out()?
+    .0;
+    tell(&document, console)
+}
+
+/// A kernel with files for its inputs and outputs.
+pub(crate) struct Job<'a> {
+    pub(crate) kernel: &'a dyn Kernel,
+    pub(crate) device: Device,
+    pub(crate) variant: Option<&'a str>,
+    /// Each with its file, or `FILE#TENSOR`.
+    pub(crate) inputs: &'a [(String, String)],
+    /// Arguments and their values.
+    pub(crate) sets: &'a [(String, String)],
+    pub(crate) output: &'a Path,
+    /// What stands before the name of an input where it is asked for.
+    pub(crate) flag: &'static str,
+}
+
+impl Job<'_> {
+    /// Reads, runs and writes. What was done, and the outputs with their names.
+    pub(crate) fn carry_out(&self) -> Result<(Document, Vec<(&'static str, Tensor)>), Stop> {
+        let spec = self.kernel.spec();
+        let args = arguments(spec, self.sets)?;
+        // Before any work: an hour's result must not be lost to a misspelt ending.
+        let format = Format::of(self.output).map_err(|error| Stop::Usage(format!("--output: {error}")))?;
+        let stream = select::stream(self.device)?;
+        let inputs = self.read()?;
+        let inputs = inputs.iter().map(|input| input.to(&stream)).collect::<Result<Vec<_>, _>>()?;
+        let start = Instant::now();
+        let message = format!("{} on {}", spec.name, self.device);
+        let outputs = progress::during(message, || {
+            let outputs = self.kernel.run(&stream, self.variant, &args, &inputs)?;
+            stream.synchronize()?;
+            Ok::<_, Stop>(outputs)
+        })?;
+        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+        let named = names(spec, outputs)?;
+        files::write(self.output, format, &named)
+            .map_err(|error| Stop::Usage(format!("--output: {error}")))?;
+        let output = |(name, tensor): &(&'static str, Tensor)| Output {
+            name: (*name).to_owned(),
+            dtype: tensor.dtype().name(),
+            shape: tensor.dims().to_vec(),
+        };
+        let document = Document {
+            kernel: spec.name,
+            device: self.device.to_string(),
+            milliseconds,
+            outputs: named.iter().map(output).collect(),
+            file: self.output.to_owned(),
+        };
+        Ok((document, named))
+    }
+
+    /// The inputs in the order of the spec. Only the last ones may be left out, and only optional ones.
+    fn read(&self) -> Result<Vec<Tensor>, Stop> {
+        let (spec, flag, given) = (self.kernel.spec(), self.flag, self.inputs);
+        for (index, (name, _)) in given.iter().enumerate() {
+            if !spec.inputs.iter().any(|slot| slot.name == name) {
+                let known: Vec<_> = spec.inputs.iter().map(|slot| slot.name).collect();
+                return Err(Stop::Usage(format!("{flag}{name}: {} has the inputs {known:?}", spec.name)));
+            }
+            if given[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(Stop::Usage(format!("{flag}{name} is given twice")));
+            }
+        }
+        let found = |name: &str| given.iter().find(|(given, _)| given == name).map(|(_, place)| place);
+        let last = spec.inputs.iter().rposition(|slot| !slot.optional || found(slot.name).is_some());
+        let mut tensors = Vec::new();
+        for slot in &spec.inputs[..last.map_or(0, |last| last + 1)] {
+            let place = found(slot.name).ok_or_else(|| {
+                let later = if slot.optional { ", because a later one is given" } else { "" };
+                let (name, shape) = (slot.name, slot.shape);
+                Stop::Usage(format!("input {name} {shape} is missing{later}: add {flag}{name}=FILE"))
+            })?;
+            let tensor = files::read(place, slot.name);
+            tensors.push(tensor.map_err(|error| Stop::Usage(format!("{flag}{}: {error}", slot.name)))?);
+        }
+        Ok(tensors)
+    }
+}
+
+/// What was done, as text or JSON.
+pub(crate) fn tell(document: &Document, console: &mut Console) -> Result<(), Stop> {
     if console.json {
-        return console.json(&document);
+        return console.json(document);
     }
     for output in &document.outputs {
         writeln!(console.out, "{} {} {:?}", output.name, output.dtype, output.shape)?;
     }
     let (kernel, device, file) = (document.kernel, &document.device, document.file.display());
+    let milliseconds = document.milliseconds;
     Ok(writeln!(console.out, "{kernel} on {device} took {milliseconds:.3} ms; written to {file}")?)
 }
 
@@ -110,31 +178,6 @@ fn arguments(spec: &Spec, sets: &[(String, String)]) -> Result<Args, Stop> {
     }
     args.check_names(spec).map_err(|error| Stop::Usage(format!("--set: {error}")))?;
     Ok(args)
-}
-
-/// The inputs in the order of the spec. Only the last ones may be left out, and only optional ones.
-fn inputs(spec: &Spec, given: &[(String, String)]) -> Result<Vec<Tensor>, Stop> {
-    for (index, (name, _)) in given.iter().enumerate() {
-        if !spec.inputs.iter().any(|slot| slot.name == name) {
-            let known: Vec<_> = spec.inputs.iter().map(|slot| slot.name).collect();
-            return Err(Stop::Usage(format!("--input {name}: {} has the inputs {known:?}", spec.name)));
-        }
-        if given[..index].iter().any(|(earlier, _)| earlier == name) {
-            return Err(Stop::Usage(format!("--input {name} is given twice")));
-        }
-    }
-    let found = |name: &str| given.iter().find(|(given, _)| given == name).map(|(_, place)| place);
-    let last = spec.inputs.iter().rposition(|slot| !slot.optional || found(slot.name).is_some());
-    let mut tensors = Vec::new();
-    for slot in &spec.inputs[..last.map_or(0, |last| last + 1)] {
-        let place = found(slot.name).ok_or_else(|| {
-            let later = if slot.optional { ", because a later one is given" } else { "" };
-            Stop::Usage(format!("input {} {} is missing{later}: add --input {0}=FILE", slot.name, slot.shape))
-        })?;
-        let tensor = files::read(place, slot.name);
-        tensors.push(tensor.map_err(|error| Stop::Usage(format!("--input {}: {error}", slot.name)))?);
-    }
-    Ok(tensors)
 }
 
 /// Outputs with their names: all of the spec's, or exactly those that are always there.

@@ -7,6 +7,9 @@ use tilewright_core::{Case, Device, Kernel, Stream, Tier};
 
 use crate::stop::Stop;
 
+/// From which likeness on a word may be a misspelt name.
+const ALIKE: f64 = 0.85;
+
 /// How much of the evidence to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Depth {
@@ -100,16 +103,24 @@ pub(crate) fn cases<'k>(
 
 /// The kernel of this name.
 pub(crate) fn kernel<'k>(kernels: &[&'k dyn Kernel], name: &str) -> Result<&'k dyn Kernel, Stop> {
+    let names = kernels.iter().map(|kernel| kernel.spec().name);
     kernels.iter().copied().find(|kernel| kernel.spec().name == name).ok_or_else(|| {
-        let near = kernels.iter().map(|kernel| kernel.spec().name).filter(|known| known.contains(name));
-        let near: Vec<_> = near.collect();
-        let hint = if near.is_empty() {
-            "`tilewright list` names them".into()
-        } else {
-            format!("did you mean {near:?}?")
-        };
-        Stop::Usage(format!("NAME {name:?} is no kernel; {hint}"))
+        Stop::Usage(format!(
+            "NAME {name:?} is no kernel; {}",
+            hint(name, names, "`tilewright list` names them")
+        ))
     })
+}
+
+/// Which of the names may be meant: those that the word is a part of, else the most alike; or where to look.
+pub(crate) fn hint<'n>(word: &str, names: impl Iterator<Item = &'n str> + Clone, look: &str) -> String {
+    let mut near: Vec<&str> = names.clone().filter(|name| name.contains(word)).collect();
+    if near.is_empty() {
+        let alike = |name: &str| strsim::jaro_winkler(word, name);
+        let best = names.max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        near.extend(best.filter(|name| alike(name) > ALIKE));
+    }
+    if near.is_empty() { look.to_owned() } else { format!("did you mean {near:?}?") }
 }
 
 /// A stream on each of the devices; an absent one is an error. Where none is named, on every device that is there.

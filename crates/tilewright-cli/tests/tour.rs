@@ -75,7 +75,20 @@ fn hits_are_of_the_topic_and_the_same_again() {
         );
         assert!(document["steps"].as_array().unwrap().iter().any(|step| step["kernel"] == "subspace_step"));
     }
-    for part in ["hits", "svd", "text", "accuracy", "notes"] {
+    let model = &bread["low_rank"];
+    let of =
+        |name: &str| model[name].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
+    let (ranks, errors, optimum) = (of("ranks"), of("errors"), of("optimum"));
+    assert_eq!(ranks, [1.0, 2.0, 4.0, 6.0]);
+    assert!(errors.is_sorted_by(|a, b| a > b) && errors[0] < 1.0, "{model}");
+    for (error, best) in errors.iter().zip(optimum) {
+        assert!((best - 1e-5..best * 1.02 + 1e-5).contains(error), "{model}");
+    }
+    let rebuilt = &model["rebuilt"];
+    assert_eq!(rebuilt["systems"], bread["text"]["passages"]);
+    let number = |name: &str| rebuilt[name].as_f64().unwrap();
+    assert!(number("ratio") < 30.0 && number("distance") <= number("nearest"), "{rebuilt}");
+    for part in ["hits", "svd", "text", "accuracy", "low_rank", "notes"] {
         assert_eq!(bread[part], again[part], "{part}");
     }
 }
@@ -92,6 +105,9 @@ fn one_file_is_enough_and_tells_it_in_words() {
         "subspace_step",
         "orthonormalize",
         "flat_scan_topk",
+        "randomized_svd",
+        "Eckart",
+        "systems of",
         "GFLOP/s",
         "neighbours 5 of 5",
     ] {
@@ -116,6 +132,7 @@ fn the_emulator_gives_the_same_hits_of_its_small_problem() {
     }
     assert!(document["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains("slow")));
     assert!(document["steps"].as_array().unwrap().iter().all(|step| step["gflops"].is_null()));
+    assert!(document["low_rank"].is_null());
 }
 
 #[test]

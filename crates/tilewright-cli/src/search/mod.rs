@@ -296,9 +296,9 @@ fn show(
 ) -> Result<(), Stop> {
     // Before any work: a misspelt ending must not cost the result.
     let format = output.map(Format::of).transpose()?;
-    if format == Some(Format::Npy) {
+    if matches!(format, Some(Format::Npy | Format::MatrixMarket)) {
         return Err(Stop::Usage(
-            "--output: two arrays do not fit an .npy file: take .npz or .safetensors".into(),
+            "--output: two arrays do not fit such a file: take .npz or .safetensors".into(),
         ));
     }
     let found = search()?;

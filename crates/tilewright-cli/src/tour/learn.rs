@@ -8,7 +8,8 @@ use tilewright_core::{DType, Device, Stream};
 use tilewright_lm::train::{Options, Schedule, Trainer};
 use tilewright_lm::{Config, Generation, Model, Sampler, Sampling, bytes, generate};
 
-use super::{progress, read};
+use super::read;
+use crate::progress;
 use crate::stop::Stop;
 
 /// Steps that tell how many the time allows; in the first of them a GPU's kernels are compiled.

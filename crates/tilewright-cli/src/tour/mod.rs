@@ -1,9 +1,9 @@
 //! `tilewright tour`: the main jobs on real text, with what ran where, how fast and how exactly.
 
 mod learn;
+mod low_rank;
 mod meter;
 mod print;
-mod progress;
 mod read;
 mod search;
 mod subspace;
@@ -21,14 +21,15 @@ use tilewright_core::{Device, Kernel, Stream};
 pub(crate) use read::joined;
 
 use crate::stop::Stop;
-use crate::{Console, select};
+use crate::{Console, progress, select};
 use meter::{Measured, Meter};
 use read::Text;
 use terms::{Row, Vocabulary};
 use truth::Accuracy;
 
 /// Search a text by meaning: TF-IDF, truncated SVD by subspace iteration, exact nearest neighbours; and say what ran where, how
-/// long, at what share of the machine's peak, and how far from the f64 truth. Then train a small language model on the text for some seconds, and
+/// long, at what share of the machine's peak, and how far from the f64 truth. Beside it a low-rank model against the best there can be, and a
+/// batch of small systems. Then train a small language model on the text for some seconds, and
 /// let it write.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -93,6 +94,8 @@ struct Document {
     steps: Vec<Measured>,
     peaks: Peaks,
     accuracy: Accuracy,
+    /// A low-rank model and a batch of systems; absent on the emulator.
+    low_rank: Option<low_rank::LowRank>,
     /// What the language model came to; absent where it was left out.
     model: Option<learn::Learned>,
     /// What a reader of the numbers has to know.
@@ -194,9 +197,13 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         notes.push(note);
     }
     let found = search::search(&mut meter, &svd, &query, neighbours)?;
-    let accuracy = meter.host("truth", "Lanczos, brute force (f64)", || {
+    let (accuracy, exact) = meter.host("truth", "Lanczos, brute force (f64)", || {
         truth::judge(&rows, &svd.values, &svd.directions, &found)
     })?;
+    // On the emulator it would compile and run for minutes.
+    let low_rank = (stream.device() != Device::Emulated)
+        .then(|| low_rank::low_rank(&mut meter, &a, &rows, &exact, &found))
+        .transpose()?;
 
     let converged = svd.change <= plan.tolerance;
     if !converged {
@@ -241,6 +248,7 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
         steps: meter.report(&peaks),
         peaks,
         accuracy,
+        low_rank,
         model,
         notes,
         seconds: start.elapsed().as_secs_f64(),
@@ -250,7 +258,9 @@ pub(crate) fn tour(kernels: &[&dyn Kernel], options: &Options, console: &mut Con
     } else {
         print::print(&document, console)?
     }
-    match document.accuracy.faults() {
+    let mut faults = document.accuracy.faults();
+    faults.extend(document.low_rank.iter().flat_map(low_rank::LowRank::faults));
+    match faults {
         faults if faults.is_empty() => Ok(()),
         faults => Err(Stop::Failed(faults.join("; "))),
     }

@@ -76,6 +76,24 @@ pub(super) fn print(document: &Document, console: &mut Console) -> Result<(), St
         document.hits.len(),
         accuracy.scores
     )?;
+    if let Some(low_rank) = &document.low_rank {
+        let errors = low_rank.ranks.iter().zip(&low_rank.errors).zip(&low_rank.optimum);
+        let errors = errors
+            .map(|((rank, error), best)| format!("{rank}: {:.3} % ({:.3} %)", 100.0 * error, 100.0 * best));
+        writeln!(
+            out,
+            "low-rank model, error by rank (the best there is, Eckart and Young): {}",
+            errors.collect::<Vec<_>>().join(", ")
+        )?;
+        if let Some(rebuilt) = &low_rank.rebuilt {
+            writeln!(
+                out,
+                "passages rebuilt from neighbours: {} systems of {} unknowns at once, |b - a x| / (|a| |x| eps) at most {:.2}; \
+                 {:.3} away on average, where the nearest neighbour is {:.3}",
+                rebuilt.systems, rebuilt.unknowns, rebuilt.ratio, rebuilt.distance, rebuilt.nearest
+            )?;
+        }
+    }
     if let Some(model) = &document.model {
         writeln!(
             out,

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::progress;
 use crate::stop::Stop;
-
-use super::progress;
 
 /// Files of a folder that are read: prose and source.
 const ENDINGS: [&str; 22] = [

@@ -7,10 +7,10 @@ use tilewright_core::{DType, Result, Tensor};
 use tilewright_kernels::gemm::{Gram, Matmul, gram, matmul};
 use tilewright_kernels::gram_schmidt::{Orthonormalize, SubspaceStep, orthonormalize, subspace_step};
 
+use crate::progress;
 use crate::stop::Stop;
 
 use super::meter::{Meter, problem};
-use super::progress;
 
 const STEP: &str = "subspace iteration";
 /// The part of a column's norm below which nothing but rounding is left of it: a few units of f32.

@@ -9,9 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use tilewright_core::Tensor;
 
+use crate::progress;
 use crate::stop::Stop;
 
-use super::progress;
 use super::search::Found;
 use super::terms::Row;
 
@@ -65,13 +65,13 @@ impl Accuracy {
     }
 }
 
-/// Judges the singular values, the directions `[terms, rank]` and the neighbours.
+/// Judges the singular values, the directions `[terms, rank]` and the neighbours; gives the exact values too.
 pub(super) fn judge(
     rows: &[Row],
     values: &[f64],
     directions: &Tensor,
     found: &Found,
-) -> Result<Accuracy, Stop> {
+) -> Result<(Accuracy, Vec<f64>), Stop> {
     let rank = values.len();
     let (terms, directions) = (directions.dims()[0], directions.to_f64_vec()?);
     let (truth, truth_steps) = singular_values(&Sparse::new(rows, terms), rank)?;
@@ -84,7 +84,7 @@ pub(super) fn judge(
     let places = || found.neighbours.iter().zip(&order);
     let short = places().map(|(found, &best)| scores[best] - scores[found.passage]);
     let off = found.neighbours.iter().map(|found| (f64::from(found.score) - scores[found.passage]).abs());
-    Ok(Accuracy {
+    let accuracy = Accuracy {
         first_singular_value: errors[0],
         leading_singular_values: worst(errors[..rank.div_ceil(4)].iter().copied()),
         all_singular_values: worst(errors),
@@ -93,7 +93,8 @@ pub(super) fn judge(
         neighbours_in_place: places().filter(|(found, best)| found.passage == **best).count(),
         neighbours_short_by: worst(short),
         scores: worst(off),
-    })
+    };
+    Ok((accuracy, truth))
 }
 
 /// The largest; NaN where any is.

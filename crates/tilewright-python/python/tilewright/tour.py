@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 import tilewright
-from tilewright import gemm, gram_schmidt, kernels
+from tilewright import gemm, gram_schmidt, linalg
 from tilewright.lm import LanguageModel, Trainer
 
 SUFFIXES = {".md", ".rst", ".txt", ".py", ".rs"}
@@ -73,7 +73,7 @@ def host(tensor):
 
 
 def latent_space(matrix, rank, device):
-    """The leading singular values, directions `[terms, rank]` and passages `[passages, rank]`: subspace iteration, then Rayleigh and Ritz."""
+    """The leading directions `[terms, rank]` and the passages `[passages, rank]`: subspace iteration, then Rayleigh and Ritz."""
     start = time.perf_counter()
     a = tilewright.asarray(matrix, device=device)
     columns = min(rank + OVERSAMPLING, *matrix.shape)
@@ -96,7 +96,7 @@ def latent_space(matrix, rank, device):
     # A direction and its value are a pair: A'A v = s² v.
     residual = np.linalg.norm(matrix.T @ (matrix @ directions) - directions * values**2, axis=0).max() / values[0] ** 2
     told(f"latent space, {steps} iterations", device, seconds, residual)
-    return values, directions, latent
+    return directions, latent
 
 
 def search(latent, query, neighbours, device):
@@ -115,32 +115,35 @@ def search(latent, query, neighbours, device):
     return distances[0], ids[0]
 
 
-def low_rank(matrix, values, directions, latent):
-    """What a model of each rank misses of the text, beside the least that any can miss (Eckart and Young) by the singular values found, whose residuals the step above has shown."""
-    whole = np.linalg.norm(matrix.astype(float)) ** 2
-    ranks = [rank for rank in (1, 4, 16, 64, 256) if rank <= len(values)]
-    for rank in ranks:
-        missed = np.linalg.norm(matrix - latent[:, :rank].astype(float) @ directions[:, :rank].T)
-        least = math.sqrt(max(whole - (values[:rank] ** 2).sum(), 0))
-        print(f"  rank {rank:4}: misses {missed / math.sqrt(whole):.4f} of the text, {missed / least - 1:+.1e} beside the least by its singular values")
+def low_rank(matrix, directions, latent):
+    """How far a model of each rank is off, beside the least that any matrix of such a rank is (Eckart and Young, 1936), by all singular values in f64."""
+    exact = matrix.astype(float)
+    squares = np.maximum(np.linalg.eigvalsh(exact.T @ exact if exact.shape[1] < exact.shape[0] else exact @ exact.T)[::-1], 0)
+    for k in sorted({1, 4, 16, directions.shape[1]} & set(range(1, directions.shape[1] + 1))):
+        error = np.linalg.norm(exact - latent[:, :k].astype(float) @ directions[:, :k].T) / np.linalg.norm(exact)
+        print(f"  of rank {k:2} it is off by {100 * error:.3f} %, where {100 * math.sqrt(squares[k:].sum() / squares.sum()):.3f} % is the least")
 
 
-def systems(latent, device, count=256):
-    """Ridge regressions of a passage's length by its latent place, one for each of many penalties: a batch of systems, one call."""
-    features = latent.astype(float) / np.linalg.norm(latent, axis=0).max()
-    target = np.linalg.norm(latent, axis=1)
-    penalties = np.logspace(-6, 0, count)
-    a = (features.T @ features + penalties[:, None, None] * np.eye(features.shape[1])).astype(np.float32)
-    b = np.broadcast_to((features.T @ target)[:, None].astype(np.float32), (count, a.shape[1], 1)).copy()
-    on_device = [tilewright.asarray(each, device=device) for each in (a, b)]
+def rebuilt(latent, neighbours, device):
+    """Each passage as a sum of its neighbours: one small system each, solved as a batch (Roweis and Saul, "Locally linear embedding", 2000)."""
+    unit = latent / np.maximum(np.linalg.norm(latent, axis=1, keepdims=True), 1e-30)
+    alike = unit @ unit.T
+    np.fill_diagonal(alike, -np.inf)
+    near = np.argsort(-alike, axis=1, kind="stable")[:, :neighbours]
+    ways = (unit[near] - unit[:, None]).astype(float)
+    systems = ways @ ways.transpose(0, 2, 1)
+    systems += np.maximum(1e-3 * np.trace(systems, axis1=1, axis2=2) / neighbours, 1e-7)[:, None, None] * np.eye(neighbours)
+    systems = systems.astype(np.float32)
+    ones = np.ones((len(unit), neighbours, 1), np.float32)
+    a, b = (tilewright.asarray(part, device=device) for part in (systems, ones))
     start = time.perf_counter()
-    solved = kernels.linalg.solve(*on_device)
-    x = host(solved.x).astype(float)
+    x = host(linalg.solve(a, b)).astype(float)
     seconds = time.perf_counter() - start
-    if host(solved.info).any():
-        raise tilewright.NumericalError("solve: a system is singular")
-    scale = np.linalg.norm(a, axis=(1, 2)) * np.linalg.norm(x[..., 0], axis=1)
-    told(f"solve: {count} systems of {a.shape[1]}", device, seconds, (np.linalg.norm((a.astype(float) @ x - b)[..., 0], axis=1) / scale).max())
+    size = np.abs(systems).sum(1).max(1) * np.abs(x[..., 0]).sum(1)
+    told(f"solve: {len(unit)} systems of {neighbours}", device, seconds, (np.abs(ones - systems @ x)[..., 0].sum(1) / size).max())
+    made = np.einsum("pk,pkd->pd", x[..., 0] / x[..., 0].sum(1, keepdims=True), unit[near])
+    nearest, distance = (np.linalg.norm(unit - other, axis=1).mean() for other in (unit[near[:, 0]], made))
+    print(f"  so rebuilt, passages are {distance:.3f} away on average, where the nearest neighbour is {nearest:.3f}")
 
 
 def learn(text, seconds, device):
@@ -204,7 +207,7 @@ def main(arguments=None):
     most = min(matrix.shape)
     if not 3 <= options.rank:
         parser.error(f"--rank {options.rank}: expected at least 3")
-    values, directions, latent = latent_space(matrix, min(options.rank, most), device)
+    directions, latent = latent_space(matrix, min(options.rank, most), device)
     weights = row(options.query)
     if not weights.any():
         parser.error(f"--query {options.query!r}: none of its words is among those of the text")
@@ -215,8 +218,8 @@ def main(arguments=None):
         path, text = found[hit]
         print(f"  {rank}. {distance:.3f} {path}: {' '.join(text.split())[:90]}")
     print()
-    low_rank(matrix, values, directions, latent)
-    systems(latent, device)
+    low_rank(matrix, directions, latent)
+    rebuilt(latent, min(16, len(found) - 1), device)
     plot(options.plot, latent[:, 1:3], ids, query[1:3], [str(path) for path, _ in found])
     print(f"\n{options.plot} shows where they lie")
     if options.learn > 0:

@@ -22,8 +22,8 @@ static SPEC: Spec = Spec {
     outputs: &[
         Slot::new("x", "[.., n, p]"),
         Slot::new("rank", "[..]"),
-        Slot::optional("residuals", "[.., p]"),
-        Slot::optional("s", "[.., k]"),
+        Slot::new("residuals", "[.., p]"),
+        Slot::new("s", "[.., k]"),
     ],
     args: &[
         ArgSpec { name: "method", default: "svd", doc: "svd, or qr for m >= n and full rank" },
@@ -114,8 +114,8 @@ impl Kernel for Registered {
         Ok(vec![
             free(&[n, p]),
             Expected::Exact(Tensor::from_vec::<i32>(ranks, batch)?),
-            if m > n { free(&[p]) } else { Expected::Absent },
-            if by_qr { Expected::Absent } else { free(&[m.min(n)]) },
+            free(&[if m > n { p } else { 0 }]),
+            free(&[if by_qr { 0 } else { m.min(n) }]),
         ])
     }
 
@@ -123,8 +123,8 @@ impl Kernel for Registered {
         let (eps, [m, n, p]) = (eps(case.dtype), ["m", "n", "p"].map(|name| case.dim(name)));
         let (a, b, x) = (Matrix::all(&inputs[0])?, Matrix::all(&inputs[1])?, Matrix::all(&outputs[0])?);
         let by_qr = arguments(&case.args)?.method == LstsqMethod::Qr;
-        let rest = if m > n { outputs[2].to_f64_vec()? } else { Vec::new() };
-        let s = if by_qr { Vec::new() } else { outputs[outputs.len() - 1].to_f64_vec()? };
+        let rest = outputs[2].to_f64_vec()?;
+        let s = outputs[3].to_f64_vec()?;
         let mut residuals = Vec::new();
         for item in judged(a.len()) {
             let (a, b, x) = (&a[item], &b[item], &x[item]);
@@ -174,7 +174,10 @@ impl Kernel for Registered {
         choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a, b] = registry::inputs(NAME, inputs)?;
         let found = lstsq(stream, a, b, &arguments(args)?)?;
-        Ok([Some(found.x), Some(found.rank), found.residuals, found.s].into_iter().flatten().collect())
+        // Which of the two are absent, their number would not tell: empty, they keep their places.
+        let none = || Tensor::empty(stream, a.dtype(), [&a.dims()[..a.rank() - 2], &[0]].concat());
+        let [residuals, s] = [found.residuals, found.s].map(|found| found.map_or_else(none, Ok));
+        Ok(vec![found.x, found.rank, residuals?, s?])
     }
 
     fn work(&self, case: &Case) -> Work {

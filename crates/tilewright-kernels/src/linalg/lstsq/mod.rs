@@ -17,6 +17,8 @@
 //! | `residuals` | `[.., p]` or `[..]`: the squares of the columns of `b - a x`; absent where m <= n | that of `a` |
 //! | `s` | `[.., min(m, n)]`: the singular values; absent with method `qr` | that of `a` |
 //!
+//! What is absent is empty, `[.., 0]`, where the kernel is run by its name: from files or from Python.
+//!
 //! A matrix with a NaN or an infinity has an x of NaN, and by method `svd` the rank -1. Residuals of a matrix of a rank below n are given
 //! too, where NumPy gives none at all.
 //!
