@@ -145,7 +145,7 @@ fn rebuild(meter: &mut Meter, found: &Found) -> Result<Option<Rebuilt>, Stop> {
     let at = |passage: usize| &found.passages[passage * rank..][..rank];
     let (near, systems) = meter.host(REBUILT, "neighbours and their products (f64)", || {
         let all = Tensor::from_slice(&found.passages, [passages, rank])?;
-        let index = Index::new(Recipe::Flat, rank, Metric::InnerProduct)?;
+        let index = Index::new(Recipe::FLAT, rank, Metric::InnerProduct)?;
         index.add(&all, None)?;
         let nearest = index.snapshot().on(&stream)?.search(&all, &Query { k: k + 1, ..Query::default() })?;
         let (mut near, mut systems) =
