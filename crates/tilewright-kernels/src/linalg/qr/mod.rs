@@ -19,11 +19,11 @@
 //! # Numerics
 //!
 //! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. Variant `cholesky`
-//! has the same bounds by Cholesky's factors of `aᵀ a` in f64, to which it adds numbers of 2^-22 of a column's length where columns depend on others:
-//! `a - q r` is as small there. The diagonal of r
-//! has LAPACK's signs, but for tall matrices on GPUs; with `nonnegative` it has none below zero, and the decomposition of a matrix of full rank
-//! is unique. Judged by LAPACK's ratios `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the
-//! largest number are right. A NaN spreads to what depends on it. Deterministic.
+//! has the same bounds by Cholesky's factors of `aᵀ a` in f64, to which it adds numbers of 2^-22 of a column's length where columns depend on
+//! others: `a - q r` is as small there, column by column. The diagonal of r has LAPACK's signs, but for tall matrices on GPUs; with
+//! `nonnegative` it has none below zero, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
+//! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN spreads
+//! to what depends on it, in variant `cholesky` to all of its matrix. Deterministic.
 //!
 //! # Constraints
 //!
