@@ -9,28 +9,25 @@ template <typename S> inline S unit() { return sizeof(S) == 8 ? S(1.110223024625
 // A square that, beside a largest element of 1, is less than a rounding of a rounding.
 template <typename S> inline S nothing() { return sizeof(S) == 8 ? S(1e-30f) * S(1e-30f) : S(1e-30f); }
 
-template <typename S> inline S inverse_root(S x) { return S(1) / sqrt(x); }
-// The device's own is off by more than rounding, and rotations by the hundred would add that up.
-inline float inverse_root(float x) {
-    const float near = rsqrt(x);
-    return fma(0.5f * near, fma(-(x * near), near, 1.0f), near);
-}
-
-// c and s with c f + s g = r and c g - s f = 0.
+// c and s with c f + s g = r and c g - s f = 0. One after the other they are what a sweep waits for, so that the way of most is short.
 template <typename S> inline void rotation(S f, S g, thread S& c, thread S& s, thread S& r) {
-    S square = f * f + g * g, back = S(1);
-    if (square < nothing<S>()) {
-        // Neither may be lost for being small: both decide the angle.
-        f *= S(1152921504606846976.0f);
-        g *= S(1152921504606846976.0f);
-        back = S(8.673617379884035e-19f);
-        square = f * f + g * g;
+    const S square = f * f + g * g;
+    if (square >= nothing<S>()) {
+        const S over = inverse_root(square);
+        c = f * over;
+        s = g * over;
+        r = square * over;
+        return;
     }
-    const bool none = square < nothing<S>();
-    const S over = none ? S(0) : inverse_root(square);
+    // Neither may be lost for being small: both decide the angle.
+    f *= S(1152921504606846976.0f);
+    g *= S(1152921504606846976.0f);
+    const S larger = f * f + g * g;
+    const bool none = larger < nothing<S>();
+    const S over = none ? S(0) : inverse_root(larger);
     c = none ? S(1) : f * over;
     s = g * over;
-    r = (none ? f : square * over) * back;
+    r = (none ? f : larger * over) * S(8.673617379884035e-19f);
 }
 
 // The first bit from `from` on that is `value`, of 32 W; 32 W where there is none.

@@ -11,7 +11,8 @@ use super::extents::Extents;
 use super::jacobi::Spectrum;
 
 fn program(definition: Definition, inputs: &[&'static str], flags: &[&'static str]) -> Program {
-    let definition = definition.header(include_str!("chase.header.metal"));
+    let definition =
+        definition.header(concat!(include_str!("roots.header.metal"), include_str!("chase.header.metal")));
     let definition = ["W", "M", "S"].into_iter().fold(definition, Definition::template);
     let definition = inputs.iter().fold(definition.input("a"), |all, &name| all.scalar(name, DType::U32));
     let definition = flags.iter().fold(definition, |all, &name| all.scalar(name, DType::Bool));

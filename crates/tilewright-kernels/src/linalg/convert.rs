@@ -39,7 +39,8 @@ pub(super) fn dense(stream: &Stream, tensor: &Tensor) -> Result<Tensor> {
     on_the_device(stream, tensor, tensor.dtype())
 }
 
-fn convert(stream: &Stream, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+/// The tensor in another dtype. The same memory, strides included, where it has that one.
+pub(super) fn convert(stream: &Stream, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     if tensor.dtype() == dtype {
         return Ok(tensor.clone());
     }

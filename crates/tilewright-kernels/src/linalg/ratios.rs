@@ -40,7 +40,17 @@ impl Matrix {
     }
 
     pub(super) fn times(&self, other: &Matrix) -> Self {
-        Matrix::new(self.m, other.n, |i, j| (0..self.n).map(|l| self.at(i, l) * other.at(l, j)).sum())
+        let mut product = Matrix::new(self.m, other.n, |_, _| 0.0);
+        // Some rows of the other at a time, as a tall one has more of them than any cache; each sum is in order still.
+        for first in (0..self.n).step_by(64) {
+            for (i, sums) in product.values.chunks_exact_mut(other.n.max(1)).enumerate() {
+                for l in first..self.n.min(first + 64) {
+                    let x = self.at(i, l);
+                    sums.iter_mut().zip(&other.values[l * other.n..]).for_each(|(sum, y)| *sum += x * y);
+                }
+            }
+        }
+        product
     }
 
     pub(super) fn minus(&self, other: &Matrix) -> Self {

@@ -20,14 +20,15 @@ pub(super) fn available(device: Device) -> bool {
 /// The side of a single matrix beyond which the library's blocks are faster than one group of threads.
 pub(super) const LARGE: usize = 256;
 
-/// The library, where it takes a single matrix whose side is beyond `large`, before what the device has of its own.
+/// The library, where it takes a single matrix whose side is beyond `large`, or that nothing else takes, before what the device has of its own.
 pub(super) fn variants(
     device: Device,
     batches: usize,
     (side, large): (usize, usize),
     own: Result<()>,
 ) -> Result<Vec<&'static str>> {
-    let library = (side > large && batches == 1 && available(device)).then_some(VARIANT);
+    let beyond = if own.is_ok() { large } else { 0 };
+    let library = (side > beyond && batches == 1 && available(device)).then_some(VARIANT);
     let own = own.map(|()| only_variant(device));
     match (library, own) {
         (None, own) => Ok(vec![own?]),
@@ -42,7 +43,8 @@ pub(super) fn chosen(
     variant: Option<&str>,
     known: &[&'static str],
 ) -> Result<&'static str> {
-    let wish = variant.or_else(|| (!cusolver::usable(stream)).then(|| only_variant(stream.device())));
+    let usable = |name: &&str| *name != VARIANT || cusolver::usable(stream);
+    let wish = variant.or_else(|| known.iter().copied().find(usable));
     choose(operation, wish, known)
 }
 

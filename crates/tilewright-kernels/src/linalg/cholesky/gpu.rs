@@ -1,4 +1,4 @@
-//! The portable bodies: a SIMD group a matrix up to n = 32, a group of threads a matrix beyond, in registers as long as it fits there.
+//! The portable bodies: a SIMD group a matrix up to n = 32, or 64 in f32, a group of threads a matrix beyond, in registers as long as it fits there.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::super::tile::Tile;
 
 fn program(definition: Definition) -> Program {
     let definition = definition
-        .header(include_str!("gpu.header.metal"))
+        .header(concat!(include_str!("../roots.header.metal"), include_str!("gpu.header.metal")))
         .template("S")
         .input("a")
         .scalar("n", DType::U32)
@@ -23,6 +23,8 @@ fn program(definition: Definition) -> Program {
 
 static SMALL: LazyLock<Program> =
     LazyLock::new(|| program(Definition::new("cholesky_small", include_str!("gpu.metal")).template("N")));
+static PAIR: LazyLock<Program> =
+    LazyLock::new(|| program(Definition::new("cholesky_pair", include_str!("gpu.pair.metal"))));
 static TILE: LazyLock<Program> = LazyLock::new(|| {
     program(Definition::new("cholesky_tile", include_str!("gpu.tile.metal")).template("Q").template("W"))
 });
@@ -44,6 +46,9 @@ pub(super) fn cholesky(
     let launch = if n <= 32 {
         let launch = SMALL.launch(stream).template("N", n.next_power_of_two().max(8));
         launch.grid(Grid::threads([items * 32, 1, 1]), [SMALL_GROUP, 1, 1])
+    } else if n <= 64 && a.dtype() == DType::F32 {
+        // A matrix of f64 would take more registers than a thread has.
+        PAIR.launch(stream).grid(Grid::groups([items, 1, 1]), [32, 1, 1])
     } else if let Some(tile) = Tile::of(a.dtype(), n) {
         tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {

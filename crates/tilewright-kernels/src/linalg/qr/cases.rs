@@ -64,6 +64,28 @@ fn cases() -> Vec<Case> {
             }
         }
         cases.push(case(Tier::Check, [0, 1000, 70], dtype));
+        // So tall that a GPU may take aᵀ a apart: of one block of columns, of several, of all conditions and ranks.
+        for data in [
+            "",
+            "geometric",
+            "one_small",
+            "low_rank",
+            "zero_column",
+            "ones",
+            "zero",
+            "graded",
+            "huge",
+            "tiny",
+            "kahan",
+        ] {
+            for size in [[2, 600, 31], [0, 900, 70]] {
+                let plain = case(Tier::Check, size, dtype);
+                cases.push(if data.is_empty() { plain } else { plain.data(data).set("nonnegative", true) });
+            }
+        }
+        cases.push(case(Tier::Check, [0, 900, 100], dtype).data("one_small").set("mode", "r"));
+        cases.push(case(Tier::Check, [0, 2100, 250], dtype));
+        cases.push(case(Tier::Check, [0, 2100, 256], dtype).data("zero_column"));
         for data in ["one_small", "graded", "huge", "tiny"] {
             cases.push(case(Tier::Check, [2, 1500, 32], dtype).data(data));
         }
@@ -77,6 +99,7 @@ fn cases() -> Vec<Case> {
             [0, 1024, 1024],
             [0, 100_000, 32],
             [0, 1_000_000, 32],
+            [0, 100_000, 256],
         ] {
             cases.push(case(Tier::Bench, size, dtype));
         }

@@ -18,21 +18,26 @@
 //!
 //! # Numerics
 //!
-//! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. The diagonal of r
-//! has LAPACK's signs, but for tall matrices on GPUs; with `nonnegative` it has none below zero, and the decomposition of a matrix of full rank
-//! is unique. Judged by LAPACK's ratios `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the
-//! largest number are right. A NaN spreads to what depends on it. Deterministic.
+//! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. Variant `cholesky`
+//! has the same bounds by Cholesky's factors of `aᵀ a` in f64, to which it adds numbers of 2^-22 of a column's length where columns depend on
+//! others: `a - q r` is as small there, column by column. The diagonal of r has LAPACK's signs, but for tall matrices on GPUs; with
+//! `nonnegative` it has none below zero, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
+//! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN spreads
+//! to what depends on it, in variant `cholesky` to all of its matrix. Deterministic.
 //!
 //! # Constraints
 //!
 //! As [`qr_reflectors()`](crate::linalg::qr_reflectors()). On GPUs matrices of up to 128 rows and columns lie in registers throughout, and those
-//! of up to 32 columns and more than 128 rows, of any number, are taken apart by a tree of pieces of rows. A single matrix
-//! whose smaller side is beyond 256 runs in cuSOLVER where that is installed, variant `cusolver`, and its results lie by columns.
+//! of up to 32 columns and more than 128 rows, of any number, are taken apart by a tree of pieces of rows. On Hopper matrices of f32, f16 and bf16 of up
+//! to 256 columns, 512 rows or more and 8 times as many rows as columns, are variant `cholesky`. A single matrix
+//! whose smaller side is beyond 256, or of more rows than reflections on a GPU take, runs in cuSOLVER where that is installed, variant `cusolver`, and
+//! its results lie by columns.
 //!
 //! # Sources
 //!
 //! LAPACK `GEQRF`, `ORGQR`, `GEQRFP`; Golub and Van Loan, "Matrix Computations", section 5.2; Demmel, Grigori, Hoemmen, Langou,
-//! "Communication-optimal parallel and sequential QR and LU factorizations" (2012).
+//! "Communication-optimal parallel and sequential QR and LU factorizations" (2012); Fukaya, Kannan, Nakatsukasa, Yamamoto, Yanagisawa, "Shifted
+//! Cholesky QR for computing the QR factorization of ill-conditioned matrices" (2020).
 //!
 //! # Example
 //!
@@ -48,6 +53,7 @@
 //! ```
 
 mod cases;
+mod cholesky;
 mod cpu;
 mod cuda;
 mod gpu;
@@ -123,14 +129,24 @@ pub struct QrFactors {
     pub r: Tensor,
 }
 
-/// Whether a GPU takes matrices apart by their rows.
-pub(super) fn is_tall(extents: &Extents, mode: QrMode) -> bool {
+/// Whether the tree takes matrices apart by their rows.
+fn in_pieces(extents: &Extents, mode: QrMode) -> bool {
     (1..=tall::COLUMNS).contains(&extents.n) && extents.m > 128 && mode != QrMode::Complete
+}
+
+/// Whether `aᵀ a` is taken apart instead.
+fn by_gram(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> bool {
+    mode != QrMode::Complete && cholesky::takes(device, dtype, extents)
+}
+
+/// Whether a GPU decomposes such matrices of any number of rows.
+pub(super) fn is_tall(device: Device, dtype: DType, extents: &Extents) -> bool {
+    in_pieces(extents, QrMode::Reduced) || by_gram(device, dtype, extents, QrMode::Reduced)
 }
 
 /// Says why a device cannot decompose such matrices.
 pub(super) fn check(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
-    let m = if is_tall(extents, mode) { extents.n } else { extents.m };
+    let m = if in_pieces(extents, mode) { extents.n } else { extents.m };
     qr_reflectors::check(NAME, device, dtype, m)
 }
 
@@ -141,7 +157,11 @@ fn variants(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Re
     let takes = extents.m >= extents.n && (mode != QrMode::Complete || extents.m == extents.n);
     let batches = if takes { extents.batches() } else { 0 };
     let own = check(device, dtype, extents, mode);
-    vendor::variants(device, batches, (extents.n, vendor::LARGE), own)
+    let others = vendor::variants(device, batches, (extents.n, vendor::LARGE), own);
+    match by_gram(device, dtype, extents, mode) {
+        true => Ok([vec![cholesky::VARIANT], others.unwrap_or_default()].concat()),
+        false => others,
+    }
 }
 
 /// The decomposition of each matrix of a batch.
@@ -166,7 +186,12 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<
     {
         return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
     }
-    if on_gpu && is_tall(&extents, args.mode) {
+    if on_gpu && variant == cholesky::VARIANT {
+        let (q, r) = cholesky::qr(stream, &wide, &extents, args.mode != QrMode::R)?;
+        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
+        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+    }
+    if on_gpu && variant != vendor::VARIANT && in_pieces(&extents, args.mode) {
         let (q, r) = tall::qr(stream, &wide, &extents, args.mode != QrMode::R, args.nonnegative)?;
         let q = q.map(|q| narrowed(stream, q.reshape(a.shape())?, dtype)).transpose()?;
         let square = Extents { m: n, ..extents };

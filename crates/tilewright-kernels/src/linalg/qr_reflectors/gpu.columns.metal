@@ -66,11 +66,12 @@ inline void reflect_columns(thread S (&x)[N], uint count, threadgroup vec<S, 4>*
                 product = (sums[0] + sums[1]) + (sums[2] + sums[3]);
                 if (scaled) break;
                 const S square = simd_broadcast(product, ushort(k));
-                const S norm = sqrt(alpha * alpha + square);
+                const S whole = alpha * alpha + square;
+                const S inverse = inverse_root(whole);
+                const S norm = whole * inverse;
                 head = alpha < S(0) ? alpha - norm : alpha + norm;
                 const bool safe = lane <= uint(k) || (magnitude(product) < S(1e36f) && magnitude(head * x[k]) < S(1e36f));
-                if (is_safe(square) && is_safe(alpha * alpha + square) && simd_all(safe)) {
-                    const S inverse = S(1) / norm;
+                if (is_safe(square) && is_safe(whole) && simd_all(safe)) {
                     beta = alpha < S(0) ? norm : -norm;
                     factor = inverse / magnitude(head);
                     tau = magnitude(head) * inverse;
@@ -189,14 +190,15 @@ template <int W, int P, int Q, typename S> struct Reflecting {
                 const S alpha = row[k];
                 multiply(x, v, totals, kb);
                 const S square = simd_broadcast(totals[kb], ushort(kk));
-                const S norm = sqrt(alpha * alpha + square);
+                const S whole = alpha * alpha + square;
+                const S inverse = inverse_root(whole);
+                const S norm = whole * inverse;
                 S head = alpha < S(0) ? alpha - norm : alpha + norm;
                 S beta = alpha < S(0) ? norm : -norm;
-                const S inverse = S(1) / norm;
                 const S inverse_head = S(1) / head;
                 S factor = inverse * magnitude(inverse_head);
                 S tau = magnitude(head) * inverse;
-                bool safe = is_safe(square) && is_safe(alpha * alpha + square);
+                bool safe = is_safe(square) && is_safe(whole);
 #pragma unroll
                 for (int q = 0; q < Q; ++q) {
                     const bool right = q > kb || (q == kb && lane > kk);

@@ -15,8 +15,11 @@ use crate::arguments::check_f64;
 pub(in super::super) const HEADER: &str = include_str!("gpu.header.metal");
 
 /// Reflections of matrices in registers.
-pub(in super::super) const COLUMNS: &str =
-    concat!(include_str!("gpu.header.metal"), include_str!("gpu.columns.metal"));
+pub(in super::super) const COLUMNS: &str = concat!(
+    include_str!("../roots.header.metal"),
+    include_str!("gpu.header.metal"),
+    include_str!("gpu.columns.metal")
+);
 
 fn program(definition: Definition) -> Program {
     let definition = definition.template("S").input("a");

@@ -9,8 +9,8 @@ use super::super::eigh::value_error;
 use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, Svd, SvdMode, check_one, reference, svd};
-use crate::arguments::{choose, only_variant};
+use super::{NAME, Svd, SvdMode, reference, run, variants};
+use crate::arguments::check_f64;
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -111,6 +111,14 @@ fn cases() -> Vec<Case> {
         cases.push(case(Tier::Check, [2, 128, 128], dtype).data("zero").set("mode", "full"));
         cases.push(case(Tier::Check, [2, 150, 140], dtype).data("low_rank"));
         cases.push(case(Tier::Check, [0, 540, 530], dtype));
+        // Single ones of more columns than stay on a chip: as they are, and after a QR decomposition.
+        for data in ["", "geometric", "one_small", "low_rank", "zero", "huge", "tiny", "kahan", "nan"] {
+            let plain = case(Tier::Check, [0, 150, 140], dtype);
+            cases.push(if data.is_empty() { plain } else { plain.data(data) });
+        }
+        cases.push(case(Tier::Check, [0, 140, 150], dtype).set("mode", "full"));
+        cases.push(case(Tier::Check, [0, 150, 150], dtype).set("mode", "values"));
+        cases.push(case(Tier::Check, [0, 1100, 130], dtype).data("zero_column"));
         for size in [
             [1000, 32, 32],
             [4096, 32, 32],
@@ -122,6 +130,10 @@ fn cases() -> Vec<Case> {
             [0, 1_000_000, 32],
         ] {
             cases.push(case(Tier::Bench, size, dtype));
+        }
+        if dtype == f32 {
+            cases.push(case(Tier::Bench, [0, 256, 256], dtype));
+            cases.push(case(Tier::Bench, [0, 100_000, 256], dtype));
         }
     }
     cases
@@ -191,8 +203,8 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let extents = Extents { batch: vec![case.dim("b").max(1)], m: case.dim("m"), n: case.dim("n") };
-        check_one(device, case.dtype, &extents, arguments(&case.args)?.mode)?;
-        registry::variants(NAME, device, case.dtype)
+        check_f64(NAME, device, case.dtype)?;
+        variants(device, case.dtype, &extents, arguments(&case.args)?.mode)
     }
 
     fn run(
@@ -203,9 +215,8 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [a] = registry::inputs(NAME, inputs)?;
-        let factors = svd(stream, a, &arguments(args)?)?;
+        let factors = run(stream, variant, a, &arguments(args)?)?;
         Ok([Some(factors.s), Some(factors.info), factors.u, factors.vt].into_iter().flatten().collect())
     }
 

@@ -1,7 +1,7 @@
-//! On a GPU: tall matrices are reflected to a triangle first; small triangles and squares are decomposed by sweeps along two diagonals, others
-//! by turns of the triangle's columns.
+//! On a GPU: tall matrices are reflected to a triangle first; small triangles and squares are decomposed by sweeps along two diagonals, single large
+//! ones by the library, others by turns of the triangle's columns.
 
-use tilewright_core::{Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
 use super::super::apply_q::{Target, apply};
 use super::super::chase;
@@ -9,16 +9,22 @@ use super::super::extents::Extents;
 use super::super::jacobi::{Ask, spectrum};
 use super::super::qr::{self, Qr, QrFactors, QrMode};
 use super::super::qr_reflectors::wide_reflectors;
-use super::{SvdFactors, SvdMode};
+use super::{SvdFactors, SvdMode, cuda};
 use crate::gemm::{Matmul, matmul};
 
-/// Whether the tree of the QR decomposition takes a matrix apart, so that it may have any number of rows.
-pub(super) fn is_tall(extents: &Extents, mode: SvdMode) -> bool {
-    mode != SvdMode::Full && qr::is_tall(extents, QrMode::Reduced)
+/// Whether the QR decomposition takes a matrix apart that may have any number of rows.
+pub(super) fn is_tall(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> bool {
+    mode != SvdMode::Full && qr::is_tall(device, dtype, extents)
 }
 
-/// The factors. `a` has elements, and n <= m.
-pub(super) fn svd(stream: &Stream, a: &Tensor, extents: &Extents, mode: SvdMode) -> Result<SvdFactors> {
+/// The factors, by the library where it may be called and takes it. `a` has elements, and n <= m.
+pub(super) fn svd(
+    stream: &Stream,
+    a: &Tensor,
+    extents: &Extents,
+    mode: SvdMode,
+    library: bool,
+) -> Result<SvdFactors> {
     let (m, n) = (extents.m, extents.n);
     let columns = if mode == SvdMode::Full { m } else { n };
     let vectors = mode != SvdMode::Values;
@@ -28,13 +34,16 @@ pub(super) fn svd(stream: &Stream, a: &Tensor, extents: &Extents, mode: SvdMode)
         let [u, vt] = [found.left, found.right].map(|factor| vectors.then_some(factor));
         return Ok(SvdFactors { u, s: found.values, vt, info: found.info });
     }
-    if is_tall(extents, mode) && small {
+    if is_tall(stream.device(), a.dtype(), extents, mode) {
         let wanted = if vectors { QrMode::Reduced } else { QrMode::R };
         let QrFactors { q, r } = qr::qr(stream, a, &Qr { mode: wanted, ..Qr::default() })?;
         let square = Extents { batch: extents.batch.clone(), m: n, n };
-        let found = chase::general(stream, &r, &square, true, n, vectors)?;
-        let u = q.map(|q| matmul(stream, &q, &found.left, None, &Matmul::default())).transpose()?;
-        return Ok(SvdFactors { u, s: found.values, vt: vectors.then_some(found.right), info: found.info });
+        let found = svd(stream, &r, &square, mode, library)?;
+        let product = |(q, u)| matmul(stream, &q, &u, None, &Matmul::default());
+        return Ok(SvdFactors { u: q.zip(found.u).map(product).transpose()?, ..found });
+    }
+    if library && cuda::takes(stream.device(), a.dtype(), extents, mode) {
+        return cuda::svd(stream, a, extents, mode);
     }
     let packed = wide_reflectors(stream, a, extents)?;
     let found = if small {

@@ -24,8 +24,9 @@
 //! # Numerics
 //!
 //! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. Where a GPU's threadgroup memory
-//! holds a matrix of at most 128 columns, reflections make it bidiagonal, and implicit shifts diagonal. Otherwise `a = q r` first; then columns of
-//! rᵀ are turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so
+//! holds a matrix of at most 128 columns, reflections make it bidiagonal, and implicit shifts diagonal. A single larger one of f32, f16 or bf16 has the
+//! eigenvectors of `aᵀ a`, which are found in f64, on the right, and u is `a v` over the values, or where those are next to nothing what reflections of
+//! it leave. Otherwise `a = q r` first; then columns of rᵀ are turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so
 //! orthogonal whatever the rank; rows of vt that belong to zeros complete the basis. A singular value under 1e-15 of the largest element (1e-30 in
 //! f64) is 0. Each is off by a small multiple of `n eps |a|` at most. Judged by LAPACK's ratios `|a - u s vᵀ| / (max(m, n) |a| eps)`, `|1 - uᵀ u| /
 //! (m eps)`, `|1 - v vᵀ| / (n eps)` under 30, and by the values themselves. The sign of a pair of vectors is not determined. Deterministic.
@@ -35,6 +36,8 @@
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise faer, with threads from 512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix, made for batches: the larger of m and n at most 4096, the smaller at most 1024;
 //!   up to 128 columns a matrix stays on chip.
+//! - CUDA: the same bounds but for what `qr` calls tall, and for a single matrix whose smaller side is beyond 128: it runs in cuSOLVER where that is
+//!   installed, variant `cusolver`, which waits for the eigenvalues.
 //!
 //! # Sources
 //!
@@ -56,6 +59,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -72,7 +76,8 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::{check_converged, jacobi, qr_reflectors};
+use super::{check_converged, jacobi, qr_reflectors, vendor};
+use crate::arguments::only_variant;
 
 const NAME: &str = "svd";
 
@@ -148,8 +153,13 @@ impl SvdFactors {
 /// `a` of fewer than 2 axes, of another dtype than listed, or on another device than the stream; what the device cannot do, see the
 /// constraints; a `rank` of more than min(m, n), or beside mode `full`. A matrix without a result is no error of the batch: see `info`.
 pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
+    run(stream, None, a, args)
+}
+
+fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    check_one(stream.device(), a.dtype(), &extents, args.mode)?;
+    let known = variants(stream.device(), a.dtype(), &extents, args.mode)?;
+    let variant = vendor::chosen(NAME, stream, variant, &known)?;
     if let Some(rank) = args.rank {
         let most = extents.m.min(extents.n);
         if rank > most {
@@ -158,11 +168,11 @@ pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
         if args.mode == SvdMode::Full {
             return Err(Error::range(NAME, "rank", "absent in mode full", rank));
         }
-        return svd(stream, a, &Svd { rank: None, ..*args })?.first(rank);
+        return run(stream, Some(variant), a, &Svd { rank: None, ..*args })?.first(rank);
     }
     if extents.m < extents.n {
         // The factors of the transpose, the other way round.
-        let SvdFactors { u, s, vt, info } = svd(stream, &a.transpose()?, args)?;
+        let SvdFactors { u, s, vt, info } = run(stream, Some(variant), &a.transpose()?, args)?;
         let turned = |factor: Option<Tensor>| factor.map(|factor| factor.transpose()).transpose();
         return Ok(SvdFactors { u: turned(vt)?, s, vt: turned(u)?, info });
     }
@@ -172,18 +182,23 @@ pub fn svd(stream: &Stream, a: &Tensor, args: &Svd) -> Result<SvdFactors> {
     let wide = widened(stream, a)?;
     let SvdFactors { u, s, vt, info } = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::svd::<T>(&wide, &extents, args.mode)?),
-        _ => gpu::svd(stream, &wide, &extents, args.mode)?,
+        _ => gpu::svd(stream, &wide, &extents, args.mode, variant == vendor::VARIANT)?,
     };
     let narrow =
         |factor: Option<Tensor>| factor.map(|factor| narrowed(stream, factor, a.dtype())).transpose();
     Ok(SvdFactors { u: narrow(u)?, s: narrowed(stream, s, a.dtype())?, vt: narrow(vt)?, info })
 }
 
-/// Says why a device cannot decompose such matrices.
-fn check_one(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> Result<()> {
+/// The variants for such matrices, the default first, or why there is none.
+fn variants(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> Result<Vec<&'static str>> {
     let (m, n) = (extents.m.max(extents.n), extents.m.min(extents.n));
-    let tall = gpu::is_tall(&Extents { batch: Vec::new(), m, n }, mode);
-    check(NAME, device, dtype, if tall { n } else { m }, n)
+    let upright = Extents { batch: extents.batch.clone(), m, n };
+    let tall = gpu::is_tall(device, dtype, &upright, mode);
+    let own = check(NAME, device, dtype, if tall { n } else { m }, n).map(|()| only_variant(device));
+    match cuda::takes(device, dtype, &upright, mode) {
+        true => Ok([Some(vendor::VARIANT), own.ok()].into_iter().flatten().collect()),
+        false => Ok(vec![own?]),
+    }
 }
 
 /// Says why a device cannot decompose m x n matrices.
