@@ -188,7 +188,7 @@ impl Call<'_> {
     pub(in crate::mlstm) fn gates(&self, x: &MlstmInputs<'_>, state: Option<&MlstmState>) -> Result<Weights> {
         let (heads, s) = (self.sizes.heads(), self.sizes.s);
         let spans = if heads < BUSY { s.div_ceil(SCAN * RUN).clamp(1, SPANS) } else { 1 };
-        let span = s.div_ceil(spans).next_multiple_of(SCAN * RUN);
+        let span = s.div_ceil(spans).max(1).next_multiple_of(SCAN * RUN);
         let spans = s.div_ceil(span).max(1);
         let scan = |totals: Option<&Tensor>| {
             let whole = totals.is_some() || spans == 1;
