@@ -145,6 +145,27 @@ fn neighbours_in_a_file_are_those_in_an_index_however_many_rows_are_read() {
         }
     }
     assert_eq!(tilewright(&["search", "exact", &points, "--input", &points, "--bits"]).0, 2);
+    // A table with names beside the points, in batches of 40, by pyarrow; its sines may differ from ours in the last bit.
+    let arrow = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/circle.arrow");
+    for place in [arrow.to_owned(), format!("{arrow}#v")] {
+        let own = json(&["search", "exact", &place, "--input", &points, "-k", "1", "--rows", "33"]);
+        for (row, own) in own.as_array().unwrap().iter().enumerate() {
+            assert_eq!(own["ids"][0], row);
+            assert!(own["distances"][0].as_f64().unwrap() < 1e-9);
+        }
+    }
+    let whole = std::fs::read(arrow).unwrap();
+    let (bad, none) = (at("bad.arrow"), format!("{arrow}#name"));
+    assert_eq!(tilewright(&["search", "exact", &none, "--input", &points]).0, 2);
+    for cut in (0..whole.len()).step_by(31) {
+        std::fs::write(&bad, &whole[..cut]).unwrap();
+        assert_eq!(tilewright(&["search", "exact", &bad, "--input", &points]).0, 2, "{cut}");
+        // Anything but a panic.
+        let mut other = whole.clone();
+        other[cut] ^= 0x5a;
+        std::fs::write(&bad, &other).unwrap();
+        tilewright(&["search", "exact", &bad, "--input", &points]);
+    }
 }
 
 #[test]

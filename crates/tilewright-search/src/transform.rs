@@ -26,7 +26,9 @@ impl Transform {
     /// A transform of this matrix and offset; without an offset of zeros.
     pub(crate) fn new(a: Tensor, offset: Option<Tensor>) -> Result<Self> {
         let zeros = || Tensor::zeros(DType::F32, [a.dims()[0]]);
-        Ok(Self { offset: offset.map_or_else(zeros, Ok)?, a })
+        // Row after row, as files have it, whatever view it was.
+        let rows = Tensor::from_vec(a.to_vec::<f32>()?, a.dims())?;
+        Ok(Self { offset: offset.map_or_else(zeros, Ok)?, a: rows })
     }
 
     /// That of a recipe, learnt from the rows of `x [n, d]`; `bits` of the codes that follow.
@@ -68,7 +70,7 @@ impl Transform {
         Tensor::from_vec(y, [x.dims()[0], offset.len()])
     }
 
-    /// The nearest to what a row `[w]` was: exactly that where nothing was projected away.
+    /// What a row `[w]` was, as far as it lies in the directions that are kept: all of it where none was projected away.
     pub(crate) fn back(&self, y: &[f32]) -> Result<Vec<f32>> {
         let (d, mut x) = (self.d(), vec![0.0f64; self.d()]);
         let rows = self.a.as_slice::<f32>()?.chunks_exact(d);

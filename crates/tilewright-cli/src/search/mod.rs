@@ -1,5 +1,6 @@
 //! `tilewright search`: indexes in files.
 
+mod arrow;
 mod report;
 mod vectors;
 
@@ -28,7 +29,7 @@ const ENOUGH: usize = 1 << 20;
 
 /// Build, fill, query and measure vector indexes.
 ///
-/// Vectors come as .npy, .npz, .safetensors, .fvecs, .ivecs or .bvecs; an index file that is called .faiss is one of faiss's own.
+/// Vectors come as .npy, .npz, .safetensors, .fvecs, .ivecs, .bvecs, or .arrow and .feather (a column of fixed-size lists, uncompressed; FILE#COLUMN of several); an index file that is called .faiss is one of faiss's own.
 #[derive(Arguments)]
 pub(crate) struct Options {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! Vectors in files: `.npy`, `.npz`, `.safetensors`, `.fvecs`, `.ivecs` and `.bvecs`.
+//! Vectors in files: `.npy`, `.npz`, `.safetensors`, `.fvecs`, `.ivecs`, `.bvecs`, `.arrow` and `.feather`.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tilewright_core::{DType, Error, Result, Tensor, bf16, f16};
 
+use super::arrow::{self, Column};
 use crate::files;
 
 /// The f32 matrix of a file; of bytes where vectors are bits.
@@ -15,7 +16,7 @@ pub(super) fn read(place: &str, bits: bool) -> Result<Tensor> {
     source.rows(0..source.n)
 }
 
-/// Vectors in a file, of which a few at a time are read: `.fvecs`, `.ivecs`, `.bvecs` and rows of an `.npy` where they lie, others with the whole file.
+/// Vectors in a file, of which a few at a time are read: `.fvecs`, `.ivecs`, `.bvecs`, `.arrow`, and rows of an `.npy`, where they lie; others with the whole file.
 pub(super) struct Source {
     path: PathBuf,
     pub(super) n: usize,
@@ -29,8 +30,8 @@ enum Rows {
     Whole(Tensor),
     Lying {
         file: BufReader<File>,
-        /// Where the first one begins.
-        start: u64,
+        /// Where a stretch of them begins, and how many there are.
+        stretches: Vec<(u64, usize)>,
         /// Bytes before each, that have to be the same.
         head: Vec<u8>,
         element: Stored,
@@ -70,6 +71,13 @@ impl Stored {
 impl Source {
     pub(super) fn open(place: &str, bits: bool) -> Result<Self> {
         let path = Path::new(place);
+        // `FILE#COLUMN` of an Arrow file.
+        let (path, column) = match place.split_once('#') {
+            Some((path, column)) if !path.is_empty() && !Path::new(place).exists() => {
+                (Path::new(path), Some(column))
+            }
+            _ => (path, None),
+        };
         let failed = |why: String| Error::file("read", path, why);
         let opened = || File::open(path).map_err(|why| failed(why.to_string()));
         let lying = match path.extension().and_then(|ending| ending.to_str()) {
@@ -77,6 +85,13 @@ impl Source {
             Some("ivecs") => Some(vecs(path, opened()?, Stored::I32)?),
             Some("bvecs") => Some(vecs(path, opened()?, Stored::Float(DType::U8))?),
             Some("npy") => npy(opened()?),
+            Some("arrow" | "feather") => {
+                let mut file = BufReader::new(opened()?);
+                let Column { d, dtype, batches } = arrow::column(&mut file, column).map_err(failed)?;
+                let n = batches.iter().map(|&(_, rows)| rows).sum();
+                let element = Stored::Float(dtype);
+                Some((n, d, Rows::Lying { file, stretches: batches, head: Vec::new(), element }))
+            }
             _ => None,
         };
         let (n, d, rows) = match lying {
@@ -115,7 +130,7 @@ impl Source {
     pub(super) fn rows(&mut self, rows: Range<usize>) -> Result<Tensor> {
         let (path, d, shape) = (&self.path, self.d, [rows.len(), self.d]);
         let failed = |why: String| Error::file("read", path, why);
-        let (file, start, head, element) = match &mut self.rows {
+        let (file, stretches, head, element) = match &mut self.rows {
             Rows::Whole(all) => {
                 let some = all.slice(0, rows)?;
                 return if self.bits || some.dtype() == DType::F32 {
@@ -124,13 +139,22 @@ impl Source {
                     Tensor::from_f64(&some.to_f64_vec()?, DType::F32, shape)
                 };
             }
-            Rows::Lying { file, start, head, element } => (file, *start, head, *element),
+            Rows::Lying { file, stretches, head, element } => (file, stretches, head, *element),
         };
         let record = head.len() + d * element.size();
         let mut bytes = vec![0u8; rows.len() * record];
-        file.seek(SeekFrom::Start(start + (rows.start * record) as u64))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|why| failed(why.to_string()))?;
+        let (mut first, mut left) = (0, &mut bytes[..]);
+        for &mut (start, count) in stretches {
+            let (from, to) = (rows.start.max(first), rows.end.min(first + count));
+            if from < to {
+                let (own, rest) = std::mem::take(&mut left).split_at_mut((to - from) * record);
+                file.seek(SeekFrom::Start(start + ((from - first) * record) as u64))
+                    .and_then(|_| file.read_exact(own))
+                    .map_err(|why| failed(why.to_string()))?;
+                left = rest;
+            }
+            first += count;
+        }
         for (row, one) in rows.zip(bytes.chunks_exact(record)) {
             if one[..head.len()] != head[..] {
                 return Err(failed(format!("vector {row} has another length than the first")));
@@ -177,7 +201,8 @@ fn vecs(path: &Path, file: File, element: Stored) -> Result<Lying> {
     if bytes % record != 0 {
         return Err(failed(format!("{bytes} bytes are no whole number of vectors of length {d}")));
     }
-    Ok(((bytes / record) as usize, d, Rows::Lying { file, start: 0, head: head.to_vec(), element }))
+    let n = (bytes / record) as usize;
+    Ok((n, d, Rows::Lying { file, stretches: vec![(0, n)], head: head.to_vec(), element }))
 }
 
 /// The matrix of an `.npy` file that is as this machine reads it, row after row; `None` for any other.
@@ -206,7 +231,8 @@ fn npy(file: File) -> Option<Lying> {
     let start = 10 + header.len() as u64;
     let size = (n as u64).checked_mul(d as u64)?.checked_mul(dtype.size() as u64)?;
     (start + size == bytes).then_some(())?;
-    Some((n, d, Rows::Lying { file, start, head: Vec::new(), element: Stored::Float(dtype) }))
+    let element = Stored::Float(dtype);
+    Some((n, d, Rows::Lying { file, stretches: vec![(start, n)], head: Vec::new(), element }))
 }
 
 /// Ids, one for each vector.
