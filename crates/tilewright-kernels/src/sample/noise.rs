@@ -131,6 +131,7 @@ pub(super) fn less_than_exponential(bits: u32) -> f32 {
 }
 
 /// `-log2(1 - u)`, `u = (bits + 1/2) / 2^32`: an exponential deviate, within 3 unit roundoffs.
+#[inline(always)]
 pub(super) fn exponential_of(bits: u32) -> f32 {
     if bits < 1 << 30 {
         let u = (bits as f32).mul_add(GRAIN, GRAIN / 2.0);

@@ -40,9 +40,8 @@ static SPEC: Spec = Spec {
         ArgSpec {
             name: "block",
             default: "16",
-            doc: "without caches: tokens of a block of the new ones, which are zeros",
+            doc: "without caches: of the new ones, which the slots must fill, each slot once",
         },
-        ArgSpec { name: "blocks", default: "0", doc: "without caches: of the new ones" },
     ],
     dtypes: DTYPES,
 };
@@ -76,7 +75,7 @@ impl Kernel for Registered {
             case(Edge, 5, 2, 33, 32, F32, 4, 16),
             case(Edge, 9, 2, 64, 128, Bf16, 4, 32),
             e4m3(case(Edge, 6, 2, 64, 96, F32, 8, 0)).data("special"),
-            case(Edge, 16, 1, 128, 64, F32, 8, 0).set("blocks", 1i64),
+            case(Edge, 16, 1, 128, 64, F32, 8, 0).data("filled"),
         ];
         for dtype in [F32, F16, Bf16] {
             for (bits, group) in [(8, 0), (8, 64), (4, 32), (4, 0)] {
@@ -87,9 +86,9 @@ impl Kernel for Registered {
             cases.push(case(Check, 301, 4, 128, 64, dtype, 8, 32).set("format", "e5m2"));
         }
         for t in [16, 256, 8192] {
-            cases.push(case(Bench, t, 8, 128, 128, Bf16, 8, 0).set("blocks", t as i64 / 16));
+            cases.push(case(Bench, t, 8, 128, 128, Bf16, 8, 0).data("filled"));
         }
-        cases.push(case(Bench, 8192, 8, 128, 128, Bf16, 4, 32).set("blocks", 512i64));
+        cases.push(case(Bench, 8192, 8, 128, 128, Bf16, 4, 32).data("filled"));
         cases
     }
 
@@ -101,12 +100,12 @@ impl Kernel for Registered {
             floats(&Case { seed, ..rows })?.reshape([t, h, d])
         };
         let (k, v) = (source(dk, case.seed)?, source(dv, case.seed + 1)?);
-        let new = case.args.size("blocks", 0)?;
-        let (blocks, block) = if new > 0 { (new, 16) } else { (t / 3 + 2, 4) };
+        let filled = case.data == "filled";
+        let (blocks, block) = if filled { (t / 16, 16) } else { (t / 3 + 2, 4) };
         let mut slots: Vec<i64> = (0..(blocks * block) as i64).collect();
         slots.shuffle(&mut random);
         slots.truncate(t);
-        if new > 0 {
+        if filled {
             return Ok(vec![k, v, Tensor::from_vec(slots, [t])?]);
         }
         slots.iter_mut().step_by(3).for_each(|slot| *slot = -1);
@@ -124,7 +123,7 @@ impl Kernel for Registered {
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
         let slots = inputs[2].to_vec::<i64>()?;
-        let (h, blocks) = (case.dim("h"), case.args.size("blocks", 0)?);
+        let (h, blocks) = (case.dim("h"), case.dim("t") / 16);
         let mut expected = Vec::new();
         for (at, d) in [case.dim("dk"), case.dim("dv")].into_iter().enumerate() {
             let [width, _, groups] = extents(NAME, d, args.format, args.bits, args.block)?;
@@ -162,7 +161,7 @@ impl Kernel for Registered {
         given.check_names(&SPEC)?;
         choose(NAME, variant, &[only_variant(stream.device())])?;
         let args = args(given)?;
-        let (block, blocks) = (given.size("block", 16)?, given.size("blocks", 0)?);
+        let block = given.size("block", 16)?;
         let d = |x: &Tensor, name: &'static str| match *x.dims() {
             [_, h, d] => Ok([h, d]),
             _ => Err(Error::shape(NAME, name, "[t, heads, d]", x.shape())),
@@ -174,9 +173,19 @@ impl Kernel for Registered {
             [k, v, _, k_values, k_scales, v_values, v_scales] => {
                 (of(k_values, k_scales, d(k, "k")?[1])?, of(v_values, v_scales, d(v, "v")?[1])?)
             }
-            [k, v, _] => {
-                let fresh = |[h, d]: [usize; 2]| Quantized::zeros(stream, &[blocks, block, h, d], &args);
-                (fresh(d(k, "k")?)?, fresh(d(v, "v")?)?)
+            [k, v, slots] => {
+                let fresh = |x: &Tensor, name: &'static str| {
+                    let ([h, d], t) = (d(x, name)?, x.dims()[0]);
+                    if block == 0 || t % block != 0 || slots.dims() != [t] {
+                        let expected = format!("[t, heads, d], t a multiple of {block}");
+                        return Err(Error::shape(NAME, name, expected, x.shape()));
+                    }
+                    let [width, _, groups] = extents(NAME, d, args.format, args.bits, args.block)?;
+                    let part = |dtype, last| Tensor::empty(stream, dtype, [t / block, block, h, last]);
+                    let values = part(args.format.stored(args.bits).0, width)?;
+                    Quantized::new(values, part(DType::F32, groups)?, d, args)
+                };
+                (fresh(k, "k")?, fresh(v, "v")?)
             }
             _ => return Err(Error::range(NAME, "inputs", "3 or 7 tensors", inputs.len())),
         };

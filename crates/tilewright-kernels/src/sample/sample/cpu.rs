@@ -9,7 +9,7 @@ use super::keep::{Candidate, Kept};
 use super::{Logprobs, Sample, Sampled};
 use crate::sample::noise::{
     COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of,
-    power_of, sum_of, units_of, value_of,
+    less_than_exponential, power_of, sum_of, units_of, value_of,
 };
 use crate::sample::parameters::{Row, WORDS};
 
@@ -213,6 +213,12 @@ fn key_at<T: Logit>(logits: &[T]) -> impl Fn(u32) -> u32 {
 
 /// Applies the filters of a row, and draws. `None` for a row that is refused.
 pub(in crate::sample) fn settle<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row) -> Option<Settled> {
+    // A fused multiply-add that is not the machine's own is a call.
+    Arch::new().dispatch(|| settled(logits, tiles, row))
+}
+
+#[inline(always)]
+fn settled<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row) -> Option<Settled> {
     let top = tiles.iter().map(|tile| tile.top).max().unwrap_or(NEVER);
     if top == NEVER || top >= REFUSED {
         return None;
@@ -277,6 +283,7 @@ fn finish<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row, args: &Sample) -> D
 }
 
 /// The race among all tokens, in two heats: among the tiles by their masses, then among the tokens of the tile that won.
+#[inline(always)]
 fn race(tiles: &[Tile], row: &Row, largest: f32, n: usize, key: &impl Fn(u32) -> u32) -> u32 {
     let keys = row.keys();
     let inverse = |key: u32, largest: f32| power_of(value_of(key) - largest, row.scale, row.limit).1;
@@ -290,9 +297,14 @@ fn race(tiles: &[Tile], row: &Row, largest: f32, n: usize, key: &impl Fn(u32) ->
     let largest = value_of(tiles[tile].top);
     let mut best = (f32::INFINITY, u32::MAX);
     for token in (tile * TILE) as u32..n.min((tile + 1) * TILE) as u32 {
+        let bits = bits_of(keys, token);
+        // No inverse is below 1 by more than its rounding, so that most tokens have lost by their luck alone.
+        if less_than_exponential(bits) * 0.999 >= best.0 {
+            continue;
+        }
         let key = key(token);
         if key != NEVER {
-            let time = exponential_of(bits_of(keys, token)) * inverse(key, largest);
+            let time = exponential_of(bits) * inverse(key, largest);
             best = if time < best.0 { (time, token) } else { best };
         }
     }
@@ -322,6 +334,7 @@ fn best_first(tiles: &[Tile], n: usize, want: usize, key: &impl Fn(u32) -> u32) 
 }
 
 /// The kept token that wins the race, and the mass of the kept.
+#[inline(always)]
 fn draw(kept: &Kept, candidates: &[Candidate], row: &Row, largest: f32) -> (u32, u64) {
     let keys = row.keys();
     let mut best = (f32::INFINITY, u32::MAX);

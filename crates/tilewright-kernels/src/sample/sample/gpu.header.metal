@@ -119,6 +119,7 @@ NOT_INLINED uint threshold(thread Team& team, threadgroup Shared& shared, C cand
         for (uint i = team.lane; i < candidates.count; i += team.lanes) {
             const uint score = shared.scores[i];
             ulong before = 0;
+#pragma unroll 8
             for (uint j = 0; j < candidates.count; ++j) before += shared.scores[j] > score ? shared.masses[j] : 0ul;
             if (score > 0 && before < need && score < low) low = score;
         }

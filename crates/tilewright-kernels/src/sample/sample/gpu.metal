@@ -8,18 +8,25 @@ const device T* logits = x + size_t(row) * n + size_t(tile) * TILE;
 const uint count = min(TILE, n - tile * TILE);
 
 float z[32];  // in registers, so every loop over it is unrolled
+if (VECTORS && count == TILE) {
+    vec<T, 4> four[8];  // all are on their way before the first is needed
 #pragma unroll
-for (uint j = 0; j < 8; ++j) {
-    const uint first = 128 * j + 4 * lane;
-    if (VECTORS && first + 4 <= count) {
-        const vec<T, 4> four = ((const device vec<T, 4>*)logits)[first / 4];
-        z[4 * j] = float(four.x);
-        z[4 * j + 1] = float(four.y);
-        z[4 * j + 2] = float(four.z);
-        z[4 * j + 3] = float(four.w);
-    } else {
+    for (uint j = 0; j < 8; ++j) four[j] = ((const device vec<T, 4>*)logits)[32 * j + lane];
 #pragma unroll
-        for (uint c = 0; c < 4; ++c) z[4 * j + c] = first + c < count ? float(logits[first + c]) : -INFINITY;
+    for (uint j = 0; j < 8; ++j) {
+        z[4 * j] = float(four[j].x);
+        z[4 * j + 1] = float(four[j].y);
+        z[4 * j + 2] = float(four[j].z);
+        z[4 * j + 3] = float(four[j].w);
+    }
+} else {
+#pragma unroll
+    for (uint j = 0; j < 8; ++j) {
+#pragma unroll
+        for (uint c = 0; c < 4; ++c) {
+            const uint at = 128 * j + 4 * lane + c;
+            z[4 * j + c] = at < count ? float(logits[at]) : -INFINITY;
+        }
     }
 }
 float best = -INFINITY;

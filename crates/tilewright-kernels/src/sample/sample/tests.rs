@@ -1,4 +1,5 @@
-use tilewright_core::{DType, Stream, Tensor};
+use tilewright_core::{DType, Device, Stream, Tensor};
+use tilewright_gpu::Present;
 
 use super::cases::sampling;
 use super::reference;
@@ -20,53 +21,95 @@ fn uneven(v: usize) -> Vec<f32> {
     (0..v).map(|j| ((j * 7919 % 23) as f32 - 11.0) / 4.0 + if j % 3 == 0 { 0.5 } else { 0.0 }).collect()
 }
 
-/// Pearson's statistic of `draws` against the truth, in standard deviations from its mean: tokens of few expected draws are taken together.
+/// Pearson's statistic of `draws` against the truth, in standard deviations from its mean: tokens of few expected draws are taken together with the next.
 fn excess(counts: &[u32], p: &[f64], draws: usize) -> f64 {
-    let (mut statistic, mut freedom, mut rest) = (0.0, -1.0, (0.0, 0.0));
+    let (mut statistic, mut freedom, mut open) = (0.0, -1.0, (0.0, 0.0));
     for (&count, p) in counts.iter().zip(p) {
-        let expected = p * draws as f64;
-        if expected < 8.0 {
-            rest = (rest.0 + f64::from(count), rest.1 + expected);
-            continue;
+        open = (open.0 + f64::from(count), open.1 + p * draws as f64);
+        if open.1 >= 8.0 {
+            statistic += (open.0 - open.1).powi(2) / open.1;
+            freedom += 1.0;
+            open = (0.0, 0.0);
         }
-        statistic += (f64::from(count) - expected).powi(2) / expected;
-        freedom += 1.0;
     }
-    if rest.1 >= 8.0 {
-        statistic += (rest.0 - rest.1).powi(2) / rest.1;
-        freedom += 1.0;
+    (statistic - freedom) / (2.0f64 * freedom).sqrt().max(1.0)
+}
+
+/// What a row draws from, in f64: where XTC removes tokens by chance, from two distributions.
+fn truth(logits: &[f64], row: &Sampling) -> Vec<f64> {
+    let of = |xtc_probability: f32, part: f64| {
+        let kept = reference::keep(logits, &Sampling { xtc_probability, ..*row }, 0);
+        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weight = |(z, kept): (&f64, &bool)| {
+            if *kept { ((z - largest) / f64::from(row.temperature)).exp() } else { 0.0 }
+        };
+        let weights: Vec<f64> = logits.iter().zip(&kept).map(weight).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(move |weight| part * weight / sum)
+    };
+    let chance = f64::from(row.xtc_probability);
+    match row.xtc_probability > 0.0 {
+        true => of(0.0, 1.0 - chance).zip(of(1.0, chance)).map(|(without, with)| without + with).collect(),
+        false => of(0.0, 1.0).collect(),
     }
-    (statistic - freedom) / (2.0 * freedom).sqrt().max(1.0)
+}
+
+const FILTERS: [&str; 13] = [
+    "plain",
+    "warm",
+    "chat",
+    "nucleus",
+    "least",
+    "min_p",
+    "typical",
+    "sigma",
+    "xtc",
+    "all_vllm",
+    "all_llama",
+    "all_mlx",
+    "own",
+];
+
+/// Draws `rows * steps` tokens with each filter and compares them with the truth.
+fn judge(stream: &Stream, v: usize, [rows, steps]: [usize; 2], filters: &[&str]) {
+    let logits = uneven(v);
+    let wide: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
+    let all = Tensor::from_slice(&logits, [v]).unwrap().broadcast_to([rows, v]).unwrap().to(stream).unwrap();
+    for name in filters {
+        let row = sampling(name, 0, 1);
+        let p = truth(&wide, &row);
+        // Seeds in sequence and positions in sequence: the hash has to part both.
+        let seeds: Vec<Sampling> =
+            (0..rows as u64).map(|seed| Sampling { seed, position: 0, ..row }).collect();
+        let parameters = Parameters::new(&seeds).unwrap().to(stream).unwrap();
+        let mut counts = vec![0u32; v];
+        for step in 0..steps as u64 {
+            let drawn = sample(stream, &all, &parameters, &Sample { step, ..Sample::default() }).unwrap();
+            drawn.ids.to_vec::<u32>().unwrap().into_iter().for_each(|id| counts[id as usize] += 1);
+        }
+        for (j, (&count, p)) in counts.iter().zip(&p).enumerate() {
+            assert!(count == 0 || *p > 0.0, "{name}, v {v}: token {j} was filtered and is drawn");
+        }
+        let excess = excess(&counts, &p, rows * steps);
+        println!("{}, v {v}, {name}: {} draws, chi-square {excess:+.2}", stream.device(), rows * steps);
+        assert!(excess < 4.5, "{name}, v {v}: chi-square is {excess} standard deviations above its mean");
+    }
 }
 
 #[test]
-fn draws_follow_the_distribution_of_every_filter() {
-    const ROWS: usize = 2000;
-    for (v, steps) in [(2usize, 10u64), (61, 20), (2300, 4)] {
-        let logits = uneven(v);
-        let wide: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
-        for name in ["plain", "warm", "chat", "nucleus", "min_p", "all_vllm", "all_mlx", "typical", "sigma"] {
-            // XTC's chance is drawn too: without it there is one distribution to compare with.
-            let row = Sampling { xtc_probability: 0.0, ..sampling(name, 0, 1) };
-            let kept = reference::keep(&wide, &row, 0);
-            let largest = wide.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let mut p: Vec<f64> =
-                wide.iter().map(|z| ((z - largest) / f64::from(row.temperature)).exp()).collect();
-            p.iter_mut().zip(&kept).filter(|(_, kept)| !**kept).for_each(|(p, _)| *p = 0.0);
-            let sum: f64 = p.iter().sum();
-            p.iter_mut().for_each(|p| *p /= sum);
-            // Seeds in sequence and positions in sequence: the hash has to part both.
-            let rows: Vec<Sampling> =
-                (0..ROWS as u64).map(|seed| Sampling { seed, position: 0, ..row }).collect();
-            let mut counts = vec![0u32; v];
-            for step in 0..steps {
-                ids(&logits, &rows, step).into_iter().for_each(|id| counts[id as usize] += 1);
-            }
-            for (j, (&count, p)) in counts.iter().zip(&p).enumerate() {
-                assert!(count == 0 || *p > 0.0, "{name}, v {v}: token {j} was filtered and is drawn");
-            }
-            let excess = excess(&counts, &p, ROWS * steps as usize);
-            assert!(excess < 4.5, "{name}, v {v}: chi-square is {excess} standard deviations above its mean");
+fn a_million_draws_follow_the_distribution_of_every_filter() {
+    for (v, steps) in [(2, 16), (61, 256), (1000, 16)] {
+        judge(&Stream::cpu(), v, [4096, steps], &FILTERS);
+    }
+}
+
+#[test]
+fn draws_from_a_models_vocabulary_follow_its_distribution() {
+    judge(&Stream::cpu(), 128_256, [256, 128], &["plain", "chat"]);
+    // A million each where it takes no time.
+    if let Ok(device) = Device::cuda(0) {
+        for v in [2, 61, 2300, 128_256] {
+            judge(&device.stream().unwrap(), v, [256, 4096], &FILTERS);
         }
     }
 }

@@ -118,6 +118,52 @@ fn the_first_token_has_the_targets_distribution() {
 }
 
 #[test]
+fn a_large_vocabulary_keeps_the_targets_distribution() {
+    const ROWS: usize = 4096;
+    const ROUNDS: usize = 256;
+    const V: usize = 1000;
+    let cpu = Stream::cpu();
+    // Two distributions that agree in part; one token in five is impossible to the target, another to the draft.
+    let distribution = |step: usize, none: usize| -> Vec<f64> {
+        let weight = |x: usize| if x % 5 == none { 0.0 } else { 1.0 + (x * step % 97) as f64 };
+        let sum: f64 = (0..V).map(weight).sum();
+        (0..V).map(|x| weight(x) / sum).collect()
+    };
+    let (target, draft) = (distribution(31, 1), distribution(17, 3));
+    let one = |p: &[f64], tokens: usize| {
+        let row = Tensor::from_vec(p.iter().map(|&p| p as f32).collect::<Vec<_>>(), [1, 1, V]).unwrap();
+        row.broadcast_to([ROWS, tokens, V]).unwrap().to_host().unwrap()
+    };
+    let (q, p) = (one(&draft, 1), one(&target, 2));
+    let logits = Tensor::from_vec(draft.iter().map(|&q| q.ln() as f32).collect::<Vec<_>>(), [1, V]).unwrap();
+    let logits = logits.broadcast_to([ROWS, V]).unwrap().to_host().unwrap();
+    let rows: Vec<Sampling> = (0..ROWS as u64).map(|seed| Sampling { seed, ..Sampling::default() }).collect();
+    let (parameters, seeds) =
+        (Parameters::new(&rows).unwrap(), Tensor::from_vec((0..ROWS as i64).collect(), [ROWS]).unwrap());
+    let mut counts = vec![0u32; V];
+    for round in 0..ROUNDS {
+        let drawn = sample(&cpu, &logits, &parameters, &Sample { step: round as u64, ..Sample::default() });
+        let tokens = drawn.unwrap().ids.to_vec::<u32>().unwrap().into_iter().map(|id| id as i32).collect();
+        let tokens = Tensor::from_vec::<i32>(tokens, [ROWS, 1]).unwrap();
+        let positions = Tensor::from_vec(vec![round as i64; ROWS], [ROWS]).unwrap();
+        let found = speculative_accept(&cpu, &tokens, &q, &p, &seeds, &positions).unwrap();
+        let tokens = found.tokens.to_vec::<i32>().unwrap();
+        tokens.chunks_exact(2).for_each(|row| counts[row[0] as usize] += 1);
+    }
+    let draws = (ROWS * ROUNDS) as f64;
+    let (mut statistic, mut freedom) = (0.0, -1.0);
+    for (token, (&count, p)) in counts.iter().zip(&target).enumerate() {
+        assert!(count == 0 || *p > 0.0, "token {token} is impossible and came out");
+        if *p > 0.0 {
+            statistic += (f64::from(count) - p * draws).powi(2) / (p * draws);
+            freedom += 1.0;
+        }
+    }
+    let excess = (statistic - freedom) / (2.0f64 * freedom).sqrt();
+    assert!(excess < 4.5, "chi-square is {excess} standard deviations above its mean");
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     let cpu = Stream::cpu();
     let zeros = |dtype, shape: &[usize]| Tensor::zeros(dtype, shape).unwrap();
