@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use faer::Par;
 
 use crate::memory::Integers;
+use crate::xerbla;
 
 /// Why a routine did not do its work.
 #[derive(Debug)]
@@ -38,17 +39,23 @@ impl Routine {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Runs a call; its error is an INFO.
-    pub(crate) fn run<R>(&self, body: impl FnOnce() -> Outcome<R>) -> Result<R, i64> {
+    /// Runs a call whose integers are I; its error is an INFO. `xerbla` is what is told of an argument that is refused.
+    pub(crate) fn run<R, I: Integer>(
+        &self,
+        xerbla: &'static str,
+        body: impl FnOnce() -> Outcome<R>,
+    ) -> Result<R, i64> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         match catch_unwind(AssertUnwindSafe(body)) {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(Fault::Numerical(info))) => Err(info),
             Ok(Err(Fault::Argument(position))) => {
-                let name = self.name.to_uppercase();
-                self.tell(format_args!(
-                    " ** On entry to {name:6} parameter number {position:2} had an illegal value"
-                ));
+                let name = format!("{:6}", self.name.to_uppercase());
+                if !xerbla::call::<I>(xerbla, &name, position) {
+                    self.tell(format_args!(
+                        " ** On entry to {name} parameter number {position:2} had an illegal value"
+                    ));
+                }
                 Err(-position)
             }
             Err(_) => {

@@ -3,6 +3,7 @@
 use faer::{MatMut, MatRef};
 
 use crate::arguments::{check, extent, leading, letter, turned, upper, workspace};
+use crate::balance::balance;
 use crate::call::{Fault, Outcome, threads};
 use crate::memory::{Array, Integers};
 use crate::real::Real;
@@ -162,7 +163,7 @@ pub(crate) fn syevr<T: Real>(
     Ok(())
 }
 
-/// Of a general matrix: values, left and right vectors of length 1, the longest component of which is real.
+/// Of a general matrix, which is balanced first: values, left and right vectors of length 1, the longest component of which is real.
 pub(crate) fn geev<T: Real>(
     jobvl: u8,
     jobvr: u8,
@@ -186,10 +187,18 @@ pub(crate) fn geev<T: Real>(
     if workspace(&mut work, lwork, if left || right { 4 * n } else { 3 * n }, 13)? || n == 0 {
         return Ok(());
     }
-    let found = T::eig(a.matrix([n, n], lda), [right, left], threads(n));
-    let (values, [rights, lefts]) = found.ok_or(Fault::Numerical(n as i64))?;
+    let mut balanced = a.matrix([n, n], lda).to_owned();
+    let balance = balance(balanced.as_mut());
+    let found = T::eig(balanced.as_ref(), [right, left], threads(n));
+    let (values, [mut rights, mut lefts]) = found.ok_or(Fault::Numerical(n as i64))?;
+    let imaginary: Vec<T> = values.iter().map(|value| value.1).collect();
+    for (wanted, columns, is_left) in [(right, &mut rights, false), (left, &mut lefts, true)] {
+        if wanted {
+            balance.undo(columns, &imaginary, is_left);
+        }
+    }
     wr.write(&values.iter().map(|value| value.0).collect::<Vec<_>>());
-    wi.write(&values.iter().map(|value| value.1).collect::<Vec<_>>());
+    wi.write(&imaginary);
     for (wanted, columns, v, leading) in [(right, rights, &mut vr, ldvr), (left, lefts, &mut vl, ldvl)] {
         if wanted {
             let mut v = v.matrix_mut([n, n], leading);

@@ -42,43 +42,43 @@ macro_rules! taken {
 
 /// One name.
 macro_rules! entry {
-    ($symbol:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], info, $body:path) => {
+    ($symbol:expr, $xerbla:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], info, $body:path) => {
         const _: () = {
             #[unsafe(export_name = $symbol)]
             unsafe extern "C" fn entry($($argument: passed!($kind, $real, $int),)* info: *mut $int) {
                 // SAFETY: the caller passes what the routine's documentation asks for: addresses of values and of arrays that fit the extents.
-                let done = $routine.run(|| unsafe { $body($(taken!($kind, $argument)),*) });
+                let done = $routine.run::<_, $int>($xerbla, || unsafe { $body($(taken!($kind, $argument)),*) });
                 // SAFETY: INFO is the address of an integer that the routine writes.
                 unsafe { *info = <$int>::of(done.err().unwrap_or(0)) }
             }
         };
     };
-    ($symbol:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], none, $body:path) => {
+    ($symbol:expr, $xerbla:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], none, $body:path) => {
         const _: () = {
             #[unsafe(export_name = $symbol)]
             unsafe extern "C" fn entry($($argument: passed!($kind, $real, $int)),*) {
                 // Without INFO, what is wrong is told on the standard error alone.
                 // SAFETY: the caller passes what the routine's documentation asks for: addresses of values and of arrays that fit the extents.
-                let _ = $routine.run(|| unsafe { $body($(taken!($kind, $argument)),*) });
+                let _ = $routine.run::<_, $int>($xerbla, || unsafe { $body($(taken!($kind, $argument)),*) });
             }
         };
     };
-    ($symbol:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], real, $body:path) => {
+    ($symbol:expr, $xerbla:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], real, $body:path) => {
         const _: () = {
             #[unsafe(export_name = $symbol)]
             unsafe extern "C" fn entry($($argument: passed!($kind, $real, $int)),*) -> $real {
                 // SAFETY: the caller passes what the routine's documentation asks for: addresses of values and of arrays that fit the extents.
-                let done = $routine.run(|| unsafe { $body($(taken!($kind, $argument)),*) });
+                let done = $routine.run::<_, $int>($xerbla, || unsafe { $body($(taken!($kind, $argument)),*) });
                 done.unwrap_or(<$real>::NAN)
             }
         };
     };
-    ($symbol:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], int, $body:path) => {
+    ($symbol:expr, $xerbla:expr, $real:ty, $int:ty, $routine:expr, [$($argument:ident: $kind:ident),*], int, $body:path) => {
         const _: () = {
             #[unsafe(export_name = $symbol)]
             unsafe extern "C" fn entry($($argument: passed!($kind, $real, $int)),*) -> $int {
                 // SAFETY: the caller passes what the routine's documentation asks for: addresses of values and of arrays that fit the extents.
-                let done = $routine.run(|| unsafe { $body($(taken!($kind, $argument)),*) });
+                let done = $routine.run::<_, $int>($xerbla, || unsafe { $body($(taken!($kind, $argument)),*) });
                 <$int>::of(done.unwrap_or(0))
             }
         };
@@ -90,6 +90,7 @@ macro_rules! names {
     ($before:literal, $letter:literal, $name:ident, $after:literal, $real:ty, $routine:expr, $arguments:tt, $result:ident, $body:path) => {
         entry!(
             concat!($before, $letter, stringify!($name), $after),
+            concat!("xerbla", $after, "\0"),
             $real,
             i32,
             $routine,
@@ -99,6 +100,7 @@ macro_rules! names {
         );
         entry!(
             concat!($before, $letter, stringify!($name), $after, "64_"),
+            concat!("xerbla", $after, "64_", "\0"),
             $real,
             i64,
             $routine,
@@ -108,6 +110,7 @@ macro_rules! names {
         );
         entry!(
             concat!("scipy_", $before, $letter, stringify!($name), $after),
+            concat!("scipy_", "xerbla", $after, "\0"),
             $real,
             i32,
             $routine,
@@ -117,6 +120,7 @@ macro_rules! names {
         );
         entry!(
             concat!("scipy_", $before, $letter, stringify!($name), $after, "64_"),
+            concat!("scipy_", "xerbla", $after, "64_", "\0"),
             $real,
             i64,
             $routine,

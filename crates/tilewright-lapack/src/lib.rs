@@ -15,7 +15,8 @@
 //!
 //! # What differs
 //! - Workspaces are checked and not used: memory is allocated where it is needed. Queries answer with what LAPACK asks for at least.
-//! - An argument that is refused is told on the standard error, as OpenBLAS does, and the program goes on; `xerbla_` is neither called nor here.
+//! - An argument that is refused goes to the program's `xerbla_` (`xerbla_64_`, `scipy_xerbla_`, .., as the routine's own name ends and begins)
+//!   where one is loaded for all to see; this library has none, and tells it on the standard error instead, as OpenBLAS does. Then the program goes on.
 //! - A fault of this library's own is caught: INFO is -1000, and the standard error says what it was.
 //! - Threads are those of `rayon` (`RAYON_NUM_THREADS`); a forked process of one that had threads computes with one.
 //!
@@ -28,6 +29,7 @@
 mod entry;
 
 mod arguments;
+mod balance;
 mod call;
 mod cblas;
 mod cholesky;
@@ -45,6 +47,7 @@ mod real;
 mod svd;
 mod symbols;
 mod triangular;
+mod xerbla;
 
 use std::ffi::{CStr, c_char};
 

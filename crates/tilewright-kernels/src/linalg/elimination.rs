@@ -6,7 +6,7 @@ use faer::{Accum, MatMut, Par};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::host::Real;
-use super::lanes::{Lane, Lanes};
+use super::lanes::{Lane, Lanes, WIDEST};
 
 /// Columns that are eliminated one by one: as few as the products of wider blocks make up for.
 const PANEL: usize = 8;
@@ -120,20 +120,27 @@ pub(super) fn eliminate_lanes<S: Simd, T: Real>(
             best = best.where_less(x, x, best);
         }
         let others = rows.each();
+        // Each row once, whatever the number of lanes that take it.
+        let mut taken = [(0, zero); WIDEST];
+        let mut count = 0;
         for (lane, &other) in others.iter().enumerate() {
             let row = other.to_f64() as usize;
-            // Each row once, whatever the number of lanes that take it.
             if row != k && !others[..lane].contains(&other) {
-                let here = Lanes::splat(simd, other);
-                let (above, below) = a.split_at_mut(row * n);
-                let from = if keep { 0 } else { k };
-                for (x, y) in above[k * n + from..(k + 1) * n].iter_mut().zip(&mut below[from..n]) {
-                    (*x, *y) = (rows.where_equal(here, *y, *x), rows.where_equal(here, *x, *y));
-                }
+                taken[count] = ((row - k - 1) * n, Lanes::splat(simd, other));
+                count += 1;
             }
         }
         exchanged(k, others);
         let (above, below) = a.split_at_mut((k + 1) * n);
+        for j in if keep { 0 } else { k }..n {
+            let x = above[k * n + j];
+            let mut pivot = x;
+            for &(start, here) in &taken[..count] {
+                let y = &mut below[start + j];
+                (pivot, *y) = (rows.where_equal(here, *y, pivot), rows.where_equal(here, x, *y));
+            }
+            above[k * n + j] = pivot;
+        }
         let row = &above[k * n..];
         // Below a zero pivot there are only zeros, which 1 divides as well.
         let pivot = zero.where_less(row[k].abs(), row[k], Lanes::splat(simd, T::ONE));

@@ -213,35 +213,42 @@ pub(super) fn reflect_column_lanes<S: Simd, T: Real>(
     k: usize,
     a: &mut [Lanes<S, T>],
 ) -> Lanes<S, T> {
+    let mut v: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
+    let (beta, tau) = reflection_lanes(simd, a[k * n + k], &mut v);
+    a[k * n + k] = beta;
+    (k + 1..m).zip(&v).for_each(|(i, &x)| a[i * n + k] = x);
+    apply_lanes(simd, &v, tau, k, n, k + 1, a);
+    tau
+}
+
+/// [`reflection`] side by side: makes the tail into that of v, and gives beta and tau.
+#[inline(always)]
+pub(super) fn reflection_lanes<S: Simd, T: Real>(
+    simd: S,
+    head: Lanes<S, T>,
+    tail: &mut [Lanes<S, T>],
+) -> (Lanes<S, T>, Lanes<S, T>) {
     let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
-    let mut largest = zero;
-    for i in k + 1..m {
-        let x = a[i * n + k].abs();
-        largest = largest.where_less(x, x, largest);
-    }
+    let largest = tail.iter().fold(zero, |largest, x| {
+        let x = x.abs();
+        largest.where_less(x, x, largest)
+    });
     // A tail of zeros is left as it is: its reflection is the identity.
     let is_zero = |then, otherwise| zero.where_less(largest, otherwise, then);
-    let head = a[k * n + k];
     let scale = largest.where_less(head.abs(), head.abs(), largest);
     let scale = is_zero(one, scale);
     let alpha = head / scale;
     let mut square = alpha * alpha;
-    for i in k + 1..m {
-        let x = a[i * n + k] / scale;
-        a[i * n + k] = x;
-        square = square + x * x;
+    for x in tail.iter_mut() {
+        *x = *x / scale;
+        square = square + *x * *x;
     }
     let norm = square.root();
     let beta = alpha.where_less(zero, norm, zero - norm);
     let distance = is_zero(one, alpha - beta);
     let tau = is_zero(zero, (beta - alpha) / beta);
-    for i in k + 1..m {
-        a[i * n + k] = a[i * n + k] / distance;
-    }
-    a[k * n + k] = is_zero(head, beta * scale);
-    let v: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
-    apply_lanes(simd, &v, tau, k, n, k + 1, a);
-    tau
+    tail.iter_mut().for_each(|x| *x = *x / distance);
+    (is_zero(head, beta * scale), tau)
 }
 
 /// One reflection, whose vector has `v` below row k, applied to the columns of `c`, of n columns each row, from column `first` on.

@@ -47,6 +47,10 @@ pub(super) trait Lane: Copy {
     ) -> Self::Vector<S>;
     /// A slice as vectors, and what is left over.
     fn vectors<S: Simd>(simd: S, x: &[Self]) -> (&[Self::Vector<S>], &[Self]);
+    /// The same, to change.
+    fn vectors_mut<S: Simd>(simd: S, x: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
+    /// Makes the lanes of a tile of as many vectors as each has lanes into its vectors.
+    fn transpose<S: Simd>(simd: S, tile: &mut [Self::Vector<S>]);
     fn lanes<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
     fn lanes_mut<S: Simd>(vector: &mut Self::Vector<S>) -> &mut [Self];
 }
@@ -54,7 +58,7 @@ pub(super) trait Lane: Copy {
 // On words, where pulp's own functions of floats are not always inlined.
 macro_rules! lane {
     ($real:ident, $vector:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $and:ident, $splat_bits:ident, $sqrt:ident, $fused:ident,
-        $less:ident, $equal:ident, $select:ident, $as_simd:ident) => {
+        $less:ident, $equal:ident, $select:ident, $as_simd:ident, $as_mut_simd:ident, $by_shuffles:path) => {
         impl Lane for $real {
             type Vector<S: Simd> = S::$vector;
             #[inline(always)]
@@ -124,6 +128,21 @@ macro_rules! lane {
                 S::$as_simd(x)
             }
             #[inline(always)]
+            fn vectors_mut<S: Simd>(_: S, x: &mut [Self]) -> (&mut [S::$vector], &mut [Self]) {
+                S::$as_mut_simd(x)
+            }
+            #[inline(always)]
+            fn transpose<S: Simd>(simd: S, tile: &mut [S::$vector]) {
+                if $by_shuffles(&simd, tile) {
+                    return;
+                }
+                let width = tile.len();
+                let elements: &mut [Self] = bytemuck::cast_slice_mut(tile);
+                for i in 0..width {
+                    (0..i).for_each(|j| elements.swap(i * width + j, j * width + i));
+                }
+            }
+            #[inline(always)]
             fn lanes<S: Simd>(vector: &S::$vector) -> &[Self] {
                 bytemuck::cast_slice(std::slice::from_ref(vector))
             }
@@ -137,10 +156,10 @@ macro_rules! lane {
 
 #[rustfmt::skip]
 lane!(f32, f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, div_f32s, and_u32s, splat_u32s, sqrt_f32s, negate_mul_add_f32s, less_than_f32s, equal_f32s,
-    select_u32s, as_simd_f32s);
+    select_u32s, as_simd_f32s, as_mut_simd_f32s, shuffles::transpose_f32);
 #[rustfmt::skip]
 lane!(f64, f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, div_f64s, and_u64s, splat_u64s, sqrt_f64s, negate_mul_add_f64s, less_than_f64s, equal_f64s,
-    select_u64s, as_simd_f64s);
+    select_u64s, as_simd_f64s, as_mut_simd_f64s, shuffles::transpose_f64);
 
 /// One number of each of several matrices.
 #[derive(Clone, Copy)]
@@ -279,48 +298,191 @@ pub(super) fn for_each<T: Real, I: Send>(work: &impl Work<I>, items: Vec<I>) {
 pub(super) fn load<S: Simd, T: Real>(simd: S, matrices: &[MatRef<'_, T>]) -> Vec<Lanes<S, T>> {
     let (m, n) = matrices[0].shape();
     let mut lanes = vec![Lanes::splat(simd, T::ZERO); m * n];
-    load_into(matrices, &mut lanes, n, 0);
+    load_into(simd, matrices, &mut lanes, n, 0);
     lanes
 }
+
+/// The largest number of lanes: f32 in 512 bits.
+pub(super) const WIDEST: usize = 16;
 
 /// Matrices side by side, from column `first` on of `lanes`, which has `width` columns. Lanes without a matrix of their own repeat the last
 /// one.
 #[inline(always)]
 pub(super) fn load_into<S: Simd, T: Real>(
+    simd: S,
     matrices: &[MatRef<'_, T>],
     lanes: &mut [Lanes<S, T>],
     width: usize,
     first: usize,
 ) {
-    for lane in 0..lanes[0].each().len() {
+    let zero = Lanes::splat(simd, T::ZERO);
+    let count = zero.each().len();
+    // The axis that lies along the memory is read in tiles of as many elements as there are matrices.
+    let by_columns = matrices[0].row_stride() == 1;
+    let of = |lane: usize| {
         let matrix = matrices[lane.min(matrices.len() - 1)];
-        for (to, from) in lanes.chunks_exact_mut(width).zip(matrix.row_iter()) {
-            for (to, &from) in to[first..].iter_mut().zip(from.iter()) {
-                to.each_mut()[lane] = from;
+        if by_columns { matrix.transpose() } else { matrix }
+    };
+    let (m, n) = of(0).shape();
+    let place = |i: usize, j: usize| first + if by_columns { j * width + i } else { i * width + j };
+    for i in 0..m {
+        let mut j = 0;
+        let mut tile = [zero.vector; WIDEST];
+        while j + count <= n && of(0).row(i).try_as_row_major().is_some() {
+            for (lane, vector) in tile[..count].iter_mut().enumerate() {
+                let row = of(lane).row(i).subcols(j, count);
+                let row = row.try_as_row_major().expect("matrices lie in the same way").as_slice();
+                *vector = T::vectors(simd, row).0[0];
+            }
+            T::transpose(simd, &mut tile[..count]);
+            for (c, &vector) in tile[..count].iter().enumerate() {
+                lanes[place(i, j + c)].vector = vector;
+            }
+            j += count;
+        }
+        for lane in 0..count {
+            let row = of(lane).row(i);
+            for j in j..n {
+                lanes[place(i, j)].each_mut()[lane] = row[j];
             }
         }
     }
 }
 
-/// Lane `lane` of `lanes`, which are row-major, into a matrix.
+/// Lanes of row-major `lanes` into a matrix each.
 #[inline(always)]
-pub(super) fn store<S: Simd, T: Real>(lanes: &[Lanes<S, T>], lane: usize, to: MatMut<'_, T>) {
-    let n = to.ncols();
-    store_from(lanes, n, 0, lane, to);
+pub(super) fn store<'a, S: Simd, T: Real>(
+    simd: S,
+    lanes: &[Lanes<S, T>],
+    matrices: impl Iterator<Item = MatMut<'a, T>>,
+) {
+    let mut matrices: Vec<_> = matrices.collect();
+    let n = matrices[0].ncols();
+    store_from(simd, lanes, n, 0, &mut matrices);
 }
 
-/// Lane `lane` of what lies from column `first` on in `lanes`, which has `width` columns, into a matrix.
+/// Lanes of what lies from column `first` on in `lanes`, which has `width` columns, into a matrix each.
 #[inline(always)]
 pub(super) fn store_from<S: Simd, T: Real>(
+    simd: S,
     lanes: &[Lanes<S, T>],
     width: usize,
     first: usize,
-    lane: usize,
-    mut to: MatMut<'_, T>,
+    matrices: &mut [MatMut<'_, T>],
 ) {
-    for (to, from) in to.as_mut().row_iter_mut().zip(lanes.chunks_exact(width)) {
-        for (to, from) in to.iter_mut().zip(&from[first..]) {
-            *to = from.each()[lane];
+    let zero = Lanes::splat(simd, T::ZERO);
+    let count = zero.each().len();
+    let by_columns = matrices[0].row_stride() == 1;
+    let mut views: Vec<_> = matrices.iter_mut().map(|matrix| matrix.as_mut()).collect();
+    if by_columns {
+        views = views.into_iter().map(MatMut::transpose_mut).collect();
+    }
+    let (m, n) = views[0].shape();
+    let place = |i: usize, j: usize| first + if by_columns { j * width + i } else { i * width + j };
+    for i in 0..m {
+        let mut j = 0;
+        let mut tile = [zero.vector; WIDEST];
+        while j + count <= n && views[0].as_ref().row(i).try_as_row_major().is_some() {
+            for (c, vector) in tile[..count].iter_mut().enumerate() {
+                *vector = lanes[place(i, j + c)].vector;
+            }
+            T::transpose(simd, &mut tile[..count]);
+            for (view, &vector) in views.iter_mut().zip(&tile[..count]) {
+                let row = view.as_mut().row_mut(i).subcols_mut(j, count);
+                let row = row.try_as_row_major_mut().expect("matrices lie in the same way");
+                T::vectors_mut(simd, row.as_slice_mut()).0[0] = vector;
+            }
+            j += count;
         }
+        for (lane, view) in views.iter_mut().enumerate() {
+            for j in j..n {
+                view[(i, j)] = lanes[place(i, j)].each()[lane];
+            }
+        }
+    }
+}
+
+/// Tiles by shuffles of registers. Without closures: one that was not inlined would be without the vector unit, and call its every instruction.
+#[cfg(target_arch = "x86_64")]
+mod shuffles {
+    use std::any::Any;
+    use std::arch::x86_64::{__m256, __m256d};
+
+    use bytemuck::cast;
+    use pulp::x86::V3;
+    use pulp::{Simd, f32x8, f64x4};
+
+    /// Whether it was transposed: where a vector is of 256 bits.
+    #[inline(always)]
+    pub(super) fn transpose_f32<S: Simd>(simd: &S, tile: &mut [S::f32s]) -> bool {
+        let Some(&v3) = (simd as &dyn Any).downcast_ref::<V3>() else { return false };
+        let Ok([a, b, c, d, e, f, g, h]) =
+            <&mut [f32x8; 8]>::try_from(bytemuck::cast_slice_mut::<S::f32s, f32x8>(tile))
+        else {
+            return false;
+        };
+        let upper = fours(v3, pairs(v3, cast(*a), cast(*b)), pairs(v3, cast(*c), cast(*d)));
+        let lower = fours(v3, pairs(v3, cast(*e), cast(*f)), pairs(v3, cast(*g), cast(*h)));
+        let avx = v3.avx;
+        *a = cast(avx._mm256_permute2f128_ps::<0x20>(upper[0], lower[0]));
+        *b = cast(avx._mm256_permute2f128_ps::<0x20>(upper[1], lower[1]));
+        *c = cast(avx._mm256_permute2f128_ps::<0x20>(upper[2], lower[2]));
+        *d = cast(avx._mm256_permute2f128_ps::<0x20>(upper[3], lower[3]));
+        *e = cast(avx._mm256_permute2f128_ps::<0x31>(upper[0], lower[0]));
+        *f = cast(avx._mm256_permute2f128_ps::<0x31>(upper[1], lower[1]));
+        *g = cast(avx._mm256_permute2f128_ps::<0x31>(upper[2], lower[2]));
+        *h = cast(avx._mm256_permute2f128_ps::<0x31>(upper[3], lower[3]));
+        true
+    }
+
+    #[inline(always)]
+    fn pairs(v3: V3, a: __m256, b: __m256) -> [__m256; 2] {
+        [v3.avx._mm256_unpacklo_ps(a, b), v3.avx._mm256_unpackhi_ps(a, b)]
+    }
+
+    #[inline(always)]
+    fn fours(v3: V3, [a, b]: [__m256; 2], [c, d]: [__m256; 2]) -> [__m256; 4] {
+        [
+            v3.avx._mm256_shuffle_ps::<0x44>(a, c),
+            v3.avx._mm256_shuffle_ps::<0xee>(a, c),
+            v3.avx._mm256_shuffle_ps::<0x44>(b, d),
+            v3.avx._mm256_shuffle_ps::<0xee>(b, d),
+        ]
+    }
+
+    /// Whether it was transposed: where a vector is of 256 bits.
+    #[inline(always)]
+    pub(super) fn transpose_f64<S: Simd>(simd: &S, tile: &mut [S::f64s]) -> bool {
+        let Some(&v3) = (simd as &dyn Any).downcast_ref::<V3>() else { return false };
+        let Ok([a, b, c, d]) = <&mut [f64x4; 4]>::try_from(bytemuck::cast_slice_mut::<S::f64s, f64x4>(tile))
+        else {
+            return false;
+        };
+        let (upper, lower) = (twos(v3, cast(*a), cast(*b)), twos(v3, cast(*c), cast(*d)));
+        let avx = v3.avx;
+        *a = cast(avx._mm256_permute2f128_pd::<0x20>(upper[0], lower[0]));
+        *b = cast(avx._mm256_permute2f128_pd::<0x20>(upper[1], lower[1]));
+        *c = cast(avx._mm256_permute2f128_pd::<0x31>(upper[0], lower[0]));
+        *d = cast(avx._mm256_permute2f128_pd::<0x31>(upper[1], lower[1]));
+        true
+    }
+
+    #[inline(always)]
+    fn twos(v3: V3, a: __m256d, b: __m256d) -> [__m256d; 2] {
+        [v3.avx._mm256_unpacklo_pd(a, b), v3.avx._mm256_unpackhi_pd(a, b)]
+    }
+}
+
+/// No other vectors have any here.
+#[cfg(not(target_arch = "x86_64"))]
+mod shuffles {
+    use pulp::Simd;
+
+    pub(super) fn transpose_f32<S: Simd>(_: &S, _: &mut [S::f32s]) -> bool {
+        false
+    }
+
+    pub(super) fn transpose_f64<S: Simd>(_: &S, _: &mut [S::f64s]) -> bool {
+        false
     }
 }

@@ -181,6 +181,74 @@ fn general_matrices_with_vectors_on_both_sides() {
     }
 }
 
+/// Values, by falling modulus, and right vectors of a matrix all of whose values are real.
+fn real_values(a: &Matrix) -> (Vec<f64>, Matrix) {
+    let n = a.n;
+    let (mut copy, mut vr, mut work) = (a.clone(), Matrix::zeros(n, n), vec![0.0; 4 * n]);
+    let (mut wr, mut wi, n_of, ld, mut info) = (vec![0.0; n], vec![0.0; n], n as i32, a.leading(), 9);
+    let (data, re, im, work) = (copy.data.as_mut_ptr(), wr.as_mut_ptr(), wi.as_mut_ptr(), work.as_mut_ptr());
+    let (none, v, lwork) = (std::ptr::null_mut(), vr.data.as_mut_ptr(), 4 * n as i32);
+    // SAFETY: the arrays fit the extents; left vectors are not asked for.
+    unsafe {
+        dgeev_(
+            b"N".as_ptr(),
+            b"V".as_ptr(),
+            &n_of,
+            data,
+            &ld,
+            re,
+            im,
+            none,
+            &1,
+            v,
+            &ld,
+            work,
+            &lwork,
+            &mut info,
+        )
+    };
+    assert_eq!((info, wi), (0, vec![0.0; n]));
+    (wr, vr)
+}
+
+#[test]
+fn balancing_finds_what_scales_and_exchanges_hide() {
+    // Similar to a symmetric matrix by factors of 16: without balancing its smallest values are lost beside elements of 16^11.
+    let n = 12;
+    let random = Matrix::random(n, n, 5);
+    let symmetric = Matrix::from_fn(n, n, |i, j| random.at(i, j) + random.at(j, i));
+    let scaled = Matrix::from_fn(n, n, |i, j| symmetric.at(i, j) * 16f64.powi(i as i32 - j as i32));
+    let sorted = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let (expected, _) = real_values(&symmetric);
+    let (found, vectors) = real_values(&scaled);
+    for (x, y) in sorted(expected).iter().zip(sorted(found.clone())) {
+        assert!((x - y).abs() < 1e-13, "{x} {y}");
+    }
+    for (j, value) in found.iter().enumerate() {
+        let v = Matrix::from_fn(n, 1, |i, _| vectors.at(i, j));
+        let square: f64 = (0..n).map(|i| v.at(i, 0).powi(2)).sum();
+        assert!((square - 1.0).abs() < 1e-13);
+        // Row by row, as each has a scale of its own.
+        for (i, x) in (0..n).map(|i| (i, scaled.times(&v).at(i, 0))) {
+            let size: f64 = (0..n).map(|k| (scaled.at(i, k) * v.at(k, 0)).abs()).sum();
+            assert!((x - value * v.at(i, 0)).abs() <= 1e-12 * size, "{i} {j}");
+        }
+    }
+    // A triangle in disguise: its values stand on the diagonal, and are not lost beside what is large.
+    let order = [3, 0, 4, 1, 2];
+    let hidden = Matrix::from_fn(5, 5, |i, j| match order[i].cmp(&order[j]) {
+        std::cmp::Ordering::Less => 1e10,
+        std::cmp::Ordering::Equal => f64::from(order[i]) + 0.1,
+        std::cmp::Ordering::Greater => 0.0,
+    });
+    for (i, value) in (0..5).zip(sorted(real_values(&hidden).0)) {
+        assert!((value - f64::from(i) - 0.1).abs() < 1e-14, "{value}");
+    }
+}
+
 #[test]
 fn nan_does_not_converge() {
     let (mut a, mut w, mut wi, mut work, mut info) = ([f64::NAN; 4], [0.0; 2], [0.0; 2], [0.0; 8], 0);

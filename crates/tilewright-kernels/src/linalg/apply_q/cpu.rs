@@ -98,8 +98,6 @@ impl<T: Real> Work<Item<'_, T>> for Each {
             let first = if identity { k.min(p) } else { 0 };
             apply_lanes(simd, &below, tau, k, p, first, &mut c);
         }
-        for (lane, item) in items.into_iter().enumerate() {
-            lanes::store(&c, lane, item.out);
-        }
+        lanes::store(simd, &c, items.into_iter().map(|item| item.out));
     }
 }

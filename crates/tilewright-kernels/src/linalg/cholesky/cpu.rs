@@ -81,21 +81,19 @@ struct Factor;
 
 impl<T: Real> Work<Item<'_, T>> for Factor {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
+    fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let n = items[0].a.nrows();
         let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
         let mut l = lanes::load(simd, &matrices);
         factor(n, &mut l);
-        for (lane, mut item) in items.into_iter().enumerate() {
-            lanes::store(&l, lane, item.out.as_mut());
-            item.finish();
-        }
+        lanes::store(simd, &l, items.iter_mut().map(|item| item.out.as_mut()));
+        items.into_iter().for_each(Item::finish);
     }
 }
 
 /// The lower factor, row-major, in place; beyond the diagonal nothing is read or written.
 #[inline(always)]
-pub(in super::super) fn factor<S: Simd, T: Lane>(n: usize, l: &mut [Lanes<S, T>]) {
+fn factor<S: Simd, T: Lane>(n: usize, l: &mut [Lanes<S, T>]) {
     // Rows that are computed together, so that each element of the row above is loaded once for all of them.
     const ROWS: usize = 4;
     for j in 0..n {

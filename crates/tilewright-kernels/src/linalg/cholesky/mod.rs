@@ -55,7 +55,6 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
-pub(super) use cpu::factor;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 

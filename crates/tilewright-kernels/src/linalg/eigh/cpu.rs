@@ -7,11 +7,11 @@ use faer::{Mat, MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
-use super::super::cholesky::factor;
 use super::super::extents::Extents;
 use super::super::host::{Matrices, Real, copy, for_each, largest_of, scaled};
-use super::super::lanes::{self, Lanes, Work};
-use super::super::rotations::{largest, orthogonalize};
+use super::super::lanes::{self, Work};
+use super::super::reductions::tridiagonal;
+use super::super::sweeps::{self, scale};
 use super::{Eigen, Eigh};
 
 /// The eigenvalues and eigenvectors. `a` has elements.
@@ -116,55 +116,32 @@ impl<T: Real> Work<Item<'_, T>> for Each {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
         let n = items[0].a.nrows();
-        let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
         let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
         let mut a = lanes::load(simd, &matrices);
         for i in 0..n {
             (i + 1..n).for_each(|j| a[i * n + j] = a[j * n + i]);
         }
-        let size = largest(simd, &a);
-        let over = size.where_equal(zero, one, size);
-        a.iter_mut().for_each(|x| *x = *x / over);
-        // |a|² <= |a a|, in Frobenius' norm, which is closer to |a| than that of a. The products are of the negative.
-        let mut square = zero;
-        for i in 0..n {
-            let row = &a[i * n..(i + 1) * n];
-            for j in 0..=i {
-                let other = &a[j * n..(j + 1) * n];
-                let product = row.iter().zip(other).fold(zero, |sum, (&x, &y)| sum.minus_product(x, y));
-                let twice = if i == j { product } else { product + product };
-                square = square.minus_product(zero - twice, product);
-            }
-        }
-        let bound = square.root().root();
-        let shift = bound * Lanes::splat(simd, T::ONE + T::ONE / T::from_count(8));
-        let shift = bound.where_equal(zero, one, shift);
-        (0..n).for_each(|i| a[i * n + i] = a[i * n + i] + shift);
-        factor(n, &mut a);
-        // The columns of the lower triangle.
-        let mut g: Vec<_> =
-            (0..n * n).map(|e| if e / n <= e % n { a[e % n * n + e / n] } else { zero }).collect();
-        let (squares, converged) = orthogonalize(simd, n, &mut g, None);
+        let size = scale(simd, &mut a);
+        let mut reduced = tridiagonal(simd, n, &mut a);
+        let mut q = if items[0].vectors.is_empty() { Vec::new() } else { reduced.right(simd, &a) };
+        let failed = sweeps::tridiagonal(simd, &mut reduced.d, &mut reduced.e, &mut q);
         for (lane, item) in items.into_iter().enumerate() {
-            let size = over.each()[lane];
-            if !size.finite() || converged.each()[lane] == T::ZERO {
+            let size = size.each()[lane];
+            if !size.finite() || failed.each()[lane] != T::ZERO {
                 item.fail();
                 continue;
             }
-            let square = |j: usize| -> T { squares[j].each()[lane] };
+            let value = |j: usize| -> T { reduced.d[j].each()[lane] };
             let mut order: Vec<usize> = (0..n).collect();
-            order.sort_by(|&i, &j| square(i).partial_cmp(&square(j)).expect("lengths are numbers"));
+            order.sort_by(|&i, &j| value(i).partial_cmp(&value(j)).expect("values are numbers"));
             if self.descending {
                 order.reverse();
             }
-            for (place, &j) in order.iter().enumerate() {
-                item.values[place] = (square(j) - shift.each()[lane]) * size;
-                if !item.vectors.is_empty() {
-                    let length = square(j).root();
-                    for i in 0..n {
-                        item.vectors[i * n + place] = g[j * n + i].each()[lane] / length;
-                    }
-                }
+            for (to, &j) in item.values.iter_mut().zip(&order) {
+                *to = value(j) * size;
+            }
+            for (to, from) in item.vectors.chunks_exact_mut(n).zip(q.chunks_exact(n)) {
+                to.iter_mut().zip(&order).for_each(|(to, &j)| *to = from[j].each()[lane]);
             }
             *item.info = 0;
         }

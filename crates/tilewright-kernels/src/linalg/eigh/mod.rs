@@ -19,9 +19,9 @@
 //!
 //! # Numerics
 //!
-//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. Where a GPU's threadgroup memory
-//! holds a matrix of at most 128 columns, reflections make it tridiagonal, and implicit shifts diagonal. Others of a batch are made positive
-//! definite by a shift of 1.125 times the root of `|a²|` in Frobenius' norm, which bounds every eigenvalue; columns of their Cholesky factor are
+//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. On the CPU, and where a GPU's
+//! threadgroup memory holds a matrix of at most 128 columns, reflections make it tridiagonal, and implicit shifts (large ones on the CPU: divide
+//! and conquer) diagonal. Others on GPUs are made positive definite by a shift of 1.125 times the root of `|a²|` in Frobenius' norm, which bounds every eigenvalue; columns of their Cholesky factor are
 //! turned in pairs until all are orthogonal to rounding: then they are eigenvectors, and the squares of their lengths less the shift eigenvalues.
 //! Each value is off by a small multiple of `n eps |a|` at most; small ones have no relative accuracy of their own. Judged by LAPACK's ratios `|a -
 //! q l qᵀ| / (n |a| eps)` and `|1 - qᵀ q| / (n eps)`, under 30, and by the values themselves. The sign of a vector is not determined.

@@ -78,9 +78,7 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
                 item.permutation.swap(k, row.to_f64() as usize);
             }
         });
-        for (lane, mut item) in items.into_iter().enumerate() {
-            lanes::store(&lu, lane, item.lu.as_mut());
-            item.finish();
-        }
+        lanes::store(simd, &lu, items.iter_mut().map(|item| item.lu.as_mut()));
+        items.into_iter().for_each(Item::finish);
     }
 }

@@ -1,9 +1,76 @@
-//! On the host: r out of the reflections' matrix, and the signs.
+//! On the host: small matrices of a batch side by side in vector lanes; of others r out of the reflections' matrix, and the signs.
 
+use faer::{MatMut, MatRef};
+use pulp::Simd;
 use tilewright_core::{Result, Stream, Tensor};
 
 use super::super::extents::Extents;
-use super::super::host::Real;
+use super::super::host::{Matrices, Real};
+use super::super::householder::{apply_lanes, reflect_lanes};
+use super::super::lanes::{self, Lanes, Work};
+use super::super::reductions::identity;
+
+/// q, m x `rows`, and r, `rows` x n, of small matrices of a batch; `None` for others. `a` has elements.
+pub(super) fn qr<T: Real>(
+    a: &Tensor,
+    extents: &Extents,
+    rows: usize,
+    nonnegative: bool,
+) -> Result<Option<(Tensor, Tensor)>> {
+    let (m, n) = (extents.m, extents.n);
+    if !lanes::fit::<T>(extents.batches(), m.max(n)) {
+        return Ok(None);
+    }
+    let a = Matrices::<T>::new(a)?;
+    let empty = |tail: [usize; 2]| Tensor::empty(&Stream::cpu(), T::DTYPE, extents.shape(&tail));
+    let (mut q, mut r) = (empty([m, rows])?, empty([rows, n])?);
+    let outputs =
+        q.as_slice_mut::<T>()?.chunks_mut(m * rows).zip(r.as_slice_mut::<T>()?.chunks_mut(rows * n));
+    let items = outputs.enumerate().map(|(item, (q, r))| Item {
+        a: a.at(item),
+        q: MatMut::from_row_major_slice_mut(q, m, rows),
+        r: MatMut::from_row_major_slice_mut(r, rows, n),
+    });
+    lanes::for_each::<T, _>(&Factor { nonnegative }, items.collect());
+    Ok(Some((q, r)))
+}
+
+struct Item<'a, T> {
+    a: MatRef<'a, T>,
+    q: MatMut<'a, T>,
+    r: MatMut<'a, T>,
+}
+
+struct Factor {
+    nonnegative: bool,
+}
+
+impl<T: Real> Work<Item<'_, T>> for Factor {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
+        let ((m, n), rows) = (items[0].a.shape(), items[0].q.ncols());
+        let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
+        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
+        let mut a = lanes::load(simd, &matrices);
+        let mut tau = vec![zero; m.min(n)];
+        reflect_lanes(simd, [m, n], &mut a, &mut tau);
+        let mut q = identity(simd, m, rows);
+        for (k, &tau) in tau.iter().enumerate().rev() {
+            let below: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
+            apply_lanes(simd, &below, tau, k, rows, k, &mut q);
+        }
+        for i in 0..rows {
+            a[i * n..i * n + i.min(n)].fill(zero);
+        }
+        for k in 0..if self.nonnegative { tau.len() } else { 0 } {
+            let sign = a[k * n + k].where_less(zero, zero - one, one);
+            a[k * n + k..(k + 1) * n].iter_mut().for_each(|x| *x = *x * sign);
+            q.iter_mut().skip(k).step_by(rows).for_each(|x| *x = *x * sign);
+        }
+        lanes::store(simd, &q, items.iter_mut().map(|item| item.q.as_mut()));
+        lanes::store(simd, &a[..rows * n], items.iter_mut().map(|item| item.r.as_mut()));
+    }
+}
 
 /// r, of this shape, from above the diagonal; with `nonnegative` its rows and q's columns change their signs where its diagonal is negative.
 pub(super) fn finish<T: Real>(

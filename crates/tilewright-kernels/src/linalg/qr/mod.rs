@@ -204,6 +204,12 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<
         let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
         return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
     }
+    if stream.device() == Device::Cpu && args.mode != QrMode::R && !a.is_empty() {
+        let found = with_real!(wide.dtype(), T => cpu::qr::<T>(&wide, &extents, rows, args.nonnegative)?);
+        if let Some((q, r)) = found {
+            return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
+        }
+    }
     let packed = wide_reflectors(stream, &wide, &extents)?;
     let (q, r) = formed(stream, &packed, &extents, args)?;
     let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;

@@ -230,8 +230,8 @@ impl<T: Real> Work<Item<'_, T>> for Reflect {
                 }
             }
         }
+        lanes::store(simd, &a, items.iter_mut().map(|item| item.out.as_mut()));
         for (lane, item) in items.into_iter().enumerate() {
-            lanes::store(&a, lane, item.out);
             item.tau.iter_mut().zip(&tau).for_each(|(to, from)| *to = from.each()[lane]);
         }
     }

@@ -50,14 +50,14 @@ struct Reflect;
 
 impl<T: Real> Work<Item<'_, T>> for Reflect {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
+    fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let (m, n) = items[0].a.shape();
         let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
         let mut a = lanes::load(simd, &matrices);
         let mut tau = vec![Lanes::splat(simd, T::ZERO); m.min(n)];
         reflect_lanes(simd, [m, n], &mut a, &mut tau);
+        lanes::store(simd, &a, items.iter_mut().map(|item| item.out.as_mut()));
         for (lane, item) in items.into_iter().enumerate() {
-            lanes::store(&a, lane, item.out);
             item.tau.iter_mut().zip(&tau).for_each(|(to, from)| *to = from.each()[lane]);
         }
     }

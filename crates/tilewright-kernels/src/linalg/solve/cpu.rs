@@ -70,19 +70,20 @@ struct Solve;
 
 impl<T: Real> Work<Item<'_, T>> for Solve {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
+    fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let (n, k) = items[0].b.shape();
         let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
         let sides: Vec<_> = items.iter().map(|item| item.b).collect();
         // Elimination of [a b] leaves [u y] with u x = y.
         let width = n + k;
         let mut system = vec![Lanes::splat(simd, T::ZERO); n * width];
-        lanes::load_into(&matrices, &mut system, width, 0);
-        lanes::load_into(&sides, &mut system, width, n);
+        lanes::load_into(simd, &matrices, &mut system, width, 0);
+        lanes::load_into(simd, &sides, &mut system, width, n);
         eliminate_lanes(simd, [n, width], n, false, &mut system, |_, _| ());
         backward(n, k, &mut system);
-        for (lane, mut item) in items.into_iter().enumerate() {
-            lanes::store_from(&system, width, n, lane, item.x.as_mut());
+        let mut solutions: Vec<_> = items.iter_mut().map(|item| item.x.as_mut()).collect();
+        lanes::store_from(simd, &system, width, n, &mut solutions);
+        for (lane, item) in items.into_iter().enumerate() {
             item.finish(|k| system[k * width + k].each()[lane]);
         }
     }

@@ -9,9 +9,9 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::extents::Extents;
 use super::super::host::{Matrices, Real, for_each, largest_of, scaled};
-use super::super::householder::{apply_lanes, reflect_lanes};
-use super::super::lanes::{self, Lanes, Work};
-use super::super::rotations::{complete, largest, orthogonalize};
+use super::super::lanes::{self, Work};
+use super::super::reductions::bidiagonal;
+use super::super::sweeps::{self, scale};
 use super::{SvdFactors, SvdMode};
 
 /// The factors. `a` has elements, and n <= m.
@@ -125,58 +125,43 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
         let ((m, n), p) = (items[0].a.shape(), self.p);
-        let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
         let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
         let mut a = lanes::load(simd, &matrices);
-        let size = largest(simd, &a);
-        let over = size.where_equal(zero, one, size);
-        a.iter_mut().for_each(|x| *x = *x / over);
-        let mut tau = vec![zero; n];
-        reflect_lanes(simd, [m, n], &mut a, &mut tau);
-        // The rows of r are the columns of its transpose.
-        let mut g: Vec<_> = (0..n * n).map(|e| if e / n <= e % n { a[e] } else { zero }).collect();
-        let identity = |rows: usize| move |e: usize| if e / rows == e % rows { one } else { zero };
-        let mut v: Vec<_> = if self.vectors { (0..n * n).map(identity(n)).collect() } else { Vec::new() };
-        let (squares, converged) = orthogonalize(simd, n, &mut g, self.vectors.then_some(&mut v[..]));
-        let mut u: Vec<_> = if self.vectors { (0..m * p).map(identity(p)).collect() } else { Vec::new() };
+        let size = scale(simd, &mut a);
+        let mut reduced = bidiagonal(simd, [m, n], &mut a);
+        let (mut u, mut v) = (Vec::new(), Vec::new());
         if self.vectors {
-            for j in 0..n {
-                (0..n).for_each(|i| u[i * p + j] = v[j * n + i]);
-            }
-            for k in (0..n).rev() {
-                let below: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
-                apply_lanes(simd, &below, tau[k], k, p, 0, &mut u);
-            }
+            (u, v) = (reduced.left(simd, &a, p), reduced.right(simd, &a));
         }
+        let failed = sweeps::bidiagonal(simd, &mut reduced.d, &mut reduced.e, &mut u, p, &mut v);
         for (lane, item) in items.into_iter().enumerate() {
             let size = size.each()[lane];
-            if !size.finite() || converged.each()[lane] == T::ZERO {
+            if !size.finite() || failed.each()[lane] != T::ZERO {
                 item.fail();
                 continue;
             }
-            let square = |j: usize| {
-                let square: T = squares[j].each()[lane];
-                if square > T::NOTHING { square } else { T::ZERO }
-            };
+            let value = |j: usize| -> T { reduced.d[j].each()[lane] };
             let mut order: Vec<usize> = (0..n).collect();
-            order.sort_by(|&i, &j| square(j).partial_cmp(&square(i)).expect("lengths are numbers"));
-            for (place, &j) in order.iter().enumerate() {
-                let length = square(j).root();
-                item.s[place] = length * size;
-                if self.vectors {
-                    (0..m).for_each(|i| item.u[i * p + place] = u[i * p + j].each()[lane]);
-                    for i in 0..n {
-                        item.vt[place * n + i] =
-                            if length > T::ZERO { g[j * n + i].each()[lane] / length } else { T::ZERO };
-                    }
-                }
+            let falling = |&i: &usize, &j: &usize| value(j).magnitude().partial_cmp(&value(i).magnitude());
+            order.sort_by(|i, j| falling(i, j).expect("values are numbers"));
+            for (to, &j) in item.s.iter_mut().zip(&order) {
+                *to = value(j).magnitude() * size;
             }
-            if self.vectors {
-                for i in 0..m {
-                    (n..p).for_each(|j| item.u[i * p + j] = u[i * p + j].each()[lane]);
+            if !self.vectors {
+                *item.info = 0;
+                continue;
+            }
+            for (to, from) in item.u.chunks_exact_mut(p).zip(u.chunks_exact(p)) {
+                let (turned, beside) = to.split_at_mut(n);
+                turned.iter_mut().zip(&order).for_each(|(to, &j)| *to = from[j].each()[lane]);
+                beside.iter_mut().zip(&from[n..]).for_each(|(to, from)| *to = from.each()[lane]);
+            }
+            for (row, &j) in item.vt.chunks_exact_mut(n).zip(&order) {
+                let is_turned = value(j) < T::ZERO;
+                for (to, from) in row.iter_mut().zip(v.chunks_exact(n)) {
+                    let x = from[j].each()[lane];
+                    *to = if is_turned { -x } else { x };
                 }
-                let known = (0..n).filter(|&j| square(j) > T::ZERO).count();
-                complete(item.vt, n, known);
             }
             *item.info = 0;
         }

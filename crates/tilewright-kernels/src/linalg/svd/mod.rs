@@ -23,13 +23,14 @@
 //!
 //! # Numerics
 //!
-//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. Where a GPU's threadgroup memory
-//! holds a matrix of at most 128 columns, reflections make it bidiagonal, and implicit shifts diagonal. A single larger one of f32, f16 or bf16 has the
-//! eigenvectors of `aᵀ a`, which are found in f64, on the right, and u is `a v` over the values, or where those are next to nothing what reflections of
-//! it leave. Otherwise `a = q r` first; then columns of rᵀ are turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so
-//! orthogonal whatever the rank; rows of vt that belong to zeros complete the basis. A singular value under 1e-15 of the largest element (1e-30 in
-//! f64) is 0. Each is off by a small multiple of `n eps |a|` at most. Judged by LAPACK's ratios `|a - u s vᵀ| / (max(m, n) |a| eps)`, `|1 - uᵀ u| /
-//! (m eps)`, `|1 - v vᵀ| / (n eps)` under 30, and by the values themselves. The sign of a pair of vectors is not determined. Deterministic.
+//! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. On the CPU, and where a GPU's
+//! threadgroup memory holds a matrix of at most 128 columns, reflections make it bidiagonal, and implicit shifts (large ones on the CPU: divide and
+//! conquer) diagonal. A single larger one of f32, f16 or bf16 with cuSOLVER has the eigenvectors of `aᵀ a`, which are found in f64, on the right, and u is
+//! `a v` over the values, or where those are next to nothing what reflections of it leave. Otherwise on GPUs `a = q r` first; then columns of rᵀ are
+//! turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so orthogonal
+//! whatever the rank; rows of vt that belong to zeros complete the basis, a singular value under 1e-15 of the largest element (1e-30 in f64) being 0.
+//! Each is off by a small multiple of `n eps |a|` at most. Judged by LAPACK's ratios `|a - u s vᵀ| / (max(m, n) |a| eps)`, `|1 - uᵀ u| / (m eps)`, `|1 -
+//! v vᵀ| / (n eps)` under 30, and by the values themselves. The sign of a pair of vectors is not determined. Deterministic.
 //!
 //! # Constraints
 //!

@@ -95,7 +95,7 @@ impl Each {
 
 impl<T: Real> Work<Item<'_, T>> for Each {
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
+    fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let (n, k) = items[0].b.shape();
         let triangles: Vec<_> = items.iter().map(|item| item.l).collect();
         let sides: Vec<_> = items.iter().map(|item| item.b).collect();
@@ -103,9 +103,7 @@ impl<T: Real> Work<Item<'_, T>> for Each {
         let mut x = lanes::load(simd, &sides);
         let unit = self.unit_diagonal.then(|| Lanes::splat(simd, T::ONE));
         forward(n, k, unit, &l, &mut x);
-        for (lane, mut item) in items.into_iter().enumerate() {
-            lanes::store(&x, lane, item.x.as_mut());
-            self.finish(item);
-        }
+        lanes::store(simd, &x, items.iter_mut().map(|item| item.x.as_mut()));
+        items.into_iter().for_each(|item| self.finish(item));
     }
 }
