@@ -82,7 +82,7 @@ struct Part {
 #[derive(Debug, Clone)]
 enum Held {
     Float(Tensor),
-    Int8(Quantized),
+    Int8(Box<Quantized>),
 }
 
 fn converted(stream: &Stream, x: &Tensor, dtype: DType) -> Result<Tensor> {
@@ -103,7 +103,7 @@ impl Part {
         let x = converted(stream, x, DType::F32)?;
         let coding = |bits: usize| Quantize { bits, format: Format::Int, block };
         part.held = match format.values {
-            Values::Int8 { .. } => Held::Int8(Quantized::of(stream, &x, &coding(8))?),
+            Values::Int8 { .. } => Held::Int8(Box::new(Quantized::of(stream, &x, &coding(8))?)),
             _ => Held::Float(converted(stream, &x, DType::Bf16)?),
         };
         if format.feedback {

@@ -15,8 +15,8 @@ pub struct KvStore {
 
 #[derive(Debug)]
 enum Held {
-    Plain([Tensor; 2]),
-    Quantized([Quantized; 2]),
+    Plain(Box<[Tensor; 2]>),
+    Quantized(Box<[Quantized; 2]>),
 }
 
 impl KvStore {
@@ -29,7 +29,7 @@ impl KvStore {
     ) -> Result<Self> {
         let zeros = |d: usize| Tensor::zeros(dtype, [blocks, block, heads, d])?.to(stream);
         // Of one block each at least: both are written, so neither may share the other's memory.
-        Ok(KvStore { held: Held::Plain([zeros(d)?, zeros(dv)?]) })
+        Ok(KvStore { held: Held::Plain(Box::new([zeros(d)?, zeros(dv)?])) })
     }
 
     /// Zeros where the stream is, of small numbers: keys and values each in a format of their own.
@@ -40,7 +40,7 @@ impl KvStore {
         [keys, values]: [&Quantize; 2],
     ) -> Result<Self> {
         let zeros = |d: usize, args| Quantized::zeros(stream, &[blocks, block, heads, d], args);
-        Ok(KvStore { held: Held::Quantized([zeros(d, keys)?, zeros(dv, values)?]) })
+        Ok(KvStore { held: Held::Quantized(Box::new([zeros(d, keys)?, zeros(dv, values)?])) })
     }
 
     /// The keys, as [`attention_decode`](tilewright_kernels::attention::attention_decode()) takes them.
@@ -64,8 +64,14 @@ impl KvStore {
     pub fn append(&mut self, stream: &Stream, k: &Tensor, v: &Tensor, slots: &[i64]) -> Result<()> {
         let slots = Tensor::from_slice(slots, [slots.len()])?.to(stream)?;
         match &mut self.held {
-            Held::Plain([keys, values]) => kv_append(stream, k, v, &slots, keys, values),
-            Held::Quantized([keys, values]) => kv_append_quantized(stream, k, v, &slots, keys, values),
+            Held::Plain(parts) => {
+                let [keys, values] = &mut **parts;
+                kv_append(stream, k, v, &slots, keys, values)
+            }
+            Held::Quantized(parts) => {
+                let [keys, values] = &mut **parts;
+                kv_append_quantized(stream, k, v, &slots, keys, values)
+            }
         }
     }
 

@@ -134,7 +134,7 @@ enum Rows<'a, T: Element> {
         pitch: usize,
     },
     Quantized {
-        values: Tensor,
+        values: Box<Tensor>,
         scales: Cow<'a, [f32]>,
         args: Quantize,
         /// Bytes, numbers of a scale, and scales of a row.
@@ -156,7 +156,7 @@ impl<'a, T: Number<Sum = f32>> Rows<'a, T> {
                 let args = *x.args();
                 let extents = extents(NAME, d, args.format, args.bits, args.block)?;
                 // Row-major, if it was not.
-                let values = x.values().to(&Stream::cpu())?;
+                let values = Box::new(x.values().to(&Stream::cpu())?);
                 Rows::Quantized { values, scales: packed(x.scales())?, args, extents }
             }
         })
