@@ -76,6 +76,9 @@ pub(crate) fn run(kernels: &[&dyn Kernel], options: &Options, console: &mut Cons
     tell(&document, console)
 }
 
+/// Outputs with their names.
+type Named = Vec<(&'static str, Tensor)>;
+
 /// A kernel with files for its inputs and outputs.
 pub(crate) struct Job<'a> {
     pub(crate) kernel: &'a dyn Kernel,
@@ -92,7 +95,7 @@ pub(crate) struct Job<'a> {
 
 impl Job<'_> {
     /// Reads, runs and writes. What was done, and the outputs with their names.
-    pub(crate) fn carry_out(&self) -> Result<(Document, Vec<(&'static str, Tensor)>), Stop> {
+    pub(crate) fn carry_out(&self) -> Result<(Document, Named), Stop> {
         let spec = self.kernel.spec();
         let args = arguments(spec, self.sets)?;
         // Before any work: an hour's result must not be lost to a misspelt ending.
@@ -181,7 +184,7 @@ fn arguments(spec: &Spec, sets: &[(String, String)]) -> Result<Args, Stop> {
 }
 
 /// Outputs with their names: all of the spec's, or exactly those that are always there.
-fn names(spec: &'static Spec, outputs: Vec<Tensor>) -> Result<Vec<(&'static str, Tensor)>, Stop> {
+fn names(spec: &'static Spec, outputs: Vec<Tensor>) -> Result<Named, Stop> {
     let all: Vec<&str> = spec.outputs.iter().map(|slot| slot.name).collect();
     let required: Vec<&str> =
         spec.outputs.iter().filter(|slot| !slot.optional).map(|slot| slot.name).collect();

@@ -102,8 +102,8 @@ impl<T: Real> Balanced<T> {
                 }
                 changed = true;
                 self.scale[i] = so_far * f;
-                (first..n).for_each(|k| a[(i, k)] = a[(i, k)] / f);
-                (0..=last).for_each(|k| a[(k, i)] = a[(k, i)] * f);
+                (first..n).for_each(|k| a[(i, k)] /= f);
+                (0..=last).for_each(|k| a[(k, i)] *= f);
             }
             if !changed {
                 return;

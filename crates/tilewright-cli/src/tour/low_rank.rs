@@ -63,7 +63,9 @@ impl LowRank {
                 ));
             }
         }
-        if let Some(rebuilt) = self.rebuilt.as_ref().filter(|rebuilt| !(rebuilt.ratio <= RATIO)) {
+        if let Some(rebuilt) =
+            self.rebuilt.as_ref().filter(|rebuilt| rebuilt.ratio.is_nan() || rebuilt.ratio > RATIO)
+        {
             faults.push(format!(
                 "a system's residual has the ratio {:.1}, where {RATIO} is allowed",
                 rebuilt.ratio
