@@ -130,17 +130,23 @@ def support_page():
 
 def speed_page():
     lines = ["# Speed", "", "Judged right, then timed, beside the best peer in the same run. A ratio above 1 means that the best peer took longer.", ""]
+    time = lambda row: float(row["device_median_ms"] or row["wall_median_ms"])
     for folder in sorted(each for each in (ROOT / "bench" / "record").iterdir() if each.name != "python"):
-        record = max(folder.glob("*.csv"))
-        with record.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["verdict"] == "pass"]
-        time = lambda row: float(row["device_median_ms"] or row["wall_median_ms"])
-        lines += [f"## {folder.name}, {record.stem}", "", "| kernel | case | variant | ms | best peer | ms | ratio |", "|---|---|---|---|---|---|---|"]
-        for row in (row for row in rows if row["role"] == "ours"):
-            peers = [peer for peer in rows if peer["role"] == "peer" and (peer["kernel"], peer["case"]) == (row["kernel"], row["case"])]
-            best = min(peers, key=time, default=None)
-            against = f"{best['variant']} | {time(best):.4g} | {time(best) / time(row):.2f}" if best else "– | – | –"
-            lines.append(f"| {row['kernel']} | {row['case']} | {row['variant']} | {time(row):.4g} | {against} |")
+        # Each case from the last record that has it, with the peers of that run.
+        cases = {}
+        for record in sorted(folder.glob("*.csv")):
+            with record.open(newline="", encoding="utf-8") as file:
+                rows = [row for row in csv.DictReader(file) if row["verdict"] == "pass"]
+            found = {}
+            for row in rows:
+                found.setdefault((row["kernel"], row["case"]), []).append(row)
+            cases |= {case: (record.stem, rows) for case, rows in found.items()}
+        lines += [f"## {folder.name}", "", "| kernel | case | variant | ms | best peer | ms | ratio | record |", "|---|---|---|---|---|---|---|---|"]
+        for (kernel, case), (record, rows) in sorted(cases.items()):
+            best = min((row for row in rows if row["role"] == "peer"), key=time, default=None)
+            for row in (row for row in rows if row["role"] == "ours"):
+                against = f"{best['variant']} | {time(best):.4g} | {time(best) / time(row):.2f}" if best else "– | – | –"
+                lines.append(f"| {kernel} | {case} | {row['variant']} | {time(row):.4g} | {against} | {record} |")
         lines.append("")
     lines += ["## Calls from Python", "", "The least test case of each kernel by tensors, from Rust and from Python, in microseconds (`tests/overhead.py`).", ""]
     record = max((ROOT / "bench" / "record" / "python").glob("*.csv"))
