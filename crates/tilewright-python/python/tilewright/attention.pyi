@@ -54,12 +54,19 @@ def attention_decode(
     v_cache: Array,
     table: Array,
     lengths: Array,
+    k_scales: Array | None = None,
+    v_scales: Array | None = None,
     *,
     scale: float | str = '1 / sqrt(d)',
     soft_cap: float = 0,
     window: int = 0,
     keep: int = 0,
     splits: int = 0,
+    latent: bool = False,
+    bits: int = 8,
+    format: str = 'int',
+    group: int = 0,
+    dv: int | str = 'those of v_cache',
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> AttentionDecodeResult[Array]:
@@ -71,6 +78,8 @@ def attention_decode(
         v_cache: [blocks, block, kvh, dv]
         table: [b, m]
         lengths: [b]
+        k_scales: [blocks, block, kvh, d / group], may be left out
+        v_scales: [blocks, block, kvh, dv / group], may be left out
 
     Returns:
         out: [b, nh, dv]
@@ -82,6 +91,11 @@ def attention_decode(
         window: how many of the last tokens are seen; 0 is all
         keep: how many of the first tokens are seen beside the window
         splits: parts of a sequence; 0 is as many as keep the device busy
+        latent: values are the first dv columns of the keys, which are read in their place
+        bits: with scales: 8 or 4
+        format: with scales: int, or of 8 bits e4m3 or e5m2
+        group: with scales: numbers of each; 0 for the head
+        dv: with scales: columns of values
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 

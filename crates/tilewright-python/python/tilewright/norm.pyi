@@ -7,16 +7,18 @@ from tilewright import Array, Device
 def multi_head_layer_norm(
     x: Array,
     weight: Array,
+    gate: Array | None = None,
     *,
     eps: float = 1e-06,
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> Array:
-    """out = (x - mean(x)) r w, r = (mean((x - mean(x))^2) + eps)^-1/2
+    """out = (x - mean(x)) r w, r = (mean((x - mean(x))^2) + eps)^-1/2; times sigma(gate), where there is one
 
     Inputs:
         x: [.., nh, n]
         weight: [nh, n]
+        gate: [.., nh, n], may be left out
 
     Returns:
         out: [.., nh, n]

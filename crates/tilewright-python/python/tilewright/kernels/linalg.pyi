@@ -472,8 +472,8 @@ def is_spd(
 class LstsqResult(NamedTuple, Generic[Array]):
     x: Array
     rank: Array
-    residuals: Array | None
-    s: Array | None
+    residuals: Array
+    s: Array
 
 def lstsq(
     a: Array,
@@ -493,8 +493,8 @@ def lstsq(
     Returns:
         x: [.., n, p]
         rank: [..]
-        residuals: [.., p], None where the call does not ask for it
-        s: [.., k], None where the call does not ask for it
+        residuals: [.., p]
+        s: [.., k]
 
     Arguments:
         method: svd, or qr for m >= n and full rank

@@ -40,6 +40,40 @@ def flat_scan_topk(
     Dtypes: f32, f16, bf16, i8.
     """
 
+class HammingScanTopkResult(NamedTuple, Generic[Array]):
+    distances: Array
+    ids: Array
+
+def hamming_scan_topk(
+    queries: Array,
+    data: Array,
+    ids: Array | None = None,
+    keep: Array | None = None,
+    *,
+    k: int = 1,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> HammingScanTopkResult[Array]:
+    """distances, ids = the first k rows x by (the number of bits in which q and x differ, id)
+
+    Inputs:
+        queries: [b, bytes]
+        data: [n, bytes]
+        ids: [n], may be left out
+        keep: [bytes], may be left out
+
+    Returns:
+        distances: [b, k]
+        ids: [b, k]
+
+    Arguments:
+        k: how many; (infinity, -1) fills up
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: u8.
+    """
+
 class IvfScanTopkResult(NamedTuple, Generic[Array]):
     distances: Array
     ids: Array
@@ -181,12 +215,13 @@ def pq_scan(
     biases: Array | None = None,
     ids: Array | None = None,
     keep: Array | None = None,
+    factors: Array | None = None,
     *,
     k: int = 1,
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> PqScanResult[Array]:
-    """distances, ids = the first k rows of the lists that a query names, by bases + biases + sum_j tables(j, code_j)
+    """distances, ids = the first k rows of the lists that a query names, by bases + biases + factors sum_j tables(j, code_j)
 
     Inputs:
         tables: [b, m, words]
@@ -197,6 +232,7 @@ def pq_scan(
         biases: [n], may be left out
         ids: [n], may be left out
         keep: [bytes], may be left out
+        factors: [n], may be left out
 
     Returns:
         distances: [b, k]
@@ -241,6 +277,34 @@ def pq_train(
     Dtypes: f32.
     """
 
+class RabitqEncodeResult(NamedTuple, Generic[Array]):
+    codes: Array
+    squares: Array
+    factors: Array
+
+def rabitq_encode(
+    x: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> RabitqEncodeResult[Array]:
+    """codes = the bits of x > 0, squares = |x|^2, factors = 2 |x|^2 / sum |x_j|, for each row
+
+    Inputs:
+        x: [n, d]
+
+    Returns:
+        codes: [n, bytes]
+        squares: [n]
+        factors: [n]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
+    """
+
 class RerankResult(NamedTuple, Generic[Array]):
     distances: Array
     ids: Array
@@ -275,6 +339,98 @@ def rerank(
         variant: one way to run it on the device; the library's choice by default
 
     Dtypes: f32, f16, bf16, i8.
+    """
+
+def sq_encode(
+    x: Array,
+    ranges: Array,
+    *,
+    bits: int = 8,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """words(i, j) = floor((2^bits - 1) (x_ij - ranges_0j) / ranges_1j), from 0 to 2^bits - 1, as one string of bits
+
+    Inputs:
+        x: [n, d]
+        ranges: [2, d]
+
+    Returns:
+        codes: [n, bytes]
+
+    Arguments:
+        bits: 8, 6 or 4
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
+    """
+
+class SqScanResult(NamedTuple, Generic[Array]):
+    distances: Array
+    ids: Array
+
+def sq_scan(
+    queries: Array,
+    codes: Array,
+    ranges: Array,
+    offsets: Array,
+    probes: Array,
+    centroids: Array | None = None,
+    ids: Array | None = None,
+    keep: Array | None = None,
+    *,
+    k: int = 1,
+    metric: str = 'l2',
+    bits: int = 8,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> SqScanResult[Array]:
+    """distances, ids = the first k rows of the lists that a query names, by the distance from what their codes stand for
+
+    Inputs:
+        queries: [b, d]
+        codes: [n, bytes]
+        ranges: [2, d]
+        offsets: [nlist + 1]
+        probes: [b, nprobe]
+        centroids: [nlist, d], may be left out
+        ids: [n], may be left out
+        keep: [bytes], may be left out
+
+    Returns:
+        distances: [b, k]
+        ids: [b, k]
+
+    Arguments:
+        k: how many; (infinity, -1) fills up
+        metric: l2, ip or cosine
+        bits: 8, 6 or 4
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
+    """
+
+def sq_train(
+    x: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """ranges = the least of each column's finite numbers, and the greatest minus it
+
+    Inputs:
+        x: [n, d]
+
+    Returns:
+        ranges: [2, d]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32.
     """
 
 class TopkMergeResult(NamedTuple, Generic[Array]):
