@@ -20,7 +20,7 @@
 //! Slots beyond a sequence are never read, whatever they hold. Small numbers are multiplied by their scales in f32 as they are read; keys and values
 //! may have formats of their own.
 //!
-//! Of a latent cache `[blocks, block, r + p]` ([`mla_append`](crate::cache::mla_append())) the keys are its one head of r + p columns, and the values the
+//! Of a latent cache `[blocks, block, r + p]` (`mla_append`) the keys are its one head of r + p columns, and the values the
 //! view of the first r: rows that lie further apart than they are long are read in place.
 //!
 //! # Constraints

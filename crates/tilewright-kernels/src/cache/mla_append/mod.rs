@@ -12,7 +12,7 @@
 //! | cache | `[blocks, block, r + p]` | row-major, not shared | that of latent |
 //!
 //! A token takes r + p numbers for all heads (512 + 64 in DeepSeek-V2), where keys and values of 128 heads of 128 take 32,768.
-//! [`attention_decode`](crate::attention::attention_decode()) reads such a cache as one head of keys, `cache.reshape([blocks, block, 1, r + p])`, and of
+//! `attention_decode` reads such a cache as one head of keys, `cache.reshape([blocks, block, 1, r + p])`, and of
 //! values, the view of its first r columns, by queries into which the caller has multiplied the key's up-projection.
 //!
 //! # Numerics
