@@ -14,10 +14,10 @@ const FAMILY: &str = "linalg";
 
 /// Linear algebra on files: decompositions, solvers and what belongs to them, of one matrix or of a batch.
 ///
-///     tilewright linalg svd a.npy -o svd.npz
-///     tilewright linalg solve a.mtx b.npy -o x.npz
-///     tilewright linalg eigh a.npz#covariance --set descending=true -o eigen.safetensors
-///     tilewright linalg list            (every operation with its inputs and arguments; a word after it: those that contain it)
+///   tilewright linalg svd a.npy -o svd.npz
+///   tilewright linalg solve a.mtx b.npy -o x.npz
+///   tilewright linalg eigh a.npz#covariance --set descending=true -o eigen.safetensors
+///   tilewright linalg list            (every operation with its inputs and arguments; a word after it: those that contain it)
 ///
 /// Files are .npy, .npz, .safetensors or .mtx (Matrix Market: real matrices, always f64), by their names. f32 stays f32, f64 stays f64. The
 /// results go to one file under the names that `list` shows, which is written whole or not at all. Where a matrix has no result (it is singular,
