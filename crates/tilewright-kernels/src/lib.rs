@@ -22,6 +22,8 @@ pub mod search;
 pub mod slstm;
 
 mod arguments;
+#[cfg(target_arch = "x86_64")]
+mod machine;
 
 use tilewright_core::Kernel;
 

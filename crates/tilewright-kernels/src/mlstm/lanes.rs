@@ -105,14 +105,14 @@ pub(super) struct Machine(Kind);
 #[derive(Clone, Copy)]
 enum Kind {
     #[cfg(target_arch = "x86_64")]
-    Wide(avx512::Avx512),
+    Wide(crate::machine::Avx512),
     Pulp(Arch),
 }
 
 impl Machine {
     pub(super) fn here() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(lanes) = avx512::Avx512::found() {
+        if let Some(lanes) = crate::machine::Avx512::found() {
             return Machine(Kind::Wide(lanes));
         }
         Machine(Kind::Pulp(Arch::new()))
@@ -169,21 +169,7 @@ mod avx512 {
     use std::arch::x86_64::*;
 
     use super::{Lanes, Task};
-
-    /// A proof that the machine has AVX-512: nothing else makes one.
-    #[derive(Clone, Copy)]
-    pub(super) struct Avx512(());
-
-    impl Avx512 {
-        pub(super) fn found() -> Option<Self> {
-            let all = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma");
-            all.then_some(Avx512(()))
-        }
-    }
+    use crate::machine::Avx512;
 
     #[inline(always)]
     pub(super) fn run<S, T: Task<S>>(task: T, lanes: Avx512) -> T::Output

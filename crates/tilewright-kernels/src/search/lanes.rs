@@ -52,7 +52,7 @@ pub(super) trait Task {
 /// Runs a task with the widest vectors that this machine has.
 pub(super) fn dispatch<T: Task>(task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
-    if let Some(lanes) = avx512::Avx512::found() {
+    if let Some(lanes) = crate::machine::Avx512::found() {
         return avx512::run(task, lanes);
     }
     Arch::new().dispatch(Through(task))
@@ -130,21 +130,7 @@ mod avx512 {
     use std::arch::x86_64::*;
 
     use super::{Lanes, Task, WIDEST};
-
-    /// A proof that the machine has AVX-512: nothing else makes one.
-    #[derive(Clone, Copy)]
-    pub(super) struct Avx512(());
-
-    impl Avx512 {
-        pub(super) fn found() -> Option<Self> {
-            let all = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma");
-            all.then_some(Avx512(()))
-        }
-    }
+    use crate::machine::Avx512;
 
     pub(super) fn run<T: Task>(task: T, lanes: Avx512) -> T::Output {
         #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
