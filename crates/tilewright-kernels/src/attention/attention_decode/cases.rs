@@ -15,7 +15,7 @@ use crate::arguments::{check_dtype, choose, only_variant};
 use crate::attention::samples::{expected, score_args, tensor, uniform};
 use crate::pack::quantize::extents;
 use crate::pack::samples::of_bytes;
-use crate::pack::{Format, Quantize, Quantized, dequantize, quantize};
+use crate::pack::{Quantize, Quantized, dequantize, quantize};
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -268,8 +268,7 @@ fn coding(args: &Args) -> Result<Option<Quantize>> {
     if args.get("bits").is_none() {
         return Ok(None);
     }
-    let format = Format::of(NAME, args.text("format", "int")?)?;
-    Ok(Some(Quantize { bits: args.size("bits", 8)?, format, block: args.size("group", 0)? }))
+    quantize::coding(NAME, args, "group", 0).map(Some)
 }
 
 /// What small numbers and their scales stand for.

@@ -10,9 +10,9 @@ use tilewright_core::{
 
 use super::{DTYPES, NAME, kv_append_quantized, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
-use crate::pack::quantize::extents;
+use crate::pack::quantize::{coding, extents};
 use crate::pack::samples::{bits, floats, of_bytes};
-use crate::pack::{Format, Quantize, Quantized};
+use crate::pack::{Quantize, Quantized};
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -204,9 +204,5 @@ impl Kernel for Registered {
 }
 
 fn args(args: &Args) -> Result<Quantize> {
-    Ok(Quantize {
-        bits: args.size("bits", 8)?,
-        format: Format::of(NAME, args.text("format", "int")?)?,
-        block: args.size("group", 0)?,
-    })
+    coding(NAME, args, "group", 0)
 }

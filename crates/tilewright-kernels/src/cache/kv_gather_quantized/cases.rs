@@ -11,9 +11,9 @@ use tilewright_core::{
 use super::{DTYPES, KvGatherQuantized, NAME, kv_gather_quantized, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
 use crate::cache::Layout;
-use crate::pack::quantize::extents;
+use crate::pack::quantize::{coding, extents};
 use crate::pack::samples::bits;
-use crate::pack::{Format, Quantize, Quantized};
+use crate::pack::{Quantize, Quantized};
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -157,7 +157,5 @@ impl Kernel for Registered {
 fn args(args: &Args) -> Result<(KvGatherQuantized, Quantize)> {
     let layout = Layout::of(NAME, args.text("layout", "nhd")?)?;
     let (tokens, dtype) = (args.size("tokens", 0)?, args.text("dtype", "f32")?.parse()?);
-    let format = Format::of(NAME, args.text("format", "int")?)?;
-    let coding = Quantize { bits: args.size("bits", 8)?, format, block: args.size("group", 0)? };
-    Ok((KvGatherQuantized { tokens, layout, dtype }, coding))
+    Ok((KvGatherQuantized { tokens, layout, dtype }, coding(NAME, args, "group", 0)?))
 }

@@ -128,9 +128,16 @@ impl Kernel for Registered {
 }
 
 fn args(args: &Args) -> Result<Quantize> {
-    Ok(Quantize {
-        bits: args.size("bits", 8)?,
-        format: Format::of(NAME, args.text("format", "int")?)?,
-        block: args.size("block", 32)?,
-    })
+    coding(NAME, args, "block", 32)
+}
+
+/// What a kernel's registered arguments say of a quantisation, whose block they call `block`.
+pub(crate) fn coding(
+    kernel: &'static str,
+    args: &Args,
+    block: &'static str,
+    default: usize,
+) -> Result<Quantize> {
+    let format = Format::of(kernel, args.text("format", "int")?)?;
+    Ok(Quantize { bits: args.size("bits", 8)?, format, block: args.size(block, default)? })
 }

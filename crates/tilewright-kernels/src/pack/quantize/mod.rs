@@ -45,7 +45,7 @@ mod tests;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-pub(crate) use cases::KERNEL;
+pub(crate) use cases::{KERNEL, coding};
 
 use crate::arguments::check_tensor;
 
