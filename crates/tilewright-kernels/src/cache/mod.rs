@@ -12,6 +12,8 @@ pub mod kv_gather;
 pub mod kv_gather_quantized;
 pub mod mla_append;
 
+mod samples;
+
 pub use kv_append::kv_append;
 pub use kv_append_quantized::kv_append_quantized;
 pub use kv_gather::{KvGather, Layout, kv_gather};

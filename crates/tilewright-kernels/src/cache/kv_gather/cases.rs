@@ -1,6 +1,5 @@
 //! Evidence for `kv_gather`. Bytes are judged exactly.
 
-use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tilewright_core::{
@@ -10,6 +9,7 @@ use tilewright_core::{
 
 use super::{DTYPES, KvGather, Layout, NAME, kv_gather, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
+use crate::cache::samples::sequences;
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -67,27 +67,11 @@ impl Kernel for Registered {
     fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
         let mut random = ChaCha8Rng::seed_from_u64(case.seed);
         let [b, s, block, h, d] = ["b", "s", "block", "h", "d"].map(|name| case.dim(name));
-        let entries = s.div_ceil(block);
-        let blocks = b * entries + 1;
+        let blocks = b * s.div_ceil(block) + 1;
         let mut bytes = vec![0u8; blocks * block * h * d * case.dtype.size()];
         random.fill(&mut bytes[..]);
-        let mut numbers: Vec<i32> = (0..blocks as i32).collect();
-        numbers.shuffle(&mut random);
-        numbers.truncate(b * entries);
-        let bench = case.tier == Tier::Bench;
-        let lengths: Vec<i32> = (0..b)
-            .map(|row| match row {
-                0 => s as i32,
-                _ if bench => s as i32,
-                1 => 0,
-                _ => random.random_range(0..=s as i32),
-            })
-            .collect();
-        Ok(vec![
-            tensor(bytes, case.dtype, &[blocks, block, h, d])?,
-            Tensor::from_vec(numbers, [b, entries])?,
-            Tensor::from_vec(lengths, [b])?,
-        ])
+        let [table, lengths] = sequences(&mut random, case)?;
+        Ok(vec![tensor(bytes, case.dtype, &[blocks, block, h, d])?, table, lengths])
     }
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {

@@ -1,6 +1,5 @@
 //! Evidence for `kv_gather_quantized`.
 
-use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tilewright_core::{
@@ -11,6 +10,7 @@ use tilewright_core::{
 use super::{DTYPES, KvGatherQuantized, NAME, kv_gather_quantized, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
 use crate::cache::Layout;
+use crate::cache::samples::sequences;
 use crate::pack::quantize::{coding, extents};
 use crate::pack::samples::bits;
 use crate::pack::{Quantize, Quantized};
@@ -83,28 +83,16 @@ impl Kernel for Registered {
         let [b, s, block, h, d] = ["b", "s", "block", "h", "d"].map(|name| case.dim(name));
         let (_, coding) = args(&case.args)?;
         let [width, _, groups] = extents(NAME, d, coding.format, coding.bits, coding.block)?;
-        let entries = s.div_ceil(block);
-        let blocks = b * entries + 1;
-        let mut numbers: Vec<i32> = (0..blocks as i32).collect();
-        numbers.shuffle(&mut random);
-        numbers.truncate(b * entries);
-        let bench = case.tier == Tier::Bench;
-        let lengths: Vec<i32> = (0..b)
-            .map(|row| match row {
-                0 => s as i32,
-                _ if bench => s as i32,
-                1 => 0,
-                _ => random.random_range(0..=s as i32),
-            })
-            .collect();
+        let blocks = b * s.div_ceil(block) + 1;
+        let [table, lengths] = sequences(&mut random, case)?;
         let scale =
             |_| if random.random_range(0..40) == 0 { f32::NAN } else { random.random_range(0.01..3.0) };
         let scales: Vec<f32> = (0..blocks * block * h * groups).map(scale).collect();
         Ok(vec![
             bits(case.seed, coding.format.stored(coding.bits).0, &[blocks, block, h, width])?,
             Tensor::from_vec(scales, [blocks, block, h, groups])?,
-            Tensor::from_vec(numbers, [b, entries])?,
-            Tensor::from_vec(lengths, [b])?,
+            table,
+            lengths,
         ])
     }
 
