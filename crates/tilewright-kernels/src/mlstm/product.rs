@@ -274,61 +274,23 @@ mod tests {
         let (mut a, b) = (numbers(rows * terms), numbers(terms * columns));
         let mut full = vec![0.0; rows * columns];
         let mut part = vec![f32::NAN; rows * columns];
-        let sizes = [rows, columns, terms];
-        product(
-            machine,
-            &mut full,
-            Start::Zeros,
-            sizes,
-            Strided::row_major(&a, terms),
-            &b,
-            Wanted::Everything,
-        );
-        product(
-            machine,
-            &mut part,
-            Start::Zeros,
-            sizes,
-            Strided::row_major(&a, terms),
-            &b,
-            Wanted::Columns { first: 3 },
-        );
+        let into = |to: &mut [f32], a: &[f32], wanted| {
+            let a = Strided::row_major(a, terms);
+            product(machine, to, Start::Zeros, [rows, columns, terms], a, &b, wanted);
+        };
+        into(&mut full, &a, Wanted::Everything);
+        into(&mut part, &a, Wanted::Columns { first: 3 });
         for row in 0..rows {
             let seen = row * columns..row * columns + row + 4;
             assert_eq!(full[seen.clone()], part[seen]);
         }
         (0..rows).for_each(|row| a[row * terms..][..terms][(row + 6).min(terms)..].fill(0.0));
-        product(
-            machine,
-            &mut full,
-            Start::Zeros,
-            sizes,
-            Strided::row_major(&a, terms),
-            &b,
-            Wanted::Everything,
-        );
-        product(
-            machine,
-            &mut part,
-            Start::Zeros,
-            sizes,
-            Strided::row_major(&a, terms),
-            &b,
-            Wanted::Terms { first: 5 },
-        );
+        into(&mut full, &a, Wanted::Everything);
+        into(&mut part, &a, Wanted::Terms { first: 5 });
         assert_eq!(full, part);
         (0..rows).for_each(|row| a[row * terms..][..row.saturating_sub(2)].fill(0.0));
-        product(
-            machine,
-            &mut full,
-            Start::Zeros,
-            sizes,
-            Strided::row_major(&a, terms),
-            &b,
-            Wanted::Everything,
-        );
-        let late = Wanted::LateTerms { first: 2 };
-        product(machine, &mut part, Start::Zeros, sizes, Strided::row_major(&a, terms), &b, late);
+        into(&mut full, &a, Wanted::Everything);
+        into(&mut part, &a, Wanted::LateTerms { first: 2 });
         assert_eq!(full, part);
     }
 }
