@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use serde::Serialize;
-use tilewright_core::{Device, Kernel};
+use tilewright_core::{Coverage, Device, Kernel};
 
 use crate::stop::Stop;
 use crate::{Console, table};
@@ -81,24 +81,8 @@ pub(crate) fn entry(kernel: &dyn Kernel) -> Entry {
     let slot =
         |slot: &tilewright_core::Slot| Slot { name: slot.name, shape: slot.shape, optional: slot.optional };
     let support = |device: Device| {
-        let mut support = Support {
-            device: device.to_string(),
-            cases: 0,
-            variants: BTreeSet::new(),
-            reasons: BTreeSet::new(),
-        };
-        for case in &cases {
-            match kernel.support(device, case) {
-                Ok(variants) => {
-                    support.cases += 1;
-                    support.variants.extend(variants);
-                }
-                Err(error) => {
-                    support.reasons.insert(error.kind().to_string());
-                }
-            }
-        }
-        support
+        let Coverage { cases, variants, reasons } = Coverage::of(kernel, device, &cases);
+        Support { device: device.to_string(), cases, variants, reasons }
     };
     Entry {
         name: spec.name,

@@ -1,6 +1,6 @@
 //! The contract of a registered kernel: from it follow the tests, the benches, the command line and the docs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -39,6 +39,36 @@ pub trait Kernel: Sync {
 
     /// The least that must be done and moved.
     fn work(&self, case: &Case) -> Work;
+}
+
+/// Which of a kernel's cases a device runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// How many some variant runs.
+    pub cases: usize,
+    /// The variants that run them.
+    pub variants: BTreeSet<&'static str>,
+    /// Why the others are not run.
+    pub reasons: BTreeSet<String>,
+}
+
+impl Coverage {
+    /// That of `cases` of a kernel on a device, whether it is there or not.
+    pub fn of(kernel: &dyn Kernel, device: Device, cases: &[Case]) -> Self {
+        let mut coverage = Self::default();
+        for case in cases {
+            match kernel.support(device, case) {
+                Ok(variants) => {
+                    coverage.cases += 1;
+                    coverage.variants.extend(variants);
+                }
+                Err(error) => {
+                    coverage.reasons.insert(error.kind().to_string());
+                }
+            }
+        }
+        coverage
+    }
 }
 
 /// The description of a kernel.

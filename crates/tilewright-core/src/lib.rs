@@ -37,7 +37,7 @@ pub use fp8::{F8E4M3, F8E5M2};
 pub use half::{bf16, f16};
 #[cfg(feature = "safetensors")]
 pub use interop::{read_safetensors, write_safetensors};
-pub use kernel::{ArgSpec, Args, Case, Expected, Kernel, Residual, Slot, Spec, Tier, Value, Work};
+pub use kernel::{ArgSpec, Args, Case, Coverage, Expected, Kernel, Residual, Slot, Spec, Tier, Value, Work};
 pub use memory::AlignedBytes;
 pub use shape::{Layout, MAX_RANK, Shape};
 pub use stream::{Event, EventDriver, Stream, StreamDriver};

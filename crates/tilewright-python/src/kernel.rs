@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use tilewright_core::{Args, Spec, Stream, Tensor, Tier, Value};
+use tilewright_core::{Args, Coverage, Spec, Stream, Tensor, Tier, Value};
 use tilewright_kernels::KERNELS;
 
 use crate::device::{DeviceLike, stream};
@@ -132,19 +132,8 @@ impl Kernel {
     fn support(&self, device: &str) -> PyResult<(BTreeSet<&'static str>, usize, usize, BTreeSet<String>)> {
         let device: tilewright_core::Device = device.parse().map_err(raise)?;
         let cases = self.kernel.cases();
-        let (mut variants, mut reasons, mut ran) = (BTreeSet::new(), BTreeSet::new(), 0);
-        for case in &cases {
-            match self.kernel.support(device, case) {
-                Ok(found) => {
-                    ran += 1;
-                    variants.extend(found);
-                }
-                Err(error) => {
-                    reasons.insert(error.kind().to_string());
-                }
-            }
-        }
-        Ok((variants, ran, cases.len(), reasons))
+        let coverage = Coverage::of(self.kernel, device, &cases);
+        Ok((coverage.variants, coverage.cases, cases.len(), coverage.reasons))
     }
 
     /// The names of the registry's small test cases of this kernel.
