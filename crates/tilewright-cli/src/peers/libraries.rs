@@ -3,20 +3,24 @@
 use std::ops::Range;
 
 use faer::linalg::matmul::matmul;
-use faer::traits::ComplexField;
+use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 use nalgebra::{Const, Dyn};
 use tilewright_core::{Args, Case, DType, Element, Result, Tensor, with_element};
 
-use super::Function;
+use super::{Function, decompositions};
 
 /// The libraries that know this problem.
-pub(super) fn functions(kernel: &str, case: &Case, inputs: &[Tensor]) -> Vec<(&'static str, Function)> {
+pub(super) fn functions(
+    kernel: &'static str,
+    case: &Case,
+    inputs: &[Tensor],
+) -> Vec<(&'static str, Function)> {
     match kernel {
         "copy" => copies(case, inputs),
         "matmul" => products(&case.args, inputs),
         "gram" => grams(&case.args, inputs),
-        _ => Vec::new(),
+        _ => decompositions::functions(kernel, &case.args, inputs),
     }
 }
 
@@ -93,7 +97,7 @@ fn by_library(
 }
 
 /// `out[m, n] = a[m, k] b[k, n]`: `out` row-major, the factors with any strides of rows and columns.
-struct Problem<'d, T> {
+pub(super) struct Problem<'d, T> {
     m: usize,
     n: usize,
     k: usize,
@@ -128,7 +132,7 @@ fn matrix<T: Real>(tensor: &Tensor) -> Result<(&[T], [usize; 2])> {
     Ok((&tensor.host_elements::<T>()?[layout.offset()..layout.end()], [rows, columns]))
 }
 
-trait Real: Element + ComplexField + nalgebra::RealField {
+pub(super) trait Real: Element + RealField + nalgebra::RealField {
     const ONE: Self;
     const ZERO: Self;
     fn by_matrixmultiply(problem: Problem<Self>);

@@ -1,6 +1,8 @@
 //! Other libraries on the same problems, timed in the same run.
 
 #[cfg(feature = "peers")]
+mod decompositions;
+#[cfg(feature = "peers")]
 mod libraries;
 mod python;
 
