@@ -76,7 +76,9 @@ fn solve_each<T: Real>(kernel: &str, inputs: &[Tensor], library: Library<T>) -> 
     let count: usize = batch.iter().product();
     let results: Option<Vec<Vec<Part<T>>>> =
         if rank == 2 { one(0).map(|only| vec![only]) } else { (0..count).into_par_iter().map(one).collect() };
-    let results = results.ok_or_else(|| Error::unsupported("peer", Device::Cpu, "the library has no such function, or it failed"))?;
+    let results = results.ok_or_else(|| {
+        Error::unsupported("peer", Device::Cpu, "the library has no such function, or it failed")
+    })?;
     let width = results.first().map_or(0, Vec::len);
     (0..width).map(|index| stacked(batch, results.iter().map(|parts| &parts[index]))).collect()
 }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 
+use rustix::process::Signal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -91,6 +92,7 @@ impl Interpreters {
         for library in &self.libraries {
             let contestant = Box::new(Scripted(library.clone()));
             let mut library = library.borrow_mut();
+            library.pauses = device == Device::Cpu;
             let outputs = match library.ask(&request) {
                 Ok(Opened { knows: false }) => continue,
                 Ok(Opened { knows: true }) => library.outputs(),
@@ -172,6 +174,9 @@ struct Library {
     process: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    /// Whether it is stopped between requests. The threads of several libraries go on turning for up to a fifth of a second after
+    /// their work, to be ready for more: on the CPU they would take the cores from whoever is timed next.
+    pauses: bool,
 }
 
 impl Library {
@@ -181,7 +186,7 @@ impl Library {
         let mut process = command.spawn().map_err(|why| format!("{python}: {why}"))?;
         let requests = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().expect("the output is piped"));
-        let mut library = Self { name: String::new(), process, requests, answers };
+        let mut library = Self { name: String::new(), process, requests, answers, pauses: false };
         let hello: Value = library.answer().map_err(|error| error.to_string())?;
         match (hello["library"].as_str(), hello["absent"].as_str()) {
             (Some(name), _) => name.clone_into(&mut library.name),
@@ -191,6 +196,19 @@ impl Library {
     }
 
     fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T> {
+        self.resume();
+        let answer = self.exchange(request);
+        if self.pauses {
+            signal(&self.process, Signal::STOP);
+        }
+        answer
+    }
+
+    fn resume(&self) {
+        signal(&self.process, Signal::CONT);
+    }
+
+    fn exchange<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T> {
         let requests = self.requests.as_mut().expect("open until the library is dropped");
         let sent = writeln!(requests, "{request}").and_then(|()| requests.flush());
         sent.map_err(|why| broken(&self.name, why))?;
@@ -227,6 +245,7 @@ impl Library {
 impl Drop for Library {
     fn drop(&mut self) {
         // The end of its input ends the script; a script that is stuck is ended by force. Either way it is gone.
+        self.resume();
         drop(self.requests.take());
         if !matches!(self.process.try_wait(), Ok(Some(_))) {
             std::thread::sleep(std::time::Duration::from_millis(200));
@@ -234,6 +253,11 @@ impl Drop for Library {
         }
         let _ = self.process.wait();
     }
+}
+
+/// To a process that has not been waited for, so the number is still its own. One that has ended needs no signal.
+fn signal(process: &Child, signal: Signal) {
+    let _ = rustix::process::kill_process(rustix::process::Pid::from_child(process), signal);
 }
 
 fn broken(library: &str, why: impl std::fmt::Display) -> Error {
