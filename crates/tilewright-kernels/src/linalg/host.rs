@@ -267,9 +267,9 @@ impl<T: Real> WithSimd for Copying<'_, T> {
                 }
                 for j in (left..right).step_by(count) {
                     for i in (top..bottom).step_by(count) {
-                        for r in 0..count {
+                        for (r, vector) in tile[..count].iter_mut().enumerate() {
                             // SAFETY: rows i to i + count have elements j to j + count, one beside the other; a vector is as many elements.
-                            tile[r] = unsafe {
+                            *vector = unsafe {
                                 source
                                     .offset((i + r) as isize * down)
                                     .add(j)
@@ -278,14 +278,14 @@ impl<T: Real> WithSimd for Copying<'_, T> {
                             };
                         }
                         T::transpose(simd, &mut tile[..count]);
-                        for c in 0..count {
+                        for (c, &vector) in tile[..count].iter().enumerate() {
                             // SAFETY: the same elements of columns of `to`, which is borrowed to be written.
                             unsafe {
                                 target
                                     .offset((j + c) as isize * across)
                                     .add(i)
                                     .cast::<T::Vector<S>>()
-                                    .write_unaligned(tile[c]);
+                                    .write_unaligned(vector);
                             }
                         }
                     }

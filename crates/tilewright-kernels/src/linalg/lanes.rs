@@ -515,9 +515,9 @@ pub(super) fn store_from<S: Simd, T: Real>(
         }
         for j in tiled..walk.length {
             let from = lanes[i * walk.lanes[0] + j * walk.lanes[1]];
-            for lane in 0..present {
+            for (&to, &x) in to[..present].iter().zip(from.each()) {
                 // SAFETY: each matrix has this element.
-                unsafe { *to[lane].offset(start + walk.matrix[1] * j as isize) = from.each()[lane] };
+                unsafe { *to.offset(start + walk.matrix[1] * j as isize) = x };
             }
         }
     }

@@ -47,7 +47,7 @@ const AT_ONCE: usize = 4;
 pub(super) fn backward<S: Simd, T: Real>(simd: S, n: usize, u: &[Lanes<S, T>], x: &mut [Lanes<S, T>]) {
     let mut end = n;
     while end > 0 {
-        if end % AT_ONCE == 0 {
+        if end.is_multiple_of(AT_ONCE) {
             end -= AT_ONCE;
             backward_rows::<S, T, AT_ONCE>(simd, n, end, u, x);
         } else {

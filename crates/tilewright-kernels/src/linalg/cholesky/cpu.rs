@@ -146,7 +146,7 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
 #[inline(always)]
 fn factor<S: Simd, T: Real>(simd: S, n: usize, l: &mut [Lanes<S, T>]) -> Lanes<S, T> {
     let index = |i: usize| Lanes::splat(simd, T::from_count(i));
-    let zero = index(0);
+    let (zero, one) = (index(0), index(1));
     // Columns go by twos: each sum of products then waits for the others no longer than they take.
     for j in (0..n - n % 2).step_by(2) {
         columns::<S, T, 2>(simd, n, j, l);
@@ -158,7 +158,7 @@ fn factor<S: Simd, T: Real>(simd: S, n: usize, l: &mut [Lanes<S, T>]) -> Lanes<S
     for k in (0..n).rev() {
         let pivot = l[k * n + k];
         // Infinity and NaN less themselves are not 0.
-        let if_finite = (pivot - pivot).where_equal(zero, failed, index(k + 1));
+        let if_finite = pivot.minus_product(pivot, one).where_equal(zero, failed, index(k + 1));
         failed = zero.where_less(pivot, if_finite, index(k + 1));
     }
     failed
@@ -173,8 +173,8 @@ fn columns<S: Simd, T: Real, const C: usize>(simd: S, n: usize, j: usize, l: &mu
     for c in 0..C {
         // A pivot that is not positive has no root: its lane is NaN from here on, and known by that.
         let mut pivot = head[c][c];
-        for k in 0..c {
-            pivot = pivot.minus_product(head[c][k], head[c][k]);
+        for &x in &head[c][..c] {
+            pivot = pivot.minus_product(x, x);
         }
         let root = pivot.root();
         head[c][c] = root;
