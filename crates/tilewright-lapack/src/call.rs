@@ -50,7 +50,9 @@ impl Routine {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(Fault::Numerical(info))) => Err(info),
             Ok(Err(Fault::Argument(position))) => {
-                let name = format!("{:6}", self.name.to_uppercase());
+                let is_c = self.name.starts_with("cblas_");
+                let name =
+                    if is_c { self.name.to_owned() } else { format!("{:6}", self.name.to_uppercase()) };
                 if !xerbla::call::<I>(xerbla, &name, position) {
                     self.tell(format_args!(
                         " ** On entry to {name} parameter number {position:2} had an illegal value"

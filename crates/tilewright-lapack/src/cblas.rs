@@ -115,7 +115,7 @@ fn gemv<T: Real>(
 }
 
 routines! {
-    "";
+    "", "cblas_xerbla";
     "cblas_" dot [n: number, x: reals, incx: number, y: reals, incy: number] -> real = level1::dot;
     "cblas_" gemv [order: code, trans: code, m: number, n: number, alpha: factor, a: reals, lda: number, x: reals, incx: number, beta: factor, y: reals, incy: number]
         -> none = super::gemv;

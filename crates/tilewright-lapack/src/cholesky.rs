@@ -1,7 +1,5 @@
 //! Cholesky's factorization of a symmetric positive definite matrix, and what is solved with it.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor as llt;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, Mat, MatMut, MatRef};
@@ -21,10 +19,7 @@ fn factor<T: Real>(mut a: MatMut<'_, T>) -> Outcome {
     let (n, par) = (a.nrows(), threads(a.nrows()));
     let run = |l: &mut Mat<T>| -> Option<usize> {
         let size = l.nrows();
-        let mut memory = MemBuffer::new(llt::cholesky_in_place_scratch::<T>(size, par, Default::default()));
-        let stack = MemStack::new(&mut memory);
-        let done = llt::cholesky_in_place(l.as_mut(), Default::default(), par, stack, Default::default());
-        let failed = done.err().map(|llt::LltError::NonPositivePivot { index }| index);
+        let failed = T::cholesky(l.as_mut(), par).err();
         // A NaN may pass for a pivot.
         (0..failed.unwrap_or(size)).find(|&k| l[(k, k)].nan()).or(failed)
     };

@@ -87,10 +87,10 @@ macro_rules! entry {
 
 /// The four names of one precision.
 macro_rules! names {
-    ($before:literal, $letter:literal, $name:ident, $after:literal, $real:ty, $routine:expr, $arguments:tt, $result:ident, $body:path) => {
+    ($before:literal, $letter:literal, $name:ident, $after:literal, $xerbla:literal, $real:ty, $routine:expr, $arguments:tt, $result:ident, $body:path) => {
         entry!(
             concat!($before, $letter, stringify!($name), $after),
-            concat!("xerbla", $after, "\0"),
+            concat!($xerbla, "\0"),
             $real,
             i32,
             $routine,
@@ -100,7 +100,7 @@ macro_rules! names {
         );
         entry!(
             concat!($before, $letter, stringify!($name), $after, "64_"),
-            concat!("xerbla", $after, "64_", "\0"),
+            concat!($xerbla, "64_", "\0"),
             $real,
             i64,
             $routine,
@@ -110,7 +110,7 @@ macro_rules! names {
         );
         entry!(
             concat!("scipy_", $before, $letter, stringify!($name), $after),
-            concat!("scipy_", "xerbla", $after, "\0"),
+            concat!("scipy_", $xerbla, "\0"),
             $real,
             i32,
             $routine,
@@ -120,7 +120,7 @@ macro_rules! names {
         );
         entry!(
             concat!("scipy_", $before, $letter, stringify!($name), $after, "64_"),
-            concat!("scipy_", "xerbla", $after, "64_", "\0"),
+            concat!("scipy_", $xerbla, "64_", "\0"),
             $real,
             i64,
             $routine,
@@ -132,15 +132,15 @@ macro_rules! names {
 }
 
 macro_rules! routines {
-    ($after:literal; $($before:literal $name:ident $arguments:tt -> $result:ident = $body:path;)*) => {
+    ($after:literal, $xerbla:literal; $($before:literal $name:ident $arguments:tt -> $result:ident = $body:path;)*) => {
         $(
             mod $name {
                 use super::*;
 
                 pub(super) static SINGLE: Routine = Routine::new(concat!($before, "s", stringify!($name)));
                 pub(super) static DOUBLE: Routine = Routine::new(concat!($before, "d", stringify!($name)));
-                names!($before, "s", $name, $after, f32, SINGLE, $arguments, $result, $body);
-                names!($before, "d", $name, $after, f64, DOUBLE, $arguments, $result, $body);
+                names!($before, "s", $name, $after, $xerbla, f32, SINGLE, $arguments, $result, $body);
+                names!($before, "d", $name, $after, $xerbla, f64, DOUBLE, $arguments, $result, $body);
             }
         )*
 

@@ -15,8 +15,9 @@
 //!
 //! # What differs
 //! - Workspaces are checked and not used: memory is allocated where it is needed. Queries answer with what LAPACK asks for at least.
-//! - An argument that is refused goes to the program's `xerbla_` (`xerbla_64_`, `scipy_xerbla_`, .., as the routine's own name ends and begins)
-//!   where one is loaded for all to see; this library has none, and tells it on the standard error instead, as OpenBLAS does. Then the program goes on.
+//! - An argument that is refused goes to the program's `xerbla_`, of a C name to its `cblas_xerbla` (`xerbla_64_`, `scipy_xerbla_`, .., as the
+//!   routine's own name ends and begins), where one is loaded for all to see; this library has none, and tells it on the standard error instead, as
+//!   OpenBLAS does. Then the program goes on.
 //! - A fault of this library's own is caught: INFO is -1000, and the standard error says what it was.
 //! - Threads are those of `rayon` (`RAYON_NUM_THREADS`); a forked process of one that had threads computes with one.
 //!

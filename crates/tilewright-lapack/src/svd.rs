@@ -91,8 +91,12 @@ pub(crate) fn gesdd<T: Real>(
     };
     let ldvt = leading(ldvt, rows_vt, 10)?;
     // What LAPACK's documentation asks for at least; its own check asks for less on some paths, and so does this one.
-    let (least, told) =
-        if jobz == b'N' { (7 * k, m + n + 10 * k) } else { (3 * k, 4 * k * k + 10 * k + m + n) };
+    // A query is told what LAPACK tells: less where neither side is so much longer that a QR decomposition comes first.
+    let (least, told) = match jobz {
+        b'N' => (7 * k, m + n + 10 * k),
+        _ if 6 * m.max(n) < 11 * k => (3 * k, 3 * k * k + 6 * k + m.max(n)),
+        _ => (3 * k, 4 * k * k + 10 * k + m + n),
+    };
     if lwork != -1 {
         check(lwork >= least.max(1) as i64, 12)?;
     }

@@ -10,7 +10,7 @@ use crate::memory::Array;
 use crate::{cholesky, eigen, least_squares, level1, level2, level3, lu, norms, qr, svd, triangular};
 
 routines! {
-    "_";
+    "_", "xerbla_";
     "" dot [n: int, x: reals, incx: int, y: reals, incy: int] -> real = level1::dot;
     "" axpy [n: int, alpha: real, x: reals, incx: int, y: reals, incy: int] -> none = level1::axpy;
     "" scal [n: int, alpha: real, x: reals, incx: int] -> none = level1::scal;

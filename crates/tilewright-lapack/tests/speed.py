@@ -1,15 +1,17 @@
 """The library beside the OpenBLAS that the wheels of NumPy and SciPy bring along: the same calls of the same processes, with and without LD_PRELOAD.
 
-    python speed.py target/release/libtilewright_lapack.so [--sizes 128,512,1024] [--rounds 3] [--csv FILE]
+    python speed.py target/release/libtilewright_lapack.so [--sizes 128,512,1024] [--rounds 3] [--record [--host NAME]]
 
 Rounds alternate between the two, so that a busy machine is unfair to neither; each number is the least of all rounds. `ratio` is OpenBLAS's time over
-ours: above 1 we are faster.
+ours: above 1 we are faster. With --record the results go to bench/record/lapack/<host>_<date>.csv.
 """
 
 import argparse
 import csv
+import datetime
 import json
 import os
+import pathlib
 import platform
 import subprocess
 import sys
@@ -35,13 +37,19 @@ def work(sizes, dtypes):
             symmetric = np.asfortranarray(a + a.T)
             spd = np.asfortranarray(a @ a.T + n * np.eye(n, dtype=real))
             gemm = getattr(blas, letter + "gemm")
+            factors = routine("getrf")(a)
+            workspace = [int(size) for size in routine("gelsd_lwork")(n, n, 1)]
             for name, call in {
                 "gemm": lambda: gemm(1.0, a, b),
                 "getrf": lambda: routine("getrf")(a),
+                "gesv": lambda: routine("gesv")(a, b[:, :1]),
+                "getri": lambda: routine("getri")(*factors[:2]),
                 "potrf": lambda: routine("potrf")(spd, lower=1),
                 "geqrf": lambda: routine("geqrf")(a),
+                "gelsd": lambda: routine("gelsd")(a, b[:, :1], *workspace[:2]),
                 "gesdd": lambda: routine("gesdd")(a),
                 "syevd": lambda: routine("syevd")(symmetric),
+                "geev": lambda: routine("geev")(a),
             }.items():
                 call()
                 times, began = [], time.perf_counter()
@@ -64,7 +72,8 @@ def main():
     parser.add_argument("--sizes", default="128,512,1024")
     parser.add_argument("--dtypes", default="f32,f64")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--csv")
+    parser.add_argument("--record", action="store_true", help="add the results to the records")
+    parser.add_argument("--host", default=platform.node(), help="the machine's name in the records")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     sizes, dtypes = [int(n) for n in options.sizes.split(",")], options.dtypes.split(",")
@@ -94,11 +103,15 @@ def main():
     print(f"{'routine':<14}{'ours ms':>12}{'OpenBLAS ms':>14}{'ratio':>8}")
     for name, ours, theirs, ratio in rows:
         print(f"{name:<14}{ours:>12.3f}{theirs:>14.3f}{ratio:>8.2f}")
-    if options.csv:
-        with open(options.csv, "w", newline="") as file:
+    if options.record:
+        folder = pathlib.Path(__file__).resolve().parents[3] / "bench" / "record" / "lapack"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{options.host}_{datetime.date.today()}.csv"
+        with open(path, "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["routine", "ours_ms", "openblas_ms", "ratio"])
-            writer.writerows((name, f"{ours:.4f}", f"{theirs:.4f}", f"{ratio:.3f}") for name, ours, theirs, ratio in rows)
+            writer.writerow(["routine", "n", "ours_ms", "openblas_ms", "ratio"])
+            writer.writerows((*name.split(), f"{ours:.4f}", f"{theirs:.4f}", f"{ratio:.3f}") for name, ours, theirs, ratio in rows)
+        print(f"recorded in {path}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ static void told(const char *name, long long position, size_t length) {
 }
 void xerbla_(const char *name, const int32_t *position, size_t length) { told(name, *position, length); }
 void xerbla_64_(const char *name, const int64_t *position, size_t length) { told(name, *position, length); }
+void cblas_xerbla(int32_t position, const char *name, const char *form, ...) { printf("%s %d%s\n", name, (int)position, form); }
+extern void cblas_dsyrk(int, int, int, int32_t, int32_t, double, const double *, int32_t, double, double *, int32_t);
 extern void dpotrf_(const char *, const int32_t *, double *, const int32_t *, int32_t *);
 extern void dgetrf_64_(const int64_t *, const int64_t *, double *, const int64_t *, int64_t *, int64_t *);
 
@@ -22,6 +24,7 @@ int main(void) {
     int64_t wide = -2, ok = 2, pivots[2], wide_info = 0;
     dgetrf_64_(&ok, &wide, a, &ok, pivots, &wide_info);
     printf("%d %d\n", (int)info, (int)wide_info);
+    cblas_dsyrk(101, 121, 111, -1, 2, 1, a, 2, 0, a, 2);
     return 0;
 }
 "#;
@@ -49,7 +52,7 @@ fn a_refused_argument_goes_to_the_programs_own_xerbla() {
     let output = Command::new(&program).env("LD_LIBRARY_PATH", library.parent().unwrap()).output().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said, "DPOTRF 4\nDGETRF 2\n-4 -2\n", "{warned}");
+    assert_eq!(said, "DPOTRF 4\nDGETRF 2\n-4 -2\ncblas_dsyrk 4\n", "{warned}");
     // Told once, and not on the standard error too.
     assert_eq!(warned, "");
 }

@@ -9,7 +9,7 @@ use faer::linalg::householder as blocks;
 use faer::{Conj, Mat, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::host::Real;
+use super::host::{Real, parts};
 use super::lanes::Lanes;
 
 /// Columns that are reflected one by one before the others follow at once.
@@ -66,28 +66,37 @@ fn apply<T: Real>(v: MatRef<'_, T>, tau: &[T], transpose: bool, mut c: MatMut<'_
     }
     let mut s = Mat::zeros(size, size);
     Arch::new().dispatch(Gram { v, tau, s: s.as_mut() });
+    // Columns have nothing to do with each other, but few of them are not worth another pass over the vectors.
+    let parts = parts(par, 2 * v.nrows() * size * c.ncols()).min(c.ncols().div_ceil(8));
+    apply_block(v, s.as_ref(), transpose, c, parts);
+}
+
+fn apply_block<T: Real>(v: MatRef<'_, T>, s: MatRef<'_, T>, transpose: bool, c: MatMut<'_, T>, parts: usize) {
+    if parts > 1 {
+        let few = parts / 2;
+        let columns = c.ncols() * few / parts;
+        let (first, second) = c.split_at_col_mut(columns);
+        rayon::join(
+            move || apply_block(v, s, transpose, first, few),
+            move || apply_block(v, s, transpose, second, parts - few),
+        );
+        return;
+    }
     let memory =
-        blocks::apply_block_householder_on_the_left_in_place_scratch::<T>(v.nrows(), size, c.ncols());
+        blocks::apply_block_householder_on_the_left_in_place_scratch::<T>(v.nrows(), s.nrows(), c.ncols());
     let mut memory = MemBuffer::new(memory);
     let stack = MemStack::new(&mut memory);
     if transpose {
         blocks::apply_block_householder_transpose_on_the_left_in_place_with_conj(
             v,
-            s.as_ref(),
+            s,
             Conj::No,
             c,
-            par,
+            Par::Seq,
             stack,
         );
     } else {
-        blocks::apply_block_householder_on_the_left_in_place_with_conj(
-            v,
-            s.as_ref(),
-            Conj::No,
-            c,
-            par,
-            stack,
-        );
+        blocks::apply_block_householder_on_the_left_in_place_with_conj(v, s, Conj::No, c, Par::Seq, stack);
     }
 }
 
@@ -192,16 +201,16 @@ impl<T: Real> WithSimd for Gram<'_, T> {
     }
 }
 
-/// [`reflect`] for row-major m x n matrices side by side.
+/// [`reflect`] for column-major matrices of m rows side by side.
 #[inline(always)]
 pub(super) fn reflect_lanes<S: Simd, T: Real>(
     simd: S,
-    [m, n]: [usize; 2],
+    m: usize,
     a: &mut [Lanes<S, T>],
     tau: &mut [Lanes<S, T>],
 ) {
     for (k, tau) in tau.iter_mut().enumerate() {
-        *tau = reflect_column_lanes(simd, [m, n], k, a);
+        *tau = reflect_column_lanes(simd, m, k, a);
     }
 }
 
@@ -209,15 +218,15 @@ pub(super) fn reflect_lanes<S: Simd, T: Real>(
 #[inline(always)]
 pub(super) fn reflect_column_lanes<S: Simd, T: Real>(
     simd: S,
-    [m, n]: [usize; 2],
+    m: usize,
     k: usize,
     a: &mut [Lanes<S, T>],
 ) -> Lanes<S, T> {
-    let mut v: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
-    let (beta, tau) = reflection_lanes(simd, a[k * n + k], &mut v);
-    a[k * n + k] = beta;
-    (k + 1..m).zip(&v).for_each(|(i, &x)| a[i * n + k] = x);
-    apply_lanes(simd, &v, tau, k, n, k + 1, a);
+    let (done, rest) = a.split_at_mut((k + 1) * m);
+    let (head, tail) = done[k * m + k..].split_first_mut().expect("reflections are rows");
+    let tau;
+    (*head, tau) = reflection_lanes(simd, *head, tail);
+    apply_lanes(simd, tail, tau, k, m, rest);
     tau
 }
 
@@ -229,50 +238,79 @@ pub(super) fn reflection_lanes<S: Simd, T: Real>(
     tail: &mut [Lanes<S, T>],
 ) -> (Lanes<S, T>, Lanes<S, T>) {
     let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
-    let largest = tail.iter().fold(zero, |largest, x| {
-        let x = x.abs();
-        largest.where_less(x, x, largest)
-    });
-    // A tail of zeros is left as it is: its reflection is the identity.
-    let is_zero = |then, otherwise| zero.where_less(largest, otherwise, then);
-    let scale = largest.where_less(head.abs(), head.abs(), largest);
-    let scale = is_zero(one, scale);
-    let alpha = head / scale;
-    let mut square = alpha * alpha;
-    for x in tail.iter_mut() {
-        *x = *x / scale;
-        square = square + *x * *x;
+    let least = Lanes::splat(simd, *T::SAFE_SQUARES.start());
+    let most = Lanes::splat(simd, *T::SAFE_SQUARES.end());
+    let mut square = square_lanes(simd, tail);
+    // 1 where no square left the range, which is what a lane does alone, whatever the others need.
+    let whole = square + head * head;
+    let safe = square.where_less(least, zero, whole.where_less(most, one, zero));
+    let (mut scale, mut nothing) = (one, zero);
+    if safe.each().contains(&T::ZERO) {
+        let mut largest = zero;
+        for x in &*tail {
+            let x = x.abs();
+            largest = largest.where_less(x, x, largest);
+        }
+        // A tail of zeros is left as it is: its reflection is the identity.
+        nothing = zero.where_less(largest, zero, one);
+        let larger = largest.where_less(head.abs(), head.abs(), largest);
+        scale = safe.where_equal(one, one, nothing.where_equal(one, one, larger));
+        for x in tail.iter_mut() {
+            *x = *x / scale;
+        }
+        square = square_lanes(simd, tail);
     }
-    let norm = square.root();
+    let is_nothing = |then, otherwise| nothing.where_equal(one, then, otherwise);
+    let alpha = head / scale;
+    let norm = (alpha * alpha + square).root();
     let beta = alpha.where_less(zero, norm, zero - norm);
-    let distance = is_zero(one, alpha - beta);
-    let tau = is_zero(zero, (beta - alpha) / beta);
-    tail.iter_mut().for_each(|x| *x = *x / distance);
-    (is_zero(head, beta * scale), tau)
+    let distance = is_nothing(one, alpha - beta);
+    let tau = is_nothing(zero, (beta - alpha) / beta);
+    // The distance is a number of the safe range, or between 1 and 3: it has an inverse.
+    let over = one / distance;
+    for x in tail.iter_mut() {
+        *x = *x * over;
+    }
+    (is_nothing(head, beta * scale), tau)
 }
 
-/// One reflection, whose vector has `v` below row k, applied to the columns of `c`, of n columns each row, from column `first` on.
+#[inline(always)]
+fn square_lanes<S: Simd, T: Real>(simd: S, x: &[Lanes<S, T>]) -> Lanes<S, T> {
+    let mut sums = [Lanes::splat(simd, T::ZERO); 4];
+    let mut fours = x.chunks_exact(4);
+    for x in &mut fours {
+        for i in 0..4 {
+            sums[i] = sums[i].minus_product(x[i], x[i]);
+        }
+    }
+    for &x in fours.remainder() {
+        sums[0] = sums[0].minus_product(x, x);
+    }
+    // The sums were of the negative.
+    Lanes::splat(simd, T::ZERO) - ((sums[0] + sums[1]) + (sums[2] + sums[3]))
+}
+
+/// One reflection, whose vector has `v` below row k, applied to column-major columns of m.
 #[inline(always)]
 pub(super) fn apply_lanes<S: Simd, T: Real>(
     simd: S,
     v: &[Lanes<S, T>],
     tau: Lanes<S, T>,
     k: usize,
-    n: usize,
-    first: usize,
-    c: &mut [Lanes<S, T>],
+    m: usize,
+    mut columns: &mut [Lanes<S, T>],
 ) {
     // Columns that are changed together, so that each element of v is loaded once for all of them.
-    let mut j = first;
     for size in [8, 4, 2, 1] {
-        while j + size <= n {
+        while columns.len() >= size * m {
+            let (now, later) = columns.split_at_mut(size * m);
             match size {
-                8 => apply_columns::<S, T, 8>(simd, v, tau, k, n, j, c),
-                4 => apply_columns::<S, T, 4>(simd, v, tau, k, n, j, c),
-                2 => apply_columns::<S, T, 2>(simd, v, tau, k, n, j, c),
-                _ => apply_columns::<S, T, 1>(simd, v, tau, k, n, j, c),
+                8 => apply_columns::<S, T, 8>(simd, v, tau, k, m, now),
+                4 => apply_columns::<S, T, 4>(simd, v, tau, k, m, now),
+                2 => apply_columns::<S, T, 2>(simd, v, tau, k, m, now),
+                _ => apply_columns::<S, T, 1>(simd, v, tau, k, m, now),
             }
-            j += size;
+            columns = later;
         }
     }
 }
@@ -283,31 +321,30 @@ fn apply_columns<S: Simd, T: Real, const C: usize>(
     v: &[Lanes<S, T>],
     tau: Lanes<S, T>,
     k: usize,
-    n: usize,
-    j: usize,
-    c: &mut [Lanes<S, T>],
+    m: usize,
+    columns: &mut [Lanes<S, T>],
 ) {
     let zero = Lanes::splat(simd, T::ZERO);
-    let (head, below) = c[k * n..].split_at_mut(n);
-    let head = &mut head[j..j + C];
+    let size = v.len();
+    let mut columns = columns.chunks_exact_mut(m);
+    let columns: [&mut [Lanes<S, T>]; C] =
+        std::array::from_fn(|_| &mut columns.next().expect("there are C columns")[k..][..size + 1]);
     let mut factors = [zero; C];
-    for r in 0..C {
-        factors[r] = zero - head[r];
+    for c in 0..C {
+        factors[c] = zero - columns[c][0];
     }
-    for (&v, row) in v.iter().zip(below.chunks_exact(n)) {
-        let row = &row[j..j + C];
-        for r in 0..C {
-            factors[r] = factors[r].minus_product(v, row[r]);
+    for i in 0..size {
+        for c in 0..C {
+            factors[c] = factors[c].minus_product(v[i], columns[c][i + 1]);
         }
     }
-    for r in 0..C {
-        factors[r] = tau * (zero - factors[r]);
-        head[r] = head[r] - factors[r];
+    for c in 0..C {
+        factors[c] = tau * (zero - factors[c]);
+        columns[c][0] = columns[c][0] - factors[c];
     }
-    for (&v, row) in v.iter().zip(below.chunks_exact_mut(n)) {
-        let row = &mut row[j..j + C];
-        for r in 0..C {
-            row[r] = row[r].minus_product(v, factors[r]);
+    for i in 0..size {
+        for c in 0..C {
+            columns[c][i + 1] = columns[c][i + 1].minus_product(v[i], factors[c]);
         }
     }
 }

@@ -11,6 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::host::Real;
+pub(super) use super::room::Room;
 
 /// A number that vectors have lanes of.
 pub(super) trait Lane: Copy {
@@ -45,10 +46,19 @@ pub(super) trait Lane: Copy {
         then: Self::Vector<S>,
         otherwise: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    /// All bits where `a == b`, none elsewhere.
+    fn equal<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// The bits in which a and b differ, of those in `mask`.
+    fn difference<S: Simd>(
+        simd: S,
+        mask: Self::Vector<S>,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+    /// a with these bits turned.
+    fn turned<S: Simd>(simd: S, a: Self::Vector<S>, bits: Self::Vector<S>) -> Self::Vector<S>;
     /// A slice as vectors, and what is left over.
     fn vectors<S: Simd>(simd: S, x: &[Self]) -> (&[Self::Vector<S>], &[Self]);
-    /// The same, to change.
-    fn vectors_mut<S: Simd>(simd: S, x: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
     /// Makes the lanes of a tile of as many vectors as each has lanes into its vectors.
     fn transpose<S: Simd>(simd: S, tile: &mut [Self::Vector<S>]);
     fn lanes<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
@@ -57,8 +67,8 @@ pub(super) trait Lane: Copy {
 
 // On words, where pulp's own functions of floats are not always inlined.
 macro_rules! lane {
-    ($real:ident, $vector:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $and:ident, $splat_bits:ident, $sqrt:ident, $fused:ident,
-        $less:ident, $equal:ident, $select:ident, $as_simd:ident, $as_mut_simd:ident, $by_shuffles:path) => {
+    ($real:ident, $vector:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $and:ident, $xor:ident, $splat_bits:ident, $sqrt:ident, $fused:ident,
+        $less:ident, $equal:ident, $select:ident, $as_simd:ident, $by_shuffles:path) => {
         impl Lane for $real {
             type Vector<S: Simd> = S::$vector;
             #[inline(always)]
@@ -124,12 +134,22 @@ macro_rules! lane {
                 ))
             }
             #[inline(always)]
-            fn vectors<S: Simd>(_: S, x: &[Self]) -> (&[S::$vector], &[Self]) {
-                S::$as_simd(x)
+            fn equal<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                bytemuck::cast(simd.$select(simd.$equal(a, b), simd.$splat_bits(!0), simd.$splat_bits(0)))
             }
             #[inline(always)]
-            fn vectors_mut<S: Simd>(_: S, x: &mut [Self]) -> (&mut [S::$vector], &mut [Self]) {
-                S::$as_mut_simd(x)
+            fn difference<S: Simd>(simd: S, mask: S::$vector, a: S::$vector, b: S::$vector) -> S::$vector {
+                bytemuck::cast(
+                    simd.$and(bytemuck::cast(mask), simd.$xor(bytemuck::cast(a), bytemuck::cast(b))),
+                )
+            }
+            #[inline(always)]
+            fn turned<S: Simd>(simd: S, a: S::$vector, bits: S::$vector) -> S::$vector {
+                bytemuck::cast(simd.$xor(bytemuck::cast(a), bytemuck::cast(bits)))
+            }
+            #[inline(always)]
+            fn vectors<S: Simd>(_: S, x: &[Self]) -> (&[S::$vector], &[Self]) {
+                S::$as_simd(x)
             }
             #[inline(always)]
             fn transpose<S: Simd>(simd: S, tile: &mut [S::$vector]) {
@@ -155,11 +175,11 @@ macro_rules! lane {
 }
 
 #[rustfmt::skip]
-lane!(f32, f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, div_f32s, and_u32s, splat_u32s, sqrt_f32s, negate_mul_add_f32s, less_than_f32s, equal_f32s,
-    select_u32s, as_simd_f32s, as_mut_simd_f32s, shuffles::transpose_f32);
+lane!(f32, f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, div_f32s, and_u32s, xor_u32s, splat_u32s, sqrt_f32s, negate_mul_add_f32s, less_than_f32s, equal_f32s,
+    select_u32s, as_simd_f32s, shuffles::transpose_f32);
 #[rustfmt::skip]
-lane!(f64, f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, div_f64s, and_u64s, splat_u64s, sqrt_f64s, negate_mul_add_f64s, less_than_f64s, equal_f64s,
-    select_u64s, as_simd_f64s, as_mut_simd_f64s, shuffles::transpose_f64);
+lane!(f64, f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, div_f64s, and_u64s, xor_u64s, splat_u64s, sqrt_f64s, negate_mul_add_f64s, less_than_f64s, equal_f64s,
+    select_u64s, as_simd_f64s, shuffles::transpose_f64);
 
 /// One number of each of several matrices.
 #[derive(Clone, Copy)]
@@ -224,6 +244,21 @@ impl<S: Simd, T: Lane> Lanes<S, T> {
     pub(super) fn where_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
         let vector = T::where_equal(self.simd, self.vector, other.vector, then.vector, otherwise.vector);
         Lanes { simd: self.simd, vector }
+    }
+
+    /// Where this is equal to `other`, for [`Lanes::exchange`].
+    #[inline(always)]
+    pub(super) fn equal(self, other: Self) -> Self {
+        Lanes { simd: self.simd, vector: T::equal(self.simd, self.vector, other.vector) }
+    }
+
+    /// Exchanges the numbers in the lanes of a mask. By bits: chosen by comparison, what is written where it was read becomes a masked store,
+    /// which some processors take many cycles for.
+    #[inline(always)]
+    pub(super) fn exchange(mask: Self, a: &mut Self, b: &mut Self) {
+        let bits = T::difference(mask.simd, mask.vector, a.vector, b.vector);
+        a.vector = T::turned(mask.simd, a.vector, bits);
+        b.vector = T::turned(mask.simd, b.vector, bits);
     }
 
     /// The numbers, one of each matrix.
@@ -293,57 +328,93 @@ pub(super) fn for_each<T: Real, I: Send>(work: &impl Work<I>, items: Vec<I>) {
     runs.into_par_iter().for_each(|run| Arch::new().dispatch(Dispatch(work, run)));
 }
 
-/// Matrices side by side, row-major.
+/// Matrices side by side, row-major. Column-major are the transposed ones.
 #[inline(always)]
-pub(super) fn load<S: Simd, T: Real>(simd: S, matrices: &[MatRef<'_, T>]) -> Vec<Lanes<S, T>> {
+pub(super) fn load<S: Simd, T: Real>(simd: S, matrices: &[MatRef<'_, T>]) -> Room<S, T> {
     let (m, n) = matrices[0].shape();
-    let mut lanes = vec![Lanes::splat(simd, T::ZERO); m * n];
-    load_into(simd, matrices, &mut lanes, n, 0);
+    let mut lanes = Room::zeros(simd, m * n);
+    load_into(simd, matrices, &mut lanes, n);
     lanes
 }
 
 /// The largest number of lanes: f32 in 512 bits.
 pub(super) const WIDEST: usize = 16;
 
-/// Matrices side by side, from column `first` on of `lanes`, which has `width` columns. Lanes without a matrix of their own repeat the last
-/// one.
+/// How matrices and their lanes, rows of `width`, are gone through together: along the axis that lies along the matrices' memory, if one does.
+struct Walk {
+    lines: usize,
+    length: usize,
+    /// Strides from line to line and along one, of a matrix.
+    matrix: [isize; 2],
+    /// The same of the lanes.
+    lanes: [usize; 2],
+}
+
+impl Walk {
+    #[inline(always)]
+    fn new([m, n]: [usize; 2], [down, across]: [isize; 2], width: usize, size: usize) -> Self {
+        assert!(n <= width && m * width <= size, "lanes have room for the matrices");
+        let by_rows = across == 1 && (down != 1 || n >= m);
+        let mut walk = if down != 1 || by_rows {
+            Walk { lines: m, length: n, matrix: [down, across], lanes: [width, 1] }
+        } else {
+            Walk { lines: n, length: m, matrix: [across, down], lanes: [1, width] }
+        };
+        // One after the other here and there, all lines are one.
+        if walk.matrix == [n as isize, 1] && walk.lanes == [n, 1] {
+            (walk.lines, walk.length) = (1, m * n);
+        }
+        walk
+    }
+
+    /// Elements of a line that go by tiles.
+    #[inline(always)]
+    fn tiled(&self, count: usize) -> usize {
+        if self.matrix[1] == 1 { self.length / count * count } else { 0 }
+    }
+}
+
+/// Matrices side by side, as the beginning of rows of `width`. They lie in the same way; lanes without one of their own repeat the last.
 #[inline(always)]
 pub(super) fn load_into<S: Simd, T: Real>(
     simd: S,
     matrices: &[MatRef<'_, T>],
     lanes: &mut [Lanes<S, T>],
     width: usize,
-    first: usize,
 ) {
-    let zero = Lanes::splat(simd, T::ZERO);
+    let zero = Lanes::<S, T>::splat(simd, T::ZERO);
     let count = zero.each().len();
-    // The axis that lies along the memory is read in tiles of as many elements as there are matrices.
-    let by_columns = matrices[0].row_stride() == 1;
-    let of = |lane: usize| {
+    let (m, n) = matrices[0].shape();
+    let strides = [matrices[0].row_stride(), matrices[0].col_stride()];
+    let walk = Walk::new([m, n], strides, width, lanes.len());
+    let mut from = [matrices[0].as_ptr(); WIDEST];
+    for lane in 0..count {
         let matrix = matrices[lane.min(matrices.len() - 1)];
-        if by_columns { matrix.transpose() } else { matrix }
-    };
-    let (m, n) = of(0).shape();
-    let place = |i: usize, j: usize| first + if by_columns { j * width + i } else { i * width + j };
-    for i in 0..m {
-        let mut j = 0;
+        assert!(matrix.shape() == (m, n) && [matrix.row_stride(), matrix.col_stride()] == strides);
+        from[lane] = matrix.as_ptr();
+    }
+    let tiled = walk.tiled(count);
+    for i in 0..walk.lines {
+        let start = walk.matrix[0] * i as isize;
         let mut tile = [zero.vector; WIDEST];
-        while j + count <= n && of(0).row(i).try_as_row_major().is_some() {
-            for (lane, vector) in tile[..count].iter_mut().enumerate() {
-                let row = of(lane).row(i).subcols(j, count);
-                let row = row.try_as_row_major().expect("matrices lie in the same way").as_slice();
-                *vector = T::vectors(simd, row).0[0];
+        let mut j = 0;
+        while j < tiled {
+            for lane in 0..count {
+                // SAFETY: elements j to j + count of line i exist in each matrix, one beside the other; a vector is as many elements.
+                tile[lane] =
+                    unsafe { from[lane].offset(start + j as isize).cast::<T::Vector<S>>().read_unaligned() };
             }
             T::transpose(simd, &mut tile[..count]);
-            for (c, &vector) in tile[..count].iter().enumerate() {
-                lanes[place(i, j + c)].vector = vector;
+            for c in 0..count {
+                lanes[i * walk.lanes[0] + (j + c) * walk.lanes[1]].vector = tile[c];
             }
             j += count;
         }
-        for lane in 0..count {
-            let row = of(lane).row(i);
-            for j in j..n {
-                lanes[place(i, j)].each_mut()[lane] = row[j];
+        for j in tiled..walk.length {
+            let to = lanes[i * walk.lanes[0] + j * walk.lanes[1]].each_mut();
+            for lane in 0..count {
+                // SAFETY: each matrix has this element.
+                to[lane] = unsafe { *from[lane].offset(start + walk.matrix[1] * j as isize) };
             }
         }
     }
@@ -358,45 +429,54 @@ pub(super) fn store<'a, S: Simd, T: Real>(
 ) {
     let mut matrices: Vec<_> = matrices.collect();
     let n = matrices[0].ncols();
-    store_from(simd, lanes, n, 0, &mut matrices);
+    store_from(simd, lanes, n, &mut matrices);
 }
 
-/// Lanes of what lies from column `first` on in `lanes`, which has `width` columns, into a matrix each.
+/// Lanes of the beginning of rows of `width` into a matrix each. These lie in the same way.
 #[inline(always)]
 pub(super) fn store_from<S: Simd, T: Real>(
     simd: S,
     lanes: &[Lanes<S, T>],
     width: usize,
-    first: usize,
     matrices: &mut [MatMut<'_, T>],
 ) {
-    let zero = Lanes::splat(simd, T::ZERO);
+    let zero = Lanes::<S, T>::splat(simd, T::ZERO);
     let count = zero.each().len();
-    let by_columns = matrices[0].row_stride() == 1;
-    let mut views: Vec<_> = matrices.iter_mut().map(|matrix| matrix.as_mut()).collect();
-    if by_columns {
-        views = views.into_iter().map(MatMut::transpose_mut).collect();
+    let (m, n) = matrices[0].shape();
+    let strides = [matrices[0].row_stride(), matrices[0].col_stride()];
+    let walk = Walk::new([m, n], strides, width, lanes.len());
+    let present = matrices.len().min(count);
+    let mut to = [matrices[0].as_ptr_mut(); WIDEST];
+    for lane in 0..present {
+        let matrix = &mut matrices[lane];
+        assert!(matrix.shape() == (m, n) && [matrix.row_stride(), matrix.col_stride()] == strides);
+        to[lane] = matrix.as_ptr_mut();
     }
-    let (m, n) = views[0].shape();
-    let place = |i: usize, j: usize| first + if by_columns { j * width + i } else { i * width + j };
-    for i in 0..m {
-        let mut j = 0;
+    let tiled = walk.tiled(count);
+    for i in 0..walk.lines {
+        let start = walk.matrix[0] * i as isize;
         let mut tile = [zero.vector; WIDEST];
-        while j + count <= n && views[0].as_ref().row(i).try_as_row_major().is_some() {
-            for (c, vector) in tile[..count].iter_mut().enumerate() {
-                *vector = lanes[place(i, j + c)].vector;
+        let mut j = 0;
+        while j < tiled {
+            for c in 0..count {
+                tile[c] = lanes[i * walk.lanes[0] + (j + c) * walk.lanes[1]].vector;
             }
             T::transpose(simd, &mut tile[..count]);
-            for (view, &vector) in views.iter_mut().zip(&tile[..count]) {
-                let row = view.as_mut().row_mut(i).subcols_mut(j, count);
-                let row = row.try_as_row_major_mut().expect("matrices lie in the same way");
-                T::vectors_mut(simd, row.as_slice_mut()).0[0] = vector;
+            for lane in 0..count {
+                if lane < present {
+                    // SAFETY: as where they are read; the matrices are borrowed to be written, and lie apart.
+                    unsafe {
+                        to[lane].offset(start + j as isize).cast::<T::Vector<S>>().write_unaligned(tile[lane])
+                    };
+                }
             }
             j += count;
         }
-        for (lane, view) in views.iter_mut().enumerate() {
-            for j in j..n {
-                view[(i, j)] = lanes[place(i, j)].each()[lane];
+        for j in tiled..walk.length {
+            let from = lanes[i * walk.lanes[0] + j * walk.lanes[1]];
+            for (&to, &x) in to[..present].iter().zip(from.each()) {
+                // SAFETY: each matrix has this element.
+                unsafe { *to.offset(start + walk.matrix[1] * j as isize) = x };
             }
         }
     }

@@ -116,6 +116,7 @@ mod placed;
 mod ratios;
 mod reductions;
 mod registry;
+mod room;
 mod samples;
 mod substitution;
 mod sweeps;

@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::host::Real;
 use super::householder::{apply_lanes, reflect_column_lanes, reflection_lanes};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Room};
 
 /// Rows that are computed together, so that each element of a vector is loaded once for all of them.
 const ROWS: [usize; 4] = [8, 4, 2, 1];
@@ -32,53 +32,59 @@ macro_rules! in_blocks {
 /// A tridiagonal or bidiagonal matrix, and the reflections that made it.
 pub(super) struct Reduced<S: Simd, T: Real> {
     /// The diagonal.
-    pub(super) d: Vec<Lanes<S, T>>,
+    pub(super) d: Room<S, T>,
     /// Beside it; one more than there are.
-    pub(super) e: Vec<Lanes<S, T>>,
+    pub(super) e: Room<S, T>,
     /// Of the reflections from the left; of a symmetric matrix none.
-    left: Vec<Lanes<S, T>>,
+    left: Room<S, T>,
     /// Of those from the right.
-    right: Vec<Lanes<S, T>>,
+    right: Room<S, T>,
 }
 
 impl<S: Simd, T: Real> Reduced<S, T> {
     #[inline(always)]
     fn new(simd: S, n: usize) -> Self {
-        let zeros = || vec![Lanes::splat(simd, T::ZERO); n];
+        let zeros = || Room::zeros(simd, n);
         Reduced { d: zeros(), e: zeros(), left: zeros(), right: zeros() }
     }
 
-    /// The product of the reflections from the right, n x n, row-major; their vectors lie in the rows of `a`, beyond the diagonal's neighbour.
+    /// The product of the reflections from the right, n x n, column-major; their vectors lie in the rows of `a`, beyond the diagonal's neighbour,
+    /// with these strides from row to row and along them.
     #[inline(always)]
-    pub(super) fn right(&self, simd: S, a: &[Lanes<S, T>]) -> Vec<Lanes<S, T>> {
+    pub(super) fn right(&self, simd: S, a: &[Lanes<S, T>], [down, across]: [usize; 2]) -> Room<S, T> {
         let n = self.d.len();
-        let mut q = identity(simd, n, n);
+        let (mut q, mut v) = (identity(simd, n, n), Room::zeros(simd, n));
         for k in (0..n.saturating_sub(2)).rev() {
-            apply_lanes(simd, &a[k * n + k + 2..(k + 1) * n], self.right[k], k + 1, n, k + 1, &mut q);
+            let v = &mut v[k + 2..];
+            for (i, v) in v.iter_mut().enumerate() {
+                *v = a[k * down + (k + 2 + i) * across];
+            }
+            apply_lanes(simd, v, self.right[k], k + 1, n, &mut q[(k + 1) * n..]);
         }
         q
     }
 
-    /// The first p columns of the product of the reflections from the left, m x p, row-major; their vectors lie in the columns of `a`, below the
-    /// diagonal.
+    /// The first p columns of the product of the reflections from the left, m x p; their vectors lie in the columns of `a`, below the diagonal. Both
+    /// are column-major.
     #[inline(always)]
-    pub(super) fn left(&self, simd: S, a: &[Lanes<S, T>], p: usize) -> Vec<Lanes<S, T>> {
+    pub(super) fn left(&self, simd: S, a: &[Lanes<S, T>], p: usize) -> Room<S, T> {
         let n = self.d.len();
         let m = a.len() / n;
         let mut q = identity(simd, m, p);
         for k in (0..n).rev() {
-            let below: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
-            apply_lanes(simd, &below, self.left[k], k, p, k, &mut q);
+            apply_lanes(simd, &a[k * m + k + 1..(k + 1) * m], self.left[k], k, m, &mut q[k * m..]);
         }
         q
     }
 }
 
-/// The beginning of the identity.
+/// The beginning of the identity, column-major.
 #[inline(always)]
-pub(super) fn identity<S: Simd, T: Real>(simd: S, rows: usize, columns: usize) -> Vec<Lanes<S, T>> {
-    let mut q = vec![Lanes::splat(simd, T::ZERO); rows * columns];
-    (0..rows.min(columns)).for_each(|i| q[i * columns + i] = Lanes::splat(simd, T::ONE));
+pub(super) fn identity<S: Simd, T: Real>(simd: S, rows: usize, columns: usize) -> Room<S, T> {
+    let mut q = Room::zeros(simd, rows * columns);
+    for i in 0..rows.min(columns) {
+        q[i * rows + i] = Lanes::splat(simd, T::ONE);
+    }
     q
 }
 
@@ -87,7 +93,7 @@ pub(super) fn identity<S: Simd, T: Real>(simd: S, rows: usize, columns: usize) -
 pub(super) fn tridiagonal<S: Simd, T: Real>(simd: S, n: usize, a: &mut [Lanes<S, T>]) -> Reduced<S, T> {
     let (zero, half) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE / T::from_count(2)));
     let mut reduced = Reduced::new(simd, n);
-    let mut w = vec![zero; n];
+    let mut w = Room::zeros(simd, n);
     for k in 0..n.saturating_sub(2) {
         let (done, rest) = a.split_at_mut((k + 1) * n);
         let (v, tau) = head_of_row(simd, &mut done[k * n + k + 1..], &mut reduced.e[k]);
@@ -101,39 +107,48 @@ pub(super) fn tridiagonal<S: Simd, T: Real>(simd: S, n: usize, a: &mut [Lanes<S,
         }
         // The sum was of the negative.
         let share = tau * half * common;
-        w.iter_mut().zip(v).for_each(|(w, &v)| *w = *w + share * v);
+        for (w, &v) in w.iter_mut().zip(v) {
+            *w = *w + share * v;
+        }
         in_blocks!(v.len(), |i| less_both(rest, n, i, v, w));
     }
-    (0..n).for_each(|i| reduced.d[i] = a[i * n + i]);
+    for i in 0..n {
+        reduced.d[i] = a[i * n + i];
+    }
     if n > 1 {
         reduced.e[n - 2] = a[(n - 1) * n - 1];
     }
     reduced
 }
 
-/// Of m x n matrices, n <= m.
+/// Of column-major m x n matrices, n <= m.
 #[inline(always)]
 pub(super) fn bidiagonal<S: Simd, T: Real>(
     simd: S,
     [m, n]: [usize; 2],
     a: &mut [Lanes<S, T>],
 ) -> Reduced<S, T> {
-    let mut reduced = Reduced::new(simd, n);
+    let (mut reduced, mut row) = (Reduced::new(simd, n), Room::zeros(simd, n));
     for k in 0..n {
-        reduced.left[k] = reflect_column_lanes(simd, [m, n], k, a);
-        reduced.d[k] = a[k * n + k];
+        reduced.left[k] = reflect_column_lanes(simd, m, k, a);
+        reduced.d[k] = a[k * m + k];
+        let rest = &mut a[(k + 1) * m..];
         if k + 2 >= n {
             if k + 1 < n {
-                reduced.e[k] = a[k * n + k + 1];
+                reduced.e[k] = rest[k];
             }
             continue;
         }
-        let (done, rest) = a.split_at_mut((k + 1) * n);
-        let (v, tau) = head_of_row(simd, &mut done[k * n + k + 1..], &mut reduced.e[k]);
+        let row = &mut row[k + 1..];
+        for (x, column) in row.iter_mut().zip(rest.chunks_exact(m)) {
+            *x = column[k];
+        }
+        let (v, tau) = head_of_row(simd, row, &mut reduced.e[k]);
         reduced.right[k] = tau;
-        // Rows of `rest` begin with column 0, those of the trailing block with column k + 1.
-        let trailing = k + 1;
-        in_blocks!(m - trailing, |i| less_row(simd, rest, n, [i, trailing], v, tau));
+        for (&x, column) in v.iter().zip(rest.chunks_exact_mut(m)) {
+            column[k] = x;
+        }
+        in_blocks!(m - k - 1, |i| less_row(simd, rest, m, k + 1 + i, v, tau));
     }
     reduced
 }
@@ -199,29 +214,32 @@ fn less_both<S: Simd, T: Real, const R: usize>(
     }
 }
 
-/// R rows less `tau (row v) v`, from their column `first` on.
+/// R rows, from row i on, less `tau (row v) v`. The columns, of m, are as many as v has elements.
 #[inline(always)]
 fn less_row<S: Simd, T: Real, const R: usize>(
     simd: S,
-    rows: &mut [Lanes<S, T>],
-    n: usize,
-    [i, first]: [usize; 2],
+    columns: &mut [Lanes<S, T>],
+    m: usize,
+    i: usize,
     v: &[Lanes<S, T>],
     tau: Lanes<S, T>,
 ) {
-    let mut factors = [Lanes::splat(simd, T::ZERO); R];
-    let rows = &mut rows[i * n..(i + R) * n];
-    for (j, &v) in v.iter().enumerate() {
+    let zero = Lanes::splat(simd, T::ZERO);
+    let mut factors = [zero; R];
+    for (&v, column) in v.iter().zip(columns.chunks_exact(m)) {
+        let x = &column[i..][..R];
         for r in 0..R {
-            factors[r] = factors[r].minus_product(rows[r * n + first + j], v);
+            factors[r] = factors[r].minus_product(x[r], v);
         }
     }
     // The sums were of the negative.
-    factors.iter_mut().for_each(|x| *x = Lanes::splat(simd, T::ZERO) - *x * tau);
-    for (j, &v) in v.iter().enumerate() {
+    for factor in &mut factors {
+        *factor = zero - *factor * tau;
+    }
+    for (&v, column) in v.iter().zip(columns.chunks_exact_mut(m)) {
+        let x = &mut column[i..][..R];
         for r in 0..R {
-            let x = &mut rows[r * n + first + j];
-            *x = x.minus_product(factors[r], v);
+            x[r] = x[r].minus_product(factors[r], v);
         }
     }
 }

@@ -84,6 +84,8 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
             "diagonal" => f64::from(u8::from(i == j)) * x,
             "zero_column" if j == n / 3 => 0.0,
             "hilbert" => 1.0 / (i + j + 1) as f64,
+            // Vandermonde's, of nodes evenly between -1 and 1: powers that are nearly each other's multiples.
+            "vandermonde" => ((2 * i + 1) as f64 / m as f64 - 1.0).powi(j as i32),
             // Kahan's: upper triangular, its smallest singular value far below its smallest diagonal element.
             "kahan" if j < i => 0.0,
             "kahan" => 0.8f64.powi(i as i32) * if i == j { 1.0 } else { -0.6 },
@@ -94,6 +96,7 @@ pub(super) fn general(case: &Case, item: u64, m: usize, n: usize) -> Vec<f64> {
             }
             "graded" => x * 0.5f64.powi((i % 12 + j % 12) as i32),
             "nan" if i == m / 2 && j == n / 2 => f64::NAN,
+            "infinity" if i == m / 2 && j == n / 2 => f64::NEG_INFINITY,
             // Every third column is a multiple of the one before it; exactly, so that elimination leaves a zero.
             "dependent" if j % 3 == 2 => 2.0 * (random[e - 1] * 8.0).round() / 8.0,
             "dependent" => (x * 8.0).round() / 8.0,
@@ -157,6 +160,7 @@ pub(super) fn symmetric(case: &Case, item: u64, n: usize) -> Vec<f64> {
             "wilkinson" => f64::from(u8::from(i == j + 1)),
             "graded" => x * 0.5f64.powi((i % 12 + j % 12) as i32),
             "nan" if i == n / 2 && j == n / 3 => f64::NAN,
+            "infinity" if i == n / 2 && j == n / 3 => f64::INFINITY,
             // The triangle that nobody may read.
             "one_triangle" if e / n != e % n && (e / n < e % n) != upper => f64::NAN,
             _ => x * scale,

@@ -7,7 +7,7 @@
 use pulp::Simd;
 
 use super::host::Real;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Room};
 
 /// Sweeps for each value after which a matrix counts as one that does not converge; hard ones take less than three.
 const SWEEPS: usize = 30;
@@ -20,6 +20,24 @@ const ROWS: usize = 4;
 pub(super) struct Rotation<S: Simd, T: Real> {
     c: Lanes<S, T>,
     s: Lanes<S, T>,
+}
+
+/// One rotation after the other.
+struct Rotations<S: Simd, T: Real> {
+    c: Room<S, T>,
+    s: Room<S, T>,
+}
+
+impl<S: Simd, T: Real> Rotations<S, T> {
+    #[inline(always)]
+    fn new(simd: S, n: usize) -> Self {
+        Rotations { c: Room::zeros(simd, n), s: Room::zeros(simd, n) }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, i: usize, rotation: Rotation<S, T>) {
+        (self.c[i], self.s[i]) = (rotation.c, rotation.s);
+    }
 }
 
 /// With `c f + s g = length` and `c g - s f = 0`.
@@ -39,56 +57,62 @@ fn rotation<S: Simd, T: Real>(simd: S, f: Lanes<S, T>, g: Lanes<S, T>) -> (Rotat
     (rotation, is_none(f, square * over) * back)
 }
 
-/// Turns columns i and i + 1 of row-major rows of n, for i from `low` to `high - 1`; or with UP from `high - 1` to `low`, where the column that
-/// comes second is the first of a rotation.
+/// Turns columns i and i + 1, of column-major columns of m, for i from `low` to `high - 1`; or with UP from `high - 1` to `low`, where the column
+/// that comes second is the first of a rotation.
 #[inline(always)]
 fn turn<S: Simd, T: Real, const UP: bool>(
     simd: S,
     q: &mut [Lanes<S, T>],
-    n: usize,
-    rotations: &[Rotation<S, T>],
+    m: usize,
+    rotations: &Rotations<S, T>,
     [low, high]: [usize; 2],
 ) {
-    let mut blocks = q.chunks_exact_mut(ROWS * n);
-    for block in &mut blocks {
-        turn_rows::<S, T, UP, ROWS>(simd, block, n, rotations, [low, high]);
+    if q.is_empty() {
+        return;
     }
-    for row in blocks.into_remainder().chunks_exact_mut(n) {
-        turn_rows::<S, T, UP, 1>(simd, row, n, rotations, [low, high]);
+    let mut i = 0;
+    while i + ROWS <= m {
+        turn_rows::<S, T, UP, ROWS>(simd, q, m, i, rotations, [low, high]);
+        i += ROWS;
+    }
+    while i < m {
+        turn_rows::<S, T, UP, 1>(simd, q, m, i, rotations, [low, high]);
+        i += 1;
     }
 }
 
+/// R rows, from row i on.
 #[inline(always)]
 fn turn_rows<S: Simd, T: Real, const UP: bool, const R: usize>(
     simd: S,
-    rows: &mut [Lanes<S, T>],
-    n: usize,
-    rotations: &[Rotation<S, T>],
+    q: &mut [Lanes<S, T>],
+    m: usize,
+    i: usize,
+    rotations: &Rotations<S, T>,
     [low, high]: [usize; 2],
 ) {
     let zero = Lanes::splat(simd, T::ZERO);
     let (from, to) = if UP { (high, low) } else { (low, high) };
     let mut carried = [zero; R];
-    for r in 0..R {
-        carried[r] = rows[r * n + from];
-    }
-    for step in 0..high - low {
-        let (i, taken, left) = if UP {
-            (high - 1 - step, high - 1 - step, high - step)
+    carried.copy_from_slice(&q[from * m + i..][..R]);
+    let (c, s) = (&rotations.c[low..high], &rotations.s[low..high]);
+    for step in 0..c.len() {
+        let (k, taken, left) = if UP {
+            (c.len() - 1 - step, high - 1 - step, high - step)
         } else {
-            (low + step, low + step + 1, low + step)
+            (step, low + step + 1, low + step)
         };
-        let Rotation { c, s } = rotations[i];
+        let (c, s) = (c[k], s[k]);
         let minus_s = zero - s;
+        let mut x = [zero; R];
+        x.copy_from_slice(&q[taken * m + i..][..R]);
+        let turned = &mut q[left * m + i..][..R];
         for r in 0..R {
-            let x = rows[r * n + taken];
-            rows[r * n + left] = (c * carried[r]).minus_product(minus_s, x);
-            carried[r] = (c * x).minus_product(s, carried[r]);
+            turned[r] = (c * carried[r]).minus_product(minus_s, x[r]);
+            carried[r] = (c * x[r]).minus_product(s, carried[r]);
         }
     }
-    for r in 0..R {
-        rows[r * n + to] = carried[r];
-    }
+    q[to * m + i..][..R].copy_from_slice(&carried);
 }
 
 /// The block of each lane that is to be swept: rows `low` to `high`, both n where there is none; as whole numbers.
@@ -156,8 +180,8 @@ fn unfinished<S: Simd, T: Real>(simd: S, blocks: &Blocks<S, T>, n: usize) -> Lan
     blocks.low.where_less(Lanes::splat(simd, T::from_count(n)), one, zero)
 }
 
-/// Makes symmetric tridiagonal matrices diagonal: `d` on the diagonal, `e` below it, `e[n - 1]` is not used. Row-major `q`, with rows of n, is
-/// multiplied by the eigenvectors from the right. Elements of size 1 at most. 1 in lanes that did not converge.
+/// Makes symmetric tridiagonal matrices diagonal: `d` on the diagonal, `e` below it, `e[n - 1]` is not used. Column-major `q`, with columns of n,
+/// is multiplied by the eigenvectors from the right. Elements of size 1 at most. 1 in lanes that did not converge.
 #[inline(always)]
 pub(super) fn tridiagonal<S: Simd, T: Real>(
     simd: S,
@@ -168,7 +192,7 @@ pub(super) fn tridiagonal<S: Simd, T: Real>(
     let n = d.len();
     let index = |i: usize| Lanes::splat(simd, T::from_count(i));
     let (zero, one, two) = (index(0), index(1), index(2));
-    let mut rotations = vec![Rotation { c: one, s: zero }; n];
+    let mut rotations = Rotations::new(simd, n);
     for _ in 0..SWEEPS * n {
         let blocks = Blocks::find(simd, d, e);
         let Some([first, last]) = blocks.range(n) else { break };
@@ -196,7 +220,7 @@ pub(super) fn tridiagonal<S: Simd, T: Real>(
             p = is_inside(turned.s * change, p);
             g = is_inside((turned.c * change) - b, g);
             (c, s) = (is_inside(turned.c, c), is_inside(turned.s, s));
-            rotations[i] = Rotation { c: is_inside(turned.c, one), s: is_inside(turned.s, zero) };
+            rotations.set(i, Rotation { c: is_inside(turned.c, one), s: is_inside(turned.s, zero) });
             let is_first = |then, otherwise| here.where_equal(low, then, otherwise);
             d[i] = is_first(own - p, own);
             e[i] = is_first(g, beside);
@@ -206,8 +230,8 @@ pub(super) fn tridiagonal<S: Simd, T: Real>(
     unfinished(simd, &Blocks::find(simd, d, e), n)
 }
 
-/// Makes upper bidiagonal matrices diagonal: `d` on the diagonal, `e` beside it, `e[n - 1]` is not used. Row-major `u` and `v`, with rows of `p`
-/// and n, are multiplied by the singular vectors from the right; those of u in its first n columns. Elements of size 1 at most. 1 in lanes that
+/// Makes upper bidiagonal matrices diagonal: `d` on the diagonal, `e` beside it, `e[n - 1]` is not used. Column-major `u` and `v`, with columns of
+/// m and n, are multiplied by the singular vectors from the right; those of u in its first n columns. Elements of size 1 at most. 1 in lanes that
 /// did not converge.
 #[inline(always)]
 pub(super) fn bidiagonal<S: Simd, T: Real>(
@@ -215,14 +239,13 @@ pub(super) fn bidiagonal<S: Simd, T: Real>(
     d: &mut [Lanes<S, T>],
     e: &mut [Lanes<S, T>],
     u: &mut [Lanes<S, T>],
-    p: usize,
+    m: usize,
     v: &mut [Lanes<S, T>],
 ) -> Lanes<S, T> {
     let n = d.len();
     let index = |i: usize| Lanes::splat(simd, T::from_count(i));
     let (zero, one) = (index(0), index(1));
-    let mut to_u = vec![Rotation { c: one, s: zero }; n];
-    let mut to_v = to_u.clone();
+    let (mut to_u, mut to_v) = (Rotations::new(simd, n), Rotations::new(simd, n));
     for _ in 0..SWEEPS * n {
         let blocks = Blocks::find(simd, d, e);
         let Some([first, last]) = blocks.range(n) else { break };
@@ -265,8 +288,8 @@ pub(super) fn bidiagonal<S: Simd, T: Real>(
             let new_f = (c * down).minus_product(minus_s, corner);
             let new_own = is_plain(below, (c * corner).minus_product(s, down));
             let new_beside = is_plain(next, c * next);
-            to_v[i] = Rotation { c: is_inside(new.c, one), s: is_inside(new.s, zero) };
-            to_u[i] = Rotation { c: is_inside(c, one), s: is_inside(s, zero) };
+            to_v.set(i, Rotation { c: is_inside(new.c, one), s: is_inside(new.s, zero) });
+            to_u.set(i, Rotation { c: is_inside(c, one), s: is_inside(s, zero) });
             let is_last = |then, otherwise| index(i + 1).where_equal(high, then, otherwise);
             let end = below * new.c;
             d[i + 1] = is_inside(is_last(is_plain(end * c, new_own), below), below);
@@ -278,7 +301,7 @@ pub(super) fn bidiagonal<S: Simd, T: Real>(
             right = Rotation { c: is_inside(new.c, right.c), s: is_inside(new.s, right.s) };
             left = Rotation { c: is_inside(c, left.c), s: is_inside(s, left.s) };
         }
-        turn::<S, T, false>(simd, u, p, &to_u, [first, last]);
+        turn::<S, T, false>(simd, u, m, &to_u, [first, last]);
         turn::<S, T, false>(simd, v, n, &to_v, [first, last]);
     }
     unfinished(simd, &Blocks::find(simd, d, e), n)
@@ -325,6 +348,8 @@ pub(super) fn scale<S: Simd, T: Real>(simd: S, a: &mut [Lanes<S, T>]) -> Lanes<S
     let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
     let size = largest(simd, a);
     let over = zero.where_less(size, size, one);
-    a.iter_mut().for_each(|x| *x = zero.where_less(size, *x / over, zero));
+    for x in a {
+        *x = zero.where_less(size, *x / over, zero);
+    }
     size
 }

@@ -6,7 +6,7 @@
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{eig, eigh, elimination, householder, svd};
+use super::{cholesky, eig, eigh, elimination, householder, svd};
 use crate::gemm::matmul::{shared, shared_lower, tasks};
 
 /// Eigenvalues, real and imaginary part of each, and the columns of right and of left eigenvectors, of which those that were not asked for may
@@ -48,6 +48,10 @@ pub trait Float: RealField + Copy + PartialOrd + sealed::Sealed {
 
     /// Exchanges rows as an elimination did.
     fn exchange(a: MatMut<'_, Self>, swaps: &[usize]);
+
+    /// Makes the lower triangle of a column-major `a` into its lower factor; above the diagonal something may be written. The error is the pivot,
+    /// from 0 on, that is not a positive number.
+    fn cholesky(a: MatMut<'_, Self>, par: Par) -> Result<(), usize>;
 
     /// Makes a column-major `a` into r and, below its diagonal, the tails of the vectors of min(m, n) reflections `1 - tau v vᵀ`.
     fn reflect(a: MatMut<'_, Self>, tau: &mut [Self], par: Par);
@@ -112,7 +116,11 @@ macro_rules! float {
             }
 
             fn exchange(a: MatMut<'_, Self>, swaps: &[usize]) {
-                elimination::exchange(a, swaps);
+                elimination::exchange(a, swaps, Par::Seq);
+            }
+
+            fn cholesky(a: MatMut<'_, Self>, par: Par) -> Result<(), usize> {
+                cholesky::single(a, par)
             }
 
             fn reflect(a: MatMut<'_, Self>, tau: &mut [Self], par: Par) {

@@ -1,13 +1,14 @@
 //! On the host: small matrices of a batch side by side in vector lanes, others one by one in blocks.
 
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{Result, Stream, Tensor};
 
 use super::super::extents::Extents;
-use super::super::host::{Matrices, Real, copy, for_each};
+use super::super::host::{Matrices, Real, Scratch, copy, for_each};
 use super::super::householder::{apply_all, apply_lanes};
 use super::super::lanes::{self, Lanes, Work};
+use super::super::reductions::identity;
 use super::Target;
 
 /// The products, of this shape, which has elements.
@@ -59,11 +60,14 @@ struct Each {
 
 impl Each {
     fn one<T: Real>(&self, item: Item<'_, T>, par: Par) {
-        let ((m, k), p) = (item.v.shape(), item.out.ncols());
-        let (mut v, mut c) = (Mat::zeros(m, k), Mat::identity(m, p));
-        copy(item.v, v.as_mut());
-        if let Some(from) = item.c {
-            copy(from, c.as_mut());
+        let (m, p) = item.out.shape();
+        let v = Scratch::of(item.v);
+        let mut c = match item.c {
+            Some(from) => Scratch::of(from),
+            None => Scratch::zeros(m, p),
+        };
+        if item.c.is_none() {
+            (0..m.min(p)).for_each(|i| c.as_mut()[(i, i)] = T::ONE);
         }
         apply_all(v.as_ref(), item.tau, self.transpose, item.c.is_none(), c.as_mut(), par);
         copy(c.as_ref(), item.out);
@@ -74,30 +78,26 @@ impl<T: Real> Work<Item<'_, T>> for Each {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
         let ((m, k), p) = (items[0].v.shape(), items[0].out.ncols());
-        let vectors: Vec<_> = items.iter().map(|item| item.v).collect();
+        // Column-major, as all that follows.
+        let vectors: Vec<_> = items.iter().map(|item| item.v.transpose()).collect();
         let v = lanes::load(simd, &vectors);
         let mut c = match items[0].c {
             Some(_) => {
-                let matrices: Vec<_> = items.iter().filter_map(|item| item.c).collect();
+                let matrices: Vec<_> = items.iter().filter_map(|item| Some(item.c?.transpose())).collect();
                 lanes::load(simd, &matrices)
             }
-            None => {
-                let element = |e: usize| if e / p == e % p { T::ONE } else { T::ZERO };
-                (0..m * p).map(|e| Lanes::splat(simd, element(e))).collect()
-            }
+            None => identity(simd, m, p),
         };
-        let identity = items[0].c.is_none();
         for step in 0..k {
             let k = if self.transpose { step } else { k - 1 - step };
-            let below: Vec<_> = (k + 1..m).map(|i| v[i * items[0].v.ncols() + k]).collect();
             let mut tau = Lanes::splat(simd, T::ZERO);
             for (lane, tau) in tau.each_mut().iter_mut().enumerate() {
                 *tau = items[lane.min(items.len() - 1)].tau[k];
             }
             // From the identity on, block after block only columns from its first one on have changed.
-            let first = if identity { k.min(p) } else { 0 };
-            apply_lanes(simd, &below, tau, k, p, first, &mut c);
+            let first = if items[0].c.is_none() { k.min(p) } else { 0 };
+            apply_lanes(simd, &v[k * m + k + 1..(k + 1) * m], tau, k, m, &mut c[first * m..]);
         }
-        lanes::store(simd, &c, items.into_iter().map(|item| item.out));
+        lanes::store(simd, &c, items.into_iter().map(|item| item.out.transpose_mut()));
     }
 }

@@ -55,6 +55,7 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
+pub(super) use cpu::single;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 

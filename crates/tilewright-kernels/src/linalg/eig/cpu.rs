@@ -94,8 +94,8 @@ impl<T: Real> Item<'_, T> {
 }
 
 fn find<T: Real>(a: MatRef<'_, T>, size: T, vectors: bool, par: Par) -> Option<Found<T>> {
-    let (a, _) = scaled(a, size);
-    if a.nrows() > SMALL
+    let a = scaled(a, size);
+    if a.as_ref().nrows() > SMALL
         && let Some(found) = by_faer(a.as_ref(), vectors, par)
     {
         return Some(found);
@@ -138,7 +138,7 @@ pub(in super::super) fn single<T: Real>(
     }
     let (mut values, sides) = if left {
         // Both from one Schur form, so that the vectors of either side belong to the values in their order.
-        let form = schur(scaled(a, size).0.as_ref(), true)?;
+        let form = schur(scaled(a, size).as_ref(), true)?;
         let mut left = columns(&form.transposed());
         left.reverse();
         for e in 0..left.len() {

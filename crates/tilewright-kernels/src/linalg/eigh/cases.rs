@@ -52,6 +52,7 @@ fn cases() -> Vec<Case> {
         edge([9, 2]).set("descending", true),
         edge([9, 7]).data("one_triangle"),
         edge([2, 7]).data("nan"),
+        edge([9, 7]).data("infinity"),
         edge([9, 8]).data("opposite").set("upper", true),
         edge([0, 6]).data("zero"),
         edge([9, 5]).data("huge"),
@@ -111,7 +112,7 @@ impl Kernel for Registered {
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let (dims, n) = (inputs[0].dims(), case.dim("n"));
         let batch = &dims[..dims.len() - 2];
-        let info = vec![i32::from(case.data == "nan"); batch.iter().product()];
+        let info = vec![i32::from(matches!(case.data, "nan" | "infinity")); batch.iter().product()];
         let values_only = arguments(&case.args)?.values_only;
         let free = |shape: Vec<usize>| Expected::Free { shape, dtype: case.dtype };
         Ok(vec![

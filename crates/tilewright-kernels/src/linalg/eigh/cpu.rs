@@ -1,15 +1,14 @@
 //! On the host: small matrices of a batch side by side in vector lanes, others one by one in faer.
 
 use faer::diag::DiagMut;
-use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::extents::Extents;
-use super::super::host::{Matrices, Real, copy, for_each, largest_of, scaled};
-use super::super::lanes::{self, Work};
+use super::super::host::{Matrices, Real, Scratch, Workspace, copy, for_each, largest_of};
+use super::super::lanes::{self, Room, Work};
 use super::super::reductions::tridiagonal;
 use super::super::sweeps::{self, scale};
 use super::{Eigen, Eigh};
@@ -83,18 +82,18 @@ struct Each {
 impl Each {
     fn one<T: Real>(&self, item: Item<'_, T>, par: Par) {
         let n = item.a.nrows();
-        let lower = |i: usize, j: usize| if i >= j { item.a[(i, j)] } else { T::ZERO };
-        let a = Mat::from_fn(n, n, lower);
+        let mut a = Scratch::of(item.a);
+        (0..n).for_each(|j| a.as_mut().col_mut(j).subrows_mut(0, j).fill(T::ZERO));
         let size = largest_of(a.as_ref());
         if !size.finite() {
             return item.fail();
         }
-        let (a, size) = scaled(a.as_ref(), size);
+        let size = a.scale(size);
         let compute =
             if item.vectors.is_empty() { ComputeEigenvectors::No } else { ComputeEigenvectors::Yes };
-        let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<T>(n, compute, par, Default::default()));
-        let stack = MemStack::new(&mut memory);
-        let mut q = (!item.vectors.is_empty()).then(|| Mat::<T>::zeros(n, n));
+        let mut memory = Workspace::new(self_adjoint_evd_scratch::<T>(n, compute, par, Default::default()));
+        let stack = memory.stack();
+        let mut q = (!item.vectors.is_empty()).then(|| Scratch::zeros(n, n));
         let values = DiagMut::from_slice_mut(&mut *item.values);
         let q_mut = q.as_mut().map(|q| q.as_mut());
         if self_adjoint_evd(a.as_ref(), values, q_mut, par, stack, Default::default()).is_err() {
@@ -123,7 +122,8 @@ impl<T: Real> Work<Item<'_, T>> for Each {
         }
         let size = scale(simd, &mut a);
         let mut reduced = tridiagonal(simd, n, &mut a);
-        let mut q = if items[0].vectors.is_empty() { Vec::new() } else { reduced.right(simd, &a) };
+        let mut q =
+            if items[0].vectors.is_empty() { Room::zeros(simd, 0) } else { reduced.right(simd, &a, [n, 1]) };
         let failed = sweeps::tridiagonal(simd, &mut reduced.d, &mut reduced.e, &mut q);
         for (lane, item) in items.into_iter().enumerate() {
             let size = size.each()[lane];
@@ -140,10 +140,15 @@ impl<T: Real> Work<Item<'_, T>> for Each {
             for (to, &j) in item.values.iter_mut().zip(&order) {
                 *to = value(j) * size;
             }
-            for (to, from) in item.vectors.chunks_exact_mut(n).zip(q.chunks_exact(n)) {
-                to.iter_mut().zip(&order).for_each(|(to, &j)| *to = from[j].each()[lane]);
-            }
             *item.info = 0;
+            if item.vectors.is_empty() {
+                continue;
+            }
+            for (j, &from) in order.iter().enumerate() {
+                for (row, from) in item.vectors.chunks_exact_mut(n).zip(&q[from * n..(from + 1) * n]) {
+                    row[j] = from.each()[lane];
+                }
+            }
         }
     }
 }

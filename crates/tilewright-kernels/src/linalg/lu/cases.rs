@@ -65,6 +65,7 @@ fn cases() -> Vec<Case> {
             "low_rank",
             "graded",
             "zero_column",
+            "vandermonde",
             "huge",
             "tiny",
         ] {

@@ -1,12 +1,12 @@
 //! On the host: small matrices of a batch side by side in vector lanes, others one by one, recursively.
 
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::elimination::{eliminate, eliminate_lanes};
 use super::super::extents::Extents;
-use super::super::host::{Matrices, Real, copy, for_each};
+use super::super::host::{Matrices, Real, Scratch, copy, for_each};
 use super::super::lanes::{self, Work};
 use super::LuFactors;
 
@@ -55,8 +55,7 @@ impl<T: Real> Item<'_, T> {
 
 fn one<T: Real>(mut item: Item<'_, T>, par: Par) {
     let (m, n) = item.a.shape();
-    let (mut lu, mut swaps) = (Mat::zeros(m, n), vec![0; m.min(n)]);
-    copy(item.a, lu.as_mut());
+    let (mut lu, mut swaps) = (Scratch::of(item.a), vec![0; m.min(n)]);
     eliminate(lu.as_mut(), &mut swaps, par);
     item.begin();
     swaps.iter().enumerate().for_each(|(k, &other)| item.permutation.swap(k, other));
@@ -70,15 +69,15 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let (m, n) = items[0].a.shape();
-        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
-        let mut lu = lanes::load(simd, &matrices);
+        let columns: Vec<_> = items.iter().map(|item| item.a.transpose()).collect();
+        let mut lu = lanes::load(simd, &columns);
         items.iter_mut().for_each(Item::begin);
-        eliminate_lanes(simd, [m, n], n, true, &mut lu, |k, rows| {
+        eliminate_lanes(simd, m, n, true, &mut lu, |k, rows| {
             for (item, row) in items.iter_mut().zip(rows) {
                 item.permutation.swap(k, row.to_f64() as usize);
             }
         });
-        lanes::store(simd, &lu, items.iter_mut().map(|item| item.lu.as_mut()));
+        lanes::store(simd, &lu, items.iter_mut().map(|item| item.lu.as_mut().transpose_mut()));
         items.into_iter().for_each(Item::finish);
     }
 }

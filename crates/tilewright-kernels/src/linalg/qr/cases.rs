@@ -57,7 +57,9 @@ fn cases() -> Vec<Case> {
         case(Tier::Edge, [9, 12, 12], f64),
     ];
     for dtype in [f32, f64] {
-        for data in ["", "geometric", "one_large", "one_small", "low_rank", "graded", "huge", "tiny"] {
+        for data in
+            ["", "geometric", "one_large", "one_small", "low_rank", "graded", "huge", "tiny", "vandermonde"]
+        {
             for size in [[20, 31, 31], [9, 64, 20], [0, 128, 128], [0, 90, 150]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data).set("nonnegative", true) });

@@ -7,7 +7,7 @@ use tilewright_core::{Result, Stream, Tensor};
 use super::super::extents::Extents;
 use super::super::host::{Matrices, Real};
 use super::super::householder::{apply_lanes, reflect_lanes};
-use super::super::lanes::{self, Lanes, Work};
+use super::super::lanes::{self, Lanes, Room, Work};
 use super::super::reductions::identity;
 
 /// q, m x `rows`, and r, `rows` x n, of small matrices of a batch; `None` for others. `a` has elements.
@@ -50,25 +50,32 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
     fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let ((m, n), rows) = (items[0].a.shape(), items[0].q.ncols());
         let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
-        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
+        // Column-major, as all that follows.
+        let matrices: Vec<_> = items.iter().map(|item| item.a.transpose()).collect();
         let mut a = lanes::load(simd, &matrices);
-        let mut tau = vec![zero; m.min(n)];
-        reflect_lanes(simd, [m, n], &mut a, &mut tau);
+        let mut tau = Room::zeros(simd, m.min(n));
+        reflect_lanes(simd, m, &mut a, &mut tau);
         let mut q = identity(simd, m, rows);
         for (k, &tau) in tau.iter().enumerate().rev() {
-            let below: Vec<_> = (k + 1..m).map(|i| a[i * n + k]).collect();
-            apply_lanes(simd, &below, tau, k, rows, k, &mut q);
+            apply_lanes(simd, &a[k * m + k + 1..(k + 1) * m], tau, k, m, &mut q[k * m..]);
         }
-        for i in 0..rows {
-            a[i * n..i * n + i.min(n)].fill(zero);
+        for (j, column) in a.chunks_exact_mut(m).enumerate() {
+            for x in column[..rows].iter_mut().skip(j + 1) {
+                *x = zero;
+            }
         }
         for k in 0..if self.nonnegative { tau.len() } else { 0 } {
-            let sign = a[k * n + k].where_less(zero, zero - one, one);
-            a[k * n + k..(k + 1) * n].iter_mut().for_each(|x| *x = *x * sign);
-            q.iter_mut().skip(k).step_by(rows).for_each(|x| *x = *x * sign);
+            let sign = a[k * m + k].where_less(zero, zero - one, one);
+            for column in a[k * m..].chunks_exact_mut(m) {
+                column[k] = column[k] * sign;
+            }
+            for x in &mut q[k * m..(k + 1) * m] {
+                *x = *x * sign;
+            }
         }
-        lanes::store(simd, &q, items.iter_mut().map(|item| item.q.as_mut()));
-        lanes::store(simd, &a[..rows * n], items.iter_mut().map(|item| item.r.as_mut()));
+        lanes::store(simd, &q, items.iter_mut().map(|item| item.q.as_mut().transpose_mut()));
+        let mut r: Vec<_> = items.iter_mut().map(|item| item.r.as_mut().transpose_mut()).collect();
+        lanes::store_from(simd, &a, m, &mut r);
     }
 }
 

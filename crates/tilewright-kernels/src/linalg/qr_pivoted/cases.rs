@@ -67,6 +67,7 @@ fn cases() -> Vec<Case> {
             "graded",
             "kahan",
             "hilbert",
+            "vandermonde",
             "huge",
             "tiny",
         ] {

@@ -1,14 +1,14 @@
 //! On the host: small matrices of a batch side by side in vector lanes, others one by one, the columns of large ones on all threads.
 
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::extents::Extents;
-use super::super::host::{Matrices, Real, copy, for_each};
+use super::super::host::{Matrices, Real, Scratch, copy, for_each};
 use super::super::householder::{column, dot, reflect_column_lanes, reflection};
-use super::super::lanes::{self, Lanes, Work};
+use super::super::lanes::{self, Lanes, Room, Work};
 use super::super::qr_reflectors::Reflectors;
 use super::Pivoted;
 
@@ -65,8 +65,7 @@ const TASK: usize = 1 << 15;
 
 fn one<T: Real>(item: Item<'_, T>, par: Par) {
     let (m, n) = item.a.shape();
-    let mut a = Mat::zeros(m, n);
-    copy(item.a, a.as_mut());
+    let mut a = Scratch::of(item.a);
     let mut lengths = vec![Length { now: T::ZERO, known: T::ZERO }; n];
     for (j, length) in lengths.iter_mut().enumerate() {
         let now = Arch::new().dispatch(Measure { x: column(a.as_mut().get_mut(.., j..), 0) });
@@ -188,13 +187,17 @@ impl<T: Real> Work<Item<'_, T>> for Reflect {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let (m, n) = items[0].a.shape();
-        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
+        // Column-major, as all that follows.
+        let matrices: Vec<_> = items.iter().map(|item| item.a.transpose()).collect();
         let mut a = lanes::load(simd, &matrices);
         let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
         let least = Lanes::splat(simd, least_left());
-        let mut now: Vec<_> = (0..n).map(|j| length_lanes(simd, [m, n], j, 0, &a)).collect();
-        let mut known = now.clone();
-        let mut tau = vec![zero; m.min(n)];
+        let (mut now, mut known) = (Room::zeros(simd, n), Room::zeros(simd, n));
+        for (j, column) in a.chunks_exact(m).enumerate() {
+            now[j] = length_lanes(simd, column);
+            known[j] = now[j];
+        }
+        let mut tau = Room::zeros(simd, m.min(n));
         for (k, tau) in tau.iter_mut().enumerate() {
             for (lane, item) in items.iter_mut().enumerate() {
                 let pivot = longest(k, n, |j| now[j].each()[lane]);
@@ -203,17 +206,16 @@ impl<T: Real> Work<Item<'_, T>> for Reflect {
                     for lengths in [&mut now, &mut known] {
                         lengths[pivot].each_mut()[lane] = lengths[k].each()[lane];
                     }
-                    for row in a.chunks_exact_mut(n) {
-                        let x = row[k].each()[lane];
-                        row[k].each_mut()[lane] = row[pivot].each()[lane];
-                        row[pivot].each_mut()[lane] = x;
+                    let (before, from_pivot) = a.split_at_mut(pivot * m);
+                    for (x, y) in before[k * m..][..m].iter_mut().zip(&mut from_pivot[..m]) {
+                        std::mem::swap(&mut x.each_mut()[lane], &mut y.each_mut()[lane]);
                     }
                 }
             }
-            *tau = reflect_column_lanes(simd, [m, n], k, &mut a);
+            *tau = reflect_column_lanes(simd, m, k, &mut a);
             for j in k + 1..n {
                 let over = |x: Lanes<S, T>| x.where_equal(zero, one, x);
-                let part = a[k * n + j] / over(now[j]);
+                let part = a[j * m + k] / over(now[j]);
                 let left = one.minus_product(part, part);
                 let left = left.where_less(zero, zero, left);
                 let since = now[j] / over(known[j]);
@@ -224,38 +226,32 @@ impl<T: Real> Work<Item<'_, T>> for Reflect {
                 if enough(one, zero).each().iter().all(|&x| x == T::ONE) {
                     now[j] = shorter;
                 } else {
-                    let anew = length_lanes(simd, [m, n], j, k + 1, &a);
+                    let anew = length_lanes(simd, &a[j * m + k + 1..(j + 1) * m]);
                     now[j] = enough(shorter, anew);
                     known[j] = enough(known[j], anew);
                 }
             }
         }
-        lanes::store(simd, &a, items.iter_mut().map(|item| item.out.as_mut()));
+        lanes::store(simd, &a, items.iter_mut().map(|item| item.out.as_mut().transpose_mut()));
         for (lane, item) in items.into_iter().enumerate() {
-            item.tau.iter_mut().zip(&tau).for_each(|(to, from)| *to = from.each()[lane]);
+            item.tau.iter_mut().zip(&*tau).for_each(|(to, from)| *to = from.each()[lane]);
         }
     }
 }
 
-/// The lengths of column j of row-major m x n matrices side by side, from row `first` on.
+/// The lengths of columns side by side.
 #[inline(always)]
-fn length_lanes<S: Simd, T: Real>(
-    simd: S,
-    [m, n]: [usize; 2],
-    j: usize,
-    first: usize,
-    a: &[Lanes<S, T>],
-) -> Lanes<S, T> {
+fn length_lanes<S: Simd, T: Real>(simd: S, column: &[Lanes<S, T>]) -> Lanes<S, T> {
     let (zero, one) = (Lanes::splat(simd, T::ZERO), Lanes::splat(simd, T::ONE));
     let mut largest = zero;
-    for i in first..m {
-        let x = a[i * n + j].abs();
+    for x in column {
+        let x = x.abs();
         largest = largest.where_less(x, x, largest);
     }
     let over = largest.where_equal(zero, one, largest);
     let mut square = zero;
-    for i in first..m {
-        let x = a[i * n + j] / over;
+    for &x in column {
+        let x = x / over;
         square = square + x * x;
     }
     largest * square.root()

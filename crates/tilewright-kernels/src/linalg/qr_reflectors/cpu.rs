@@ -1,13 +1,13 @@
 //! On the host: small matrices of a batch side by side in vector lanes, others one by one in blocks.
 
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{Result, Stream, Tensor};
 
 use super::super::extents::Extents;
-use super::super::host::{Matrices, Real, copy, for_each};
+use super::super::host::{Matrices, Real, Scratch, copy, for_each};
 use super::super::householder::{reflect, reflect_lanes};
-use super::super::lanes::{self, Lanes, Work};
+use super::super::lanes::{self, Room, Work};
 use super::Reflectors;
 
 /// The reflections. `a` has elements.
@@ -40,8 +40,7 @@ struct Item<'a, T> {
 }
 
 fn one<T: Real>(item: Item<'_, T>, par: Par) {
-    let mut a = Mat::zeros(item.a.nrows(), item.a.ncols());
-    copy(item.a, a.as_mut());
+    let mut a = Scratch::of(item.a);
     reflect(a.as_mut(), item.tau, par);
     copy(a.as_ref(), item.out);
 }
@@ -52,13 +51,13 @@ impl<T: Real> Work<Item<'_, T>> for Reflect {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, mut items: Vec<Item<'_, T>>) {
         let (m, n) = items[0].a.shape();
-        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
-        let mut a = lanes::load(simd, &matrices);
-        let mut tau = vec![Lanes::splat(simd, T::ZERO); m.min(n)];
-        reflect_lanes(simd, [m, n], &mut a, &mut tau);
-        lanes::store(simd, &a, items.iter_mut().map(|item| item.out.as_mut()));
+        let columns: Vec<_> = items.iter().map(|item| item.a.transpose()).collect();
+        let mut a = lanes::load(simd, &columns);
+        let mut tau = Room::zeros(simd, m.min(n));
+        reflect_lanes(simd, m, &mut a, &mut tau);
+        lanes::store(simd, &a, items.iter_mut().map(|item| item.out.as_mut().transpose_mut()));
         for (lane, item) in items.into_iter().enumerate() {
-            item.tau.iter_mut().zip(&tau).for_each(|(to, from)| *to = from.each()[lane]);
+            item.tau.iter_mut().zip(&*tau).for_each(|(to, from)| *to = from.each()[lane]);
         }
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn by(stream: &Stream, variant: Option<&str>, a: &Tensor, b: &Tensor)
     Ok(Solution { x, info })
 }
 
-/// The inverses, where a GPU has a way of its own to them. `operation` is whose variants they are.
+/// The inverses, where the device has a way of its own to them. `operation` is whose variants they are.
 pub(super) fn inverse_at_once(
     operation: &'static str,
     stream: &Stream,
@@ -107,13 +107,14 @@ pub(super) fn inverse_at_once(
 ) -> Result<Option<Solution>> {
     let known = lu::variants(operation, stream.device(), a.dtype(), extents)?;
     let variant = vendor::chosen(operation, stream, variant, &known)?;
-    if stream.device() == Device::Cpu || a.is_empty() {
+    if a.is_empty() {
         return Ok(None);
     }
     let wide = widened(stream, a)?;
-    let found = match variant == vendor::VARIANT {
-        true => Some(cuda::solve(stream, &wide, None, extents)?),
-        false => gpu::in_registers(stream, &wide, None, extents)?,
+    let found = match (stream.device(), variant == vendor::VARIANT) {
+        (Device::Cpu, _) => Some(with_real!(wide.dtype(), T => cpu::inverse::<T>(&wide, extents)?)),
+        (_, true) => Some(cuda::solve(stream, &wide, None, extents)?),
+        (_, false) => gpu::in_registers(stream, &wide, None, extents)?,
     };
     let Some(Solution { x, info }) = found else { return Ok(None) };
     Ok(Some(Solution { x: narrowed(stream, x, a.dtype())?, info }))

@@ -69,6 +69,7 @@ fn cases() -> Vec<Case> {
         edge([2, 4, 6]).data("low_rank").set("mode", "full"),
         edge([2, 6, 5]).data("low_rank").set("rank", 3i64),
         edge([2, 5, 5]).data("nan"),
+        edge([9, 5, 5]).data("infinity"),
         edge([0, 5, 4]).data("zero").set("mode", "full"),
         edge([9, 4, 4]).data("huge"),
         edge([0, 5, 5]).data("tiny").set("mode", "values"),
@@ -94,6 +95,7 @@ fn cases() -> Vec<Case> {
             "tiny",
             "kahan",
             "hilbert",
+            "vandermonde",
             "zero_column",
             "identity",
         ] {
@@ -157,7 +159,7 @@ impl Kernel for Registered {
         let (m, n, mode) = (case.dim("m"), case.dim("n"), arguments(&case.args)?.mode);
         let k = values(case)?;
         let batch = &inputs[0].dims()[..inputs[0].rank() - 2];
-        let info = vec![i32::from(case.data == "nan"); batch.iter().product()];
+        let info = vec![i32::from(matches!(case.data, "nan" | "infinity")); batch.iter().product()];
         let free = |tail: &[usize]| Expected::Free { shape: [batch, tail].concat(), dtype: case.dtype };
         let [u, vt] = match mode {
             SvdMode::Values => [Expected::Absent, Expected::Absent],

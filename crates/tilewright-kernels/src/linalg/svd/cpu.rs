@@ -1,15 +1,14 @@
 //! On the host: small matrices of a batch side by side in vector lanes, others one by one in faer.
 
 use faer::diag::DiagMut;
-use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::svd::{ComputeSvdVectors, svd as factor, svd_scratch};
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::extents::Extents;
-use super::super::host::{Matrices, Real, for_each, largest_of, scaled};
-use super::super::lanes::{self, Work};
+use super::super::host::{Matrices, Real, Scratch, Workspace, copy, for_each, largest_of};
+use super::super::lanes::{self, Room, Work};
 use super::super::reductions::bidiagonal;
 use super::super::sweeps::{self, scale};
 use super::{SvdFactors, SvdMode};
@@ -92,15 +91,16 @@ fn one<T: Real>(item: Item<'_, T>, p: usize, par: Par) {
     if !size.finite() {
         return item.fail();
     }
-    let (a, size) = scaled(item.a, size);
+    let mut a = Scratch::of(item.a);
+    let size = a.scale(size);
     let compute = match (item.u.is_empty(), p == n) {
         (true, _) => ComputeSvdVectors::No,
         (_, true) => ComputeSvdVectors::Thin,
         _ => ComputeSvdVectors::Full,
     };
-    let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, compute, compute, par, Default::default()));
-    let stack = MemStack::new(&mut memory);
-    let mut u = (!item.u.is_empty()).then(|| Mat::<T>::zeros(m, p));
+    let mut memory = Workspace::new(svd_scratch::<T>(m, n, compute, compute, par, Default::default()));
+    let stack = memory.stack();
+    let mut u = (!item.u.is_empty()).then(|| Scratch::zeros(m, p));
     // The rows of vt are the columns of v.
     let v = (!item.vt.is_empty()).then(|| MatMut::from_column_major_slice_mut(&mut *item.vt, n, n));
     let s = DiagMut::from_slice_mut(&mut *item.s);
@@ -110,7 +110,7 @@ fn one<T: Real>(item: Item<'_, T>, p: usize, par: Par) {
     }
     item.s.iter_mut().for_each(|s| *s *= size);
     if let Some(u) = u {
-        super::super::host::copy(u.as_ref(), MatMut::from_row_major_slice_mut(item.u, m, p));
+        copy(u.as_ref(), MatMut::from_row_major_slice_mut(item.u, m, p));
     }
     *item.info = 0;
 }
@@ -125,15 +125,16 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, items: Vec<Item<'_, T>>) {
         let ((m, n), p) = (items[0].a.shape(), self.p);
-        let matrices: Vec<_> = items.iter().map(|item| item.a).collect();
+        // Column-major, as all that follows.
+        let matrices: Vec<_> = items.iter().map(|item| item.a.transpose()).collect();
         let mut a = lanes::load(simd, &matrices);
         let size = scale(simd, &mut a);
         let mut reduced = bidiagonal(simd, [m, n], &mut a);
-        let (mut u, mut v) = (Vec::new(), Vec::new());
+        let (mut u, mut v) = (Room::zeros(simd, 0), Room::zeros(simd, 0));
         if self.vectors {
-            (u, v) = (reduced.left(simd, &a, p), reduced.right(simd, &a));
+            (u, v) = (reduced.left(simd, &a, p), reduced.right(simd, &a, [1, m]));
         }
-        let failed = sweeps::bidiagonal(simd, &mut reduced.d, &mut reduced.e, &mut u, p, &mut v);
+        let failed = sweeps::bidiagonal(simd, &mut reduced.d, &mut reduced.e, &mut u, m, &mut v);
         for (lane, item) in items.into_iter().enumerate() {
             let size = size.each()[lane];
             if !size.finite() || failed.each()[lane] != T::ZERO {
@@ -151,15 +152,15 @@ impl<T: Real> Work<Item<'_, T>> for Factor {
                 *item.info = 0;
                 continue;
             }
-            for (to, from) in item.u.chunks_exact_mut(p).zip(u.chunks_exact(p)) {
-                let (turned, beside) = to.split_at_mut(n);
-                turned.iter_mut().zip(&order).for_each(|(to, &j)| *to = from[j].each()[lane]);
-                beside.iter_mut().zip(&from[n..]).for_each(|(to, from)| *to = from.each()[lane]);
+            for (j, from) in order.iter().copied().chain(n..p).enumerate() {
+                for (row, from) in item.u.chunks_exact_mut(p).zip(&u[from * m..(from + 1) * m]) {
+                    row[j] = from.each()[lane];
+                }
             }
             for (row, &j) in item.vt.chunks_exact_mut(n).zip(&order) {
                 let is_turned = value(j) < T::ZERO;
-                for (to, from) in row.iter_mut().zip(v.chunks_exact(n)) {
-                    let x = from[j].each()[lane];
+                for (to, from) in row.iter_mut().zip(&v[j * n..(j + 1) * n]) {
+                    let x = from.each()[lane];
                     *to = if is_turned { -x } else { x };
                 }
             }

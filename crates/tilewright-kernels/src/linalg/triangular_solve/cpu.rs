@@ -1,11 +1,11 @@
 //! On the host: small systems of a batch side by side in vector lanes, others one by one in faer.
 
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_unit_lower_triangular_in_place};
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
-use super::super::host::{Matrices, Real, copy, for_each};
+use super::super::host::{Matrices, Real, Scratch, copy, for_each};
 use super::super::lanes::{self, Lanes, Work};
 use super::super::substitution::forward;
 use super::Systems;
@@ -81,8 +81,7 @@ impl Each {
     }
 
     fn one<T: Real>(&self, mut item: Item<'_, T>, par: Par) {
-        let mut x = Mat::zeros(item.b.nrows(), item.b.ncols());
-        copy(item.b, x.as_mut());
+        let mut x = Scratch::of(item.b);
         if self.unit_diagonal {
             solve_unit_lower_triangular_in_place(item.l, x.as_mut(), par);
         } else {
