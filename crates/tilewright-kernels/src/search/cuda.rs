@@ -27,16 +27,14 @@ pub(super) const LEAST: usize = 1 << 27;
 const GROUPS: usize = 1024;
 /// Buckets of upper bounds of a query: twice as many as k may be.
 const BUCKETS: usize = 2 * SELECTED;
-/// Groups of threads that stream rows, about: some for each multiprocessor of the largest chips; and of one query, at most.
+/// Groups of threads that stream lists of rows, about, and of one query, at most: no more than the threads of the group that joins what they found.
 const STREAMS: usize = 264;
 pub(super) const STREAMS_OF_ONE: usize = 512;
-/// Steps of eight rows that a warp asks for ahead.
-const STEPS_AHEAD: usize = 6;
-/// Bytes of shared memory that they need besides.
-const BESIDE_RINGS: usize = 20 << 10;
-/// Threads of one, and of the group that joins what they found.
+/// Threads of one, and how many of them a multiprocessor holds at once.
 const STREAMING: usize = 256;
-const JOINING: usize = 512;
+const RESIDENT: usize = 3;
+/// Where a device does not tell how many multiprocessors it has.
+const MULTIPROCESSORS: usize = 132;
 /// Rows below which the portable scan, which is one launch where they are few, is no slower.
 pub(super) const FEW: usize = 2048;
 
@@ -137,13 +135,13 @@ static STREAM_ROWS: LazyLock<Program> = LazyLock::new(|| {
         name: "search_stream",
         body: include_str!("stream.cuda.cu"),
         header: STREAMED,
-        templates: &["KIND", "METRIC", "LISTED", "RING"],
+        templates: &["KIND", "METRIC", "LISTED"],
         inputs: &["queries", "data", "ids", "keep", "offsets", "probes"],
         numbers: &["n", "d", "k", "parts", "cuts", "lists"],
         flags: &["labelled", "filtered"],
         outputs: &["candidates"],
         in_place: &[],
-        memory: Some(DType::U8),
+        memory: None,
     }
     .program()
 });
@@ -279,13 +277,14 @@ pub(super) fn stream_rows(
         return filled(stream, b, k);
     }
     let nlist = lists.map_or(1, |lists| lists.offsets.elements().saturating_sub(1));
-    // A list of the usual length, or all rows, in pieces of no less than half a round of 32 rows a warp.
-    let most = STREAMS.div_ceil(b * listed).min(STREAMS_OF_ONE / listed).max(1);
-    let cuts = n.div_ceil(nlist.max(1)).div_ceil(STREAMING / 2).clamp(1, most);
-    // A step of each warp.
-    let step = STREAMING / 32 * 8 * vectors.d * 4;
-    let room = caps(stream.device())?.threadgroup_memory.saturating_sub(BESIDE_RINGS);
-    let ring = vectors.data.dtype() == DType::F32 && metric != Metric::Cosine && STEPS_AHEAD * step <= room;
+    // All rows by as many groups as the device holds at once; lists of the usual length in pieces of no less than half a run.
+    let (most, least) = if lists.is_some() {
+        (STREAMS.div_ceil(b * listed).min(STREAMS_OF_ONE / listed).max(1), STREAMING / 2)
+    } else {
+        let held = RESIDENT * caps(stream.device())?.multiprocessors.unwrap_or(MULTIPROCESSORS);
+        (held.min(STREAMS_OF_ONE), STREAMING)
+    };
+    let cuts = n.div_ceil(nlist.max(1)).div_ceil(least).clamp(1, most);
     let parts = listed * cuts;
     if b * parts * k > i32::MAX as usize {
         let got = format!("{b} queries of {parts} parts");
@@ -299,7 +298,6 @@ pub(super) fn stream_rows(
         .template("KIND", kind(vectors.data.dtype()))
         .template("METRIC", metric as i32)
         .template("LISTED", lists.is_some())
-        .template("RING", ring)
         .input("queries", &vectors.queries)
         .input("data", &vectors.data)
         .input("ids", vectors.ids.as_ref().unwrap_or(&no_ids))
@@ -315,7 +313,6 @@ pub(super) fn stream_rows(
         .scalar("labelled", vectors.ids.is_some())
         .scalar("filtered", vectors.keep.is_some())
         .output("candidates", DType::U64, [b, parts * k])
-        .threadgroup_bytes(if ring { STEPS_AHEAD * step } else { 16 })
         .grid(Grid::groups([b * parts, 1, 1]), [STREAMING, 1, 1])
         .run_one()?;
     let results = JOIN
@@ -325,7 +322,7 @@ pub(super) fn stream_rows(
         .scalar("k", k as u32)
         .output("distances", DType::F32, [b, k])
         .output("ids", DType::I64, [b, k])
-        .grid(Grid::groups([b, 1, 1]), [JOINING, 1, 1])
+        .grid(Grid::groups([b, 1, 1]), [parts.next_multiple_of(32).max(128), 1, 1])
         .run()?;
     let [distances, ids] = results.try_into().expect("two outputs are declared");
     Ok((distances, ids))
@@ -460,8 +457,7 @@ mod tests {
                 let templates = [kind.into(), (metric as i32).into(), 8.into(), 8.into()];
                 let dtypes = [dtype, dtype, U32, U8, F32, F32, F32, F32, I64];
                 compiled.push(PICK.compile_for("sm_90", &templates, &dtypes));
-                let ring = dtype == F32 && metric != Metric::Cosine;
-                let templates = [kind.into(), (metric as i32).into(), true.into(), ring.into()];
+                let templates = [kind.into(), (metric as i32).into(), true.into()];
                 let dtypes = [dtype, dtype, U32, U8, U32, I64, U64];
                 compiled.push(STREAM_ROWS.compile_for("sm_90", &templates, &dtypes));
             }
@@ -483,8 +479,7 @@ mod tests {
         assert!(PICKED.contains("LONGEST = 256") && PICKED.contains("MOST_THREADS = 512"));
         // What is kept and what a round adds have room, and so have what is kept and the best of all parts.
         assert!(STREAMED.contains("CAPACITY = 2048") && STREAMED.contains("ROUND = 1024;"));
-        assert!(SELECTED + 1024 <= 2048 && SELECTED + STREAMS_OF_ONE <= 2048 && STREAMS_OF_ONE <= JOINING);
-        assert!(STREAMED.contains(&format!("STEPS_AHEAD = {STEPS_AHEAD};")));
+        assert!(SELECTED + 1024 <= 2048 && SELECTED + STREAMS_OF_ONE <= 2048);
         assert!(NEAR.contains(&format!("TILE = {};", ROWS * WARPS)));
     }
 }
