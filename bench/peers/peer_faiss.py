@@ -146,6 +146,10 @@ def make():
         def store(self, array):
             return numpy.asarray(array), None
 
+        def release(self):
+            # The next case's arrays may lie where these did.
+            coded.clear()
+
     return Faiss()
 
 
