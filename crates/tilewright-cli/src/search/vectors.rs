@@ -190,11 +190,14 @@ impl Source {
 }
 
 /// The vectors of a Parquet file.
+#[cfg(feature = "parquet")]
 fn listed(file: File, column: Option<&str>) -> Result<Tensor, String> {
-    #[cfg(feature = "parquet")]
-    return super::parquet::read(file, column);
-    #[cfg(not(feature = "parquet"))]
-    Err(format!("is a Parquet file ({file:?}, {column:?}), which this program was built without"))
+    super::parquet::read(file, column)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn listed(_: File, _: Option<&str>) -> Result<Tensor, String> {
+    Err("is a Parquet file, which this program was built without".to_owned())
 }
 
 type Lying = (usize, usize, Rows);
