@@ -64,9 +64,78 @@ def make():
 
         return run if metric in metrics and k >= 1 else None
 
+    def kmeans(k=1, iterations=10, **others):
+        # Faiss keeps the labels to itself: the last iteration is made here, of its search and a sum of rows in the order of their labels.
+        def run(x, initial):
+            if x.dtype != numpy.float32:
+                return None
+            clustering, index = faiss.Clustering(x.shape[1], k), faiss.IndexFlatL2(x.shape[1])
+            clustering.niter = iterations - 1
+            clustering.min_points_per_centroid, clustering.max_points_per_centroid = 1, len(x)
+            faiss.copy_array_to_vector(numpy.ascontiguousarray(initial).ravel(), clustering.centroids)
+            if iterations > 1:
+                clustering.train(x, index)
+            centroids = faiss.vector_float_to_array(clustering.centroids).reshape(k, -1).copy()
+            index.reset()
+            index.add(centroids)
+            labels = index.search(x, 1)[1][:, 0]
+            order, counts = numpy.argsort(labels, kind="stable"), numpy.bincount(labels, minlength=k)
+            there = counts > 0
+            starts = (numpy.cumsum(counts) - counts)[there]
+            centroids[there] = numpy.add.reduceat(x[order], starts, dtype=numpy.float64) / counts[there, None]
+            return centroids, labels
+
+        return None if others else run
+
+    coded = {}
+
+    def sq_scan(k=1, metric="l2", bits=8):
+        types = {8: faiss.ScalarQuantizer.QT_8bit, 6: faiss.ScalarQuantizer.QT_6bit, 4: faiss.ScalarQuantizer.QT_4bit}
+
+        def lists(d, codes, ranges, offsets, centroids):
+            if codes.ctypes.data not in coded:
+                nlist = len(offsets) - 1
+                quantizer = faiss.IndexFlatL2(d)
+                quantizer.add(numpy.zeros((nlist, d), numpy.float32) if centroids is None else centroids)
+                residual = centroids is not None
+                index = faiss.IndexIVFScalarQuantizer(quantizer, d, nlist, types[bits], faiss.METRIC_L2, residual)
+                faiss.copy_array_to_vector(numpy.ascontiguousarray(ranges).ravel(), index.sq.trained)
+                index.is_trained, index.ntotal = True, len(codes)
+                for number, (begin, end) in enumerate(zip(offsets.tolist(), offsets.tolist()[1:])):
+                    ids, own = numpy.arange(begin, end), numpy.ascontiguousarray(codes[begin:end])
+                    if begin < end:
+                        index.invlists.add_entries(number, end - begin, faiss.swig_ptr(ids), faiss.swig_ptr(own))
+                coded[codes.ctypes.data] = index, quantizer
+            return coded[codes.ctypes.data][0]
+
+        def run(queries, codes, ranges, offsets, probes, centroids=None):
+            index = lists(queries.shape[1], codes, ranges, offsets, centroids)
+            index.nprobe = probes.shape[1]
+            return index.search_preassigned(queries, k, probes, numpy.zeros(probes.shape, numpy.float32))
+
+        return run if metric == "l2" and k >= 1 else None
+
+    def hamming_scan_topk(k=1):
+        def run(queries, data):
+            if data.ctypes.data not in coded:
+                index = faiss.IndexBinaryFlat(8 * data.shape[1])
+                index.add(data)
+                coded[data.ctypes.data] = index, None
+            distances, ids = coded[data.ctypes.data][0].search(queries, k)
+            return distances.astype(numpy.float32), ids
+
+        return run if k >= 1 else None
+
     class Faiss(Library):
         name = f"faiss {faiss.__version__}"
-        kernels = {"top_k": top_k, "flat_scan_topk": flat_scan_topk, "ivf_scan_topk": ivf_scan_topk}
+        kernels = {
+            "top_k": top_k,
+            "flat_scan_topk": flat_scan_topk,
+            "ivf_scan_topk": ivf_scan_topk,
+            "kmeans": kmeans,
+            "sq_scan": sq_scan,
+            "hamming_scan_topk": hamming_scan_topk,
+        }
 
         def load(self, array, dtype, device):
             return None if dtype == "bf16" else array
@@ -76,6 +145,10 @@ def make():
 
         def store(self, array):
             return numpy.asarray(array), None
+
+        def release(self):
+            # The next case's arrays may lie where these did.
+            coded.clear()
 
     return Faiss()
 

@@ -150,6 +150,20 @@ def make():
 
         return run if metric == "l2" and k >= 1 else None
 
+    def kmeans(k=1, iterations=10, **others):
+        # Labels in bands of rows; the mean of the rows of each label, or the centroid as it was where there are none.
+        def run(x, initial, band=1 << 18):
+            centroids = initial
+            for _ in range(iterations):
+                right, half = centroids.to(x.dtype).T, centroids.square().sum(1) / 2
+                labels = torch.cat([(half - rows @ right).argmin(1) for rows in x.split(band)])
+                sums = torch.zeros_like(centroids).index_add_(0, labels, x.to(centroids.dtype))
+                counts = torch.bincount(labels, minlength=k).unsqueeze(1)
+                centroids = torch.where(counts > 0, sums / counts.clamp(min=1), centroids)
+            return centroids, labels
+
+        return None if others else run
+
     def attention(causal=False, scale=None, soft_cap=0.0, window=0, keep=0):
         """torch's fused kernels, which give the logarithms too; their causal mask is ours where queries and keys are as many."""
         if soft_cap or window:
@@ -210,6 +224,7 @@ def make():
         "softmax": lambda axis=-1: lambda x: torch.softmax(x, dim=axis),
         "scan": scan,
         "flat_scan_topk": flat_scan_topk,
+        "kmeans": kmeans,
         "top_k": lambda k=1, axis=-1, largest=True, index="u32": lambda x: torch.topk(x, k, dim=axis, largest=largest),
     }
 

@@ -145,26 +145,41 @@ fn neighbours_in_a_file_are_those_in_an_index_however_many_rows_are_read() {
         }
     }
     assert_eq!(tilewright(&["search", "exact", &points, "--input", &points, "--bits"]).0, 2);
-    // A table with names beside the points, in batches of 40, by pyarrow; its sines may differ from ours in the last bit.
-    let arrow = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/circle.arrow");
-    for place in [arrow.to_owned(), format!("{arrow}#v")] {
-        let own = json(&["search", "exact", &place, "--input", &points, "-k", "1", "--rows", "33"]);
+    for table in TABLES {
+        table_of_points(table, &points);
+    }
+}
+
+/// Tables with names beside the points of a circle, some rows at a time, by pyarrow.
+const TABLES: &[&str] = &[
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/circle.arrow"),
+    #[cfg(feature = "parquet")]
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/circle.parquet"),
+];
+
+/// The points of a table are those of a file, and whatever becomes of its bytes is no panic.
+fn table_of_points(table: &str, points: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let ending = Path::new(table).extension().unwrap().to_str().unwrap();
+    for place in [table.to_owned(), format!("{table}#v")] {
+        let own = json(&["search", "exact", &place, "--input", points, "-k", "1", "--rows", "33"]);
         for (row, own) in own.as_array().unwrap().iter().enumerate() {
             assert_eq!(own["ids"][0], row);
+            // Sines of another library may differ in the last bit.
             assert!(own["distances"][0].as_f64().unwrap() < 1e-9);
         }
     }
-    let whole = std::fs::read(arrow).unwrap();
-    let (bad, none) = (at("bad.arrow"), format!("{arrow}#name"));
-    assert_eq!(tilewright(&["search", "exact", &none, "--input", &points]).0, 2);
+    let whole = std::fs::read(table).unwrap();
+    let bad = folder.path().join("bad").with_extension(ending).to_str().unwrap().to_owned();
+    assert_eq!(tilewright(&["search", "exact", &format!("{table}#name"), "--input", points]).0, 2);
     for cut in (0..whole.len()).step_by(31) {
         std::fs::write(&bad, &whole[..cut]).unwrap();
-        assert_eq!(tilewright(&["search", "exact", &bad, "--input", &points]).0, 2, "{cut}");
+        assert_eq!(tilewright(&["search", "exact", &bad, "--input", points]).0, 2, "{cut}");
         // Anything but a panic.
         let mut other = whole.clone();
         other[cut] ^= 0x5a;
         std::fs::write(&bad, &other).unwrap();
-        tilewright(&["search", "exact", &bad, "--input", &points]);
+        tilewright(&["search", "exact", &bad, "--input", points]);
     }
 }
 
@@ -179,6 +194,45 @@ fn vectors_of_bytes_and_of_whole_numbers_are_read() {
     assert_eq!(json(&["search", "build", &index, "--input", &bytes])["vectors"], 2);
     let found = json(&["search", "query", &index, "--input", &numbers, "-k", "1"]);
     assert_eq!((&found[0]["distances"][0], &found[1]["distances"][0]), (&0.0.into(), &324.0.into()));
+}
+
+#[test]
+fn an_index_of_made_vectors_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = format!("--record={}", folder.path().display());
+    let measured = json(&[
+        "search",
+        "bench",
+        "--recipe",
+        "IVF8,Flat",
+        "--recipe",
+        "IVF8,PQ4",
+        "--rows",
+        "3000",
+        "--dimension",
+        "32",
+        "--batch",
+        "50,1",
+        "--judged",
+        "20",
+        "--recall",
+        "0.9,1",
+        &record,
+        "--host",
+        "here",
+    ]);
+    let (flat, coded) = (&measured["indexes"][0], &measured["indexes"][1]);
+    let points = flat["points"].as_array().unwrap();
+    assert_eq!(points.len(), 4);
+    for point in points {
+        assert!(point["recall"].as_f64().unwrap() >= point["wanted"].as_f64().unwrap());
+        assert!(point["queries_per_second"].as_f64().unwrap() > 0.0 && point["gbs"].as_f64().unwrap() > 0.0);
+    }
+    // Codes of four bytes do not tell the very nearest from the next.
+    assert_eq!(coded["beyond"].as_array().unwrap().last().unwrap(), 1.0);
+    let record = std::fs::read_dir(folder.path().join("here")).unwrap().next().unwrap().unwrap();
+    let record = std::fs::read_to_string(record.path()).unwrap();
+    assert!(record.contains("n3000_d32_IVF8,Flat_b50_k10_recall=0.9_nprobe="), "{record}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Rows by their codes: what they are made of, and how they are searched.
 
+use rayon::prelude::*;
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
+use tilewright_kernels::elementwise::{Axpy, axpy};
 use tilewright_kernels::search::{
     self, BLOCK, FlatScanTopk, HammingScanTopk, Metric, PqLut, PqScan, PqTrain, Rerank, SqEncode, SqRows,
     SqScan, block_codes, flat_scan_topk, hamming_scan_topk, pq_encode, pq_lut, pq_scan, pq_train,
@@ -8,9 +10,11 @@ use tilewright_kernels::search::{
 };
 
 use crate::recipe::{Codes, Recipe};
-use crate::segment::Part;
+use crate::segment::{Order, Part, gathered};
 use crate::snapshot::{Here, Query, Snapshot};
 
+/// Rows that a thread takes at a time, at least.
+const ROWS: usize = 4096;
 /// Updates of codebooks in training.
 const ITERATIONS: usize = 16;
 
@@ -27,8 +31,8 @@ pub(crate) struct Coded {
 }
 
 /// Codes `[n, bytes]` row by row, and the numbers that they have, before they are put in the order of a segment.
-struct Rows<'a> {
-    codes: &'a [u8],
+pub(crate) struct Rows {
+    codes: Vec<u8>,
     bytes: usize,
     biases: Option<Vec<f32>>,
     factors: Option<Vec<f32>>,
@@ -36,63 +40,40 @@ struct Rows<'a> {
 }
 
 impl Coded {
-    /// Rows in the order in which [`Segment::sorted`](crate::segment::Segment::sorted) has rows with these labels.
-    fn sorted(rows: &Rows, labels: &[u32], nlist: usize) -> Result<Self> {
-        let mut places = vec![0u32; nlist + 1];
-        labels.iter().for_each(|&list| places[list as usize + 1] += 1);
-        for list in 0..nlist {
-            places[list + 1] += places[list];
-        }
-        let (n, bytes) = (labels.len(), rows.bytes);
-        let mut codes = vec![0u8; rows.codes.len()];
-        let mut order = Vec::with_capacity(n);
-        for (row, &list) in labels.iter().enumerate() {
-            let place = places[list as usize] as usize;
-            places[list as usize] += 1;
-            codes[place * bytes..(place + 1) * bytes]
-                .copy_from_slice(&rows.codes[row * bytes..(row + 1) * bytes]);
-            order.push(place);
-        }
-        let numbers = |from: &Option<Vec<f32>>| {
-            let from = from.as_ref()?;
-            let mut own = vec![0.0f32; n];
-            order.iter().zip(from).for_each(|(&place, &x)| own[place] = x);
-            Some(Tensor::from_vec(own, [n]))
+    /// Rows of several sources in the order in which a segment has them. Sources of one index all have such numbers, or none has.
+    pub(crate) fn of(sources: &[Rows], order: &Order) -> Result<Self> {
+        let (n, places) = (order.places.len(), &order.places[..]);
+        let codes: Vec<&[u8]> = sources.iter().map(|rows| &rows.codes[..]).collect();
+        let (bytes, in_blocks) = sources.first().map_or((0, false), |rows| (rows.bytes, rows.in_blocks));
+        let codes = Tensor::from_vec(gathered(&codes, places, bytes), [n, bytes])?;
+        let numbers = |of: fn(&Rows) -> Option<&[f32]>| {
+            let own: Option<Vec<&[f32]>> = sources.iter().map(of).collect();
+            own.filter(|own| !own.is_empty())
+                .map(|own| Tensor::from_vec(gathered(&own, places, 1), [n]))
+                .transpose()
         };
-        let codes = Tensor::from_vec(codes, [n, bytes])?;
         Ok(Self {
-            codes: if rows.in_blocks { block_codes(&codes)? } else { codes },
-            biases: numbers(&rows.biases).transpose()?,
-            factors: numbers(&rows.factors).transpose()?,
+            codes: if in_blocks { block_codes(&codes)? } else { codes },
+            biases: numbers(|rows| rows.biases.as_deref())?,
+            factors: numbers(|rows| rows.factors.as_deref())?,
         })
     }
 
-    /// The codes of the rows of several parts that are there, whose labels these are.
-    pub(crate) fn joined(parts: &[Part], labels: &[u32], nlist: usize) -> Result<Option<Self>> {
-        let (mut all, mut biases, mut factors) = (Vec::new(), Vec::new(), Vec::new());
-        let mut rows = Rows { codes: &[], bytes: 0, biases: None, factors: None, in_blocks: false };
-        for part in parts {
+    /// The codes of the rows of several parts, in this order.
+    pub(crate) fn joined(parts: &[Part], order: &Order) -> Result<Option<Self>> {
+        let rows = |part: &Part| -> Result<Option<Rows>> {
             let Some(own) = &part.segment.codes else { return Ok(None) };
-            (rows.bytes, rows.in_blocks) = (own.codes.dims()[1], own.is_in_blocks());
-            let (codes, bytes) = (own.rows(part.segment.len())?, rows.bytes);
-            let codes = codes.as_slice::<u8>()?;
-            let there = || (0..part.segment.len()).filter(|&row| part.has(row));
-            there().for_each(|row| all.extend_from_slice(&codes[row * bytes..(row + 1) * bytes]));
-            for (to, from) in [(&mut biases, &own.biases), (&mut factors, &own.factors)] {
-                if let Some(from) = from {
-                    let from = from.as_slice::<f32>()?;
-                    to.extend(there().map(|row| from[row]));
-                }
-            }
-        }
-        if parts.is_empty() {
-            return Ok(None);
-        }
-        // Parts of one index all have such numbers, or none has.
-        let whole =
-            |numbers: Vec<f32>| (numbers.len() == labels.len() && !labels.is_empty()).then_some(numbers);
-        let (biases, factors) = (whole(biases), whole(factors));
-        Self::sorted(&Rows { codes: &all, biases, factors, ..rows }, labels, nlist).map(Some)
+            let numbers = |own: &Option<Tensor>| own.as_ref().map(Tensor::to_vec::<f32>).transpose();
+            Ok(Some(Rows {
+                codes: own.rows(part.segment.len())?.to_vec::<u8>()?,
+                bytes: own.codes.dims()[1],
+                biases: numbers(&own.biases)?,
+                factors: numbers(&own.factors)?,
+                in_blocks: own.is_in_blocks(),
+            }))
+        };
+        let sources = parts.iter().map(rows).collect::<Result<Option<Vec<_>>>>()?;
+        sources.filter(|sources| !sources.is_empty()).map(|sources| Self::of(&sources, order)).transpose()
     }
 
     fn is_in_blocks(&self) -> bool {
@@ -241,19 +222,19 @@ pub(crate) fn residuals(index: &Snapshot, rows: &[f32], labels: &[u32]) -> Resul
     let centers =
         if index.recipe.has_lists() || index.codebooks.is_some() { taken_off(index, "add")? } else { None };
     if let Some(centers) = centers {
-        for (row, &list) in left.chunks_exact_mut(index.d).zip(labels) {
+        left.par_chunks_exact_mut(index.d).zip(labels).with_min_len(ROWS).for_each(|(row, &list)| {
             let center = &centers[list as usize * index.d..][..index.d];
             row.iter_mut().zip(center).for_each(|(x, y)| *x -= y);
-        }
+        });
     }
     Ok(left)
 }
 
-/// The codes of vectors, in the order of a segment.
-pub(crate) fn encode(index: &Snapshot, vectors: &Tensor, labels: &[u32]) -> Result<Coded> {
-    let (own, cpu) = (index.recipe.codes().expect("an index by codes"), Stream::cpu());
+/// The codes of vectors. Words of product codes are found on the stream's device.
+pub(crate) fn encode(index: &Snapshot, stream: &Stream, vectors: &Tensor, labels: &[u32]) -> Result<Rows> {
+    let own = index.recipe.codes().expect("an index by codes");
     if own == Codes::Bits {
-        return of_rows(index, vectors.as_slice()?, labels);
+        return of_rows(index, vectors.to_vec()?, labels);
     }
     if learnt_shape(&index.recipe, index.d).is_some() {
         codebooks(index, "add")?;
@@ -262,14 +243,19 @@ pub(crate) fn encode(index: &Snapshot, vectors: &Tensor, labels: &[u32]) -> Resu
     let left = Tensor::from_vec(left, [labels.len(), index.d])?;
     let codes = match own {
         Codes::Rabitq => return of_signs(index, &left, labels),
-        Codes::Scalar { bits } => sq_encode(&cpu, &left, codebooks(index, "add")?, &SqEncode { bits })?,
-        _ => pq_encode(&cpu, &left, codebooks(index, "add")?)?,
+        Codes::Scalar { bits } => {
+            sq_encode(&Stream::cpu(), &left, codebooks(index, "add")?, &SqEncode { bits })?
+        }
+        _ => {
+            let (left, words) = (left.to(stream)?, codebooks(index, "add")?.to(stream)?);
+            pq_encode(stream, &left, &words)?
+        }
     };
-    of_rows(index, codes.as_slice()?, labels)
+    of_rows(index, codes.to_vec()?, labels)
 }
 
-/// RaBitQ's codes of what is left of vectors, in the order of a segment.
-fn of_signs(index: &Snapshot, left: &Tensor, labels: &[u32]) -> Result<Coded> {
+/// RaBitQ's codes of what is left of vectors.
+fn of_signs(index: &Snapshot, left: &Tensor, labels: &[u32]) -> Result<Rows> {
     let (codes, squares, factors) = rabitq_encode(&Stream::cpu(), left)?;
     let (codes, bytes, d) = (codes.as_slice::<u8>()?, index.d / 8, index.d);
     let mut factors = factors.to_vec::<f32>()?;
@@ -278,18 +264,18 @@ fn of_signs(index: &Snapshot, left: &Tensor, labels: &[u32]) -> Result<Coded> {
         // |q - y - r|² is about |q - y|² + |r|² - f s·(q - y): what is left of y is the row's own.
         let (centers, mut own) =
             (taken_off(index, "add")?.expect("RaBitQ takes something off"), squares.to_vec::<f32>()?);
-        for (row, (own, &factor)) in own.iter_mut().zip(&factors).enumerate() {
+        let rows = own.par_iter_mut().zip(&factors).enumerate().with_min_len(ROWS);
+        rows.for_each(|(row, (own, &factor))| {
             let (code, center) = (&codes[row * bytes..], &centers[labels[row] as usize * d..][..d]);
             let product: f64 = center.iter().enumerate().map(|(j, &y)| sign(code, j) * f64::from(y)).sum();
             *own = (f64::from(*own) + f64::from(factor) * product) as f32;
-        }
+        });
         biases = Some(own);
     } else {
         // q·r is about half of it.
         factors.iter_mut().for_each(|factor| *factor /= 2.0);
     }
-    let rows = Rows { codes, bytes, biases, factors: Some(factors), in_blocks: true };
-    Coded::sorted(&rows, labels, index.recipe.nlist())
+    Ok(Rows { codes: codes.to_vec(), bytes, biases, factors: Some(factors), in_blocks: true })
 }
 
 /// 1 or -1, as bit `j` of a code says.
@@ -304,17 +290,16 @@ fn patterns(d: usize) -> Result<Tensor> {
 }
 
 /// Codes `[n, bytes]` with the biases that they have. RaBitQ's, which are more than codes, are made by [`encode`] alone.
-pub(crate) fn of_rows(index: &Snapshot, rows: &[u8], labels: &[u32]) -> Result<Coded> {
+pub(crate) fn of_rows(index: &Snapshot, rows: Vec<u8>, labels: &[u32]) -> Result<Rows> {
     let own = index.recipe.codes().expect("an index by codes");
     let (bytes, in_blocks) = (code_bytes(own, index.d), matches!(own, Codes::Product { .. }));
     let biases = match own {
         Codes::Product { m, bits, .. } if is_biased(own, index.metric) => {
-            Some(biases(index, m, bits, rows, labels)?)
+            Some(biases(index, m, bits, &rows, labels)?)
         }
         _ => None,
     };
-    let rows = Rows { codes: rows, bytes, biases, factors: None, in_blocks };
-    Coded::sorted(&rows, labels, index.recipe.nlist())
+    Ok(Rows { codes: rows, bytes, biases, factors: None, in_blocks })
 }
 
 /// |r|² + 2 y·r for each row.
@@ -331,7 +316,7 @@ fn biases(index: &Snapshot, m: usize, bits: usize, rows: &[u8], labels: &[u32]) 
         }
         sum as f32
     };
-    Ok(rows.chunks_exact((m * bits).div_ceil(8)).zip(labels).map(of_row).collect())
+    Ok(rows.par_chunks_exact((m * bits).div_ceil(8)).zip(labels).with_min_len(ROWS).map(of_row).collect())
 }
 
 /// The word of part `j`: of two in a byte the first is in the low bits.
@@ -417,8 +402,7 @@ impl<'a> Plan<'a> {
             Codes::Product { .. } => {
                 // Of residuals by L2 the distance is |q - y|² + (|r|² + 2 y·r) - 2 q·r: tables of the inner product with queries twice as long.
                 let tables = if is_biased(own, metric) {
-                    let twice: Vec<f32> = queries.to_vec::<f32>()?.iter().map(|x| 2.0 * x).collect();
-                    let twice = Tensor::from_vec(twice, queries.dims())?.to(&stream)?;
+                    let twice = axpy(&stream, queries, queries, &Axpy::default())?;
                     pq_lut(&stream, &twice, learnt()?, &PqLut { metric: Metric::InnerProduct })?
                 } else {
                     pq_lut(&stream, queries, learnt()?, &PqLut { metric })?

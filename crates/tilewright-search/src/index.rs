@@ -10,9 +10,10 @@ use rand_chacha::ChaCha8Rng;
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{Kmeans, Metric, kmeans};
 
+use crate::coded::Coded;
 use crate::log::{Change, Identity, Log};
 use crate::recipe::{Codes, Recipe};
-use crate::segment::{Part, Segment, joined};
+use crate::segment::{Part, Segment, by_list, gathered, joined};
 use crate::snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
 use crate::transform::Transform;
 use crate::{coded, file, snapshot};
@@ -56,8 +57,8 @@ impl Index {
         }))
     }
 
-    /// The same index, which from now on finds centroids, and the lists of the vectors that are added, on the stream's device; everything else stays on the host. A GPU's
-    /// distances are f32 sums: a vector that is as near to two centroids as they round may get another list than on the CPU.
+    /// The same index, which from now on finds centroids, and the lists and product codes of the vectors that are added, on the stream's device; everything else stays on the host. A GPU's
+    /// distances are f32 sums: a vector that is as near to two centroids as they round may get another list or code than on the CPU.
     pub fn building_on(self, stream: &Stream) -> Self {
         Self { stream: stream.clone(), ..self }
     }
@@ -81,19 +82,7 @@ impl Index {
         if !next.is_empty() {
             return Err(Error::layout("train", "index", "holds vectors in the lists of its centroids"));
         }
-        let (n, d) = (vectors.dims()[0], next.given);
-        let enough = nlist.max(words).saturating_mul(ENOUGH);
-        let vectors = if n > enough {
-            let all = vectors.to_host()?;
-            let all = all.as_slice::<f32>()?;
-            let mut chosen = sample(&mut ChaCha8Rng::seed_from_u64(1), n, enough).into_vec();
-            chosen.sort_unstable();
-            let mut some = Vec::with_capacity(enough * d);
-            chosen.into_iter().for_each(|row| some.extend_from_slice(&all[row * d..(row + 1) * d]));
-            Tensor::from_vec(some, [enough, d])?
-        } else {
-            vectors.to_host()?
-        };
+        let vectors = sampled(vectors, nlist.max(words).saturating_mul(ENOUGH))?;
         if let Some(turn) = next.recipe.turn() {
             let bits = match codes {
                 Some(Codes::Product { bits, .. }) => bits,
@@ -111,6 +100,7 @@ impl Index {
             next.centroids = Some(centroids.to_host()?);
         }
         if let Some(codes) = next.recipe.codes() {
+            let vectors = sampled(&vectors, words.max(256).saturating_mul(ENOUGH))?;
             let labels = next.labels(&self.stream, &vectors)?;
             next.codebooks = None;
             let left = coded::residuals(&next, vectors.as_slice()?, &labels)?;
@@ -156,10 +146,35 @@ impl Index {
     /// that is negative, there already, or given twice.
     pub fn add(&self, vectors: &Tensor, ids: Option<&[i64]>) -> Result<Vec<i64>> {
         let (mut writing, next) = self.change();
-        let (next, ids) = added(next, &self.stream, vectors, ids)?;
+        let (next, ids) = added(next, &self.stream, [Ok(vectors.clone())], ids)?;
         if let Some(log) = writing.as_mut() {
             log.append(&Change::Add(ids.clone(), vectors.to_bytes()?))?;
         }
+        self.publish(next);
+        Ok(ids)
+    }
+
+    /// Adds vectors that come some at a time, as [`Index::add`] adds them together: lists and codes are found for one matrix after another, and the rows are put into
+    /// their lists once, at the end. Searches see all of them or none. Fails, and adds nothing, where one of the matrices is an error, and on an index with a log, which takes one change at a time.
+    ///
+    /// ```
+    /// # use tilewright_core::Tensor;
+    /// # use tilewright_search::{Index, Metric};
+    /// let index = Index::new("Flat".parse()?, 1, Metric::L2)?;
+    /// let ids = index.add_all((0..3).map(|x| Tensor::from_vec(vec![x as f32, 0.5], [2, 1])), None)?;
+    /// assert_eq!(ids, [0, 1, 2, 3, 4, 5]);
+    /// # Ok::<(), tilewright_core::Error>(())
+    /// ```
+    pub fn add_all(
+        &self,
+        matrices: impl IntoIterator<Item = Result<Tensor>>,
+        ids: Option<&[i64]>,
+    ) -> Result<Vec<i64>> {
+        let (writing, next) = self.change();
+        if writing.is_some() {
+            return Err(Error::layout("add_all", "index", "has a log, which takes one change at a time"));
+        }
+        let (next, ids) = added(next, &self.stream, matrices, ids)?;
         self.publish(next);
         Ok(ids)
     }
@@ -179,7 +194,7 @@ impl Index {
     pub fn update(&self, vectors: &Tensor, ids: &[i64]) -> Result<()> {
         let (mut writing, mut next) = self.change();
         removed(&mut next, ids)?;
-        let (next, _) = added(next, &self.stream, vectors, Some(ids))?;
+        let (next, _) = added(next, &self.stream, [Ok(vectors.clone())], Some(ids))?;
         if let Some(log) = writing.as_mut() {
             log.append(&Change::Update(ids.to_vec(), vectors.to_bytes()?))?;
         }
@@ -352,6 +367,19 @@ impl From<Snapshot> for Index {
     }
 }
 
+/// At most so many of the rows of a matrix, on the host.
+fn sampled(vectors: &Tensor, most: usize) -> Result<Tensor> {
+    let (n, d) = (vectors.dims()[0], vectors.dims()[1]);
+    let vectors = vectors.to_host()?;
+    if n <= most {
+        return Ok(vectors);
+    }
+    let mut chosen = sample(&mut ChaCha8Rng::seed_from_u64(1), n, most).into_vec();
+    chosen.sort_unstable();
+    let places: Vec<_> = chosen.into_iter().map(|row| (0, row as u32)).collect();
+    Tensor::from_vec(gathered(&[vectors.as_slice::<f32>()?], &places, d), [most, d])
+}
+
 /// Makes a change of the log again.
 fn again(snapshot: &mut Snapshot, change: Change) -> Result<()> {
     let (dtype, length) = snapshot.elements();
@@ -374,56 +402,73 @@ fn again(snapshot: &mut Snapshot, change: Change) -> Result<()> {
             (ids, vectors)
         }
     };
-    *snapshot = added(snapshot.clone(), &Stream::cpu(), &vectors, Some(&ids))?.0;
+    *snapshot = added(snapshot.clone(), &Stream::cpu(), [Ok(vectors)], Some(&ids))?.0;
     Ok(())
 }
 
+/// A snapshot with the vectors of these matrices, and their ids.
 fn added(
     mut next: Snapshot,
     stream: &Stream,
-    vectors: &Tensor,
+    matrices: impl IntoIterator<Item = Result<Tensor>>,
     ids: Option<&[i64]>,
 ) -> Result<(Snapshot, Vec<i64>)> {
-    next.check("vectors", vectors)?;
-    let vectors = vectors.to_host()?;
-    let n = vectors.dims()[0];
-    let ids = match ids {
-        Some(ids) => {
-            if ids.len() != n {
-                return Err(Error::shape("add", "ids", format!("[{n}]"), format!("[{}]", ids.len())));
-            }
-            let mut seen = HashSet::with_capacity(n);
-            for &id in ids {
-                if !(0..i64::MAX).contains(&id) || !seen.insert(id) || next.contains(id)? {
-                    let expected = "ids from 0 on that are not there yet, each once";
-                    return Err(Error::range("add", "ids", expected, id));
-                }
-            }
-            ids.to_vec()
-        }
-        None => {
-            let mut first = 0;
-            for part in next.parts.iter() {
-                first =
-                    part.segment.ids.as_slice::<i64>()?.iter().fold(first, |first, &id| first.max(id + 1));
-            }
-            (first..first + n as i64).collect()
-        }
-    };
-    let turned = next.turned("add", &vectors)?;
-    let labels = next.labels(stream, &turned)?;
+    // The vectors that are kept, the lists and the codes of each matrix.
+    let (mut rows, mut labels, mut codes) = (Vec::new(), Vec::new(), Vec::new());
     let (nlist, kept) = (next.recipe.nlist(), next.recipe.kept(next.given, next.d));
-    let codes = next.recipe.codes().map(|_| coded::encode(&next, &turned, &labels)).transpose()?;
-    let rows = match (next.recipe.codes(), kept) {
-        (_, 0) => &[],
-        (None, _) => turned.as_slice::<f32>()?,
-        (Some(_), _) => vectors.as_slice::<f32>()?,
-    };
-    let segment = Segment::sorted(rows, &ids, &labels, nlist, kept)?.with(codes);
+    for vectors in matrices {
+        let vectors = vectors?;
+        next.check("vectors", &vectors)?;
+        let vectors = vectors.to_host()?;
+        let turned = next.turned("add", &vectors)?;
+        let own = next.labels(stream, &turned)?;
+        if next.recipe.codes().is_some() {
+            codes.push(coded::encode(&next, stream, &turned, &own)?);
+        }
+        rows.push(match (next.recipe.codes(), kept) {
+            (_, 0) => None,
+            (None, _) => Some(turned),
+            (Some(_), _) => Some(vectors),
+        });
+        labels.push(own);
+    }
+    let lengths: Vec<usize> = labels.iter().map(Vec::len).collect();
+    let ids = ids_of(&next, lengths.iter().sum(), ids)?;
+    let labels: Vec<&[u32]> = labels.iter().map(Vec::as_slice).collect();
+    let order = by_list(&labels, nlist)?;
+    let mut rest = &ids[..];
+    let own_ids: Vec<&[i64]> = lengths.iter().map(|&n| rest.split_off(..n).expect("as many ids")).collect();
+    let empty: &[f32] = &[];
+    let data = rows.iter().map(|rows| rows.as_ref().map_or(Ok(empty), Tensor::as_slice::<f32>));
+    let data = data.collect::<Result<Vec<_>>>()?;
+    let codes = next.recipe.codes().map(|_| Coded::of(&codes, &order)).transpose()?;
+    let segment = Segment::of(&data, &own_ids, &order, kept)?.with(codes);
     let mut parts = next.parts.to_vec();
     parts.push(Part::new(segment));
-    next.parts = Arc::new(settled(parts, next.recipe.nlist(), next.d)?);
+    next.parts = Arc::new(settled(parts, nlist, next.d)?);
     Ok((next, ids))
+}
+
+/// The ids of `n` vectors that are to be added: these, or the numbers from the first that is beyond all ids on.
+fn ids_of(index: &Snapshot, n: usize, ids: Option<&[i64]>) -> Result<Vec<i64>> {
+    let Some(ids) = ids else {
+        let mut first = 0;
+        for part in index.parts.iter() {
+            first = part.segment.ids.as_slice::<i64>()?.iter().fold(first, |first, &id| first.max(id + 1));
+        }
+        return Ok((first..first + n as i64).collect());
+    };
+    if ids.len() != n {
+        return Err(Error::shape("add", "ids", format!("[{n}]"), format!("[{}]", ids.len())));
+    }
+    let mut seen = HashSet::with_capacity(n);
+    for &id in ids {
+        if !(0..i64::MAX).contains(&id) || !seen.insert(id) || index.contains(id)? {
+            let expected = "ids from 0 on that are not there yet, each once";
+            return Err(Error::range("add", "ids", expected, id));
+        }
+    }
+    Ok(ids.to_vec())
 }
 
 fn removed(next: &mut snapshot::Snapshot, ids: &[i64]) -> Result<usize> {

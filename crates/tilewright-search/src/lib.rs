@@ -34,6 +34,7 @@ mod recipe;
 mod segment;
 mod snapshot;
 mod transform;
+mod tune;
 
 pub use chunks::Neighbours;
 pub use foreign::{read_faiss, write_faiss};

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
 use crate::coded::Coded;
@@ -27,21 +28,14 @@ impl Segment {
 
     /// Sorts rows by their lists; the rows of a list keep their order.
     pub(crate) fn sorted(data: &[f32], ids: &[i64], labels: &[u32], nlist: usize, d: usize) -> Result<Self> {
-        let mut places = vec![0u32; nlist + 1];
-        labels.iter().for_each(|&list| places[list as usize + 1] += 1);
-        for list in 0..nlist {
-            places[list + 1] += places[list];
-        }
-        let offsets = Tensor::from_slice(&places, [nlist + 1])?;
-        let (mut own_data, mut own_ids) = (vec![0.0f32; data.len()], vec![0i64; ids.len()]);
-        for (row, &list) in labels.iter().enumerate() {
-            let place = places[list as usize] as usize;
-            places[list as usize] += 1;
-            own_data[place * d..(place + 1) * d].copy_from_slice(&data[row * d..(row + 1) * d]);
-            own_ids[place] = ids[row];
-        }
-        let n = ids.len();
-        Ok(Self::new(Tensor::from_vec(own_data, [n, d])?, Tensor::from_vec(own_ids, [n])?, offsets))
+        Self::of(&[data], &[ids], &by_list(&[labels], nlist)?, d)
+    }
+
+    /// Rows of several sources, in an order by lists.
+    pub(crate) fn of(data: &[&[f32]], ids: &[&[i64]], order: &Order, d: usize) -> Result<Self> {
+        let n = order.places.len();
+        let data = Tensor::from_vec(gathered(data, &order.places, d), [n, d])?;
+        Ok(Self::new(data, Tensor::from_vec(gathered(ids, &order.places, 1), [n])?, order.offsets.clone()))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -99,32 +93,76 @@ impl Part {
         rows.iter().for_each(|&row| bits[row / 8] &= !(1 << (row % 8)));
         Self { segment: self.segment.clone(), keep: Some(keep), alive: self.alive - rows.len() }
     }
+}
 
-    /// The list of each row.
-    pub(crate) fn labels(&self) -> Result<Vec<u32>> {
-        let offsets = self.segment.offsets.as_slice::<u32>()?;
-        let mut labels = Vec::with_capacity(self.segment.len());
-        for (list, bounds) in offsets.windows(2).enumerate() {
-            labels.resize(bounds[1] as usize, list as u32);
-        }
-        Ok(labels)
+/// A source and a row of it.
+pub(crate) type Place = (u32, u32);
+
+/// Rows of several sources list after list.
+pub(crate) struct Order {
+    pub(crate) places: Vec<Place>,
+    /// `[nlist + 1]`, u32
+    pub(crate) offsets: Tensor,
+}
+
+/// The order by list of rows whose lists these are, source after source; the rows of a list keep their order.
+pub(crate) fn by_list(labels: &[&[u32]], nlist: usize) -> Result<Order> {
+    let mut starts = vec![0u32; nlist + 1];
+    labels.iter().copied().flatten().for_each(|&list| starts[list as usize + 1] += 1);
+    for list in 0..nlist {
+        starts[list + 1] += starts[list];
     }
+    let offsets = Tensor::from_slice(&starts, [nlist + 1])?;
+    let mut places = vec![(0, 0); starts[nlist] as usize];
+    for (source, labels) in labels.iter().enumerate() {
+        for (row, &list) in labels.iter().enumerate() {
+            let start = &mut starts[list as usize];
+            places[*start as usize] = (source as u32, row as u32);
+            *start += 1;
+        }
+    }
+    Ok(Order { places, offsets })
+}
+
+/// Rows of `width` elements of several sources, in this order; many of them by all threads.
+pub(crate) fn gathered<T: Copy + Default + Send + Sync>(
+    sources: &[&[T]],
+    places: &[Place],
+    width: usize,
+) -> Vec<T> {
+    /// Rows that a thread takes at a time.
+    const ROWS: usize = 4096;
+    let mut all = vec![T::default(); places.len() * width];
+    if width == 0 {
+        return all;
+    }
+    let fill = |(all, places): (&mut [T], &[Place])| {
+        for (to, &(source, row)) in all.chunks_exact_mut(width).zip(places) {
+            to.copy_from_slice(&sources[source as usize][row as usize * width..][..width]);
+        }
+    };
+    all.par_chunks_mut(ROWS * width).zip(places.par_chunks(ROWS)).for_each(fill);
+    all
 }
 
 /// One part of several, without what has been removed.
 pub(crate) fn joined(parts: &[Part], nlist: usize, d: usize) -> Result<Part> {
     let d = parts.first().map_or(d, |part| part.segment.data.dims()[1]);
-    let rows: usize = parts.iter().map(|part| part.alive).sum();
-    let (mut data, mut ids, mut labels) =
-        (Vec::with_capacity(rows * d), Vec::with_capacity(rows), Vec::with_capacity(rows));
-    for part in parts {
-        let (own_data, own_ids) = (part.segment.data.as_slice::<f32>()?, part.segment.ids.as_slice::<i64>()?);
-        for (row, label) in part.labels()?.into_iter().enumerate().filter(|&(row, _)| part.has(row)) {
-            data.extend_from_slice(&own_data[row * d..(row + 1) * d]);
-            ids.push(own_ids[row]);
-            labels.push(label);
+    let mut offsets = Vec::with_capacity(nlist + 1);
+    let mut places: Vec<Place> = Vec::with_capacity(parts.iter().map(|part| part.alive).sum());
+    let bounds = parts.iter().map(|part| part.segment.offsets.as_slice::<u32>());
+    let bounds = bounds.collect::<Result<Vec<_>>>()?;
+    for list in 0..nlist {
+        offsets.push(places.len() as u32);
+        for (number, (part, bounds)) in parts.iter().zip(&bounds).enumerate() {
+            let rows = bounds[list]..bounds[list + 1];
+            places.extend(rows.filter(|&row| part.has(row as usize)).map(|row| (number as u32, row)));
         }
     }
-    let codes = Coded::joined(parts, &labels, nlist)?;
-    Ok(Part::new(Segment::sorted(&data, &ids, &labels, nlist, d)?.with(codes)))
+    offsets.push(places.len() as u32);
+    let order = Order { places, offsets: Tensor::from_vec(offsets, [nlist + 1])? };
+    let data = parts.iter().map(|part| part.segment.data.as_slice::<f32>()).collect::<Result<Vec<_>>>()?;
+    let ids = parts.iter().map(|part| part.segment.ids.as_slice::<i64>()).collect::<Result<Vec<_>>>()?;
+    let codes = Coded::joined(parts, &order)?;
+    Ok(Part::new(Segment::of(&data, &ids, &order, d)?.with(codes)))
 }

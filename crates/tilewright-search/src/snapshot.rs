@@ -316,53 +316,6 @@ impl Snapshot {
         self.merged((0..self.parts.len()).map(of_part), queries.dims()[0], k)
     }
 
-    /// The least number of lists with which these queries find `recall` (above 0, at most 1) of their exact `k` nearest neighbours, and the recall that it has.
-    /// Fails where codes are all that is kept, and where all lists together find less.
-    pub fn nprobe_for(&self, queries: &Tensor, k: usize, recall: f64) -> Result<(usize, f64)> {
-        if !(recall > 0.0 && recall <= 1.0) {
-            return Err(Error::range("nprobe_for", "recall", "above 0 and at most 1", recall));
-        }
-        let exact = self.exact(queries, k)?;
-        let found = |nprobe| self.search(queries, &Query { k, nprobe, ..Query::default() });
-        let (mut below, mut enough) = (0, self.recipe.nlist());
-        let mut reached = if self.recipe.codes().is_some() { found(enough)?.recall(&exact) } else { 1.0 };
-        if reached < recall {
-            let expected = format!("at most {reached}, which all lists have");
-            return Err(Error::range("nprobe_for", "recall", expected, recall));
-        }
-        // A list more finds no fewer: each exact neighbour is found from the list on that holds it. With codes that is nearly so.
-        while enough - below > 1 {
-            let middle = below + (enough - below) / 2;
-            let got = found(middle)?.recall(&exact);
-            if got >= recall { (enough, reached) = (middle, got) } else { below = middle }
-        }
-        Ok((enough, reached))
-    }
-
-    /// How many vectors a search compares with these queries, all queries together: those of the lists that it looks into.
-    pub fn compared(&self, queries: &Tensor, nprobe: usize) -> Result<usize> {
-        self.check("queries", queries)?;
-        let turned = self.turned("search", queries)?.to(&self.stream())?;
-        let Some(probes) = self.probes(&turned, nprobe)? else {
-            return Ok(queries.dims()[0] * self.parts.iter().map(|part| part.segment.len()).sum::<usize>());
-        };
-        let probes = probes.1.to_vec::<i64>()?;
-        let mut rows = 0;
-        for part in self.parts.iter() {
-            let offsets = part.segment.offsets.as_slice::<u32>()?;
-            rows += probes
-                .iter()
-                .map(|&list| (offsets[list as usize + 1] - offsets[list as usize]) as usize)
-                .sum::<usize>();
-        }
-        Ok(rows)
-    }
-
-    /// Bytes that a search reads of each row that it compares: of its code, where there is one.
-    pub fn bytes_compared(&self) -> usize {
-        self.recipe.codes().map_or(4 * self.d, |codes| coded::code_bytes(codes, self.d))
-    }
-
     fn of_part(
         &self,
         number: usize,
@@ -399,7 +352,7 @@ impl Snapshot {
     }
 
     /// The distances of the nearest centroids, and their lists, which are to be looked into; `None` where there is but one.
-    fn probes(&self, queries: &Tensor, nprobe: usize) -> Result<Option<(Tensor, Tensor)>> {
+    pub(crate) fn probes(&self, queries: &Tensor, nprobe: usize) -> Result<Option<(Tensor, Tensor)>> {
         if !self.recipe.has_lists() {
             return Ok(None);
         }

@@ -116,6 +116,44 @@ fn filters_and_radii_are_exact() {
 }
 
 #[test]
+fn what_comes_in_parts_is_added_as_one() {
+    let all = vectors(700, 24, 5);
+    for recipe in
+        ["Flat", "IVF6,Flat", "IVF6,PQ4", "IVF6,PQ4x4fsr,RFlat", "SQ8", "RR24,IVF6,RaBitQ", "OPQ4,IVF6,PQ4"]
+    {
+        let (whole, parts) = (index(recipe, &all), index(recipe, &all));
+        whole.add(&all, None).unwrap();
+        let cuts = [0, 1, 1, 300, 700];
+        let matrices = cuts.windows(2).map(|cut| all.slice(0, cut[0]..cut[1]));
+        assert_eq!(parts.add_all(matrices, None).unwrap(), (0..700).collect::<Vec<i64>>(), "{recipe}");
+        assert_eq!(parts.statistics().unwrap(), whole.statistics().unwrap(), "{recipe}");
+        let query = Query { k: 9, nprobe: 3, ..Query::default() };
+        let queries = vectors(20, 24, 6);
+        assert_eq!(
+            parts.search(&queries, &query).unwrap(),
+            whole.search(&queries, &query).unwrap(),
+            "{recipe}"
+        );
+        // One that is wrong, and nothing of all is there.
+        let wrong = [all.slice(0, 0..5), vectors(3, 7, 1).slice(0, 0..3)];
+        assert!(parts.add_all(wrong, None).is_err());
+        assert!(parts.add_all([Ok(all.clone())], Some(&vec![701; 700])).is_err());
+        assert_eq!(parts.snapshot().len(), 700);
+        assert!(parts.add_all([], None).unwrap().is_empty());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let logged = Index::create(folder.path().join("i"), Recipe::FLAT, 24, Metric::L2).unwrap();
+    assert!(logged.add_all([Ok(all)], None).unwrap_err().to_string().contains("one change at a time"));
+}
+
+/// A trained index without vectors.
+fn index(recipe: &str, vectors: &Tensor) -> Index {
+    let index = Index::new(recipe.parse().unwrap(), vectors.dims()[1], Metric::L2).unwrap();
+    index.train(vectors).unwrap();
+    index
+}
+
+#[test]
 fn as_few_lists_as_a_recall_takes() {
     let (data, queries) = (vectors(900, 8, 1), vectors(40, 8, 2));
     let index = Index::new("IVF30,Flat".parse().unwrap(), 8, Metric::L2).unwrap();

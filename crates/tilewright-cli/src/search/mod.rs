@@ -1,6 +1,9 @@
 //! `tilewright search`: indexes in files.
 
 mod arrow;
+mod bench;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod report;
 mod vectors;
 
@@ -22,14 +25,14 @@ use crate::{Console, table};
 
 /// Vectors that are compared between two steps of the progress bar.
 const STEP: usize = 1 << 16;
-/// Elements that are read and added between two steps of it: of few vectors many, since an index joins what is added bit by bit.
+/// Elements that are read and given their lists between two steps of it.
 const ADDED: usize = 1 << 26;
 /// Vectors that training is shown, at most.
 const ENOUGH: usize = 1 << 20;
 
 /// Build, fill, query and measure vector indexes.
 ///
-/// Vectors come as .npy, .npz, .safetensors, .fvecs, .ivecs, .bvecs, or .arrow and .feather (a column of fixed-size lists, uncompressed; FILE#COLUMN of several); an index file that is called .faiss is one of faiss's own.
+/// Vectors come as .npy, .npz, .safetensors, .fvecs, .ivecs, .bvecs, .arrow and .feather (a column of fixed-size lists, uncompressed; FILE#COLUMN of several), or .parquet (a column of lists of one length, uncompressed or by Snappy); an index file that is called .faiss is one of faiss's own.
 #[derive(Arguments)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -145,6 +148,8 @@ enum Action {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Measure an index of vectors that are made for it: how long it takes to build, and how fast it finds what part of the neighbours.
+    Bench(bench::Options),
     /// What an index file holds.
     Info {
         /// The index file.
@@ -209,6 +214,7 @@ pub(crate) fn search(options: &Options, console: &mut Console) -> Result<(), Sto
             let (b, rows) = (queries.dims()[0], (*rows).max(1));
             show(b, *k, output.as_deref(), console, || nearest(&stream, &queries, source, *k, *metric, rows))
         }
+        Action::Bench(options) => bench::bench(options, console),
         Action::Info { index, verify } => info(&read(index, *verify)?, console),
     }
 }
@@ -255,11 +261,12 @@ fn fill(index: &Index, vectors: &mut Source, ids: Option<&str>) -> Result<(), St
     }
     let bar = progress(ProgressBar::new(n as u64), "{msg} {bar:30} {pos}/{len} {elapsed}", "adding");
     let step = (ADDED / vectors.d).max(1);
-    for start in (0..n).step_by(step) {
+    let matrices = (0..n).step_by(step).map(|start| {
         let rows = start..n.min(start + step);
-        index.add(&vectors.rows(rows.clone())?, ids.as_ref().map(|ids| &ids[rows.clone()]))?;
         bar.inc(rows.len() as u64);
-    }
+        vectors.rows(rows)
+    });
+    index.add_all(matrices, ids.as_deref())?;
     bar.finish_and_clear();
     Ok(())
 }
@@ -405,14 +412,7 @@ fn eval(index: &Snapshot, queries: &Tensor, wanted: &Wanted, console: &mut Conso
     for nprobe in nprobes {
         let query = Query { k, nprobe, refine: wanted.refine, ..Query::default() };
         let found = index.search(queries, &query)?;
-        let mut seconds = Vec::new();
-        let start = Instant::now();
-        while seconds.len() < 3 || seconds.len() < 20 && start.elapsed() < Duration::from_millis(500) {
-            let start = Instant::now();
-            index.search(queries, &query)?;
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-        seconds.sort_by(f64::total_cmp);
+        let seconds = timed(|| index.search(queries, &query).map(drop))?;
         let median = seconds[seconds.len() / 2];
         let bytes = index.compared(queries, nprobe)? * index.bytes_compared();
         points.push(Point {
@@ -434,6 +434,18 @@ fn eval(index: &Snapshot, queries: &Tensor, wanted: &Wanted, console: &mut Conso
     }
     let rows: Vec<[String; 4]> = points.iter().map(report::cells).collect();
     Ok(table::write(&mut *console.out, report::headings(k).each_ref().map(String::as_str), &rows)?)
+}
+
+/// The seconds that a search takes, shortest first.
+fn timed(mut search: impl FnMut() -> tilewright_core::Result<()>) -> tilewright_core::Result<Vec<f64>> {
+    let (mut seconds, all) = (Vec::new(), Instant::now());
+    while seconds.len() < 3 || seconds.len() < 20 && all.elapsed() < Duration::from_millis(500) {
+        let start = Instant::now();
+        search()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds)
 }
 
 fn info(index: &Index, console: &mut Console) -> Result<(), Stop> {

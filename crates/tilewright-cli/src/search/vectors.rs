@@ -1,4 +1,4 @@
-//! Vectors in files: `.npy`, `.npz`, `.safetensors`, `.fvecs`, `.ivecs`, `.bvecs`, `.arrow` and `.feather`.
+//! Vectors in files: `.npy`, `.npz`, `.safetensors`, `.fvecs`, `.ivecs`, `.bvecs`, `.arrow`, `.feather` and `.parquet`.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -71,7 +71,7 @@ impl Stored {
 impl Source {
     pub(super) fn open(place: &str, bits: bool) -> Result<Self> {
         let path = Path::new(place);
-        // `FILE#COLUMN` of an Arrow file.
+        // `FILE#COLUMN` of an Arrow or Parquet file.
         let (path, column) = match place.split_once('#') {
             Some((path, column)) if !path.is_empty() && !Path::new(place).exists() => {
                 (Path::new(path), Some(column))
@@ -97,7 +97,11 @@ impl Source {
         let (n, d, rows) = match lying {
             Some(lying) => lying,
             None => {
-                let all = files::read(place, "vectors")?.to_host()?;
+                let all = if path.extension().is_some_and(|ending| ending == "parquet") {
+                    listed(opened()?, column).map_err(failed)?
+                } else {
+                    files::read(place, "vectors")?.to_host()?
+                };
                 let (n, d) = match *all.dims() {
                     [n, d] if d > 0 => (n, d),
                     _ => {
@@ -183,6 +187,17 @@ impl Source {
         let all = parts.collect::<Result<Vec<_>>>()?.concat();
         Tensor::from_vec(all, [each * STRETCHES, self.d])
     }
+}
+
+/// The vectors of a Parquet file.
+#[cfg(feature = "parquet")]
+fn listed(file: File, column: Option<&str>) -> Result<Tensor, String> {
+    super::parquet::read(file, column)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn listed(_: File, _: Option<&str>) -> Result<Tensor, String> {
+    Err("is a Parquet file, which this program was built without".to_owned())
 }
 
 type Lying = (usize, usize, Rows);

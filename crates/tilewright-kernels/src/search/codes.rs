@@ -1,9 +1,13 @@
 //! Where codes lie: row by row as they are made, in blocks as they are scanned.
 
+use rayon::prelude::*;
 use tilewright_core::{DType, Error, Result, Tensor};
 
 /// Rows whose codes lie side by side in a block.
 pub const BLOCK: usize = 64;
+
+/// Blocks that a thread takes at a time, at least.
+const MANY: usize = 256;
 
 /// Codes `[n, bytes]` in blocks `[ceil(n / 64), bytes, 64]`: byte `j` of row `i` becomes element `(i / 64, j, i % 64)`, so that one load brings the same
 /// byte of 64 rows. Zeros fill the last block. On the host; fails on what is no matrix of u8.
@@ -17,10 +21,12 @@ pub fn block_codes(codes: &Tensor) -> Result<Tensor> {
     }
     let (from, blocks) = (host.as_slice::<u8>()?, n.div_ceil(BLOCK));
     let mut to = vec![0; blocks * bytes * BLOCK];
-    for (row, code) in from.chunks_exact(bytes.max(1)).enumerate() {
-        let block = &mut to[row / BLOCK * bytes * BLOCK..];
-        code.iter().enumerate().for_each(|(j, &byte)| block[j * BLOCK + row % BLOCK] = byte);
-    }
+    let whole = (bytes * BLOCK).max(1);
+    to.par_chunks_mut(whole).zip(from.par_chunks(whole)).with_min_len(MANY).for_each(|(block, rows)| {
+        for (row, code) in rows.chunks_exact(bytes).enumerate() {
+            code.iter().enumerate().for_each(|(j, &byte)| block[j * BLOCK + row] = byte);
+        }
+    });
     Tensor::from_vec(to, [blocks, bytes, BLOCK])
 }
 
@@ -37,10 +43,12 @@ pub fn row_codes(blocks: &Tensor, n: usize) -> Result<Tensor> {
         return Err(Error::dtype("row_codes", "blocks", "u8", blocks.dtype()));
     }
     let from = host.as_slice::<u8>()?;
-    let mut to = Vec::with_capacity(n * bytes);
-    for row in 0..n {
-        let block = &from[row / BLOCK * bytes * BLOCK..];
-        to.extend((0..bytes).map(|j| block[j * BLOCK + row % BLOCK]));
-    }
+    let mut to = vec![0; n * bytes];
+    let whole = (bytes * BLOCK).max(1);
+    to.par_chunks_mut(whole).zip(from.par_chunks(whole)).with_min_len(MANY).for_each(|(rows, block)| {
+        for (row, code) in rows.chunks_exact_mut(bytes).enumerate() {
+            code.iter_mut().enumerate().for_each(|(j, byte)| *byte = block[j * BLOCK + row]);
+        }
+    });
     Tensor::from_vec(to, [n, bytes])
 }

@@ -1,4 +1,4 @@
-//! The scan of all rows for CUDA. The matrix units give each query the least score of each group of 32 rows, from products of bf16, and what bounds the error; the
+//! The scan of all rows for CUDA. The matrix units give each query the least score of each group of 32 or 8 rows, from products of bf16, and what bounds the error; the
 //! k-th least upper bound then leaves few groups, whose rows get the distances that are shown, in f32. So the result is that of a scan in f32 of every row.
 
 use std::ops::Range;
@@ -8,27 +8,46 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Caps, Definition, Grid, Program, caps};
 
 use super::Metric;
-use super::device::SELECTED;
+use super::device::{Lists, SELECTED, filled};
 use super::vectors::Vectors;
 
 /// Named after the instruction of the matrix units.
 pub(super) const VARIANT: &str = "mma";
+/// The one that reads rows for each query by itself.
+pub(super) const STREAM: &str = "stream";
 
-/// Rows of a group (`OWN` of the bodies): a warp's.
-const ROWS: usize = 32;
+/// Rows of a group: a warp's, or fewer.
+pub(super) const ROWS: usize = 32;
+const FEW_ROWS: usize = 8;
 /// Warps of a group of threads that finds minima.
-const WARPS: usize = 4;
+pub(super) const WARPS: usize = 4;
 /// Elements of `least`, at most: 512 MiB.
-const LEAST: usize = 1 << 27;
+pub(super) const LEAST: usize = 1 << 27;
 /// Groups of threads that fill a device, about.
 const GROUPS: usize = 1024;
 /// Buckets of upper bounds of a query: twice as many as k may be.
 const BUCKETS: usize = 2 * SELECTED;
+/// Groups of threads that stream lists of rows, about, and of one query, at most: no more than the threads of the group that joins what they found.
+const STREAMS: usize = 264;
+pub(super) const STREAMS_OF_ONE: usize = 512;
+/// Threads of one, and how many of them a multiprocessor holds at once.
+const STREAMING: usize = 256;
+const RESIDENT: usize = 3;
+/// Where a device does not tell how many multiprocessors it has.
+const MULTIPROCESSORS: usize = 132;
 /// Rows below which the portable scan, which is one launch where they are few, is no slower.
-const FEW: usize = 2048;
+pub(super) const FEW: usize = 2048;
 
 /// Helpers that every body for CUDA of this family uses.
 pub(super) const NEAR: &str = include_str!("near.cuda.header.cu");
+/// After it, for bodies that keep the best candidates.
+pub(super) const KEPT: &str = include_str!("kept.cuda.header.cu");
+/// After it, for the body that picks rows by the minima of their groups.
+pub(super) const PICKED: &str =
+    concat!(include_str!("kept.cuda.header.cu"), include_str!("pick.cuda.header.cu"));
+/// After it, for bodies that find these minima.
+pub(super) const MINIMA: &str = include_str!("nearest.cuda.header.cu");
+const STREAMED: &str = concat!(include_str!("kept.cuda.header.cu"), include_str!("stream.cuda.header.cu"));
 
 /// A program of a CUDA body: its inputs, numbers, flags and outputs.
 pub(super) struct Parts {
@@ -67,7 +86,7 @@ static PREPARE: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "search_prepare",
         body: include_str!("prepare.cuda.cu"),
-        header: include_str!("nearest.cuda.header.cu"),
+        header: MINIMA,
         templates: &["KIND", "DK"],
         inputs: &["queries"],
         numbers: &["b", "padded", "d"],
@@ -83,8 +102,8 @@ static NEAREST: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "search_nearest",
         body: include_str!("nearest.cuda.cu"),
-        header: include_str!("nearest.cuda.header.cu"),
-        templates: &["KIND", "DK", "METRIC", "QUERIES"],
+        header: MINIMA,
+        templates: &["KIND", "DK", "METRIC", "QUERIES", "GROUP"],
         inputs: &["rounded", "data", "keep"],
         numbers: &["n", "d", "b", "splits", "stages", "pitch"],
         flags: &["filtered"],
@@ -99,13 +118,45 @@ static PICK: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "search_pick",
         body: include_str!("pick.cuda.cu"),
-        header: include_str!("pick.cuda.header.cu"),
-        templates: &["KIND", "METRIC", "PER"],
+        header: PICKED,
+        templates: &["KIND", "METRIC", "PER", "GROUP"],
         inputs: &["queries", "data", "ids", "keep", "least", "extents", "bounds"],
         numbers: &["n", "d", "k", "pitch", "before"],
         flags: &["labelled", "filtered"],
         outputs: &[],
         in_place: &["distances", "found"],
+        memory: None,
+    }
+    .program()
+});
+
+static STREAM_ROWS: LazyLock<Program> = LazyLock::new(|| {
+    Parts {
+        name: "search_stream",
+        body: include_str!("stream.cuda.cu"),
+        header: STREAMED,
+        templates: &["KIND", "METRIC", "LISTED"],
+        inputs: &["queries", "data", "ids", "keep", "offsets", "probes"],
+        numbers: &["n", "d", "k", "parts", "cuts", "lists"],
+        flags: &["labelled", "filtered"],
+        outputs: &["candidates"],
+        in_place: &[],
+        memory: None,
+    }
+    .program()
+});
+
+static JOIN: LazyLock<Program> = LazyLock::new(|| {
+    Parts {
+        name: "search_join",
+        body: include_str!("join.cuda.cu"),
+        header: STREAMED,
+        templates: &[],
+        inputs: &["candidates"],
+        numbers: &["parts", "k"],
+        flags: &[],
+        outputs: &["distances", "ids"],
+        in_place: &[],
         memory: None,
     }
     .program()
@@ -138,13 +189,20 @@ pub(super) fn has_units(device: Device) -> bool {
 /// The variants of the scan of all rows, the default first.
 pub(super) fn variants(device: Device, b: usize, n: usize, d: usize, k: usize) -> Vec<&'static str> {
     let portable = crate::arguments::only_variant(device);
-    let takes = has_units(device) && n > 0 && (1..=SELECTED).contains(&k) && padded_length(d).is_some();
-    // One query alone is read for at the speed of memory by either.
-    match (takes, b < 2 || n < FEW) {
-        (false, _) => vec![portable],
-        (true, true) => vec![portable, VARIANT],
-        (true, false) => vec![VARIANT, portable],
+    if !takes(device, n, d, k) {
+        return vec![portable];
     }
+    // One query alone is read for at the speed of memory.
+    match (n < FEW, b < 2) {
+        (true, _) => vec![portable, VARIANT, STREAM],
+        (false, true) => vec![STREAM, portable, VARIANT],
+        (false, false) => vec![VARIANT, portable, STREAM],
+    }
+}
+
+/// Whether the bodies run this.
+pub(super) fn takes(device: Device, n: usize, d: usize, k: usize) -> bool {
+    has_units(device) && n > 0 && (1..=SELECTED).contains(&k) && padded_length(d).is_some()
 }
 
 /// A view that begins between the units that are read. What does not lie by rows is copied, and memory starts on a multiple of 32 bytes.
@@ -161,19 +219,16 @@ pub(super) fn scan(
     metric: Metric,
     k: usize,
 ) -> Result<(Tensor, Tensor)> {
-    for (argument, tensor) in [("queries", &vectors.queries), ("data", &vectors.data)] {
-        if misaligned(tensor) {
-            let why = "begins at an address between two units of four elements, which the variant reads";
-            return Err(Error::layout(operation, argument, why));
-        }
-    }
+    check_aligned(operation, vectors)?;
     let mut distances = Tensor::empty(stream, DType::F32, [vectors.b, k])?;
     let mut ids = Tensor::empty(stream, DType::I64, [vectors.b, k])?;
     if vectors.b * k == 0 {
         return Ok((distances, ids));
     }
     let length = padded_length(vectors.d).expect("the variant takes this");
-    let groups = vectors.n.div_ceil(ROWS * WARPS) * WARPS;
+    // Where the best would come from most of the groups, smaller ones.
+    let group = if 8 * k * ROWS >= vectors.n { FEW_ROWS } else { ROWS };
+    let groups = vectors.n.div_ceil(ROWS * WARPS) * WARPS * (ROWS / group);
     let no_ids = Tensor::zeros(DType::U32, [1])?.to(stream)?;
     let no_bytes = Tensor::zeros(DType::U8, [1])?.to(stream)?;
     let pass = Pass {
@@ -182,6 +237,7 @@ pub(super) fn scan(
         metric,
         k,
         length,
+        group,
         groups,
         ids: vectors.ids.as_ref().unwrap_or(&no_ids),
         keep: vectors.keep.as_ref().unwrap_or(&no_bytes),
@@ -194,6 +250,114 @@ pub(super) fn scan(
     Ok((distances, ids))
 }
 
+/// Refuses views that the bodies do not read.
+pub(super) fn check_aligned(operation: &'static str, vectors: &Vectors) -> Result<()> {
+    for (argument, tensor) in [("queries", &vectors.queries), ("data", &vectors.data)] {
+        if misaligned(tensor) {
+            let why = "begins at an address between two units of four elements, which the variant reads";
+            return Err(Error::layout(operation, argument, why));
+        }
+    }
+    Ok(())
+}
+
+/// The best `k` of each query, of all rows or of the lists that it names, at most [`STREAMS_OF_ONE`] each: every query's rows are read for it.
+pub(super) fn stream_rows(
+    operation: &'static str,
+    stream: &Stream,
+    vectors: &Vectors,
+    metric: Metric,
+    k: usize,
+    lists: Option<&Lists>,
+) -> Result<(Tensor, Tensor)> {
+    check_aligned(operation, vectors)?;
+    let (b, n) = (vectors.b, vectors.n);
+    let listed = lists.map_or(1, |lists| lists.probes.dims()[1]);
+    if b * listed == 0 {
+        return filled(stream, b, k);
+    }
+    let nlist = lists.map_or(1, |lists| lists.offsets.elements().saturating_sub(1));
+    // All rows by as many groups as the device holds at once; lists of the usual length in pieces of no less than half a run.
+    let (most, least) = if lists.is_some() {
+        (STREAMS.div_ceil(b * listed).min(STREAMS_OF_ONE / listed).max(1), STREAMING / 2)
+    } else {
+        let held = RESIDENT * caps(stream.device())?.multiprocessors.unwrap_or(MULTIPROCESSORS);
+        (held.min(STREAMS_OF_ONE), STREAMING)
+    };
+    let cuts = n.div_ceil(nlist.max(1)).div_ceil(least).clamp(1, most);
+    let parts = listed * cuts;
+    if b * parts * k > i32::MAX as usize {
+        let got = format!("{b} queries of {parts} parts");
+        return Err(Error::shape(operation, "queries", "fewer than 2^31 candidates on a GPU", got));
+    }
+    let [no_ids, no_bytes, no_probes] =
+        [DType::U32, DType::U8, DType::I64].map(|dtype| Tensor::zeros(dtype, [1]));
+    let (no_ids, no_bytes, no_probes) = (no_ids?.to(stream)?, no_bytes?.to(stream)?, no_probes?.to(stream)?);
+    let candidates = STREAM_ROWS
+        .launch(stream)
+        .template("KIND", kind(vectors.data.dtype()))
+        .template("METRIC", metric as i32)
+        .template("LISTED", lists.is_some())
+        .input("queries", &vectors.queries)
+        .input("data", &vectors.data)
+        .input("ids", vectors.ids.as_ref().unwrap_or(&no_ids))
+        .input("keep", vectors.keep.as_ref().unwrap_or(&no_bytes))
+        .input("offsets", lists.map_or(&no_ids, |lists| lists.offsets))
+        .input("probes", lists.map_or(&no_probes, |lists| lists.probes))
+        .scalar("n", n as u32)
+        .scalar("d", vectors.d as u32)
+        .scalar("k", k as u32)
+        .scalar("parts", parts as u32)
+        .scalar("cuts", cuts as u32)
+        .scalar("lists", nlist as u32)
+        .scalar("labelled", vectors.ids.is_some())
+        .scalar("filtered", vectors.keep.is_some())
+        .output("candidates", DType::U64, [b, parts * k])
+        .grid(Grid::groups([b * parts, 1, 1]), [STREAMING, 1, 1])
+        .run_one()?;
+    let results = JOIN
+        .launch(stream)
+        .input("candidates", &candidates)
+        .scalar("parts", parts as u32)
+        .scalar("k", k as u32)
+        .output("distances", DType::F32, [b, k])
+        .output("ids", DType::I64, [b, k])
+        .grid(Grid::groups([b, 1, 1]), [parts.next_multiple_of(32).max(128), 1, 1])
+        .run()?;
+    let [distances, ids] = results.try_into().expect("two outputs are declared");
+    Ok((distances, ids))
+}
+
+/// Queries as bf16 of this length, as many rows as `padded`, and what bounds need of them.
+pub(super) fn prepared(
+    stream: &Stream,
+    queries: &Tensor,
+    length: usize,
+    padded: usize,
+) -> Result<(Tensor, Tensor)> {
+    let made = PREPARE
+        .launch(stream)
+        .template("KIND", kind(queries.dtype()))
+        .template("DK", length)
+        .input("queries", queries)
+        .scalar("b", queries.dims()[0] as u32)
+        .scalar("padded", padded as u32)
+        .scalar("d", queries.dims()[1] as u32)
+        .output("rounded", DType::Bf16, [padded, length])
+        .output("bounds", DType::F32, [padded, 4])
+        .grid(Grid::groups([padded.div_ceil(8), 1, 1]), [256, 1, 1])
+        .run()?;
+    let [rounded, bounds] = made.try_into().expect("two outputs are declared");
+    Ok((rounded, bounds))
+}
+
+/// Threads of the group that picks a query's rows, and `PER` of the body.
+pub(super) fn picking(b: usize) -> (usize, usize) {
+    // For few queries more threads each, since little else hides the way from memory.
+    let threads = if b <= 64 { 512 } else { 256 };
+    (threads, BUCKETS / threads)
+}
+
 struct Pass<'a> {
     stream: &'a Stream,
     vectors: &'a Vectors,
@@ -201,7 +365,9 @@ struct Pass<'a> {
     k: usize,
     /// Of rows in registers.
     length: usize,
-    /// Of rows: a multiple of what a group of threads has.
+    /// Rows of a group.
+    group: usize,
+    /// How many: a multiple of what a group of threads has.
     groups: usize,
     ids: &'a Tensor,
     keep: &'a Tensor,
@@ -210,26 +376,14 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// The results of some queries, in their places.
     fn run(&self, rows: Range<usize>, distances: &mut Tensor, found: &mut Tensor) -> Result<()> {
-        let Pass { stream, vectors, metric, k, length, groups, ids, keep } = *self;
+        let Pass { stream, vectors, metric, k, length, group, groups, ids, keep } = *self;
         let (n, d, kind) = (vectors.n as u32, vectors.d as u32, kind(vectors.data.dtype()));
         let (queries, b) = (&vectors.queries.slice(0, rows.clone())?, rows.len());
         let stage = if b <= 32 { 32 } else { 64 };
         let padded = b.next_multiple_of(stage);
-        let prepared = PREPARE
-            .launch(stream)
-            .template("KIND", kind)
-            .template("DK", length)
-            .input("queries", queries)
-            .scalar("b", b as u32)
-            .scalar("padded", padded as u32)
-            .scalar("d", d)
-            .output("rounded", DType::Bf16, [padded, length])
-            .output("bounds", DType::F32, [padded, 4])
-            .grid(Grid::groups([padded.div_ceil(8), 1, 1]), [256, 1, 1])
-            .run()?;
-        let [rounded, bounds] = prepared.try_into().expect("two outputs are declared");
+        let (rounded, bounds) = prepared(stream, queries, length, padded)?;
         // Few rows and many queries: then the queries are shared out too.
-        let (tiles, stages) = (groups / WARPS, padded / stage);
+        let (tiles, stages) = (vectors.n.div_ceil(ROWS * WARPS), padded / stage);
         let splits = GROUPS.div_ceil(tiles).min(stages);
         let each = stages.div_ceil(splits);
         let nearest = NEAREST
@@ -238,6 +392,7 @@ impl Pass<'_> {
             .template("DK", length)
             .template("METRIC", metric as i32)
             .template("QUERIES", stage)
+            .template("GROUP", group)
             .input("rounded", &rounded)
             .input("data", &vectors.data)
             .input("keep", keep)
@@ -250,16 +405,16 @@ impl Pass<'_> {
             .scalar("filtered", vectors.keep.is_some())
             .output("least", DType::F32, [b, groups])
             .output("extents", DType::F32, [groups, 2])
-            .threadgroup_bytes(2 * stage * length * 2 + 2 * stage * WARPS * 4)
+            .threadgroup_bytes(2 * stage * length * 2 + 2 * stage * WARPS * (ROWS / group) * 4)
             .grid(Grid::groups([tiles * splits, 1, 1]), [WARPS * 32, 1, 1])
             .run()?;
         let [least, extents] = nearest.try_into().expect("two outputs are declared");
-        // For few queries more threads each, since little else hides the way from memory.
-        let threads = if b <= 64 { 512 } else { 256 };
+        let (threads, per) = picking(b);
         PICK.launch(stream)
             .template("KIND", kind)
             .template("METRIC", metric as i32)
-            .template("PER", BUCKETS / threads)
+            .template("PER", per)
+            .template("GROUP", group)
             .input("queries", queries)
             .input("data", &vectors.data)
             .input("ids", ids)
@@ -290,17 +445,21 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
-        use DType::{Bf16, F16, F32, I8, I64, U8, U32};
+        use DType::{Bf16, F16, F32, I8, I64, U8, U32, U64};
+        let mut first = vec![JOIN.compile_for("sm_90", &[], &[U64, F32, I64])];
         for (dtype, length) in [(F32, 64), (F16, 256), (Bf16, 128), (I8, 128)] {
             let kind = kind(dtype);
-            let mut compiled =
-                vec![PREPARE.compile_for("sm_90", &[kind.into(), length.into()], &[dtype, Bf16, F32])];
+            let mut compiled = std::mem::take(&mut first);
+            compiled.push(PREPARE.compile_for("sm_90", &[kind.into(), length.into()], &[dtype, Bf16, F32]));
             for metric in Metric::ALL {
-                let templates = [kind.into(), length.into(), (metric as i32).into(), 64.into()];
+                let templates = [kind.into(), length.into(), (metric as i32).into(), 64.into(), 8.into()];
                 compiled.push(NEAREST.compile_for("sm_90", &templates, &[Bf16, dtype, U8, F32, F32]));
-                let templates = [kind.into(), (metric as i32).into(), 8.into()];
+                let templates = [kind.into(), (metric as i32).into(), 8.into(), 8.into()];
                 let dtypes = [dtype, dtype, U32, U8, F32, F32, F32, F32, I64];
                 compiled.push(PICK.compile_for("sm_90", &templates, &dtypes));
+                let templates = [kind.into(), (metric as i32).into(), true.into()];
+                let dtypes = [dtype, dtype, U32, U8, U32, I64, U64];
+                compiled.push(STREAM_ROWS.compile_for("sm_90", &templates, &dtypes));
             }
             for compiled in compiled {
                 match compiled {
@@ -317,7 +476,10 @@ mod tests {
         assert_eq!(variants(Device::Cpu, 5, 10_000, 128, 10), ["cpu"]);
         assert_eq!(padded_length(96), Some(128));
         assert!(padded_length(97).is_none() && padded_length(260).is_none());
-        let header = include_str!("pick.cuda.header.cu");
-        assert!(header.contains("LONGEST = 256") && header.contains("MOST_THREADS = 512"));
+        assert!(PICKED.contains("LONGEST = 256") && PICKED.contains("MOST_THREADS = 512"));
+        // What is kept and what a round adds have room, and so have what is kept and the best of all parts.
+        assert!(STREAMED.contains("CAPACITY = 2048") && STREAMED.contains("ROUND = 1024;"));
+        assert!(SELECTED + 1024 <= 2048 && SELECTED + STREAMS_OF_ONE <= 2048);
+        assert!(NEAR.contains(&format!("TILE = {};", ROWS * WARPS)));
     }
 }

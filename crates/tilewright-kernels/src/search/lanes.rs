@@ -27,6 +27,11 @@ pub(super) trait Lanes: Copy {
     /// # Safety
     /// They can be read.
     unsafe fn load_at(self, from: *const f32) -> Self::V;
+    /// [`Self::WIDTH`] bytes from an address on, as numbers.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn load_bytes(self, from: *const u8) -> Self::V;
     /// `a - b`
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`, rounded once where the machine can.
@@ -89,6 +94,15 @@ impl<S: Simd> Lanes for Portable<S> {
     unsafe fn load_at(self, from: *const f32) -> S::f32s {
         // SAFETY: as the caller says; any bits are a vector of floats.
         unsafe { from.cast::<S::f32s>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const u8) -> S::f32s {
+        let mut wide = [0.0f32; WIDEST];
+        for (lane, x) in wide[..Self::WIDTH].iter_mut().enumerate() {
+            // SAFETY: as the caller says.
+            *x = f32::from(unsafe { *from.wrapping_add(lane) });
+        }
+        self.load(&wide)
     }
     #[inline(always)]
     fn sub(self, a: S::f32s, b: S::f32s) -> S::f32s {
@@ -156,6 +170,11 @@ mod avx512 {
             // SAFETY: as in `splat`, and as the caller says; the load needs no alignment. With a full mask it is the plain load, without the
             // checks that debug builds put before that one.
             unsafe { _mm512_maskz_loadu_ps(u16::MAX, from) }
+        }
+        #[inline(always)]
+        unsafe fn load_bytes(self, from: *const u8) -> __m512 {
+            // SAFETY: as in `splat`, and as the caller says; the load needs no alignment.
+            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(from.cast::<__m128i>().read_unaligned())) }
         }
         #[inline(always)]
         fn sub(self, a: __m512, b: __m512) -> __m512 {

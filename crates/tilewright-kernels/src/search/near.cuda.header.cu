@@ -89,3 +89,19 @@ __device__ inline unsigned key_of(float distance) {
     return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 __device__ inline float value_of(unsigned key) { return key == ~0u ? __uint_as_float(0x7fc00000u) : __uint_as_float(key >> 31 ? key ^ 0x80000000u : ~key); }
+
+// The first of the places of a list's groups of 32 rows among those of all lists, no two of which are the same: a list may have a group more than its share.
+__device__ inline unsigned extent_of(unsigned begin, unsigned list) { return begin / 32 + list; }
+
+// Rows of a group of threads that finds minima, 32 for each of its warps.
+constexpr unsigned TILE = 128;
+
+// A list as it can be read: an empty one where it does not exist or its offsets are none.
+struct Stretch {
+    unsigned begin, end;
+};
+__device__ inline Stretch stretch_of(const unsigned* offsets, long long list, unsigned lists, unsigned n) {
+    if (list < 0 || list >= (long long)lists) return {0, 0};
+    const unsigned begin = min(offsets[list], n);
+    return {begin, max(begin, min(offsets[list + 1], n))};
+}

@@ -1,4 +1,7 @@
 // One group of threads a query.
 __shared__ Picked shared;
-pick<KIND, METRIC, PER>(queries, data, ids, keep, least, extents, bounds, threadgroup_position_in_grid.x, n, int(d), k, (n + 31) / 32, pitch, labelled,
-                        filtered, distances + size_t(before) * k, (long long*)found + size_t(before) * k, shared);
+const unsigned number = threadgroup_position_in_grid.x;
+const EveryGroup<GROUP> groups = {n, (n + GROUP - 1) / GROUP};
+const size_t at = (size_t(before) + number) * k;
+pick<KIND, METRIC, PER>(groups, queries, data, ids, keep, least + size_t(number) * pitch, extents, bounds, number, int(d), k, labelled, filtered,
+                        distances + at, (long long*)found + at, shared);

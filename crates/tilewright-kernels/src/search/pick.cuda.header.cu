@@ -1,16 +1,12 @@
-// The best k rows of a query from the least scores of groups of 32 rows: the k-th least of their upper bounds limits what can be among the best, and
-// every row of the groups below it gets its distance anew, in f32. A group of threads a query. Candidates are the family's: the complement of the
-// distance's key above the complement of the id.
-constexpr int CAPACITY = 2048, LISTED = 2048, MOST_THREADS = 512;
-// Elements of a query, at most.
-constexpr int LONGEST = 256;
+// The best k rows of a query from the least scores of groups of 32 or 8 rows: the k-th least of their upper bounds limits what can be among the best, and
+// every row of the groups below it gets its distance anew, in f32. A group of threads a query.
+constexpr int LISTED = 2048, MOST_THREADS = 512;
 
-struct Picked {
-    unsigned long long kept[CAPACITY];
+struct Picked : Kept {
     unsigned list[LISTED];
     float query[LONGEST];
     unsigned counts[2][MOST_THREADS / 32];
-    unsigned filled, listed;
+    unsigned listed;
 };
 
 struct Bounds {
@@ -39,99 +35,69 @@ __device__ inline unsigned total(unsigned mine, unsigned& turn, Picked& shared) 
     return all;
 }
 
-// Orders the first `filled` candidates, best first, zeros after them up to `least` (bitonic).
-__device__ inline void order(unsigned filled, unsigned least, Picked& shared) {
-    unsigned places = 1;
-    while (places < max(filled, least)) places *= 2;
-    for (unsigned i = filled + threadIdx.x; i < places; i += blockDim.x) shared.kept[i] = 0;
-    for (unsigned size = 2; size <= places; size *= 2) {
-        for (unsigned distance = size / 2; distance > 0; distance /= 2) {
-            __syncthreads();  // the step before is done
-            for (unsigned pair = threadIdx.x; pair < places / 2; pair += blockDim.x) {
-                const unsigned low = 2 * pair - pair % distance, high = low + distance;
-                const unsigned long long a = shared.kept[low], b = shared.kept[high];
-                if ((a < b) == ((low & size) == 0)) shared.kept[low] = b, shared.kept[high] = a;
-            }
-        }
-    }
-    __syncthreads();  // the last step is done
-}
+// The groups of all rows, of SIZE each. Group i has the minimum row[i].
+template <int SIZE> struct EveryGroup {
+    static constexpr int ROWS = SIZE;
+    unsigned n, groups;
 
-// The distance of the lane's row of 32 that begin at row `first`. All lanes take part.
-template <int KIND, int METRIC> __device__ inline float distance_of(const void* data, const float* query, size_t first, unsigned n, int d) {
-    const int lane = threadIdx.x % 32;
-    if (METRIC == 2) {
-        // Divided by the greatest element, so that no square leaves the range of floats.
-        float shown = 0, most = 0, of_query = 0;
-        for (int j = lane; j < d; j += 32) most = fmaxf(most, fabsf(query[j]));
-        for (int other = 16; other > 0; other /= 2) most = fmaxf(most, __shfl_xor_sync(EVERY_LANE, most, other));
-        for (int j = lane; j < d; j += 32) of_query += query[j] / most * (query[j] / most);
-        for (int other = 16; other > 0; other /= 2) of_query += __shfl_xor_sync(EVERY_LANE, of_query, other);
-        for (int r = 0; r < 32; ++r) {
-            const size_t row = min(first + r, size_t(n) - 1) * d;
-            float greatest = 0, dot = 0, squared = 0, x[4];
-            for (int j = lane * 4; j < d; j += 128) {
-                four<KIND>(x, data, row + j);
-                for (int i = 0; i < 4; ++i) greatest = fmaxf(greatest, fabsf(x[i]));
+    __device__ unsigned size() const { return groups; }
+    __device__ bool exists(unsigned) const { return true; }
+    __device__ unsigned extent(unsigned group) const { return group; }
+    __device__ size_t first(unsigned group) const { return size_t(group) * ROWS; }
+    __device__ unsigned end(unsigned) const { return n; }
+
+    // Puts what `upper` makes of each group into the thread's buckets, the least of each.
+    template <int PER, typename Upper> __device__ void fill(unsigned (&buckets)[PER], Upper upper) const {
+        for (unsigned from = threadIdx.x; from < groups; from += PER * blockDim.x) {
+#pragma unroll
+            for (int i = 0; i < PER; ++i) {
+                const unsigned group = from + i * blockDim.x;
+                if (group < groups) buckets[i] = min(buckets[i], upper(group, group));
             }
-            for (int other = 16; other > 0; other /= 2) greatest = fmaxf(greatest, __shfl_xor_sync(EVERY_LANE, greatest, other));
-            for (int j = lane * 4; j < d; j += 128) {
-                four<KIND>(x, data, row + j);
-                for (int i = 0; i < 4; ++i) {
-                    const float scaled = x[i] / greatest;
-                    dot += query[j + i] / most * scaled;
-                    squared += scaled * scaled;
-                }
-            }
-            for (int other = 16; other > 0; other /= 2) {
-                dot += __shfl_xor_sync(EVERY_LANE, dot, other);
-                squared += __shfl_xor_sync(EVERY_LANE, squared, other);
-            }
-            if (lane == r) shown = 1 - dot / (sqrtf(of_query) * sqrtf(squared));
         }
-        return shown;
     }
-    float shown = 0;
-#pragma unroll 1
-    for (int part = 0; part < 4; ++part) {
-        float sums[8];
-#pragma unroll
-        for (int r = 0; r < 8; ++r) sums[r] = 0;
-#pragma unroll 1
-        for (int j = lane * 4; j < d; j += 128) {
-            const float q[4] = {query[j], query[j + 1], query[j + 2], query[j + 3]};
-#pragma unroll
-            for (int r = 0; r < 8; ++r) {
-                float x[4];
-                four<KIND>(x, data, min(first + part * 8 + r, size_t(n) - 1) * d + j);
-#pragma unroll
-                for (int i = 0; i < 4; ++i) sums[r] += METRIC == 0 ? (x[i] - q[i]) * (x[i] - q[i]) : -(q[i] * x[i]);
-            }
-        }
-        // Halves of the rows change places with halves of the lanes, until each lane has one row's sum over a quarter of the lanes.
-#pragma unroll
-        for (int level = 2; level >= 0; --level) {
-            const int distance = 1 << level;
-            const bool upper = lane & distance;
-#pragma unroll
-            for (int r = 0; r < 4; ++r) {
-                if (r >= distance) break;
-                const float given = upper ? sums[r] : sums[r + distance], kept = upper ? sums[r + distance] : sums[r];
-                sums[r] = kept + __shfl_xor_sync(EVERY_LANE, given, distance);
-            }
-        }
-        float sum = sums[0] + __shfl_xor_sync(EVERY_LANE, sums[0], 8);
-        sum += __shfl_xor_sync(EVERY_LANE, sum, 16);
-        if (lane / 8 == part) shown = sum;
+    template <typename Test> __device__ void each(Test test) const {
+#pragma unroll 8
+        for (unsigned group = threadIdx.x; group < groups; group += blockDim.x) test(group, group);
     }
-    return shown;
-}
+};
+
+// The groups of a query's lists, `most` places of a row for each list. begins and ends: in shared memory.
+struct ListedGroups {
+    static constexpr int ROWS = 32;
+    const unsigned *begins, *ends, *lists;
+    unsigned parts, most;
+
+    __device__ unsigned groups(unsigned part) const { return (ends[part] - begins[part] + 31) / 32; }
+    __device__ unsigned size() const { return parts * most; }
+    __device__ bool exists(unsigned group) const { return group % most < groups(group / most); }
+    __device__ unsigned extent(unsigned group) const { return extent_of(begins[group / most], lists[group / most]) + group % most; }
+    __device__ size_t first(unsigned group) const { return begins[group / most] + size_t(group % most) * 32; }
+    __device__ unsigned end(unsigned group) const { return ends[group / most]; }
+
+    // By turns, so that a list's groups come to different buckets.
+    template <int PER, typename Upper> __device__ void fill(unsigned (&buckets)[PER], Upper upper) const {
+        each([&](unsigned group, unsigned extent) {
+            const unsigned lower = min(buckets[0], upper(group, extent));
+#pragma unroll
+            for (int i = 0; i + 1 < PER; ++i) buckets[i] = buckets[i + 1];
+            buckets[PER - 1] = lower;
+        });
+    }
+    // A warp a list.
+    template <typename Test> __device__ void each(Test test) const {
+        for (unsigned part = threadIdx.x / 32; part < parts; part += blockDim.x / 32) {
+            const unsigned count = groups(part), before = extent_of(begins[part], lists[part]);
+            for (unsigned i = threadIdx.x % 32; i < count; i += 32) test(part * most + i, before + i);
+        }
+    }
+};
 
 // PER: buckets of upper bounds that a thread has: twice as many of all threads as k may be, so that few of the least share one.
-template <int KIND, int METRIC, int PER>
-__device__ inline void pick(const void* queries, const void* data, const unsigned* ids, const unsigned char* keep, const float* least,
-                            const float* extents, const float* bounds_of, unsigned number, unsigned n, int d, unsigned k, unsigned groups,
-                            size_t pitch, bool labelled, bool filtered, float* distances, long long* found, Picked& shared) {
+template <int KIND, int METRIC, int PER, typename Groups>
+__device__ inline void pick(const Groups& groups, const void* queries, const void* data, const unsigned* ids, const unsigned char* keep, const float* row,
+                            const float* extents, const float* bounds_of, unsigned number, int d, unsigned k, bool labelled, bool filtered, float* distances,
+                            long long* found, Picked& shared) {
     const unsigned t = threadIdx.x, threads = blockDim.x, lane = t % 32, warp = t / 32, warps = threads / 32;
     for (int j = t * 4; j < d; j += threads * 4) {
         float q[4];
@@ -145,21 +111,11 @@ __device__ inline void pick(const void* queries, const void* data, const unsigne
     bounds.residual = bounds_of[size_t(number) * 4 + 2];
     bounds.of_squares = float(d + 16) * 1.1920929e-7f;
     bounds.relative = float(2 * d + 64) * 1.1920929e-7f;
-    const float* const row = least + size_t(number) * pitch;
 
     unsigned buckets[PER];
 #pragma unroll
     for (int i = 0; i < PER; ++i) buckets[i] = ~0u;
-    for (unsigned from = t; from < groups; from += PER * threads) {
-#pragma unroll
-        for (int i = 0; i < PER; ++i) {
-            const unsigned group = from + i * threads;
-            if (group < groups) {
-                const unsigned upper = key_of(row[group] + bounds.error<METRIC>(extents, group));
-                buckets[i] = min(buckets[i], upper);
-            }
-        }
-    }
+    groups.fill(buckets, [&](unsigned group, unsigned extent) { return key_of(row[group] + bounds.error<METRIC>(extents, extent)); });
     // The least key that k buckets do not exceed.
     unsigned below = 0, limit = ~0u, turn = 0;
     while (below < limit) {
@@ -179,9 +135,9 @@ __device__ inline void pick(const void* queries, const void* data, const unsigne
     const float farthest = METRIC == 1 ? most + 1e-5f * fabsf(most) + 1e-36f : shown + slack;
 
     unsigned long long bound = 0;
-    const auto test = [&](unsigned group) {
+    const auto test = [&](unsigned group, unsigned extent) {
         // Also where either is no number.
-        if (group < groups && !(row[group] - bounds.error<METRIC>(extents, group) > most)) {
+        if (!(row[group] - bounds.error<METRIC>(extents, extent) > most)) {
             const unsigned place = atomicAdd(&shared.listed, 1u);
             if (place < LISTED) shared.list[place] = group;
         }
@@ -189,30 +145,28 @@ __device__ inline void pick(const void* queries, const void* data, const unsigne
     const auto look = [&] {
         __syncthreads();  // the list is whole
         const unsigned listed = shared.listed;
-        for (unsigned round = 0; round < listed; round += warps) {
-            if (round + warp < listed) {
-                const size_t first = size_t(shared.list[round + warp]) * 32, own = first + lane;
-                const float distance = distance_of<KIND, METRIC>(data, shared.query, first, n, d);
-                const bool counts = own < n && (!filtered || (keep[own / 8] >> (own % 8) & 1)) && !(distance > farthest);
+        // A warp takes as many groups as have 32 rows together.
+        constexpr unsigned EACH = 32 / Groups::ROWS;
+        for (unsigned round = 0; round < listed; round += warps * EACH) {
+            if (round + warp * EACH < listed) {
+                const unsigned place = round + warp * EACH + lane / Groups::ROWS;
+                const unsigned group = shared.list[min(place, listed - 1)], end = groups.end(group);
+                const size_t own = groups.first(group) + lane % Groups::ROWS;
+                const float distance = distance_of<KIND, METRIC>(data, shared.query, own - lane % 8, end, d);
+                const bool counts = place < listed && own < end && (!filtered || (keep[own / 8] >> (own % 8) & 1)) && !(distance > farthest);
                 const unsigned id = counts && labelled ? ids[own] : unsigned(own);
-                const unsigned long long candidate = (unsigned long long)(~key_of(distance)) << 32 | (unsigned long long)(~id);
+                const unsigned long long candidate = candidate_of(distance, id);
                 if (counts && candidate > bound) shared.kept[atomicAdd(&shared.filled, 1u)] = candidate;
             }
             __syncthreads();  // this round's candidates are there
             const unsigned filled = shared.filled;
             __syncthreads();  // everyone knows how many
-            if (filled + threads > CAPACITY) {
-                order(filled, k, shared);
-                if (filled > k) bound = shared.kept[k - 1];
-                if (t == 0) shared.filled = min(filled, k);
-                __syncthreads();  // there is room again
-            }
+            if (filled + threads > CAPACITY) settle(filled, k, bound, shared);
         }
         if (t == 0) shared.listed = 0;
         __syncthreads();  // the list is empty
     };
-#pragma unroll 8
-    for (unsigned group = t; group < groups; group += threads) test(group);
+    groups.each(test);
     __syncthreads();  // all have been counted
     if (shared.listed <= LISTED) {
         look();
@@ -220,17 +174,13 @@ __device__ inline void pick(const void* queries, const void* data, const unsigne
         // More than the list holds: a part of the groups at a time.
         __syncthreads();  // everyone knows
         if (t == 0) shared.listed = 0;
-        for (unsigned start = 0; start < groups; start += LISTED) {
+        for (unsigned start = 0; start < groups.size(); start += LISTED) {
             __syncthreads();  // the list is empty
-            for (unsigned group = start + t; group < min(groups, start + LISTED); group += threads) test(group);
+            for (unsigned group = start + t; group < min(groups.size(), start + LISTED); group += threads) {
+                if (groups.exists(group)) test(group, groups.extent(group));
+            }
             look();
         }
     }
-    order(shared.filled, k, shared);
-    for (unsigned i = t; i < k; i += threads) {
-        const unsigned long long candidate = shared.kept[i];
-        const size_t at = size_t(number) * k + i;
-        distances[at] = candidate == 0 ? INFINITE : value_of(~unsigned(candidate >> 32));
-        found[at] = candidate == 0 ? -1 : (long long)(~unsigned(candidate));
-    }
+    give(k, distances, found, shared);
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 
+use super::lanes::Lanes;
 use super::scan::Rows;
 use crate::arguments::check_tensor;
 
@@ -140,6 +141,76 @@ impl Rows for CodedRows<'_> {
         }
         scratch
     }
+
+    /// Of codes of whole bytes: |(q - y - first) - word step|². Each element is off by no more than eight roundings of the sum of what it is made of.
+    #[inline(always)]
+    fn squares<L: Lanes>(
+        &self,
+        lanes: L,
+        rows: Range<usize>,
+        query: &[f32],
+        squares: &mut Vec<f32>,
+    ) -> Option<f64> {
+        const TOGETHER: usize = 4;
+        let Grid { scalar, firsts, steps } = &self.grid;
+        let d = scalar.d;
+        if scalar.bits != 8 || !d.is_multiple_of(L::WIDTH) {
+            return None;
+        }
+        squares.clear();
+        let (mut off, mut rest, mut start) = (0.0f64, vec![0.0f32; d], rows.start);
+        let mut list = self
+            .centroids
+            .map_or(0, |(_, offsets)| offsets.partition_point(|&first| first as usize <= rows.start) - 1);
+        while start < rows.end {
+            // The rows of one list.
+            let mut end = rows.end;
+            let mut sum = 0.0f64;
+            let mut part = |j: usize, y: f32| {
+                rest[j] = query[j] - y - firsts[j];
+                let parts = query[j].abs() + y.abs() + firsts[j].abs() + 255.0 * steps[j].abs();
+                sum += f64::from(parts).powi(2);
+            };
+            match self.centroids {
+                Some((centroids, offsets)) => {
+                    end = end.min(offsets[list + 1] as usize);
+                    (0..d).for_each(|j| part(j, centroids[list * d + j]));
+                    list += 1;
+                }
+                None => (0..d).for_each(|j| part(j, 0.0)),
+            }
+            off = off.max(4.0 * f64::from(f32::EPSILON) * sum.sqrt());
+            let codes = &self.codes[start * d..end * d];
+            let mut blocks = codes.chunks_exact(TOGETHER * d);
+            for block in &mut blocks {
+                squares.extend(squares_of::<L, TOGETHER>(lanes, block, steps, &rest));
+            }
+            for row in blocks.remainder().chunks_exact(d) {
+                squares.extend(squares_of::<L, 1>(lanes, row, steps, &rest));
+            }
+            start = end;
+        }
+        Some(off)
+    }
+}
+
+/// |rest - word step|² of the codes of some rows, one byte an element.
+#[inline(always)]
+fn squares_of<L: Lanes, const N: usize>(lanes: L, codes: &[u8], steps: &[f32], rest: &[f32]) -> [f32; N] {
+    let d = rest.len();
+    assert!(codes.len() == N * d && steps.len() == d && d.is_multiple_of(L::WIDTH));
+    let zero = lanes.splat(0.0);
+    let mut sums = [zero; N];
+    for j in (0..d).step_by(L::WIDTH) {
+        let (step, rest) = (lanes.sub(zero, lanes.load(&steps[j..])), lanes.load(&rest[j..]));
+        for (row, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: byte `j` of row `row` and those after it in the vector are there, as asserted.
+            let words = unsafe { lanes.load_bytes(codes.as_ptr().wrapping_add(row * d + j)) };
+            let difference = lanes.mul_add(words, step, rest);
+            *sum = lanes.mul_add(difference, difference, *sum);
+        }
+    }
+    sums.map(|sum| lanes.sum(sum))
 }
 
 /// The vectors `[n, d]` that codes `[n, bytes]` of [`sq_encode`](super::sq_encode()) stand for. On the host; fails on shapes and dtypes that do not fit.

@@ -68,6 +68,19 @@ impl Stored for i8 {
 pub(super) trait Rows: Sync {
     /// `[rows, d]`; `scratch` where they are stored as something else.
     fn widened<'a>(&'a self, rows: Range<usize>, d: usize, scratch: &'a mut Vec<f32>) -> &'a [f32];
+
+    /// Where that is faster for one query than to widen rows: squares near the rows' squared distances from it, and how far the distances of what they are the squares of may be off, besides
+    /// the roundings of the sums.
+    #[inline(always)]
+    fn squares<L: Lanes>(
+        &self,
+        _lanes: L,
+        _rows: Range<usize>,
+        _query: &[f32],
+        _squares: &mut Vec<f32>,
+    ) -> Option<f64> {
+        None
+    }
 }
 
 impl<T: Stored> Rows for &[T] {
@@ -196,6 +209,7 @@ impl<R: Rows> Task for Worker<'_, R> {
         let mut state =
             State { scan, shared, best: (0..shared.squared.len()).map(|_| Best::new(scan.k)).collect() };
         let (mut wide, mut scores, mut packs) = (Vec::new(), Scores::default(), Vec::new());
+        let mut squares = Vec::new();
         let mut everything: Option<Vec<Pack>> = None;
         let chunk = (CHUNK / (4 * d)).clamp(ROWS, GROUP) / ROWS * ROWS;
         while let Some((rows, members, all)) = shared.pieces.get(shared.next.fetch_add(1, Ordering::Relaxed))
@@ -216,6 +230,12 @@ impl<R: Rows> Task for Worker<'_, R> {
             };
             for start in rows.clone().step_by(chunk) {
                 let end = rows.end.min(start + chunk);
+                if packs.is_empty()
+                    && scan.metric == Metric::L2
+                    && state.meet_squares(lanes, start..end, singles, &mut squares, &mut wide)
+                {
+                    continue;
+                }
                 let data = scan.data.widened(start..end, d, &mut wide);
                 if !packs.is_empty() {
                     scores.prepare::<L, ROWS>(lanes, scan.metric, data, d);
@@ -372,6 +392,51 @@ impl<R: Rows> State<'_, R> {
         }
     }
 
+    /// Compares rows with a few queries by their squares, where they have them; and says whether.
+    #[inline(always)]
+    fn meet_squares<L: Lanes>(
+        &mut self,
+        lanes: L,
+        rows: Range<usize>,
+        queries: &[u32],
+        squares: &mut Vec<f32>,
+        wide: &mut Vec<f32>,
+    ) -> bool {
+        let scan = self.scan;
+        let g = gamma(scan.d);
+        for &query in queries {
+            let query = query as usize;
+            let vector = &scan.queries[query * scan.d..(query + 1) * scan.d];
+            let Some(off) = scan.data.squares(lanes, rows.clone(), vector, squares) else { return false };
+            // Lanes after the last row are masked.
+            squares.resize(rows.len().next_multiple_of(L::WIDTH), 0.0);
+            let limit = |state: &Self| {
+                let limit = (state.bound(query).sqrt() + off).powi(2) * (1.0 + 2.0 * g) + TINY;
+                let rounded = limit as f32;
+                if f64::from(rounded) < limit { rounded.next_up() } else { rounded }
+            };
+            let mut least = limit(self);
+            for (number, some) in squares.chunks_exact(L::WIDTH).enumerate() {
+                let first = number * L::WIDTH;
+                let mut left = lanes.not_above(lanes.load(some), lanes.splat(least));
+                left &= u32::MAX >> (32 - L::WIDTH.min(rows.len() - first));
+                while left != 0 {
+                    let lane = left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    if some[lane] > least {
+                        continue;
+                    }
+                    let row = rows.start + first + lane;
+                    let x = scan.data.widened(row..row + 1, scan.d, wide);
+                    if self.admit(query, row, x) {
+                        least = limit(self);
+                    }
+                }
+            }
+        }
+        true
+    }
+
     /// The worst distance of the best so far, and what rounds to it; NaN as long as there are fewer than `k`.
     #[inline(always)]
     fn bound(&self, query: usize) -> f64 {
@@ -422,7 +487,7 @@ fn is_above(score: f64, limit: f64) -> bool {
 
 /// The bound of the relative error of a chain of `d` terms and the few steps after it.
 #[inline(always)]
-fn gamma(d: usize) -> f64 {
+pub(super) fn gamma(d: usize) -> f64 {
     let roundings = (d + 8) as f64 * f64::from(f32::EPSILON) / 2.0;
     if roundings < 0.5 { roundings / (1.0 - roundings) } else { f64::INFINITY }
 }

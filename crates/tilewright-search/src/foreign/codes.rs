@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tilewright_core::{Error, Result, Tensor};
 
 use super::{Header, Reader, Writer};
-use crate::coded;
+use crate::coded::{self, Coded};
 use crate::recipe::{Codes, Recipe};
-use crate::segment::{Part, Segment};
+use crate::segment::{Part, Segment, by_list};
 use crate::snapshot::Snapshot;
 
 /// Rows of a block of faiss's fast scans.
@@ -157,8 +157,9 @@ impl Reader<'_> {
         if empty.codebooks.is_none() && coded::learnt_shape(&recipe, header.d).is_some() {
             return Err(self.failed("has codes and is not trained"));
         }
-        let coded = coded::of_rows(&empty, &codes, &labels)?;
-        let segment = Segment::sorted(&[], &ids, &labels, recipe.nlist(), 0)?.with(Some(coded));
+        let (rows, order) = (coded::of_rows(&empty, codes, &labels)?, by_list(&[&labels], recipe.nlist())?);
+        let coded = Coded::of(&[rows], &order)?;
+        let segment = Segment::of(&[&[]], &[&ids], &order, 0)?.with(Some(coded));
         let full = self.snapshot(header, recipe, empty.centroids.clone(), segment)?;
         Ok(Snapshot { codebooks: empty.codebooks, ..full })
     }

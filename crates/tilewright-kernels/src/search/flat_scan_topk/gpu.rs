@@ -19,6 +19,7 @@ pub(super) fn flat_scan_topk(
     let wish = variant.or_else(|| between.then(|| only_variant(stream.device())));
     match choose(NAME, wish, &known)? {
         cuda::VARIANT => cuda::scan(NAME, stream, vectors, args.metric, args.k),
+        cuda::STREAM => cuda::stream_rows(NAME, stream, vectors, args.metric, args.k, None),
         _ => device::scan(NAME, stream, vectors, args.metric, args.k, None),
     }
 }

@@ -29,8 +29,9 @@
 //! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. The memory beside the operands is that of the results, a few times.
 //!
 //! - `portable`: every GPU.
-//! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4 and at most 256. The default for two queries or more and from 2048 rows on. Beside the results it takes the queries as bf16
+//! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4 and at most 256. The default for two queries or more, from 2048 rows on. Beside the results it takes the queries as bf16
 //!   and a float for each query and 32 rows, at most 512 MiB of them at a time.
+//! - `stream`: as `mma`, but for the memory: each query's rows are read for it, in f32, at the speed of memory. The default for one query, from 2048 rows on.
 //!
 //! Data larger than memory: scan it in parts with their ids, then [`topk_merge`](super::topk_merge()); the result is that of one scan.
 //!

@@ -131,13 +131,15 @@ mod x86 {
 
     impl Avx512 {
         pub(super) fn found() -> Option<Self> {
-            let all = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq");
+            let all = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vpopcntdq")
+                && is_x86_feature_detected!("popcnt");
             all.then_some(Avx512(()))
         }
     }
 
     pub(super) fn run(scan: &Scan, counts: Avx512) -> Vec<Best> {
-        #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+        #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
         fn inside(scan: &Scan, counts: Avx512) -> Vec<Best> {
             scan.work(counts)
         }
@@ -174,6 +176,17 @@ mod x86 {
 impl Scan<'_> {
     #[inline(always)]
     fn work<C: Counts>(&self, counts: C) -> Vec<Best> {
+        // To lay rows side by side pays for several queries.
+        if self.bounds.len() == 1 && self.bytes == 8 * self.words {
+            return vec![match self.words {
+                1 => self.work_alone::<1>(),
+                2 => self.work_alone::<2>(),
+                4 => self.work_alone::<4>(),
+                8 => self.work_alone::<8>(),
+                16 => self.work_alone::<16>(),
+                _ => self.work_alone::<0>(),
+            }];
+        }
         let mut best: Vec<Best> = self.bounds.iter().map(|_| Best::new(self.k)).collect();
         // [chunk / SIDE, words, SIDE]
         let mut side = vec![[0u64; SIDE]; self.chunk / SIDE * self.words];
@@ -201,6 +214,68 @@ impl Scan<'_> {
         }
     }
 
+    /// For one query, of `WORDS` words, or of any number where that is 0: one row after another, as they lie.
+    #[inline(always)]
+    fn work_alone<const WORDS: usize>(&self) -> Best {
+        let mut best = Best::new(self.k);
+        let words = if WORDS > 0 { WORDS } else { self.words };
+        let query = &self.queries[..words];
+        let mut counts = [0u64; SIDE];
+        loop {
+            let start = self.next.fetch_add(self.chunk, Ordering::Relaxed);
+            let Some(data) = self.data.get(start * self.bytes..).filter(|data| !data.is_empty()) else {
+                return best;
+            };
+            let data = &data[..data.len().min(self.chunk * self.bytes)];
+            let mut bound = u64::from(self.bounds[0].load(Ordering::Relaxed));
+            for (number, rows) in data.chunks(SIDE * 8 * words).enumerate() {
+                let mut left = 0;
+                for (lane, row) in rows.chunks_exact(8 * words).enumerate() {
+                    let row = row.as_chunks::<8>().0;
+                    let mut count = 0;
+                    for (&bytes, &q) in row.iter().zip(query) {
+                        count += u64::from((u64::from_le_bytes(bytes) ^ q).count_ones());
+                    }
+                    counts[lane] = count;
+                    left |= u32::from(count <= bound) << lane;
+                }
+                if left != 0 {
+                    self.take(0, start + number * SIDE, left, &counts, &mut bound, &mut best);
+                }
+            }
+        }
+    }
+
+    /// Takes in those of some rows from `first` on that are `left`, if they are no farther than the bound.
+    #[inline(always)]
+    fn take(
+        &self,
+        number: usize,
+        first: usize,
+        mut left: u32,
+        counts: &[u64; SIDE],
+        bound: &mut u64,
+        best: &mut Best,
+    ) {
+        let shared = &self.bounds[number];
+        while left != 0 {
+            let lane = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let (row, count) = (first + lane, counts[lane]);
+            let kept = self.keep.is_none_or(|keep| keep[row / 8] >> (row % 8) & 1 == 1);
+            if count > *bound || !kept {
+                continue;
+            }
+            best.offer((key_of(count as f32), self.ids.map_or(row as i64, |ids| ids[row])));
+            // The key of a full heap's worst is that of a count.
+            let worst = best.bound();
+            if worst != u32::MAX {
+                let worst = distance_of(worst) as u32;
+                *bound = (*bound).min(u64::from(shared.fetch_min(worst, Ordering::Relaxed).min(worst)));
+            }
+        }
+    }
+
     /// Compares some rows from `start` on with one query.
     #[inline(always)]
     fn meet<C: Counts>(
@@ -212,26 +287,13 @@ impl Scan<'_> {
         blocks: &[[u64; SIDE]],
         best: &mut Best,
     ) {
-        let (shared, mut counts) = (&self.bounds[number], [0; SIDE]);
-        let mut bound = u64::from(shared.load(Ordering::Relaxed));
+        let mut counts = [0; SIDE];
+        let mut bound = u64::from(self.bounds[number].load(Ordering::Relaxed));
         for (block, words) in blocks.chunks_exact(self.words).enumerate() {
             let mut left = counter.within(words, query, bound, &mut counts);
             left &= u32::MAX >> (32 - SIDE.min(rows - block * SIDE));
-            while left != 0 {
-                let lane = left.trailing_zeros() as usize;
-                left &= left - 1;
-                let (row, count) = (start + block * SIDE + lane, counts[lane]);
-                let kept = self.keep.is_none_or(|keep| keep[row / 8] >> (row % 8) & 1 == 1);
-                if count > bound || !kept {
-                    continue;
-                }
-                best.offer((key_of(count as f32), self.ids.map_or(row as i64, |ids| ids[row])));
-                // The key of a full heap's worst is that of a count.
-                let worst = best.bound();
-                if worst != u32::MAX {
-                    let worst = distance_of(worst) as u32;
-                    bound = bound.min(u64::from(shared.fetch_min(worst, Ordering::Relaxed).min(worst)));
-                }
+            if left != 0 {
+                self.take(number, start + block * SIDE, left, &counts, &mut bound, best);
             }
         }
     }

@@ -6,8 +6,8 @@ use tilewright_core::{
     Tensor, Tier, Work,
 };
 
-use super::{IvfScanTopk, NAME, ivf_scan_topk, reference};
-use crate::arguments::{check_dtype, choose, only_variant};
+use super::{IvfScanTopk, NAME, cuda, reference, run};
+use crate::arguments::check_dtype;
 use crate::search::device::check_k;
 use crate::search::flat_scan_topk::reference::True;
 use crate::search::judge;
@@ -75,6 +75,17 @@ impl Kernel for Registered {
                 cases.push(case(Check, 57, 1001, 100, (13, 5), 20, dtype).set("metric", metric));
             }
         }
+        // The matrix units of CUDA: lists of more than one tile, more queries of a list than a stage.
+        for (metric, b, n, d, lists, k, dtype) in [
+            ("l2", 300, 6000, 128, (9, 5), 10, F32),
+            ("ip", 70, 4001, 252, (40, 33), 40, F32),
+            ("cosine", 65, 2500, 100, (3, 2), 1024, Bf16),
+            ("l2", 33, 9000, 64, (100, 7), 100, F16),
+        ] {
+            for data in ["", "labelled", "special", "far"] {
+                cases.push(case(Check, b, n, d, lists, k, dtype).set("metric", metric).data(data));
+            }
+        }
         for (b, nprobe) in [(1000, 8), (1000, 32), (1, 8)] {
             cases.push(case(Bench, b, 100_000, 128, (316, nprobe), 10, F32).data("subspace"));
         }
@@ -115,8 +126,10 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "data", case.dtype, DTYPES)?;
-        check_k(NAME, device, case.args.size("k", 1)?)?;
-        Ok(vec![only_variant(device)])
+        let k = case.args.size("k", 1)?;
+        check_k(NAME, device, k)?;
+        let [b, n, d, nprobe] = ["b", "n", "d", "nprobe"].map(|name| case.dim(name));
+        Ok(cuda::variants(device, b, n, d, k, nprobe))
     }
 
     fn run(
@@ -127,13 +140,11 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [queries, data, offsets, probes, rest @ ..] = inputs else {
             return Err(Error::range(NAME, "inputs", "4 to 6 tensors", inputs.len()));
         };
-        let (ids, keep) = (rest.first(), rest.get(1));
-        let (distances, ids) =
-            ivf_scan_topk(stream, queries, data, offsets, probes, ids, keep, &args(given)?)?;
+        let labels = (rest.first(), rest.get(1));
+        let (distances, ids) = run(stream, variant, queries, data, offsets, probes, labels, &args(given)?)?;
         Ok(vec![distances, ids])
     }
 

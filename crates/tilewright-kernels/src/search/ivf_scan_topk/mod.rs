@@ -26,6 +26,11 @@
 //! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. Offsets and probes out of range are an error on the CPU; a GPU,
 //! which cannot look at them first, takes a list that does not exist for an empty one and cuts what lies beyond the rows.
 //!
+//! - `portable`: every GPU; a threadgroup for each query and list.
+//! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4 up to 256, at most 4096 lists of a query. The queries that name a list are gathered, and its rows are read once for all of them.
+//!   The default for several queries, from 2048 rows on. Waits for the length of the longest list.
+//! - `stream`: as `mma`, at most 512 lists; each query's rows are read for it. The default for one query.
+//!
 //! # Sources
 //! Jégou, Douze and Schmid, Product quantization for nearest neighbor search (2011), section 4, for the inverted file; Johnson, Douze and Jégou, Billion-scale
 //! similarity search with GPUs (2017), section 5.
@@ -47,6 +52,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -59,6 +65,7 @@ pub(crate) use cases::KERNEL;
 use super::Metric;
 use super::device::{Lists, check_lists};
 use super::vectors::Vectors;
+use crate::arguments::{choose, only_variant};
 
 const NAME: &str = "ivf_scan_topk";
 
@@ -90,12 +97,27 @@ pub fn ivf_scan_topk(
     keep: Option<&Tensor>,
     args: &IvfScanTopk,
 ) -> Result<(Tensor, Tensor)> {
+    run(stream, None, queries, data, offsets, probes, (ids, keep), args)
+}
+
+#[expect(clippy::too_many_arguments, reason = "those of the function, and the variant")]
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
+    queries: &Tensor,
+    data: &Tensor,
+    offsets: &Tensor,
+    probes: &Tensor,
+    (ids, keep): (Option<&Tensor>, Option<&Tensor>),
+    args: &IvfScanTopk,
+) -> Result<(Tensor, Tensor)> {
     let vectors = Vectors::new(NAME, stream, queries, data, ids, keep)?;
     check_lists(NAME, stream, offsets, probes, vectors.b)?;
     let (offsets, probes) = (offsets.to(stream)?, probes.to(stream)?);
     let lists = Lists { offsets: &offsets, probes: &probes };
-    match stream.device() {
-        Device::Cpu => cpu::ivf_scan_topk(&vectors, &lists, args),
-        _ => gpu::ivf_scan_topk(stream, &vectors, &lists, args),
+    if stream.device() == Device::Cpu {
+        choose(NAME, variant, &[only_variant(Device::Cpu)])?;
+        return cpu::ivf_scan_topk(&vectors, &lists, args);
     }
+    gpu::ivf_scan_topk(stream, variant, &vectors, &lists, args)
 }

@@ -6,8 +6,8 @@ use tilewright_core::{
     Tensor, Tier, Work,
 };
 
-use super::{Coded, NAME, PqScan, pq_scan, reference};
-use crate::arguments::{check_dtype, choose, only_variant};
+use super::{Coded, NAME, PqScan, cuda, reference, run};
+use crate::arguments::check_dtype;
 use crate::search::codes::{BLOCK, block_codes};
 use crate::search::device::check_k;
 use crate::search::flat_scan_topk::reference::{True, order};
@@ -146,8 +146,9 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "tables", case.dtype, &[DType::F32])?;
-        check_k(NAME, device, case.args.size("k", 1)?)?;
-        Ok(vec![only_variant(device)])
+        let k = case.args.size("k", 1)?;
+        check_k(NAME, device, k)?;
+        Ok(cuda::variants(device, case.dim("m"), case.dim("words"), k))
     }
 
     fn run(
@@ -158,14 +159,13 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
-        choose(NAME, variant, &[only_variant(stream.device())])?;
         let [tables, codes, offsets, probes, rest @ ..] = inputs else {
             return Err(Error::range(NAME, "inputs", "4 to 9 tensors", inputs.len()));
         };
         let (biases, ids, keep, factors) = (rest.get(1), rest.get(2), rest.get(3), rest.get(4));
         let rows = Coded { codes, offsets, biases, factors, ids, keep };
         let args = PqScan { k: given.size("k", 1)? };
-        let (distances, ids) = pq_scan(stream, tables, &rows, probes, rest.first(), &args)?;
+        let (distances, ids) = run(stream, variant, tables, &rows, probes, rest.first(), &args)?;
         Ok(vec![distances, ids])
     }
 

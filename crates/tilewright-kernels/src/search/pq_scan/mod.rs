@@ -30,6 +30,9 @@
 //! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. Offsets and probes out of range are an error on the CPU; a GPU,
 //! which cannot look at them first, takes a list that does not exist for an empty one and cuts what lies beyond the codes.
 //!
+//! - `portable`: every GPU; a threadgroup for each query and list.
+//! - `shared`: CUDA from compute capability 8.0 on, k from 1 on, tables that fit a group's shared memory (on an H200 192 parts of 256 words). The default where it runs.
+//!
 //! # Sources
 //! Jégou, Douze and Schmid, Product quantization for nearest neighbor search (2011), sections 3 and 4; André, Kermarrec and Le Scouarnec, Cache locality is not
 //! enough: high-performance nearest neighbor search with product quantization fast scan (2015), for tables in registers.
@@ -55,6 +58,7 @@
 
 mod cases;
 mod cpu;
+mod cuda;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -68,7 +72,7 @@ use super::codes::BLOCK;
 use super::device::check_lists;
 use super::product::bytes;
 use super::vectors::check_ids;
-use crate::arguments::check_tensor;
+use crate::arguments::{check_tensor, choose, only_variant};
 
 const NAME: &str = "pq_scan";
 
@@ -124,6 +128,18 @@ struct Input {
 /// not fit, on the CPU on offsets that do not ascend within the rows and on lists that do not exist, and where a GPU is asked for more than 1024.
 pub fn pq_scan(
     stream: &Stream,
+    tables: &Tensor,
+    rows: &Coded,
+    probes: &Tensor,
+    bases: Option<&Tensor>,
+    args: &PqScan,
+) -> Result<(Tensor, Tensor)> {
+    run(stream, None, tables, rows, probes, bases, args)
+}
+
+fn run(
+    stream: &Stream,
+    variant: Option<&str>,
     tables: &Tensor,
     rows: &Coded,
     probes: &Tensor,
@@ -190,8 +206,12 @@ pub fn pq_scan(
         words,
         n,
     };
-    match stream.device() {
-        Device::Cpu => cpu::pq_scan(&input, args.k),
+    // The body that takes any view, where it matters.
+    let between = stream.device() != Device::Cpu && !cuda::reads(&input);
+    let wish = variant.or_else(|| between.then(|| only_variant(stream.device())));
+    match choose(NAME, wish, &cuda::variants(stream.device(), m, words, args.k))? {
+        cuda::VARIANT => cuda::pq_scan(stream, &input, args.k),
+        _ if stream.device() == Device::Cpu => cpu::pq_scan(&input, args.k),
         _ => gpu::pq_scan(stream, &input, args.k),
     }
 }
