@@ -208,13 +208,14 @@ impl Kernel for Registered {
             (&sizes.m(), sums),
             (&sizes.values(), case.dtype),
         ];
-        let outputs = 8 + usize::from(case.data == "gated");
+        let gated = case.data == "gated";
+        let absent = (!gated).then_some(Expected::Absent);
         if registry::is_sampled(case) {
             let free = |&(shape, dtype): &(&[usize], DType)| Expected::Free { shape: shape.to_vec(), dtype };
-            return Ok(shapes[..outputs].iter().map(free).collect());
+            return Ok(shapes[..8 + usize::from(gated)].iter().map(free).chain(absent).collect());
         }
         let values = |((shape, dtype), truth)| Expected::values(shape, dtype, sums, 1.0, truth);
-        Ok(shapes.into_iter().zip(truth(case, inputs)?).map(values).collect())
+        Ok(shapes.into_iter().zip(truth(case, inputs)?).map(values).chain(absent).collect())
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {

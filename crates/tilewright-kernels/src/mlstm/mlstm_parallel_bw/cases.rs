@@ -95,7 +95,8 @@ impl Kernel for Registered {
             (&sizes.values(), case.dtype),
         ];
         let values = |((shape, dtype), truth)| Expected::values(shape, dtype, sums, 1.0, truth);
-        Ok(shapes.into_iter().zip(truth).map(values).collect())
+        let absent = o.is_none().then_some(Expected::Absent);
+        Ok(shapes.into_iter().zip(truth).map(values).chain(absent).collect())
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
