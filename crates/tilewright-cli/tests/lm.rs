@@ -196,3 +196,29 @@ fn what_cannot_be_is_said() {
         }
     }
 }
+
+#[test]
+fn a_device_is_judged_by_the_cpu_and_by_what_stands_beside_a_model() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tilewright-lm/tests/hugging_face");
+    let check = |folder: &Path, dtype: &str| {
+        json(&["check", "--model", &folder.display().to_string(), "--device", "cpu", "--dtype", dtype])
+    };
+    let found = check(&fixture, "f32");
+    assert!(found["logits"].as_f64() > Some(0.0) && found["texts"] == true, "{found}");
+    assert!(found["expected"].as_f64() > found["logits"].as_f64(), "{found}");
+    assert!(check(&fixture, "bf16")["texts"].is_null());
+
+    // Another model beside the same numbers.
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "expected.safetensors", "model.safetensors"] {
+        let mut bytes = fs::read(fixture.join(file)).unwrap();
+        if file == "model.safetensors" {
+            // The exponent of the last weight.
+            *bytes.last_mut().unwrap() ^= 0x0f;
+        }
+        fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    let model = folder.path().display().to_string();
+    let output = lm(&["check", "--model", &model, "--device", "cpu"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+}

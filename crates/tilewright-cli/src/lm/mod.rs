@@ -1,6 +1,7 @@
 //! `tilewright lm`: the xLSTM language model.
 
 mod bench;
+mod check;
 mod evaluate;
 mod generate;
 mod info;
@@ -29,6 +30,7 @@ enum Action {
     Eval(evaluate::Options),
     Info(info::Options),
     Bench(bench::Options),
+    Check(check::Options),
 }
 
 pub(crate) fn lm(options: &Options, console: &mut Console) -> Result<(), Stop> {
@@ -38,6 +40,7 @@ pub(crate) fn lm(options: &Options, console: &mut Console) -> Result<(), Stop> {
         Action::Eval(options) => evaluate::evaluate(options, console),
         Action::Info(options) => info::info(options, console),
         Action::Bench(options) => bench::bench(options, console),
+        Action::Check(options) => check::check(options, console),
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn slopes(cell: &Mlstm, i: f64, f: f64) -> (f64, f64) {
     (by_input * slope(i), sigmoid(-capped(f)) * slope(f))
 }
 
-fn sigmoid(x: f64) -> f64 {
+pub(super) fn sigmoid(x: f64) -> f64 {
     let small = (-x.abs()).exp();
     (if x < 0.0 { small } else { 1.0 }) / (1.0 + small)
 }

@@ -61,12 +61,33 @@ __device__ inline unsigned transposed(unsigned tile) {
     return other;
 }
 
+// Four tiles of 8 x 8 as products have them, by columns: a lane points to a column's place, as for `load_tiles_transposed`.
+__device__ inline void store_tiles_transposed(unsigned to, const unsigned (&tile)[4]) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(tile[0]), "r"(tile[1]), "r"(tile[2]), "r"(tile[3]) : "memory");
+#else
+    // Each lane's word of a tile belongs into the row that lane 8 tile + lane / 4 points to.
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) store_word(__shfl_sync(0xffffffffu, to, e * 8 + lane / 4) + lane % 4 * 4, transposed(tile[e]));
+#endif
+}
+
 // Of sums of two floats.
 __device__ inline float difference(float2 a, float2 b) { return (a.x - b.x) + (a.y - b.y); }
 
-// The address of 8 neighbouring elements of a row of COLUMNS. Neighbouring rows put the same unit of 16 bytes into other banks.
-template <int COLUMNS> __device__ inline unsigned unit_of(unsigned base, int row, int unit) {
-    return base + row * (COLUMNS * 2) + ((unit ^ (row & 7)) << 4);
+// A tile of 64 rows lies in panels of 64 columns.
+constexpr int PANEL = TOKENS * 128;
+// exp(x) as the matrix units' bodies weigh pairs of tokens: 0 below the least normal number.
+__device__ inline float weight_of(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x * 1.44269504f));
+    return y;
+}
+
+// The address of 8 neighbouring elements of a row. Neighbouring rows put the same unit of 16 bytes into other banks.
+__device__ inline unsigned unit_of(unsigned base, int row, int unit) {
+    return base + unit / 8 * PANEL + row * 128 + (((unit ^ row) & 7) << 4);
 }
 
 // Where a thread stands. Read anew in each phase of a chunk, so that no address made of it is kept over the others: registers are for C.
@@ -88,12 +109,68 @@ template <int COLUMNS> __device__ inline void fetch_rows(unsigned to, const unsi
     constexpr int UNITS = COLUMNS / 8, ROWS = THREADS / UNITS;
     const Place at;
     const int row = at.t / UNITS, unit = at.t % UNITS;
-    to = unit_of<COLUMNS>(to, row, unit);
+    to = unit_of(to, row, unit);
     from += long(first + row) * width + unit * 8;
     const bool inside = unit * 8 < columns;
 #pragma unroll
     for (int pass = 0; pass < TOKENS / ROWS; ++pass) {
-        copy_async<16>(to + pass * ROWS * COLUMNS * 2, from, inside && row + pass * ROWS < valid);
+        copy_async<16>(to + pass * ROWS * 128, from, inside && row + pass * ROWS < valid);
         from += ROWS * width;
     }
 }
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+// Hopper's matrix units: four warps give 64 rows of a product, 16 each, and read right factors, and left ones on request, where they lie in shared memory.
+// They work beside the threads: sums and left factors belong to them from `begin` to `finish`.
+constexpr bool WARPGROUPS = true;
+
+// What a thread wrote to shared memory, seen by the matrix units after the barrier that follows.
+__device__ inline void publish() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+// Registers change hands here.
+template <int TILES> __device__ inline void hand_over(float (&sum)[TILES][4]) {
+#pragma unroll
+    for (int e = 0; e < TILES * 4; ++e) asm volatile("" : "+f"(sum[e / 4][e % 4])::"memory");
+}
+template <int STEPS> __device__ inline void hand_over(unsigned (&left)[STEPS][4]) {
+#pragma unroll
+    for (int e = 0; e < STEPS * 4; ++e) asm volatile("" : "+r"(left[e / 4][e % 4])::"memory");
+}
+__device__ inline void begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ inline void commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+// Waits until at most this many commits are unfinished.
+template <int LEFT> __device__ inline void finish() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory"); }
+
+// Half of a description of a panel, as `unit_of` lays it: groups of 8 rows 1024 bytes apart, and where it starts, in units of 16 bytes.
+// The other half says the same distance, and how units are exchanged within a group.
+__device__ inline unsigned tile_at(unsigned at) { return 1024 / 16 << 16 | at / 16; }
+
+// sum (+)= left right over 16 terms, of the 8 tiles of 8 columns from `first` on. BY_TERM: the rows of the right factor are terms, otherwise columns of the sum.
+template <bool BY_TERM, int TILES> __device__ inline void multiply_64(float (&sum)[TILES][4], int first, const unsigned (&left)[4], unsigned right, bool more = true) {
+    asm volatile("{\n.reg .pred more;\n.reg .b64 right;\nsetp.ne.b32 more, %37, 0;\nmov.b64 right, {%36, 0x40000040};\n"
+                 "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+                 "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, {%32, %33, %34, %35}, right, more, 1, 1, %38;\n}"
+                 : "+f"(sum[first + 0][0]), "+f"(sum[first + 0][1]), "+f"(sum[first + 0][2]), "+f"(sum[first + 0][3]),
+                   "+f"(sum[first + 1][0]), "+f"(sum[first + 1][1]), "+f"(sum[first + 1][2]), "+f"(sum[first + 1][3]),
+                   "+f"(sum[first + 2][0]), "+f"(sum[first + 2][1]), "+f"(sum[first + 2][2]), "+f"(sum[first + 2][3]),
+                   "+f"(sum[first + 3][0]), "+f"(sum[first + 3][1]), "+f"(sum[first + 3][2]), "+f"(sum[first + 3][3]),
+                   "+f"(sum[first + 4][0]), "+f"(sum[first + 4][1]), "+f"(sum[first + 4][2]), "+f"(sum[first + 4][3]),
+                   "+f"(sum[first + 5][0]), "+f"(sum[first + 5][1]), "+f"(sum[first + 5][2]), "+f"(sum[first + 5][3]),
+                   "+f"(sum[first + 6][0]), "+f"(sum[first + 6][1]), "+f"(sum[first + 6][2]), "+f"(sum[first + 6][3]),
+                   "+f"(sum[first + 7][0]), "+f"(sum[first + 7][1]), "+f"(sum[first + 7][2]), "+f"(sum[first + 7][3])
+                 : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right), "r"(int(more)), "n"(int(BY_TERM)));
+}
+// sum (+)= 64 rows of one matrix by 32 of another, over 16 columns.
+__device__ inline void multiply_rows(float (&sum)[4][4], unsigned left, unsigned right, bool more) {
+    asm volatile("{\n.reg .pred more;\n.reg .b64 left, right;\nsetp.ne.b32 more, %18, 0;\nmov.b64 left, {%16, 0x40000040};\nmov.b64 right, {%17, 0x40000040};\n"
+                 "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, left, right, more, 1, 1, 0, 0;\n}"
+                 : "+f"(sum[0][0]), "+f"(sum[0][1]), "+f"(sum[0][2]), "+f"(sum[0][3]), "+f"(sum[1][0]), "+f"(sum[1][1]), "+f"(sum[1][2]), "+f"(sum[1][3]), "+f"(sum[2][0]), "+f"(sum[2][1]), "+f"(sum[2][2]), "+f"(sum[2][3]), "+f"(sum[3][0]), "+f"(sum[3][1]), "+f"(sum[3][2]), "+f"(sum[3][3])
+                 : "r"(left), "r"(right), "r"(int(more)));
+}
+#else
+constexpr bool WARPGROUPS = false;
+__device__ inline void publish() {}
+template <int TILES> __device__ inline void hand_over(float (&)[TILES][4]) {}
+__device__ inline void begin() {}
+__device__ inline void commit() {}
+template <int LEFT> __device__ inline void finish() {}
+#endif

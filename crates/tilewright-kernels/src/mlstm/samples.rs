@@ -70,11 +70,12 @@ pub(super) fn inputs(case: &Case) -> Result<Vec<Tensor>> {
     Ok(tensors)
 }
 
-/// The inputs of a backward: q k v i f dh, then c n m and dc_last dn_last where the case has a state. The loss is a weighted sum, of the state too.
+/// The inputs of a backward: q k v i f dh, then c n m and dc_last dn_last where the case has a state, then o where it is gated. The loss is a weighted sum,
+/// of the state too.
 pub(super) fn with_loss(case: &Case) -> Result<Vec<Tensor>> {
     let (sizes, sums) = (sizes(case), accumulator(case.dtype));
     let mut tensors = inputs(case)?;
-    tensors.truncate(8);
+    let o = tensors.split_off(tensors.len().min(8));
     let waves = |dims: &[usize], dtype: DType| {
         let d = dims[dims.len() - 1].max(1);
         let wave = |at: usize| (0.6 * (at / d) as f64 + 0.5 * (at % d) as f64).cos();
@@ -85,6 +86,7 @@ pub(super) fn with_loss(case: &Case) -> Result<Vec<Tensor>> {
     if has_state(case.data) {
         tensors.extend([waves(&sizes.c(), sums)?, waves(&sizes.n(), sums)?]);
     }
+    tensors.extend(o);
     Ok(tensors)
 }
 

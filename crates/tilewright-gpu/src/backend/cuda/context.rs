@@ -158,7 +158,8 @@ fn read_caps(ordinal: u32, device: sys::CUdevice) -> Result<Caps> {
     let minor = read(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
     Ok(Caps {
         name,
-        architecture: format!("sm_{major}{minor}"),
+        // Hopper's own instructions are in a target of their own.
+        architecture: format!("sm_{major}{minor}{}", if (major, minor) == (9, 0) { "a" } else { "" }),
         simd_width: read(Attribute::CU_DEVICE_ATTRIBUTE_WARP_SIZE)?,
         max_threads_per_group: read(Attribute::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?,
         max_groups: [

@@ -17,11 +17,14 @@ use crate::mlstm::{MlstmInputs, MlstmState};
 pub(in crate::mlstm) const VARIANT: &str = "mma";
 
 /// What the bodies for the matrix units are made of.
-pub(in crate::mlstm) const MATRIX_UNITS: &str = include_str!("../matrix_units.header.cu");
+pub(in crate::mlstm) const MATRIX_UNITS: &str =
+    concat!(include_str!("../matrix_units.header.cu"), include_str!("../chunks.header.cu"));
 
 /// Of matrix_units.header.cu.
 const TOKENS: usize = 64;
 const THREADS: usize = 256;
+/// A group's memory begins on a multiple of this, which dynamic memory need not.
+pub(in crate::mlstm) const ALIGNED: usize = 1024;
 /// Tokens below which a segment is not worth a pass of its own.
 const SHORTEST_SEGMENT: usize = 256;
 
@@ -49,7 +52,8 @@ static JOINS: LazyLock<Program> = LazyLock::new(|| {
     let inputs = ["c_added", "n_added", "mu", "c_first", "n_first"];
     let sizes = ["s", "segments", "span", "width", "keys"];
     let outputs = ["c_entering", "n_entering"];
-    program("mlstm_joins", include_str!("joins.metal"), &[], &inputs, &sizes, &["resume"], &outputs)
+    let (body, flags) = (include_str!("joins.metal"), ["resume", "resume_n", "reverse"]);
+    program("mlstm_joins", body, &[], &inputs, &sizes, &flags, &outputs)
 });
 
 /// The tiles of one group.
@@ -74,8 +78,8 @@ impl Tiling {
 
     /// `Layout::BYTES`: two stages of q, k, v and the gates, scores, sums of keys, and four numbers a token.
     fn bytes(&self) -> usize {
-        let stage = TOKENS * (4 * self.dk + 2 * self.values()) + 1408;
-        2 * stage + TOKENS * TOKENS * 2 + self.dk * 4 + TOKENS * 5 * 4
+        let stage = TOKENS * (4 * self.dk + 2 * self.values()) + 2048;
+        ALIGNED + 2 * stage + TOKENS * TOKENS * 2 + self.dk * 4 + TOKENS * 5 * 4
     }
 }
 
@@ -93,15 +97,65 @@ pub(super) fn takes(device: Device, sizes: &Sizes, dtype: DType) -> bool {
         && Tiling::of(sizes).is_some_and(fits)
 }
 
+/// How sequences are cut.
+#[derive(Clone, Copy)]
+pub(in crate::mlstm) struct Segments {
+    pub(in crate::mlstm) count: usize,
+    /// Tokens a segment.
+    pub(in crate::mlstm) span: usize,
+}
+
+impl Segments {
+    /// As many as a device has room for, of a whole number of units and at least `shortest` tokens.
+    pub(in crate::mlstm) fn of(call: &Call<'_>, groups: usize, shortest: usize, unit: usize) -> Result<Self> {
+        let s = call.sizes.s;
+        let wanted = caps(call.stream.device())?.multiprocessors.unwrap_or(1) / groups;
+        let span = s.div_ceil(wanted.min(s / shortest).max(1)).next_multiple_of(unit);
+        Ok(Segments { count: s.div_ceil(span), span })
+    }
+
+    /// C and n as they enter each segment, `[b nh, count, ..]`, of what each adds and of what enters the first; in reverse their gradients, from the last on.
+    pub(in crate::mlstm) fn join(
+        self,
+        call: &Call<'_>,
+        weights: &Weights,
+        [c_added, n_added]: [&Tensor; 2],
+        [c, n]: [Option<&Tensor>; 2],
+        reverse: bool,
+    ) -> Result<[Tensor; 2]> {
+        let (&Sizes { dqk, dv, s, .. }, heads) = (call.sizes, call.sizes.heads());
+        let launch = JOINS
+            .launch(call.stream)
+            .input("c_added", c_added)
+            .input("n_added", n_added)
+            .input("mu", &weights.mu)
+            // Where there is none, an f32 tensor in its place, unread.
+            .input("c_first", c.unwrap_or(&weights.m))
+            .input("n_first", n.unwrap_or(&weights.m))
+            .scalar("s", call.extent(s)?)
+            .scalar("segments", call.extent(self.count)?)
+            .scalar("span", call.extent(self.span)?)
+            .scalar("width", call.extent(dqk * dv)?)
+            .scalar("keys", call.extent(dqk)?)
+            .scalar("resume", c.is_some())
+            .scalar("resume_n", n.is_some())
+            .scalar("reverse", reverse);
+        let outputs = give_cell(launch, call.cell, dqk)
+            .output("c_entering", DType::F32, [heads, self.count, dqk, dv])
+            .output("n_entering", DType::F32, [heads, self.count, dqk])
+            .grid(Grid::threads([dqk * dv + dqk, heads, 1]), [256, 1, 1])
+            .run()?;
+        Ok(outputs.try_into().expect("two outputs are declared"))
+    }
+}
+
 /// A launch's place in the sequences.
 struct Walk<'a> {
     call: &'a Call<'a>,
     x: &'a MlstmInputs<'a>,
     weights: &'a Weights,
     tiling: Tiling,
-    segments: usize,
-    /// Tokens a segment, a multiple of a chunk.
-    span: usize,
+    segments: Segments,
 }
 
 pub(super) fn mlstm_chunkwise(
@@ -117,13 +171,16 @@ pub(super) fn mlstm_chunkwise(
     let tiling = Tiling::of(sizes).expect("the variant takes this");
     let weights = call.gates(x, state)?;
     let groups = sizes.heads() * sizes.dv.div_ceil(tiling.values());
-    let wanted = caps(call.stream.device())?.multiprocessors.unwrap_or(1) / groups;
-    let segments = wanted.min(sizes.s / SHORTEST_SEGMENT).max(1);
-    let span = sizes.s.div_ceil(segments).next_multiple_of(TOKENS);
-    let walk = Walk { call, x, weights: &weights, tiling, segments: sizes.s.div_ceil(span), span };
-    let entering = match walk.segments {
-        1 => state.map(|state| [state.c.clone(), state.n.clone()]),
-        _ => Some(walk.joins(state)?),
+    let segments = Segments::of(call, groups, SHORTEST_SEGMENT, TOKENS)?;
+    let walk = Walk { call, x, weights: &weights, tiling, segments };
+    let first = state.map(|state| [&state.c, &state.n]);
+    let entering = match segments.count {
+        1 => first.map(|first| first.map(Tensor::clone)),
+        _ => {
+            let [_, c, n] = walk.run(false, None)?;
+            let first = first.map_or([None; 2], |first| first.map(Some));
+            Some(segments.join(call, &weights, [&c, &n], first, false)?)
+        }
     };
     let [h, c, n] = walk.run(true, entering.as_ref())?;
     Ok((h, MlstmState { c, n, m: weights.m_last }))
@@ -157,7 +214,7 @@ pub(in crate::mlstm) fn unaligned(tensors: &[(&'static str, Option<&Tensor>)]) -
 impl Walk<'_> {
     /// h and the last state; or, of each segment by itself, the state that it adds.
     fn run(&self, read: bool, entering: Option<&[Tensor; 2]>) -> Result<[Tensor; 3]> {
-        let Walk { call, x, weights, tiling, segments, span } = self;
+        let Walk { call, x, weights, tiling, segments: Segments { count: segments, span } } = self;
         let &Sizes { b, nh, s, dqk, dv } = call.sizes;
         let slices = dv.div_ceil(tiling.values());
         // Where there is no o, something of its dtype in its place, unread.
@@ -211,33 +268,6 @@ impl Walk<'_> {
         let h = if read && lying[2].is_some() { h.permute(&[0, 2, 1, 3])? } else { h };
         Ok([h, c, n])
     }
-
-    /// C and n as they enter each segment.
-    fn joins(&self, state: Option<&MlstmState>) -> Result<[Tensor; 2]> {
-        let Walk { call, weights, segments, span, .. } = self;
-        let &Sizes { dqk, dv, s, .. } = call.sizes;
-        let heads = call.sizes.heads();
-        let [_, c_added, n_added] = self.run(false, None)?;
-        let launch = JOINS
-            .launch(call.stream)
-            .input("c_added", &c_added)
-            .input("n_added", &n_added)
-            .input("mu", &weights.mu)
-            .input("c_first", state.map_or(&weights.m, |state| &state.c))
-            .input("n_first", state.map_or(&weights.m, |state| &state.n))
-            .scalar("s", call.extent(s)?)
-            .scalar("segments", call.extent(*segments)?)
-            .scalar("span", call.extent(*span)?)
-            .scalar("width", call.extent(dqk * dv)?)
-            .scalar("keys", call.extent(dqk)?)
-            .scalar("resume", state.is_some());
-        let outputs = give_cell(launch, call.cell, dqk)
-            .output("c_entering", DType::F32, [heads, *segments, dqk, dv])
-            .output("n_entering", DType::F32, [heads, *segments, dqk])
-            .grid(Grid::threads([dqk * dv + dqk, heads, 1]), [256, 1, 1])
-            .run()?;
-        Ok(outputs.try_into().expect("two outputs are declared"))
-    }
 }
 
 #[cfg(test)]
@@ -251,9 +281,14 @@ mod tests {
         use DType::{Bf16, F32};
         let dtypes = [Bf16, Bf16, Bf16, Bf16, F32, F32, F32, F32, F32, Bf16, F32, F32];
         for (dk, mt) in [(64, 1), (128, 1), (128, 2), (256, 1)] {
-            for (read, gated) in [(false, false), (true, false), (true, true)] {
+            for (chip, read, gated) in [
+                ("sm_90a", false, false),
+                ("sm_90a", true, false),
+                ("sm_90a", true, true),
+                ("sm_80", true, true),
+            ] {
                 let templates = [dk.into(), mt.into(), read.into(), gated.into()];
-                match WALK.compile_for("sm_90", &templates, &dtypes) {
+                match WALK.compile_for(chip, &templates, &dtypes) {
                     Err(error) if error.is_unsupported() => return eprintln!("not compiled: {error}"),
                     compiled => compiled.unwrap(),
                 }
@@ -265,12 +300,12 @@ mod tests {
     fn the_memory_of_a_group_is_that_of_the_body() {
         let text = [MATRIX_UNITS, include_str!("gpu.cuda.header.cu")].concat();
         // Two numbers that both sides write down.
-        for shared in [format!("TOKENS = {TOKENS}, THREADS = {THREADS};"), "TOKENS * 4 + 112;".to_owned()] {
+        for shared in [format!("TOKENS = {TOKENS}, THREADS = {THREADS};"), "TOKENS * 4 + 752;".to_owned()] {
             assert!(text.contains(&shared), "{shared}");
         }
         let sizes = |dqk, dv| Sizes { b: 1, nh: 1, s: 1, dqk, dv };
-        assert_eq!(Tiling::of(&sizes(128, 256)).unwrap().bytes(), 143_872);
-        assert_eq!(Tiling::of(&sizes(256, 512)).unwrap().bytes(), 177_152);
+        assert_eq!(Tiling::of(&sizes(128, 256)).unwrap().bytes(), 146_176);
+        assert_eq!(Tiling::of(&sizes(256, 512)).unwrap().bytes(), 179_456);
         assert!(Tiling::of(&sizes(264, 8)).is_none());
         assert!(!takes(Device::Emulated, &sizes(64, 64), DType::Bf16));
     }

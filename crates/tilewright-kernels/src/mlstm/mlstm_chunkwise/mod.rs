@@ -32,8 +32,8 @@
 //! is padded. m is the very m of the recurrence, so the result depends on the chunk length through rounding only. Deterministic. The tolerance is that of
 //! [`mlstm_sequence`](super::mlstm_sequence()), with a chunk more of additions.
 //!
-//! The factors of products of matrices may be rounded to bf16 where the data are bf16, as matrix units take them: a key with its weight, as it enters C and n;
-//! a score, beside its value; C, beside a query. Products, sums and the denominators' terms stay f32. Each contribution k vᵀ therefore passes through at most
+//! The factors of products of matrices may be rounded to bf16 where the data are bf16, as matrix units take them: a value with its weight, as it enters C;
+//! a score, beside its value; C, beside a query. Products, sums, n and the denominators' terms stay f32. Each contribution k vᵀ therefore passes through at most
 //! two more roundings of 2^-8: one on entering the state, one on being read. A chunk length that is given selects the body that rounds none of them.
 //!
 //! # Constraints

@@ -8,7 +8,7 @@ use tilewright_core::{
 use super::reference::{self, Form, Loss};
 use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, NAME, run, support};
 use crate::mlstm::cell::{DTYPES, accumulator};
-use crate::mlstm::mlstm_sequence::reference::Numbers;
+use crate::mlstm::mlstm_sequence::reference::{Numbers, rounded_factors};
 use crate::mlstm::{MlstmInputs, MlstmState, registry, samples};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -31,7 +31,7 @@ const ARGS: &[ArgSpec] = &[
 static SPEC: Spec = Spec {
     name: NAME,
     family: "mlstm",
-    math: "the gradients of mlstm_chunkwise by q k v i f C n m, given those by h and by C and n after the last token",
+    math: "the gradients of mlstm_chunkwise by q k v i f C n m and o, given those by h and by C and n after the last token",
     inputs: &[
         Slot::new("q", "[b, nh, s, dqk]"),
         Slot::new("k", "[b, nh, s, dqk]"),
@@ -44,6 +44,7 @@ static SPEC: Spec = Spec {
         Slot::optional("m", "[b, nh]"),
         Slot::optional("dc_last", "[b, nh, dqk, dv]"),
         Slot::optional("dn_last", "[b, nh, dqk]"),
+        Slot::optional("o", "[b, nh, s, dv]"),
     ],
     outputs: &[
         Slot::new("dq", "[b, nh, s, dqk]"),
@@ -54,6 +55,7 @@ static SPEC: Spec = Spec {
         Slot::new("dc", "[b, nh, dqk, dv]"),
         Slot::new("dn", "[b, nh, dqk]"),
         Slot::new("dm", "[b, nh]"),
+        Slot::optional("do", "[b, nh, s, dv]"),
     ],
     args: ARGS,
     dtypes: DTYPES,
@@ -87,20 +89,35 @@ pub(in crate::mlstm) fn numbers(inputs: &[Tensor]) -> Result<(Numbers, Loss)> {
     Ok((x, loss))
 }
 
-fn truth(case: &Case, inputs: &[Tensor]) -> Result<reference::Gradients> {
+/// The output gates of a case, which come last.
+pub(in crate::mlstm) fn output_gate(case: &Case, inputs: &[Tensor]) -> Result<Option<Vec<f64>>> {
+    (case.data == "gated").then(|| inputs[inputs.len() - 1].to_f64_vec()).transpose()
+}
+
+fn truth(case: &Case, inputs: &[Tensor]) -> Result<Vec<Vec<(f64, f64)>>> {
     let args = args(&case.args)?;
-    let (x, loss) = numbers(inputs)?;
+    let (x, mut loss) = numbers(inputs)?;
     let (sums, exact) = (accumulator(case.dtype), args.mode == MlstmBackward::Exact);
     let rounds = case.dtype == DType::Bf16;
-    let form = Form {
+    let mut form = Form {
         chunk: args.chunk.unwrap_or(registry::LONGEST_CHUNK),
         run: args.chunk.unwrap_or(if rounds { LONGEST_RUN } else { registry::LONGEST_CHUNK }),
         // bf16 has the range of f32, so that factors may be rounded to it.
         factor: if rounds { case.dtype.unit_roundoff() / sums.unit_roundoff() } else { 0.0 },
+        gate: 0.0,
         // What is left out is far below the roundings of what is not, where the gates are such that long sequences have them.
         least: if registry::is_sampled(case) { f64::EPSILON.powi(3) } else { 0.0 },
     };
-    Ok(reference::mlstm_chunkwise_bw(&x, &loss, &args.cell, exact, form, sums))
+    let by_o = output_gate(case, inputs)?.map(|o| {
+        let h = rounded_factors(&x, &args.cell, form.chunk.min(x.s) as f64, form.factor, sums).h;
+        let stored = case.dtype.unit_roundoff() / sums.unit_roundoff();
+        form.gate = reference::gate_error(stored);
+        let (dh, by_o) = reference::gated(&loss.h, &o, &h, stored);
+        loss.h = dh;
+        by_o
+    });
+    let by = reference::mlstm_chunkwise_bw(&x, &loss, &args.cell, exact, form, sums);
+    Ok(by.into_iter().chain(by_o).collect())
 }
 
 impl Kernel for Registered {
@@ -124,6 +141,8 @@ impl Kernel for Registered {
             edge([2, 1, 9, 7, 10]).set("gate_cap", 3).data("state"),
             edge([2, 1, 13, 7, 10]).data("wide"),
             edge([1, 3, 10, 4, 6]).data("masked"),
+            edge([2, 1, 9, 3, 7]).data("gated"),
+            case(Tier::Edge, [1, 2, 6, 12, 20], DType::Bf16).set("chunk", 4).data("gated"),
             edge([1, 2, 19, 5, 7]).data("forgetful"),
             case(Tier::Edge, [2, 2, 6, 12, 20], DType::Bf16).set("chunk", 4).data("state"),
             case(Tier::Edge, [2, 2, 6, 5, 3], DType::F64).set("chunk", 4).data("state"),
@@ -141,6 +160,7 @@ impl Kernel for Registered {
             cases.push(case(Tier::Check, [1, 2, 133, 32, 64], DType::Bf16).set("chunk", chunk).data(data));
         }
         cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F64).data("state"));
+        cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F64).data("gated"));
         cases.push(case(Tier::Check, [1, 2, 133, 16, 32], DType::F16).data("strided"));
         // The device's own chunks: whole and partial tiles of the matrix units, several intervals, and every kind of cell.
         let units = |sizes, data| case(Tier::Check, sizes, DType::Bf16).data(data);
@@ -155,6 +175,10 @@ impl Kernel for Registered {
             units([1, 2, 130, 128, 64], "state").set("normalize", false).set("scale", -0.07),
             units([1, 2, 130, 128, 128], "state").set("mode", "norm_invariant"),
             units([1, 2, 100, 128, 256], "strided"),
+            units([2, 2, 130, 128, 256], "gated"),
+            // Few sequences, which are cut into segments.
+            units([1, 2, 1300, 16, 32], "state"),
+            units([1, 1, 2100, 8, 16], "").set("input_gate", "sigmoid"),
         ]);
         let bench = |sizes, dtype| case(Tier::Bench, sizes, dtype);
         cases.push(bench([1, 4, 2048, 64, 128], DType::F32));
@@ -173,7 +197,7 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let (sizes, sums) = (registry::sizes(case), accumulator(case.dtype));
-        let shapes: [(&[usize], DType); 8] = [
+        let shapes: [(&[usize], DType); 9] = [
             (&sizes.keys(), case.dtype),
             (&sizes.keys(), case.dtype),
             (&sizes.values(), case.dtype),
@@ -182,17 +206,20 @@ impl Kernel for Registered {
             (&sizes.c(), sums),
             (&sizes.n(), sums),
             (&sizes.m(), sums),
+            (&sizes.values(), case.dtype),
         ];
+        let gated = case.data == "gated";
+        let absent = (!gated).then_some(Expected::Absent);
         if registry::is_sampled(case) {
             let free = |&(shape, dtype): &(&[usize], DType)| Expected::Free { shape: shape.to_vec(), dtype };
-            return Ok(shapes.iter().map(free).collect());
+            return Ok(shapes[..8 + usize::from(gated)].iter().map(free).chain(absent).collect());
         }
         let values = |((shape, dtype), truth)| Expected::values(shape, dtype, sums, 1.0, truth);
-        Ok(shapes.into_iter().zip(truth(case, inputs)?).map(values).collect())
+        Ok(shapes.into_iter().zip(truth(case, inputs)?).map(values).chain(absent).collect())
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
-        registry::residuals(case, inputs, outputs, |alone| Ok(truth(case, alone)?.to_vec()))
+        registry::residuals(case, inputs, outputs, |alone| truth(case, alone))
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
@@ -208,19 +235,25 @@ impl Kernel for Registered {
     ) -> Result<Vec<Tensor>> {
         given.check_names(&SPEC)?;
         let wrong =
-            || Error::range(NAME, "inputs", "q k v i f dh, then c n m, then dc_last dn_last", inputs.len());
+            || Error::range(NAME, "inputs", "q k v i f dh, c n m, dc_last dn_last, then o", inputs.len());
         let ([q, k, v, i, f, dh], rest) = inputs.split_first_chunk().ok_or_else(wrong)?;
+        // c n m are three, dc_last dn_last two more: what is left over is o.
+        let (rest, o) = match rest.len() {
+            1 | 4 | 6 => (&rest[..rest.len() - 1], rest.last()),
+            _ => (rest, None),
+        };
         let (state, last) = match rest {
             [] => (None, [None; 2]),
             [c, n, m] => (Some([c, n, m]), [None; 2]),
             [c, n, m, dc, dn] => (Some([c, n, m]), [Some(dc), Some(dn)]),
             _ => return Err(wrong()),
         };
-        let x = MlstmInputs { q, k, v, i, f, o: None };
+        let x = MlstmInputs { q, k, v, i, f, o };
         let state = state.map(|[c, n, m]| MlstmState { c: c.clone(), n: n.clone(), m: m.clone() });
         let loss = MlstmLoss { h: dh, c: last[0], n: last[1] };
         let by = run(stream, variant, &x, state.as_ref(), &loss, &args(given)?)?;
-        Ok(vec![by.q, by.k, by.v, by.i, by.f, by.state.c, by.state.n, by.state.m])
+        let all = [by.q, by.k, by.v, by.i, by.f, by.state.c, by.state.n, by.state.m];
+        Ok(all.into_iter().chain(by.o).collect())
     }
 
     fn work(&self, case: &Case) -> Work {

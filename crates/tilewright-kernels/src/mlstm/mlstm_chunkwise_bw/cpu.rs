@@ -7,7 +7,7 @@ use tilewright_core::{Element, Error, Result, Stream, Tensor};
 
 use super::{MlstmGradients, MlstmLoss};
 use crate::mlstm::cell::Sizes;
-use crate::mlstm::gates::{readout_bw, slopes};
+use crate::mlstm::gates::{readout_bw, sigmoid, slopes};
 use crate::mlstm::lanes::{Scalar, transpose};
 use crate::mlstm::mlstm_chunkwise::cpu::{BLOCK, Chunk};
 use crate::mlstm::mlstm_sequence::cpu::parts;
@@ -27,6 +27,38 @@ pub(super) fn mlstm_chunkwise_bw(
     chunk: usize,
 ) -> Result<MlstmGradients> {
     with_data!(x.q.dtype(), T => run::<T>(sizes, x, state, loss, cell, exact, chunk))
+}
+
+/// The gradients by h and by o of `sigma(o) h`, given that by the product.
+pub(super) fn gated(sizes: &Sizes, dy: &Tensor, o: &Tensor, h: &Tensor) -> Result<[Tensor; 2]> {
+    with_data!(dy.dtype(), T => run_gated::<T>(sizes, dy, o, h))
+}
+
+fn run_gated<T: Data>(sizes: &Sizes, dy: &Tensor, o: &Tensor, h: &Tensor) -> Result<[Tensor; 2]> {
+    let (heads, elements) = (sizes.heads(), sizes.s * sizes.dv);
+    let [dy, o, h] = [Rows::<T>::new(dy)?, Rows::<T>::new(o)?, Rows::<T>::new(h)?];
+    let empty = || Tensor::empty(&Stream::cpu(), T::DTYPE, &sizes.values());
+    let (mut by_h, mut by_o) = (empty()?, empty()?);
+    parts(by_h.as_slice_mut::<T>()?, heads, elements)
+        .into_par_iter()
+        .zip(parts(by_o.as_slice_mut::<T>()?, heads, elements))
+        .enumerate()
+        .for_each(|(head, (by_h, by_o))| {
+            let mut rows = [(); 3].map(|()| vec![T::Sum::ZERO; elements]);
+            for (from, to) in [&dy, &o, &h].into_iter().zip(&mut rows) {
+                from.load(head, 0, sizes.dv, to);
+            }
+            let [dy, gates, h] = &mut rows;
+            for ((by, gate), h) in dy.iter_mut().zip(gates).zip(h) {
+                let (o, product) = (gate.to_f64(), by.to_f64());
+                *gate = T::Sum::from_f64(product * h.to_f64() * sigmoid(o) * sigmoid(-o));
+                *by = T::Sum::from_f64(product * sigmoid(o));
+            }
+            let [by, gates, _] = &rows;
+            T::round(by, by_h);
+            T::round(gates, by_o);
+        });
+    Ok([by_h, by_o])
 }
 
 fn run<T: Data>(
@@ -155,7 +187,7 @@ fn run<T: Data>(
         Ok::<_, Error>(())
     })?;
     let state = MlstmState { c: dc, n: dn, m: dm };
-    Ok(MlstmGradients { q: dq, k: dk, v: dv_out, i: di, f: df, state })
+    Ok(MlstmGradients { q: dq, k: dk, v: dv_out, i: di, f: df, o: None, state })
 }
 
 /// Those of a chunk's rows: by queries that carry the scale, by keys and by values.

@@ -34,6 +34,11 @@ static ROWS: LazyLock<Program> = LazyLock::new(|| {
     )
 });
 
+static GATED: LazyLock<Program> = LazyLock::new(|| {
+    let (inputs, outputs) = (["dy", "o", "h"], ["dh", "do_out"]);
+    program("mlstm_gated_bw", include_str!("gated.metal"), &["T"], &inputs, &["width"], &[], &outputs)
+});
+
 static FLOW: LazyLock<Program> = LazyLock::new(|| {
     let inputs = ["q", "k", "i", "f", "dq_wide", "dk_wide", "c_states", "c_last", "dc_states", "dc_last"];
     let sizes = ["s", "dqk", "dv", "chunk", "chunks"];
@@ -77,7 +82,28 @@ pub(super) fn mlstm_chunkwise_bw(
     let [dc, _] = value_states.last;
 
     let [dq, dk, di, df, dn, dm] = flow(call, x, [&dq, &dk], [&c_states, &dc_states])?;
-    Ok(MlstmGradients { q: dq, k: dk, v: dv, i: di, f: df, state: MlstmState { c: dc, n: dn, m: dm } })
+    let state = MlstmState { c: dc, n: dn, m: dm };
+    Ok(MlstmGradients { q: dq, k: dk, v: dv, i: di, f: df, o: None, state })
+}
+
+/// The gradients by h and by o of `sigma(o) h`, given that by the product.
+pub(super) fn gated(call: &Call<'_>, dy: &Tensor, o: &Tensor, h: &Tensor) -> Result<[Tensor; 2]> {
+    let dims = call.sizes.values();
+    // A row of threads for the values of all tokens of a sequence.
+    let width = call.sizes.s * call.sizes.dv;
+    let launch = GATED
+        .launch(call.stream)
+        .template("T", dy.dtype())
+        .input("dy", dy)
+        .input("o", o)
+        .input("h", h)
+        .scalar("width", call.extent(width)?);
+    let outputs = give_cell(launch, call.cell, call.sizes.dqk)
+        .output("dh", dy.dtype(), dims)
+        .output("do_out", dy.dtype(), dims)
+        .grid(Grid::threads([width, call.sizes.heads(), 1]), [THREADS, 1, 1])
+        .run()?;
+    Ok(outputs.try_into().expect("two outputs are declared"))
 }
 
 /// `g`, `g_1` and `v_1`, `[b, nh, s, dv]` and twice `[b, nh, s, dv + 1]`.

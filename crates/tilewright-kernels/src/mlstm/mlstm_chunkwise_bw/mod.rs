@@ -1,7 +1,7 @@
 //! The gradients of [`mlstm_chunkwise`](super::mlstm_chunkwise()).
 //!
 //! # Math
-//! Given dh, and dC and dn by the state after the last token. With the weights W_tj = exp(D_tj - m_t), scores S_tj = scale q_t . k_j W_tj, and
+//! Given dh, and dC and dn by the state after the last token. Where h leaves as y = sigma(o) h, dy is given, and first dh = sigma(o) dy and do = sigma(o) sigma(-o) dy h. With the weights W_tj = exp(D_tj - m_t), scores S_tj = scale q_t . k_j W_tj, and
 //! r_t = 1 / (max(|z_t|, exp(-m_t)) + eps) of the forward form, m constant; beside the state before the first token, which acts like a token:
 //! ```text
 //! g_t  = r_t dh_t
@@ -21,7 +21,7 @@
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
 //! | q, k | `[b, nh, s, dqk]` | any strides | f32, f16, bf16; f64 on the CPU |
-//! | v, dh | `[b, nh, s, dv]` | any strides | as q |
+//! | v, o, dh | `[b, nh, s, dv]` | any strides | as q |
 //! | i, f | `[b, nh, s]` | any strides | f32; f64 beside f64 |
 //! | C, n, m; dC, dn | `[b, nh, dqk, dv]`, `[b, nh, dqk]`, `[b, nh]` | any strides | as i |
 //! | gradients | each as what it is by | row-major | each as what it is by |
@@ -37,11 +37,13 @@
 //! of a chunk through three. n, dn, the denominators and their gradients stay f32. A chunk length that is given selects the body that rounds none of them.
 //!
 //! # Constraints
-//! Any extents, 0 included; any chunk length from 1. No output gate: multiply dh by sigma(o) before. On a GPU f64 is refused, and f = -inf counts as -16384.
+//! Any extents, 0 included; any chunk length from 1. On a GPU f64 is refused, and f = -inf counts as -16384. An output gate costs the forward form, for h, and
+//! a pass over dy, h and o.
 //!
 //! - `portable`: every GPU, every dtype and chunk length.
-//! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, at most 128 and 256. Nothing but C, rounded, at every 256th token leaves the
-//!   chip. One group of threads a sequence and head: made for many.
+//! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, at most 128 and 256. Of states nothing
+//!   but C, rounded, at every 256th token leaves the chip; beside it A and S r of every chunk do, which the walk by query makes for the other two: 272 bytes a
+//!   token and head. Where sequences are too few to fill the device, each is cut into segments.
 //!
 //! # Sources
 //! Beck et al., Tiled Flash Linear Attention, arXiv 2503.14376, appendix: the backward with denominators held constant, here [`MlstmBackward::NormInvariant`]. The
@@ -79,7 +81,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use super::cell::{Sizes, check, check_gradient, variants};
 use super::mlstm_chunkwise::cuda::VARIANT as MATRIX_UNITS;
 use super::mlstm_chunkwise::gpu::Call;
-use super::{Mlstm, MlstmChunkwise, MlstmInputs, MlstmState};
+use super::{Mlstm, MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise};
 use crate::arguments::{choose, only_variant};
 
 const NAME: &str = "mlstm_chunkwise_bw";
@@ -108,7 +110,7 @@ pub struct MlstmChunkwiseBw {
 /// The gradients of a loss by what the forward form gave.
 #[derive(Debug, Clone, Copy)]
 pub struct MlstmLoss<'a> {
-    /// By h, `[b, nh, s, dv]`, in the dtype of q.
+    /// By h, or by `sigma(o) h` where there is an output gate, `[b, nh, s, dv]`, in the dtype of q.
     pub h: &'a Tensor,
     /// By C after the last token, `[b, nh, dqk, dv]`; `None` is zeros.
     pub c: Option<&'a Tensor>,
@@ -129,6 +131,8 @@ pub struct MlstmGradients {
     pub i: Tensor,
     /// By the pre-activations of the forget gate.
     pub f: Tensor,
+    /// By the pre-activations of the output gate, where there were any.
+    pub o: Option<Tensor>,
     /// By the state before the first token, also where that was zeros.
     pub state: MlstmState,
 }
@@ -136,7 +140,7 @@ pub struct MlstmGradients {
 /// The gradients of a loss by the inputs and the initial state of [`mlstm_chunkwise`](super::mlstm_chunkwise()).
 ///
 /// # Errors
-/// Shapes, dtypes or devices that do not fit together; an output gate; an argument out of its range; f64 on a GPU.
+/// Shapes, dtypes or devices that do not fit together; an argument out of its range; f64 on a GPU.
 pub fn mlstm_chunkwise_bw(
     stream: &Stream,
     x: &MlstmInputs<'_>,
@@ -171,19 +175,27 @@ fn run(
     check_gradient(NAME, "dn", stream, loss.n, &sizes.n(), x.i.dtype())?;
     let device = stream.device();
     let known = support(device, &sizes, x.q.dtype(), args.chunk)?;
-    if x.o.is_some() {
-        let why = "the output gate has no backward here: multiply dh by sigma(o) before";
-        return Err(Error::unsupported(NAME, device, why));
+    let chunk = MlstmChunkwise { cell: args.cell, chunk: args.chunk }.chunk(NAME, device)?;
+    let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
+    if let Some(o) = x.o {
+        // h before its gate is made again, as everything is.
+        let plain = MlstmInputs { o: None, ..*x };
+        let forward = MlstmChunkwise { cell: args.cell, chunk: args.chunk };
+        let (h, _) = mlstm_chunkwise(stream, &plain, state, &forward).map_err(|error| error.within(NAME))?;
+        let [dh, by_o] = match device {
+            Device::Cpu => cpu::gated(&sizes, loss.h, o, &h)?,
+            _ => gpu::gated(&call, loss.h, o, &h)?,
+        };
+        let by = run(stream, variant, &plain, state, &MlstmLoss { h: &dh, ..*loss }, args)?;
+        return Ok(MlstmGradients { o: Some(by_o), ..by });
     }
     let misaligned = cuda::misaligned(x, state, loss);
     // The body that takes any view, where it matters.
     let variant = choose(NAME, variant.or_else(|| misaligned.map(|_| only_variant(device))), &known)?;
     let exact = args.mode == MlstmBackward::Exact;
-    let chunk = MlstmChunkwise { cell: args.cell, chunk: args.chunk }.chunk(NAME, device)?;
     if device == Device::Cpu {
         return cpu::mlstm_chunkwise_bw(&sizes, x, state, loss, &args.cell, exact, chunk);
     }
-    let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
     match (variant, misaligned) {
         (MATRIX_UNITS, Some(argument)) => {
             let why = "begins at an address that is no multiple of 16 bytes, which the variant needs";

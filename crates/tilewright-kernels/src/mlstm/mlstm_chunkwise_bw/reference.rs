@@ -26,6 +26,8 @@ pub(in crate::mlstm) struct Form {
     pub(in crate::mlstm) run: usize,
     /// What rounding a factor of a product of matrices costs, in roundoffs of the sums.
     pub(in crate::mlstm) factor: f64,
+    /// How wrong dh is, relative, in roundoffs of the sums: where it has been through an output gate.
+    pub(in crate::mlstm) gate: f64,
     /// Pairs of tokens with a smaller weight than this are left out.
     pub(in crate::mlstm) least: f64,
 }
@@ -33,7 +35,7 @@ pub(in crate::mlstm) struct Form {
 impl Form {
     /// In chunks of this length, with factors as they are.
     pub(in crate::mlstm) fn of_chunks(chunk: usize) -> Self {
-        Form { chunk, run: chunk, factor: 0.0, least: 0.0 }
+        Form { chunk, run: chunk, factor: 0.0, gate: 0.0, least: 0.0 }
     }
 }
 
@@ -125,7 +127,7 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
     form: Form,
     sums: DType,
 ) -> Gradients {
-    let Form { chunk, factor, least, .. } = form;
+    let Form { chunk, factor, gate, least, .. } = form;
     let (s, dqk, dv) = (x.s, x.dqk, x.dv);
     let scale = cell.scale.unwrap_or(1.0 / (dqk.max(1) as f64).sqrt());
     let order = (chunk.min(s) + s.div_ceil(chunk)) as f64 + PRODUCTS;
@@ -161,7 +163,7 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
                         by_h.add(
                             dot(&dh[t], &c_first[a * dv..][..dv]),
                             scale * weight * q,
-                            error + over_k + over_v + 2.0 * factor,
+                            error + over_k + over_v + 2.0 * factor + gate,
                         );
                     }
                     continue;
@@ -171,10 +173,12 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
                 let product = dot(&dh[t], &v[j]);
                 by_h.value += scale * weight * score.value * product.value;
                 by_h.size += (scale * weight).abs() * score.size * product.size;
-                let roundings = error + over_k + over_v + 2.0 * factor;
+                let roundings = error + over_k + over_v + 2.0 * factor + gate;
                 by_h.error += (scale * weight).abs() * score.size * product.size * roundings;
             }
-            let reading = Reading::new(cell, exact, z, by_h, weights.m[t], sums);
+            let mut reading = Reading::new(cell, exact, z, by_h, weights.m[t], sums);
+            // From here on it stands beside dh.
+            reading.error += gate;
             let mut before = Sum::default();
             let g: Vec<f64> = dh[t].iter().map(|dh| dh * reading.factor).collect();
             for &term in &terms {
@@ -253,6 +257,27 @@ pub(in crate::mlstm) fn mlstm_chunkwise_bw(
         gradients.finish(x, cell, head, &flow, form.run, &mut all);
     }
     all
+}
+
+/// What the loss says by h and by o, given what it says by y = sigma(o) h: dh, and do with its error bound in roundoffs of the sums; h comes with its own.
+/// `stored`: what rounding h to the type of the data costs, in such roundoffs.
+pub(in crate::mlstm) fn gated(
+    dy: &[f64],
+    o: &[f64],
+    h: &[(f64, f64)],
+    stored: f64,
+) -> (Vec<f64>, Vec<(f64, f64)>) {
+    let dh = dy.iter().zip(o).map(|(dy, &o)| dy * sigmoid(o)).collect();
+    let by_o = dy.iter().zip(o).zip(h).map(|((dy, &o), &(h, error))| {
+        let slope = dy * sigmoid(o) * sigmoid(-o);
+        (slope * h, slope.abs() * (error + h.abs() * (stored + 2.0 * EXP + 2.0 * PRODUCTS) + FLUSH))
+    });
+    (dh, by_o.collect())
+}
+
+/// How wrong dh is then: `stored` as it is rounded to the type of the data.
+pub(in crate::mlstm) fn gate_error(stored: f64) -> f64 {
+    stored + EXP + PRODUCTS
 }
 
 /// 1 / (max(|z|, exp(-m)) + eps) and what the loss says by z.

@@ -145,6 +145,48 @@ fn the_truth_is_what_central_differences_say() {
 }
 
 #[test]
+fn an_output_gate_has_the_gradients_of_central_differences() {
+    let mut inputs = samples::with_loss(&case([1, 2, 6, 3, 4], "gated")).unwrap();
+    let o = inputs.pop().unwrap();
+    let (mut x, loss) = numbers(&inputs).unwrap();
+    let cell = Mlstm { eps: 0.0, ..Mlstm::default() };
+    x.o = Some(o.to_f64_vec().unwrap());
+    let h_loss = Loss { h: loss.h.clone(), c: vec![0.0; loss.c.len()], n: vec![0.0; loss.n.len()] };
+    let m_last = vec![0.0; x.heads];
+    let given = MlstmInputs {
+        q: &inputs[0],
+        k: &inputs[1],
+        v: &inputs[2],
+        i: &inputs[3],
+        f: &inputs[4],
+        o: Some(&o),
+    };
+    let [c, n, m] = [6, 7, 8].map(|index| inputs[index].clone());
+    let loss = MlstmLoss { h: &inputs[5], c: None, n: None };
+    let args = MlstmChunkwiseBw { cell, chunk: Some(4), ..MlstmChunkwiseBw::default() };
+    let by = mlstm_chunkwise_bw(&Stream::cpu(), &given, Some(&MlstmState { c, n, m }), &loss, &args).unwrap();
+    let parts: [(fn(&mut Numbers) -> &mut Vec<f64>, Tensor); 4] = [
+        (|x| x.o.as_mut().unwrap(), by.o.unwrap()),
+        (|x| &mut x.q, by.q),
+        (|x| &mut x.v, by.v),
+        (|x| &mut x.f, by.f),
+    ];
+    for (part, by) in parts {
+        for (at, by) in by.to_f64_vec().unwrap().into_iter().enumerate() {
+            let step = 1e-5;
+            let mut moved = |change: f64| {
+                part(&mut x)[at] += change;
+                let value = loss_of(&x, &h_loss, &cell, &m_last);
+                part(&mut x)[at] -= change;
+                value
+            };
+            let slope = (moved(step) - moved(-step)) / (2.0 * step);
+            assert!((slope - by).abs() < 1e-7 * (1.0 + by.abs()), "{slope} {by}");
+        }
+    }
+}
+
+#[test]
 fn every_chunk_length_gives_the_same_gradients() {
     let inputs = samples::with_loss(&case([2, 2, 101, 7, 11], "state")).unwrap();
     for cell in [Mlstm::default(), Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() }] {
@@ -173,7 +215,10 @@ fn wrong_gradients_are_named() {
         (error(&x, MlstmLoss { h: &inputs[0], ..right }), "dh has shape [1, 2, 3, 4], expected [1, 2, 3, 5]"),
         (error(&x, MlstmLoss { c: Some(&inputs[7]), ..right }), "dc has shape [1, 2, 4]"),
         (error(&x, MlstmLoss { n: Some(&single), ..right }), "dn has dtype f32, expected f64"),
-        (error(&MlstmInputs { o: Some(&inputs[2]), ..x }, right), "the output gate has no backward"),
+        (
+            error(&MlstmInputs { o: Some(&inputs[0]), ..x }, right),
+            "o has shape [1, 2, 3, 4], expected [1, 2, 3, 5]",
+        ),
     ] {
         assert!(error.contains(part), "{error}");
     }

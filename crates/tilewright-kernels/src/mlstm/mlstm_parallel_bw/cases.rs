@@ -8,7 +8,7 @@ use tilewright_core::{
 use super::{NAME, mlstm_parallel_bw, reference};
 use crate::arguments::choose;
 use crate::mlstm::cell::{DTYPES, accumulator, variants};
-use crate::mlstm::mlstm_chunkwise_bw::cases::{MODE, mode, numbers};
+use crate::mlstm::mlstm_chunkwise_bw::cases::{MODE, mode, numbers, output_gate};
 use crate::mlstm::{MlstmBackward, MlstmInputs, registry, samples};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -21,7 +21,7 @@ const ARGS: &[ArgSpec] =
 static SPEC: Spec = Spec {
     name: NAME,
     family: "mlstm",
-    math: "the gradients of mlstm_parallel by q k v i f, given that by h",
+    math: "the gradients of mlstm_parallel by q k v i f and o, given that by h",
     inputs: &[
         Slot::new("q", "[b, nh, s, dqk]"),
         Slot::new("k", "[b, nh, s, dqk]"),
@@ -29,6 +29,7 @@ static SPEC: Spec = Spec {
         Slot::new("i", "[b, nh, s]"),
         Slot::new("f", "[b, nh, s]"),
         Slot::new("dh", "[b, nh, s, dv]"),
+        Slot::optional("o", "[b, nh, s, dv]"),
     ],
     outputs: &[
         Slot::new("dq", "[b, nh, s, dqk]"),
@@ -36,6 +37,7 @@ static SPEC: Spec = Spec {
         Slot::new("dv", "[b, nh, s, dv]"),
         Slot::new("di", "[b, nh, s]"),
         Slot::new("df", "[b, nh, s]"),
+        Slot::optional("do", "[b, nh, s, dv]"),
     ],
     args: ARGS,
     dtypes: DTYPES,
@@ -55,6 +57,7 @@ impl Kernel for Registered {
             edge([2, 3, 7, 5, 9]).data("strided"),
             edge([1, 1, 66, 5, 4]),
             edge([1, 2, 13, 5, 4]).data("wide"),
+            edge([1, 2, 7, 5, 4]).data("gated"),
             edge([1, 2, 9, 6, 5]).set("input_gate", "sigmoid"),
             case(Tier::Edge, [1, 2, 6, 12, 20], DType::Bf16),
             case(Tier::Edge, [1, 2, 30, 5, 3], DType::F64),
@@ -69,7 +72,9 @@ impl Kernel for Registered {
 
     fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
         let mut tensors = samples::with_loss(case)?;
+        let o = if case.data == "gated" { tensors.pop() } else { None };
         tensors.truncate(6);
+        tensors.extend(o);
         Ok(tensors)
     }
 
@@ -77,16 +82,21 @@ impl Kernel for Registered {
         let (sizes, sums) = (registry::sizes(case), accumulator(case.dtype));
         let (x, loss) = numbers(inputs)?;
         let exact = mode(&case.args)? == MlstmBackward::Exact;
-        let truth = reference::mlstm_parallel_bw(&x, &loss, &registry::cell(&case.args)?, exact, sums);
-        let shapes: [(&[usize], DType); 5] = [
+        let o = output_gate(case, inputs)?;
+        let stored = case.dtype.unit_roundoff() / sums.unit_roundoff();
+        let cell = registry::cell(&case.args)?;
+        let truth = reference::mlstm_parallel_bw(&x, loss, o.as_deref(), stored, &cell, exact, sums);
+        let shapes: [(&[usize], DType); 6] = [
             (&sizes.keys(), case.dtype),
             (&sizes.keys(), case.dtype),
             (&sizes.values(), case.dtype),
             (&sizes.gates(), sums),
             (&sizes.gates(), sums),
+            (&sizes.values(), case.dtype),
         ];
         let values = |((shape, dtype), truth)| Expected::values(shape, dtype, sums, 1.0, truth);
-        Ok(shapes.into_iter().zip(truth).map(values).collect())
+        let absent = o.is_none().then_some(Expected::Absent);
+        Ok(shapes.into_iter().zip(truth).map(values).chain(absent).collect())
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
@@ -101,13 +111,13 @@ impl Kernel for Registered {
         inputs: &[Tensor],
     ) -> Result<Vec<Tensor>> {
         args.check_names(&SPEC)?;
-        let [q, k, v, i, f, dh] = inputs else {
-            return Err(Error::range(NAME, "inputs", "q k v i f dh", inputs.len()));
+        let Some(([q, k, v, i, f, dh], o @ ([] | [_]))) = inputs.split_first_chunk() else {
+            return Err(Error::range(NAME, "inputs", "q k v i f dh, then o", inputs.len()));
         };
         choose(NAME, variant, &variants(NAME, stream.device(), q.dtype())?)?;
-        let x = MlstmInputs { q, k, v, i, f, o: None };
+        let x = MlstmInputs { q, k, v, i, f, o: o.first() };
         let by = mlstm_parallel_bw(stream, &x, dh, &registry::cell(args)?, mode(args)?)?;
-        Ok(vec![by.q, by.k, by.v, by.i, by.f])
+        Ok([by.q, by.k, by.v, by.i, by.f].into_iter().chain(by.o).collect())
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -13,7 +13,7 @@
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
 //! | q, k | `[b, nh, s, dqk]` | any strides | f32, f16, bf16; f64 on the CPU |
-//! | v, dh | `[b, nh, s, dv]` | any strides | as q |
+//! | v, o, dh | `[b, nh, s, dv]` | any strides | as q |
 //! | i, f | `[b, nh, s]` | any strides | f32; f64 beside f64 |
 //! | gradients | each as what it is by | row-major | each as what it is by |
 //!
@@ -22,7 +22,7 @@
 //! is the better one in this too.
 //!
 //! # Constraints
-//! Any extents, 0 included. No output gate: multiply dh by sigma(o) before. On a GPU f64 is refused, and f = -inf counts as -16384.
+//! Any extents, 0 included. An output gate is as in [`mlstm_chunkwise_bw`](super::mlstm_chunkwise_bw()). On a GPU f64 is refused, and f = -inf counts as -16384.
 //!
 //! # Sources
 //! Those of [`mlstm_chunkwise_bw`](super::mlstm_chunkwise_bw()).
@@ -60,7 +60,7 @@ const NAME: &str = "mlstm_parallel_bw";
 /// stand for a state before the first token.
 ///
 /// # Errors
-/// Shapes, dtypes or devices that do not fit together; an output gate; an argument out of its range; f64 on a GPU.
+/// Shapes, dtypes or devices that do not fit together; an argument out of its range; f64 on a GPU.
 pub fn mlstm_parallel_bw(
     stream: &Stream,
     x: &MlstmInputs<'_>,
