@@ -7,4 +7,4 @@ const unsigned tiles = (own.end - own.begin + TILE - 1) / TILE;
 starts[list] = atomicAdd((unsigned*)totals, counts[list]);
 sizes[list] = counts[list];
 const unsigned first = atomicAdd((unsigned*)totals + 1, tiles);
-for (unsigned tile = 0; tile < tiles; ++tile) ((uint2*)work)[first + tile] = make_uint2(list, tile);
+for (unsigned tile = 0; tile < tiles; ++tile) ((uint2*)work)[first + tile] = uint2(list, tile);
