@@ -160,6 +160,9 @@ fn each(steps: usize, all: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok(begin.elapsed().as_secs_f64() * 1e3 / steps as f64)
 }
 
+/// One way of packing or unpacking, once.
+type Once<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
+
 /// Keys and values of a layer, 32 MiB of 8 heads, 8192 tokens, 128 wide, from heads by tokens to a message of tokens by heads and back.
 fn codec(options: &Options) -> Result<Vec<Measured>, Stop> {
     let dims = [8, 8192, 128];
@@ -178,7 +181,7 @@ fn codec(options: &Options) -> Result<Vec<Measured>, Stop> {
     write_message(&mut sent, &message, Place::Behind)?;
     let mut out = Vec::with_capacity(sent.len());
     let limit = 1 << 30;
-    let mut ways: [(&str, Box<dyn FnMut() -> Result<()> + '_>); 4] = [
+    let mut ways: [(&str, Once); 4] = [
         ("pack into a frame", Box::new(|| Frame::encode(b"", &items).map(drop))),
         (
             "unpack a frame",
