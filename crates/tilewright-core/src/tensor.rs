@@ -289,6 +289,12 @@ impl Tensor {
         if self.device() == Device::Cpu && self.is_contiguous() {
             return Ok(self.clone());
         }
+        if self.is_contiguous() && !self.is_empty() {
+            // Into memory that is kept for reuse: the first touch of fresh pages takes longer than a GPU's copy.
+            let mut bytes = AlignedBytes::fresh(self.bytes())?;
+            self.buffer.download(self.layout.offset() * self.dtype.size(), bytes.as_mut())?;
+            return Self::over(Arc::new(bytes), self.elements(), self.dtype, *self.shape());
+        }
         with_element!(self.dtype, T => Self::from_vec(self.to_vec::<T>()?, self.shape()))
     }
 

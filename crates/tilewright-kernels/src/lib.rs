@@ -36,6 +36,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     cache::kv_gather::KERNEL,
     cache::kv_gather_quantized::KERNEL,
     cache::mla_append::KERNEL,
+    cache::mla_append_quantized::KERNEL,
     conv::causal_conv::KERNEL,
     conv::causal_conv_bw::KERNEL,
     elementwise::adamw::KERNEL,

@@ -1,6 +1,6 @@
 //! Keys and values of attention in blocks of memory that sequences need not have in a row.
 //!
-//! [`kv_append()`] · [`kv_append_quantized()`] · [`mla_append()`] · [`kv_gather()`] · [`kv_gather_quantized()`]
+//! [`kv_append()`] · [`kv_append_quantized()`] · [`mla_append()`] · [`mla_append_quantized()`] · [`kv_gather()`] · [`kv_gather_quantized()`]
 //!
 //! A cache is `[blocks, block, heads, d]`. A slot is a token's place in it, `block number * block + place`; a sequence's blocks stand in its row of a table.
 //! Quantised caches hold small numbers and a scale for each block of a token's head ([`Quantized`](crate::pack::Quantized)); a latent cache, of multi-head latent
@@ -11,6 +11,7 @@ pub mod kv_append_quantized;
 pub mod kv_gather;
 pub mod kv_gather_quantized;
 pub mod mla_append;
+pub mod mla_append_quantized;
 
 mod samples;
 
@@ -19,6 +20,7 @@ pub use kv_append_quantized::kv_append_quantized;
 pub use kv_gather::{KvGather, Layout, kv_gather};
 pub use kv_gather_quantized::{KvGatherQuantized, kv_gather_quantized};
 pub use mla_append::mla_append;
+pub use mla_append_quantized::mla_append_quantized;
 
 use tilewright_core::{DType, Error, Result, Tensor};
 

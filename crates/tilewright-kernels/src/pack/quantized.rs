@@ -73,6 +73,33 @@ impl Quantized {
         dequantize(stream, &self.values, &self.scales, &Dequantize { bits, format, block, n: self.n, dtype })
     }
 
+    /// The same numbers under other extents but the last. A view. Fails where the parts are not row-major, or the extents do not fit.
+    pub fn reshape(&self, dims: &[usize]) -> Result<Self> {
+        let outer = match dims.split_last() {
+            Some((&n, outer)) if n == self.n => outer,
+            _ => return Err(Error::shape(NAME, "dims", format!("[.., {}]", self.n), format!("{dims:?}"))),
+        };
+        let part = |x: &Tensor| {
+            let last = x.dims().last().copied().unwrap_or(0);
+            x.reshape([outer, &[last]].concat())
+        };
+        Self::new(part(&self.values)?, part(&self.scales)?, self.n, self.args)
+    }
+
+    /// The first `n` columns. A view. Fails where there are fewer, or where a byte or a scale would be of others too.
+    pub fn columns(&self, n: usize) -> Result<Self> {
+        let [width, group, groups] = extents(NAME, n, self.args.format, self.args.bits, self.args.block)?;
+        // A block of 0 is the row's, and so still one scale.
+        let whole = n == self.n || self.args.block == 0 || n.is_multiple_of(group);
+        let bytes = n == self.n || self.args.bits == 8 || n.is_multiple_of(2);
+        if n > self.n || !whole || !bytes {
+            let expected = format!("at most {}, of whole bytes and blocks", self.n);
+            return Err(Error::range(NAME, "columns", expected, n));
+        }
+        let last = self.values.rank() - 1;
+        Self::new(self.values.slice(last, 0..width)?, self.scales.slice(last, 0..groups)?, n, self.args)
+    }
+
     /// The values.
     pub fn values(&self) -> &Tensor {
         &self.values

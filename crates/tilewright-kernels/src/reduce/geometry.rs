@@ -10,6 +10,10 @@ pub(super) const HEADER: &str = include_str!("rows.metal");
 const CHUNK: usize = 8192;
 /// Elements up to which one SIMD group takes a part by itself.
 const NARROW: usize = 512;
+/// Elements of a tile: 8 quads for each of 32 lanes.
+const TILE: usize = 1024;
+/// Parts of a row in tiles, at most: 8 for each thread that combines them.
+const PARTS: usize = 2048;
 /// Threads of a group, at most.
 pub(super) const THREADS: usize = 256;
 
@@ -30,6 +34,16 @@ impl Split {
     /// Fails where positions or items leave 32 bits.
     pub(super) fn new(operation: &'static str, rows: usize, n: usize) -> Result<Self> {
         Self::with_chunk(operation, rows, n, n.div_ceil(n.div_ceil(CHUNK).max(1)).next_multiple_of(4))
+    }
+
+    /// With a part of [`TILE`] elements, or several, for each SIMD group: of a reducer whose result does not depend on the division, and which has
+    /// all of a tile on its way at once.
+    pub(super) fn in_tiles(operation: &'static str, rows: usize, n: usize) -> Result<Self> {
+        // A tile each until the chip has enough of them, then up to 8.
+        let tiles = (rows * n / TILE).div_ceil(PARTS).clamp(1, CHUNK / TILE);
+        let chunk = n.div_ceil(PARTS).max(tiles * TILE).next_multiple_of(TILE);
+        let split = Self::with_chunk(operation, rows, n, chunk)?;
+        Ok(Self { wide: false, threads: (32 * split.items).clamp(32, 4 * 32), ..split })
     }
 
     /// With parts of this length, a multiple of 4.

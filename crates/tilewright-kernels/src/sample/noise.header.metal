@@ -42,6 +42,9 @@ inline ulong part_of(ulong total, uint fraction) {
     return (total >> 32) * fraction + ((total & 0xffffffffu) * fraction >> 32);
 }
 
+// A distance in steps of 2^-12, of which no more than 255 counts.
+inline uint steps_of(float d) { return uint((d < 255.0f ? d : 255.0f) * 4096.0f); }
+
 inline ulong mixed(ulong x) {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ul;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebul;
@@ -101,7 +104,7 @@ struct Row {
     ulong keys;
     bool has(uint flag) const { return flags & flag; }
 };
-constant constexpr uint GREEDY = 1, FILTERED = 2, WARM_TOTAL = 4, COLD_TOTAL = 8;
+constant constexpr uint GREEDY = 1, FILTERED = 2, WARM_TOTAL = 4, COLD_TOTAL = 8, DEVIATION = 16;
 
 inline Row row_of(const device uint* words, ulong step) {
     Row row;

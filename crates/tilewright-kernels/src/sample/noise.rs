@@ -97,6 +97,12 @@ pub(super) fn part_of(total: u64, fraction: u32) -> u64 {
     (total >> 32) * u64::from(fraction) + (((total & 0xffff_ffff) * u64::from(fraction)) >> 32)
 }
 
+/// A distance in steps of 2^-12, of which no more than 255 counts.
+#[inline(always)]
+pub(super) fn steps_of(d: f32) -> u32 {
+    ((if d < 255.0 { d } else { 255.0 }) * 4096.0) as u32
+}
+
 fn mixed(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -172,6 +172,8 @@ const FILTERED: u32 = 2;
 const WARM_TOTAL: u32 = 4;
 /// The total at temperature 1 decides, so it must be exact.
 const COLD_TOTAL: u32 = 8;
+/// The standard deviation is needed.
+const DEVIATION: u32 = 16;
 
 /// Tokens that a filter by probability alone usually is content with.
 const USUAL: u32 = 256;
@@ -319,7 +321,8 @@ impl Sampling {
         words[0] = flag(greedy, GREEDY)
             | flag(filtered, FILTERED)
             | flag(warm_total, WARM_TOTAL)
-            | flag(cold_total, COLD_TOTAL);
+            | flag(cold_total, COLD_TOTAL)
+            | flag(stages.contains(&Stage::TopNSigma), DEVIATION);
         words[1] = scale.to_bits();
         let limit = if temperature == 1.0 { COOLEST } else { (-OCTAVES / f64::from(scale)) as f32 };
         words[2] = limit.to_bits();

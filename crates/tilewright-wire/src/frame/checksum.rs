@@ -1,12 +1,17 @@
 //! CRC-32C, on all cores where there is enough to sum, and gathering with the sum in the same pass.
 
+use std::io::{self, Read};
+use std::sync::mpsc;
+
 use rayon::prelude::*;
-use tilewright_core::{AlignedBytes, Result, Tensor};
+use tilewright_core::{AlignedBytes, MAX_RANK, Result, Tensor};
 
 /// A part that a core sums: large enough that handing it over and combining cost nothing beside it.
 const PART: usize = 1 << 20;
 /// A part that is gathered and summed while it is in the nearest caches.
 const HOT: usize = 64 << 10;
+/// A part that is read before it is handed over to be summed: still in the shared cache then.
+const PIECE: usize = 1 << 20;
 /// The shortest run of elements, in bytes, that is worth a copy of its own.
 const RUN: usize = 64;
 
@@ -20,9 +25,68 @@ pub(super) fn crc32c(bytes: &[u8]) -> u32 {
     combined(&sums, bytes.len(), part)
 }
 
+/// Fills `bytes` from a reader and sums them on another core meanwhile, piece by piece.
+pub(super) fn read_summed(reader: &mut impl Read, bytes: &mut [u8]) -> io::Result<u32> {
+    if bytes.len() < 2 * PART {
+        reader.read_exact(bytes)?;
+        return Ok(crc32c(bytes));
+    }
+    let (sender, pieces) = mpsc::channel::<&[u8]>();
+    std::thread::scope(|scope| {
+        let summed = scope.spawn(move || pieces.into_iter().fold(0, ::crc32c::crc32c_append));
+        let mut left = bytes;
+        while !left.is_empty() {
+            let (piece, rest) = left.split_at_mut(PIECE.min(left.len()));
+            reader.read_exact(piece)?;
+            // It is there to be received until the last piece has been.
+            let _ = sender.send(piece);
+            left = rest;
+        }
+        drop(sender);
+        Ok(summed.join().expect("summing does not panic"))
+    })
+}
+
 fn combined(sums: &[u32], bytes: usize, part: usize) -> u32 {
     let lengths = (0..bytes).step_by(part).map(|start| part.min(bytes - start));
     sums.iter().zip(lengths).fold(0, |whole, (&sum, length)| ::crc32c::crc32c_combine(whole, sum, length))
+}
+
+/// Where the runs of a tensor begin, one after the other: counted as an odometer counts, since a division costs as much as a run's copy.
+#[derive(Clone)]
+struct Starts<'a> {
+    dims: &'a [usize],
+    /// In elements of `size` bytes.
+    strides: &'a [usize],
+    size: usize,
+    at: [usize; MAX_RANK],
+    start: usize,
+}
+
+impl Starts<'_> {
+    /// From run `index` on.
+    fn from(&self, mut index: usize) -> Self {
+        let mut from = self.clone();
+        for (axis, &dim) in self.dims.iter().enumerate().rev() {
+            from.at[axis] = index % dim;
+            from.start += index % dim * self.strides[axis] * self.size;
+            index /= dim;
+        }
+        from
+    }
+
+    fn step(&mut self) {
+        for (axis, &dim) in self.dims.iter().enumerate().rev() {
+            let stride = self.strides[axis] * self.size;
+            self.at[axis] += 1;
+            self.start += stride;
+            if self.at[axis] < dim {
+                return;
+            }
+            self.at[axis] = 0;
+            self.start -= dim * stride;
+        }
+    }
 }
 
 /// The elements of a host tensor row-major in memory of their own, and their sum. `None` of a tensor elsewhere, and of one whose elements lie
@@ -40,23 +104,15 @@ pub(super) fn gather(tensor: &Tensor, summed: bool) -> Result<Option<(AlignedByt
     let Some(source) = source else { return Ok(None) };
     let first = tensor.layout().offset() * size;
     let mut bytes = AlignedBytes::fresh(tensor.bytes())?;
-    let start_of = |mut index: usize| {
-        let mut start = first;
-        for (&dim, &stride) in outer.iter().zip(outer_strides).rev() {
-            start += index % dim * stride * size;
-            index /= dim;
-        }
-        start
-    };
+    let starts = Starts { dims: outer, strides: outer_strides, size, at: [0; MAX_RANK], start: first };
     let runs_of = |bytes: usize| (bytes / run).max(1);
     let part = run * runs_of(tensor.bytes().div_ceil(rayon::current_num_threads()).max(PART));
     let fill = |(index, target): (usize, &mut [u8])| {
-        let (mut next, mut sum) = (index * (part / run), 0);
+        let (mut starts, mut sum) = (starts.from(index * (part / run)), 0);
         for hot in target.chunks_mut(run * runs_of(HOT)) {
             for target in hot.chunks_exact_mut(run) {
-                let start = start_of(next);
-                target.copy_from_slice(&source[start..start + run]);
-                next += 1;
+                target.copy_from_slice(&source[starts.start..starts.start + run]);
+                starts.step();
             }
             if summed {
                 sum = ::crc32c::crc32c_append(sum, hot);
@@ -81,6 +137,17 @@ mod tests {
         let parts: Vec<u32> = bytes.chunks(PART).map(::crc32c::crc32c).collect();
         assert_eq!(combined(&parts, bytes.len(), PART), ::crc32c::crc32c(&bytes));
         assert_eq!(crc32c(&[]), 0);
+    }
+
+    #[test]
+    fn what_is_read_is_summed() {
+        let bytes: Vec<u8> = (0..3 * PART + 77).map(|i| ((i * i) >> 5) as u8).collect();
+        for length in [0, 77, bytes.len()] {
+            let mut read = vec![0; length];
+            assert_eq!(read_summed(&mut &bytes[..], &mut read).unwrap(), ::crc32c::crc32c(&bytes[..length]));
+            assert_eq!(read, bytes[..length]);
+        }
+        assert!(read_summed(&mut &bytes[..], &mut vec![0; bytes.len() + 1]).is_err());
     }
 
     #[test]

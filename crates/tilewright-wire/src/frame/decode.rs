@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tilewright_core::{AlignedBytes, Buffer, DType, Device, Error, Layout, MAX_RANK, Result, Shape, Tensor};
 
-use super::checksum::crc32c;
+use super::checksum::{crc32c, read_summed};
 use super::{ALIGNMENT, CRC32C, DTYPES, ENTRY, LZ4, Limits, MAGIC, MAJOR, MINOR, NAME_BYTES, PREAMBLE};
 use super::{UNCHECKED, UNCOMPRESSED, compress};
 
@@ -154,7 +154,22 @@ impl Contents {
                 format!("{} bytes", bytes.len()),
             ));
         }
-        let header = &bytes[..preamble.header_bytes];
+        let contents = Self::of_header(&bytes[..preamble.header_bytes], preamble.frame_bytes, limits)?;
+        contents.check_spaces(bytes)?;
+        Ok(contents)
+    }
+
+    /// That the space behind each payload is zero, of a frame of the right length.
+    fn check_spaces(&self, bytes: &[u8]) -> Result<()> {
+        self.entries.iter().try_for_each(|entry| {
+            let end = entry.stored.end;
+            let space = bytes.get(end..end.next_multiple_of(ALIGNMENT)).unwrap_or_default();
+            zero(space, "the space behind a payload")
+        })
+    }
+
+    /// From the header alone, of a frame of so many bytes.
+    fn of_header(header: &[u8], frame_bytes: usize, limits: &Limits) -> Result<Self> {
         let sum = ::crc32c::crc32c_append(::crc32c::crc32c(&header[..12]), &[0; 4]);
         let (sum, stated) = (::crc32c::crc32c_append(sum, &header[16..]), u32_at(header, 12));
         if sum != stated {
@@ -183,22 +198,20 @@ impl Contents {
                 return Err(wrong("tensors", "different names", format!("{:?} twice", entry.name)));
             }
             let Range { start, end } = entry.stored;
-            if start < free || end > bytes.len() {
-                let expected = format!("within {free}..{}", bytes.len());
+            if start < free || end > frame_bytes {
+                let expected = format!("within {free}..{frame_bytes}");
                 return Err(wrong(format!("payload of tensor {index}"), expected, format!("{start}..{end}")));
             }
             if strict && start != free {
                 return Err(wrong(format!("payload of tensor {index}"), format!("from {free} on"), start));
             }
-            let padded = end.next_multiple_of(ALIGNMENT);
-            zero(bytes.get(end..padded).unwrap_or_default(), "the space behind a payload")?;
-            free = padded;
+            free = end.next_multiple_of(ALIGNMENT);
             entries.push(entry);
         }
         if strict {
             zero(&header[at..], "the space behind the entries")?;
-            if free != bytes.len() {
-                return Err(wrong("frame length", free, bytes.len()));
+            if free != frame_bytes {
+                return Err(wrong("frame length", free, frame_bytes));
             }
         }
         Ok(Contents { meta, entries, limits: limits.clone() })
@@ -224,6 +237,11 @@ impl Contents {
     /// # Errors
     /// No such tensor; another checksum; codes or a size that this reader does not know how to take.
     pub fn stored<'a>(&self, frame: &'a [u8], index: usize) -> Result<&'a [u8]> {
+        self.summed(frame, index, None)
+    }
+
+    /// As [`Self::stored`], of bytes whose sum may be known already.
+    fn summed<'a>(&self, frame: &'a [u8], index: usize, known: Option<u32>) -> Result<&'a [u8]> {
         let entry = self.entry(index)?;
         let found = frame.get(entry.stored.clone());
         let bytes = found
@@ -231,7 +249,7 @@ impl Contents {
         match entry.checksum {
             UNCHECKED => {}
             CRC32C => {
-                let sum = crc32c(bytes);
+                let sum = known.unwrap_or_else(|| crc32c(bytes));
                 if sum != entry.sum {
                     let what = format!("checksum of tensor {:?}", entry.name);
                     return Err(wrong(what, format!("{sum:#010x}"), format!("{:#010x}", entry.sum)));
@@ -314,6 +332,8 @@ fn zero(bytes: &[u8], what: &str) -> Result<()> {
 pub struct Frame {
     bytes: Arc<AlignedBytes>,
     contents: Contents,
+    /// Of the payloads that were summed as they were read.
+    sums: Vec<Option<u32>>,
 }
 
 impl std::fmt::Debug for Frame {
@@ -329,7 +349,7 @@ impl Frame {
     /// As [`Contents::parse`].
     pub fn from_memory(bytes: AlignedBytes, limits: &Limits) -> Result<Self> {
         let contents = Contents::parse(bytes.as_ref(), limits)?;
-        Ok(Frame { bytes: Arc::new(bytes), contents })
+        Ok(Frame { bytes: Arc::new(bytes), contents, sums: Vec::new() })
     }
 
     /// Copies a frame from memory that is not aligned, or not one's own.
@@ -339,7 +359,7 @@ impl Frame {
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self> {
         // Before the copy: a stranger's bytes are worth one only if they are a frame.
         let contents = Contents::parse(bytes, limits)?;
-        Ok(Frame { bytes: Arc::new(AlignedBytes::copy_of(bytes)?), contents })
+        Ok(Frame { bytes: Arc::new(AlignedBytes::copy_of(bytes)?), contents, sums: Vec::new() })
     }
 
     /// Reads one frame; `None` where the stream ends before it.
@@ -359,10 +379,30 @@ impl Frame {
             }
         }
         reader.read_exact(&mut preamble[begun..]).map_err(failed)?;
-        let mut bytes = AlignedBytes::fresh(Preamble::parse(&preamble, limits)?.frame_bytes)?;
-        bytes.as_mut()[..PREAMBLE].copy_from_slice(&preamble);
-        reader.read_exact(&mut bytes.as_mut()[PREAMBLE..]).map_err(failed)?;
-        Frame::from_memory(bytes, limits).map(Some)
+        let Preamble { frame_bytes, header_bytes } = Preamble::parse(&preamble, limits)?;
+        let mut bytes = AlignedBytes::fresh(frame_bytes)?;
+        let (header, mut rest) = bytes.as_mut().split_at_mut(header_bytes);
+        header[..PREAMBLE].copy_from_slice(&preamble);
+        reader.read_exact(&mut header[PREAMBLE..]).map_err(failed)?;
+        let contents = Contents::of_header(header, frame_bytes, limits)?;
+        let (mut at, mut sums) = (header_bytes, Vec::with_capacity(contents.entries.len()));
+        for entry in &contents.entries {
+            // Entries lie one behind the other.
+            let (before, from) = rest.split_at_mut(entry.stored.start - at);
+            let (payload, behind) = from.split_at_mut(entry.stored.len());
+            reader.read_exact(before).map_err(failed)?;
+            sums.push(match entry.checksum {
+                CRC32C => Some(read_summed(reader, payload).map_err(failed)?),
+                _ => {
+                    reader.read_exact(payload).map_err(failed)?;
+                    None
+                }
+            });
+            (rest, at) = (behind, entry.stored.end);
+        }
+        reader.read_exact(rest).map_err(failed)?;
+        contents.check_spaces(bytes.as_ref())?;
+        Ok(Some(Frame { bytes: Arc::new(bytes), contents, sums }))
     }
 
     /// The tensors' entries, in order.
@@ -391,7 +431,8 @@ impl Frame {
     /// # Errors
     /// None there; a checksum that is not its own; a damaged block; what this reader does not know; a size above the limit.
     pub fn tensor_at(&self, index: usize) -> Result<Tensor> {
-        let stored = self.contents.stored((*self.bytes).as_ref(), index)?;
+        let stored =
+            self.contents.summed((*self.bytes).as_ref(), index, self.sums.get(index).copied().flatten())?;
         let entry = self.contents.entry(index)?;
         let (dtype, shape) = (entry.dtype()?, entry.shape()?);
         let raw = shape.elements().saturating_mul(dtype.size());

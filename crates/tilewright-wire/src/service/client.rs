@@ -1,6 +1,7 @@
 //! The side that asks: one node, or the nodes that hold a model together.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -155,15 +156,22 @@ struct Link {
 }
 
 impl Link {
-    async fn forward(&mut self, x: &Tensor) -> std::result::Result<Tensor, Status> {
+    /// What the node makes of `x`; `sent` and `received` count the bytes of frames.
+    async fn forward(
+        &mut self,
+        x: &Tensor,
+        [sent, received]: &[AtomicU64; 2],
+    ) -> std::result::Result<Tensor, Status> {
         let chunks = cut("x", x).map_err(|why| Status::internal(why.to_string()))?;
         for chunk in chunks {
+            sent.fetch_add(chunk.data.len() as u64, Ordering::Relaxed);
             if self.send.send(chunk).await.is_err() {
                 // Why the stream has ended is on the other half of it.
                 break;
             }
         }
         while let Some(chunk) = self.receive.message().await? {
+            received.fetch_add(chunk.data.len() as u64, Ordering::Relaxed);
             let frame = self.assembler.push(&chunk.data).map_err(|why| Status::data_loss(why.to_string()))?;
             if let Some(frame) = frame {
                 return frame.tensor("y").map_err(|why| Status::data_loss(why.to_string()));
@@ -183,7 +191,18 @@ pub struct Nodes {
     config: Config,
     dtype: DType,
     dial: Dial,
+    /// Bytes of frames that were sent and received.
+    traffic: [AtomicU64; 2],
     runtime: Runtime,
+}
+
+/// Bytes of frames between the caller and its nodes, without what gRPC and the network add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// To the nodes.
+    pub sent: u64,
+    /// From them.
+    pub received: u64,
 }
 
 impl Nodes {
@@ -245,7 +264,7 @@ impl Nodes {
         }
         let dtype = first.dtype.parse().map_err(|why: Error| why.within(NAME))?;
         let peers = parts.into_iter().map(|(_, peer)| peer).collect();
-        Ok(Nodes { peers, config, dtype, dial: dial.clone(), runtime })
+        Ok(Nodes { peers, config, dtype, dial: dial.clone(), traffic: Default::default(), runtime })
     }
 
     /// The model's shape.
@@ -256,6 +275,12 @@ impl Nodes {
     /// What it is computed in.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// What all generations so far have sent and received.
+    pub fn traffic(&self) -> Traffic {
+        let [sent, received] = self.traffic.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
+        Traffic { sent, received }
     }
 
     /// Writes each prompt on, as [`tilewright_lm::generate`] does on one machine, with the same tokens.
@@ -283,7 +308,8 @@ impl Nodes {
             let mut x = Tensor::from_vec(ids, [rows.len(), length])?;
             for (link, address) in &mut links {
                 let within = self.dial.answer;
-                let y = self.runtime.block_on(async { timeout(within, link.forward(&x)).await });
+                let y =
+                    self.runtime.block_on(async { timeout(within, link.forward(&x, &self.traffic)).await });
                 let y =
                     y.unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer in {within:?}"))));
                 x = y.map_err(|status| told(address, &status))?;

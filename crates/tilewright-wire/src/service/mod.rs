@@ -21,7 +21,7 @@ mod node;
 mod server;
 mod topology;
 
-pub use client::{Dial, Nodes};
+pub use client::{Dial, Nodes, Traffic};
 pub use node::{Capacity, Node, Statistics};
 pub use server::{Security, Served, Serving};
 

@@ -25,6 +25,14 @@ fn nodes_write_what_the_model_writes() {
         let expected = generate(&model(), &prompts, &options, sampler, |_, _| true).unwrap();
         assert_eq!(nodes.generate(&prompts, &options, sampler, |_, _| true).unwrap(), expected);
     }
+    // The last tokens are not sent; each of the others goes through three nodes, and comes back as 257 or 32 numbers of 4 bytes.
+    let traffic = nodes.traffic();
+    let steps = 2 * (30 - 1) * prompts.len() as u64;
+    assert!(
+        traffic.sent > steps * (8 + 2 * 32 * 4) && traffic.received > steps * (2 * 32 + 257) * 4,
+        "{traffic:?}"
+    );
+    assert!(traffic.sent < 60 * steps * 32, "{traffic:?}");
     let long = Generation { tokens: 1, prefill: 4096 };
     let sampler = |_| -> Box<dyn Sampler> { Box::new(Greedy) };
     let prompt = [vec![7; 30_000]];

@@ -96,6 +96,7 @@ impl Kernel for Registered {
             small(case(Edge, [2, 4, 2, 40, 8, 64, 128], F32), 8, 0),
             small(case(Edge, [2, 4, 2, 40, 8, 36, 45], F32), 4, 16),
             small(case(Edge, [2, 4, 2, 40, 8, 64, 32], F32), 8, 32).set("format", "e4m3"),
+            small(case(Edge, [2, 5, 1, 40, 8, 80, 64], F32), 8, 16).set("latent", true),
             case(Edge, [0, 2, 1, 7, 4, 8, 32], F32),
             case(Edge, [2, 2, 1, 0, 4, 8, 32], F32),
         ];
@@ -113,12 +114,15 @@ impl Kernel for Registered {
             cases.push(small(case(Check, [3, 6, 3, 333, 16, 65, 33], dtype), 4, 0));
             let floats = small(case(Check, [5, 8, 2, 1500, 16, 128, 128], dtype), 8, 0);
             cases.extend(["e4m3", "e5m2"].map(|name| floats.clone().set("format", name)));
-            cases.push(case(Check, [2, 32, 1, 700, 64, 576, 512], dtype).set("latent", true));
+            let latent = case(Check, [2, 32, 1, 700, 64, 576, 512], dtype).set("latent", true);
+            cases.extend([(8, 64), (4, 32)].map(|(bits, group)| small(latent.clone(), bits, group)));
+            cases.push(latent);
         }
         cases.push(case(Bench, [32, 32, 8, 4096, 16, 128, 128], Bf16));
         cases.push(small(case(Bench, [32, 32, 8, 4096, 16, 128, 128], Bf16), 8, 0));
         cases.push(small(case(Bench, [32, 32, 8, 4096, 16, 128, 128], Bf16), 4, 32));
         cases.push(case(Bench, [32, 16, 1, 4096, 64, 576, 512], Bf16).set("latent", true));
+        cases.push(small(case(Bench, [32, 16, 1, 4096, 64, 576, 512], Bf16).set("latent", true), 8, 64));
         cases.push(case(Bench, [1, 32, 8, 32_768, 16, 128, 128], Bf16));
         cases.push(case(Bench, [8, 8, 8, 4096, 16, 128, 128], F32));
         cases
@@ -169,7 +173,13 @@ impl Kernel for Registered {
                 let values = of_bytes(bytes, coding.format.stored(coding.bits).0, &shape(width))?;
                 Ok::<_, Error>((values, Tensor::from_vec(scales, shape(groups))?))
             };
-            let ((k, k_scales), (v, v_scales)) = (small(1, d)?, small(2, dv)?);
+            let (k, k_scales) = small(1, d)?;
+            let (v, v_scales) = if case.args.bool("latent", false)? {
+                let v = Quantized::new(k.clone(), k_scales.clone(), d, coding)?.columns(dv)?;
+                (v.values().to_host()?, v.scales().to_host()?)
+            } else {
+                small(2, dv)?
+            };
             return Ok(vec![q, k, v, table, lengths, k_scales, v_scales]);
         }
         let k = tensor(case, &cache(1, d), &shape(d))?;
@@ -234,7 +244,8 @@ impl Kernel for Registered {
                 };
                 let last = |x: &Tensor| x.dims().last().copied().unwrap_or(0);
                 let k = small(k, k_scales, last(q))?;
-                let v = small(v, v_scales, given.size("dv", last(v))?)?;
+                let dv = given.size("dv", last(v))?;
+                let v = if given.bool("latent", false)? { k.columns(dv)? } else { small(v, v_scales, dv)? };
                 attention_decode(stream, q, &k, &v, table, lengths, &own)?
             }
             _ => return Err(Error::range(NAME, "inputs", "5 or 7 tensors", inputs.len())),

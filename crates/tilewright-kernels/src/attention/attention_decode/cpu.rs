@@ -10,7 +10,7 @@ use super::{NAME, Paged, Plan, pitch};
 use crate::attention::{Attended, LANES, Running, folded, packed, weigh};
 use crate::gemm::number::{Number, Rounded};
 use crate::pack::Quantize;
-use crate::pack::dequantize::cpu::{bytes_of, numbers};
+use crate::pack::dequantize::cpu::numbers;
 use crate::pack::quantize::extents;
 
 /// Tokens that a task takes at a time.
@@ -134,11 +134,13 @@ enum Rows<'a, T: Element> {
         pitch: usize,
     },
     Quantized {
-        values: Box<Tensor>,
+        bytes: Cow<'a, [u8]>,
         scales: Cow<'a, [f32]>,
         args: Quantize,
         /// Bytes, numbers of a scale, and scales of a row.
         extents: [usize; 3],
+        /// Bytes and scales from one row to the next.
+        pitches: [usize; 2],
     },
 }
 
@@ -155,9 +157,23 @@ impl<'a, T: Number<Sum = f32>> Rows<'a, T> {
             Paged::Quantized(x) => {
                 let args = *x.args();
                 let extents = extents(NAME, d, args.format, args.bits, args.block)?;
-                // Row-major, if it was not.
-                let values = Box::new(x.values().to(&Stream::cpu())?);
-                Rows::Quantized { values, scales: packed(x.scales())?, args, extents }
+                let [width, _, groups] = extents;
+                let (bytes, pitch) = match pitch(x.values()) {
+                    Some(pitch) if !x.values().is_empty() => {
+                        // One byte each, whatever they are.
+                        let bytes = x.values().buffer().host().unwrap_or_default();
+                        (Cow::Borrowed(&bytes[x.values().layout().offset()..]), pitch)
+                    }
+                    _ => (Cow::Owned(x.values().to_bytes()?), width),
+                };
+                let (scales, scale_pitch) = match super::pitch(x.scales()) {
+                    Some(pitch) if !x.scales().is_empty() => {
+                        let scales = &x.scales().host_elements::<f32>()?[x.scales().layout().offset()..];
+                        (Cow::Borrowed(scales), pitch)
+                    }
+                    _ => (packed(x.scales())?, groups),
+                };
+                Rows::Quantized { bytes, scales, args, extents, pitches: [pitch, scale_pitch] }
             }
         })
     }
@@ -165,9 +181,9 @@ impl<'a, T: Number<Sum = f32>> Rows<'a, T> {
     fn widen(&self, row: usize, out: &mut [f32]) -> Result<()> {
         match self {
             Rows::Plain { rows, pitch } => T::widen(&rows[row * pitch..][..out.len()], out),
-            Rows::Quantized { values, scales, args, extents: [width, group, groups] } => {
-                let bytes = &bytes_of(values)?[row * width..][..*width];
-                numbers(out, bytes, &scales[row * groups..][..*groups], *group, args);
+            Rows::Quantized { bytes, scales, args, extents: [width, group, groups], pitches } => {
+                let bytes = &bytes[row * pitches[0]..][..*width];
+                numbers(out, bytes, &scales[row * pitches[1]..][..*groups], *group, args);
             }
         }
         Ok(())

@@ -8,7 +8,6 @@ const ulong first = ulong(sequence) * heads + kv_head * group + pass * GROUP;  /
 
 using Keys = Numbers<T, K_FORMAT>;
 using Values = Numbers<T, V_FORMAT>;
-const uint k_groups = (d + k_group - 1) / k_group, v_groups = (dv + v_group - 1) / v_group;
 
 threadgroup float queries[GROUP][WIDEST];
 threadgroup float weights[MEMBERS][GROUP][32];
@@ -52,7 +51,7 @@ for (uint from = begin + 32 * member; from < end; from += 32 * MEMBERS) {
         if (mine != NONE) {
             const ulong row = ulong(mine) * kv_heads + kv_head;
             const device typename Keys::V* key = (const device typename Keys::V*)k + row * k_pitch;
-            const device float* key_scales = (const device float*)k_scales + row * k_groups;
+            const device float* key_scales = (const device float*)k_scales + row * k_scale_pitch;
             if (WHOLE) {
 #pragma unroll 4
                 for (uint at = 4 * within; at < d; at += 32) {
@@ -109,7 +108,7 @@ for (uint from = begin + 32 * member; from < end; from += 32 * MEMBERS) {
             if (place == NONE) continue;
             const ulong row = ulong(place) * kv_heads + kv_head;
             const device typename Values::V* value = (const device typename Values::V*)v + row * v_pitch;
-            const device float* value_scales = (const device float*)v_scales + row * v_groups;
+            const device float* value_scales = (const device float*)v_scales + row * v_scale_pitch;
             if (WHOLE) {
                 load<Values, COLUMNS>(value, value_scales, lane * COLUMNS, v_group, values[i]);
             } else {

@@ -41,8 +41,23 @@ static PARTS: LazyLock<Program> = LazyLock::new(|| {
         .input("table")
         .input("lengths");
     let sizes = [
-        "heads", "kv_heads", "d", "dv", "blocks", "block", "entries", "splits", "passes", "window", "keep",
-        "k_pitch", "v_pitch", "k_group", "v_group",
+        "heads",
+        "kv_heads",
+        "d",
+        "dv",
+        "blocks",
+        "block",
+        "entries",
+        "splits",
+        "passes",
+        "window",
+        "keep",
+        "k_pitch",
+        "v_pitch",
+        "k_group",
+        "v_group",
+        "k_scale_pitch",
+        "v_scale_pitch",
     ];
     let definition =
         sizes.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
@@ -72,30 +87,39 @@ struct Held {
     pitch: usize,
     /// Numbers of a scale.
     group: usize,
+    /// Scales from one row to the next.
+    scale_pitch: usize,
+}
+
+/// Rows of `d` elements, and how far apart they lie. Rows that lie apart are one line of memory to the launch, which would copy what is not
+/// row-major.
+fn line(x: &Tensor, d: usize) -> Result<(Tensor, usize)> {
+    match pitch(x) {
+        Some(pitch) if !x.is_contiguous() && !x.is_empty() => {
+            let count = (x.elements() / d).saturating_sub(1) * pitch + d;
+            let (offset, capacity) = (x.layout().offset(), x.buffer().bytes() / x.dtype().size());
+            let line = Layout::strided([count].try_into()?, &[1], offset, capacity)?;
+            Ok((Tensor::from_buffer(x.buffer().clone(), x.dtype(), line)?, pitch))
+        }
+        _ => Ok((x.clone(), d)),
+    }
 }
 
 impl Held {
     fn of(cache: Paged<'_>, d: usize) -> Result<Self> {
         match cache {
             Paged::Plain(x) => {
-                // Rows that lie apart are one line of memory to the launch, which would copy what is not row-major.
-                let (rows, pitch) = match pitch(x) {
-                    Some(pitch) if !x.is_contiguous() => {
-                        let count = (x.elements() / d).saturating_sub(1) * pitch + d;
-                        let (offset, capacity) = (x.layout().offset(), x.buffer().bytes() / x.dtype().size());
-                        let line = Layout::strided([count].try_into()?, &[1], offset, capacity)?;
-                        (Tensor::from_buffer(x.buffer().clone(), x.dtype(), line)?, pitch)
-                    }
-                    _ => (x.clone(), d),
-                };
+                let (rows, pitch) = line(x, d)?;
                 // The scales are not read.
-                Ok(Held { scales: rows.clone(), rows, format: PLAIN, pitch, group: 1 })
+                Ok(Held { scales: rows.clone(), rows, format: PLAIN, pitch, group: 1, scale_pitch: 0 })
             }
             Paged::Quantized(x) => {
                 let args = x.args();
-                let [width, group, _] = extents(NAME, d, args.format, args.bits, args.block)?;
+                let [width, group, groups] = extents(NAME, d, args.format, args.bits, args.block)?;
                 let format = args.format.stored(args.bits).1;
-                Ok(Held { rows: x.values().clone(), scales: x.scales().clone(), format, pitch: width, group })
+                let ((rows, pitch), (scales, scale_pitch)) =
+                    (line(x.values(), width)?, line(x.scales(), groups)?);
+                Ok(Held { rows, scales, format, pitch, group, scale_pitch })
             }
         }
     }
@@ -183,6 +207,8 @@ pub(super) fn attention_decode(
         .scalar("v_pitch", v.pitch as u32)
         .scalar("k_group", k.group as u32)
         .scalar("v_group", v.group as u32)
+        .scalar("k_scale_pitch", k.scale_pitch as u32)
+        .scalar("v_scale_pitch", v.scale_pitch as u32)
         .scalar("scale", scores.scale)
         .scalar("cap", scores.cap)
         .output("out", dtype, [b, heads, splits, dv])

@@ -21,7 +21,8 @@
 //! may have formats of their own.
 //!
 //! Of a latent cache `[blocks, block, r + p]` (`mla_append`) the keys are its one head of r + p columns, and the values the
-//! view of the first r: rows that lie further apart than they are long are read in place.
+//! view of the first r: rows that lie further apart than they are long are read in place. So is a quantised one (`mla_append_quantized`):
+//! `cache.reshape(&[blocks, block, 1, r + p])` and, of that, `columns(r)`.
 //!
 //! # Constraints
 //! `d >= 1`. A length outside 0 to `m block`, or a block number that a sequence needs and the cache has not, is an error on the CPU; a GPU, which cannot

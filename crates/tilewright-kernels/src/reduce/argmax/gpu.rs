@@ -6,7 +6,7 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::NAME;
-use crate::reduce::geometry::{HEADER, Split, definition};
+use crate::reduce::geometry::{HEADER, Split, THREADS, definition};
 use crate::reduce::rows::Rows;
 
 /// The reducer that `max` uses too.
@@ -30,7 +30,7 @@ static COMBINE: LazyLock<Program> = LazyLock::new(|| {
 });
 
 pub(super) fn argmax(stream: &Stream, rows: &Rows, index: DType) -> Result<Tensor> {
-    let split = Split::new(NAME, rows.rows, rows.n)?;
+    let split = Split::in_tiles(NAME, rows.rows, rows.n)?;
     let whole = split.parts == 1;
     let best = split
         .launch(&PARTS, stream, &rows.x)
@@ -47,6 +47,6 @@ pub(super) fn argmax(stream: &Stream, rows: &Rows, index: DType) -> Result<Tenso
         .input("positions", &best[1])
         .scalar("parts", split.parts as u32)
         .output("out", index, rows.reduced())
-        .grid(Grid::groups([rows.rows, 1, 1]), [32, 1, 1])
+        .grid(Grid::groups([rows.rows, 1, 1]), [split.parts.next_multiple_of(32).min(THREADS), 1, 1])
         .run_one()
 }

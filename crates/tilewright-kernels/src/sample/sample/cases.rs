@@ -112,7 +112,7 @@ pub(in crate::sample) fn sampling(data: &str, row: usize, seed: u64) -> Sampling
         "own",
     ];
     match data {
-        "mixed" | "ties" | "special" | "flat" | "equal" => of(MIXED[row % MIXED.len()]),
+        "mixed" | "ties" | "special" | "flat" | "equal" | "sorted" => of(MIXED[row % MIXED.len()]),
         "special_plain" => plain,
         name => of(name),
     }
@@ -125,6 +125,7 @@ pub(in crate::sample) fn sampling(data: &str, row: usize, seed: u64) -> Sampling
 /// | ties | -2, -1, -0, 0, 1, 2: boundaries fall among equals |
 /// | equal | one value |
 /// | flat | normal deviates times 1/4: the filters keep most of a row |
+/// | sorted | as the usual ones, best first: few tiles have all that is kept |
 /// | special | rows of NaN, of infinities, of minus infinity alone and in part |
 pub(in crate::sample) fn logits(case: &Case) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(case.seed);
@@ -150,6 +151,9 @@ pub(in crate::sample) fn logits(case: &Case) -> Vec<f64> {
                 },
                 _ => 3.0 * deviate,
             });
+        }
+        if case.data == "sorted" {
+            logits[row * v..].sort_by(|a, b| b.total_cmp(a));
         }
     }
     logits
@@ -183,6 +187,7 @@ impl Kernel for Registered {
             cases.push(case(Check, 8, 50_257, dtype, "plain"));
         }
         cases.push(case(Check, 13, 300_007, F32, "mixed").set("top_n", 7));
+        cases.push(case(Check, 13, 100_003, F32, "sorted").set("top_n", 20));
         for r in [1, 32, 256] {
             cases.push(case(Bench, r, 128_256, F32, "chat"));
         }
@@ -190,6 +195,7 @@ impl Kernel for Registered {
         cases.push(case(Bench, 32, 128_256, Bf16, "chat"));
         cases.push(case(Bench, 32, 128_256, F32, "all_llama"));
         cases.push(case(Bench, 32, 128_256, F32, "nucleus"));
+        cases.push(case(Bench, 32, 128_256, F32, "flat"));
         cases
     }
 

@@ -5,11 +5,11 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use tilewright_core::{DType, Element, Result, Tensor, bf16, f16};
 
-use super::keep::{Candidate, Kept};
+use super::keep::{Kept, Pool};
 use super::{Logprobs, Sample, Sampled};
 use crate::sample::noise::{
     COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of,
-    less_than_exponential, power_of, sum_of, units_of, value_of,
+    less_than_exponential, power_of, steps_of, sum_of, units_of, value_of,
 };
 use crate::sample::parameters::{Row, WORDS};
 
@@ -133,6 +133,8 @@ pub(in crate::sample) struct Tile {
     /// Sums of weights relative to the tile's largest, at temperature 1 and at the row's.
     cold: f32,
     warm: f32,
+    /// How many tokens, and the sums of their distances from the largest and of those squared, in steps; where a filter asks for it.
+    moments: [u64; 3],
 }
 
 /// Neighbouring tiles of a row.
@@ -158,6 +160,9 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
             tile.cold = sum_of(z, largest, COLD, COOLEST);
             let warm = self.row.warm_total;
             tile.warm = if warm { sum_of(z, largest, self.row.scale, self.row.limit) } else { tile.cold };
+            if self.row.uses_sigma() {
+                tile.moments = moments(z, largest);
+            }
         }
     }
 }
@@ -181,6 +186,19 @@ fn tops(z: &[f32; TILE], tile: &mut Tile) {
     }
     let wrong = widest > f32::INFINITY.to_bits();
     tile.top = if wrong { u32::MAX } else { tile.groups.iter().copied().max().unwrap_or(NEVER) };
+}
+
+#[inline(always)]
+fn moments(z: &[f32; TILE], largest: f32) -> [u64; 3] {
+    let (mut count, mut sum, mut squares) = (0u32, 0u32, 0u64);
+    for &z in z {
+        let there = z > f32::NEG_INFINITY;
+        let steps = if there { steps_of(largest - z) } else { 0 };
+        count += u32::from(there);
+        sum += steps;
+        squares += u64::from(steps) * u64::from(steps);
+    }
+    [u64::from(count), u64::from(sum), squares]
 }
 
 /// What a row keeps.
@@ -234,27 +252,27 @@ fn settled<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row) -> Option<Settled>
     let key = key_at(logits);
     let n = logits.len();
     if row.greedy {
-        let id = best_first(tiles, n, 1, &key).0[0].1;
+        let (pool, _) = best(tiles, n, 1, &key);
+        let equal = pool.keys.iter().zip(&pool.tokens).filter(|&(&key, _)| key == top);
+        let id = equal.map(|(_, &token)| token).min().expect("the largest is among the best");
         return Some(Settled { id, largest, cold, mass: warm, kept: None });
     }
     if !row.filtered() {
         let id = race(tiles, row, largest, n, &key);
         return Some(Settled { id, largest, cold, mass: warm, kept: Some(Kept::all(top, 1, cold)) });
     }
-    let sigma = deviation(logits, row, largest);
-    let mut want = row.want.max(1);
-    // Ever more candidates, until they tell; all tokens do.
-    loop {
-        let (candidates, base) = best_first(tiles, n, want, &key);
+    let deviation = deviation(tiles, row, largest);
+    let drawn = |(mut pool, base): (Pool, u32)| {
         let mut kept = Kept::all(top, base, cold);
-        if kept.filter(&candidates, row, warm, sigma).is_some() {
-            let (id, mass) = draw(&kept, &candidates, row, largest);
-            return Some(Settled { id, largest, cold, mass, kept: Some(kept) });
-        }
-        if base == 1 {
-            return None; // a row without candidates, which only parameters of other making can give
-        }
-        want = want.saturating_mul(16);
+        kept.filter(&mut pool, row, warm, deviation)?;
+        let (id, mass) = draw(&pool, row, largest)?;
+        Some(Settled { id, largest, cold, mass, kept: Some(kept) })
+    };
+    // All tokens tell what the best of them do not. No one is drawn only where parameters are of other making.
+    let (few, base) = best(tiles, n, row.want.max(1), &key);
+    match base {
+        1 => drawn((few, base)),
+        _ => drawn((few, base)).or_else(|| drawn((all(logits), 1))),
     }
 }
 
@@ -274,7 +292,9 @@ fn finish<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row, args: &Sample) -> D
     };
     let mut top: Vec<(u32, f32)> = Vec::new();
     if args.top_n > 0 {
-        let (candidates, _) = best_first(tiles, logits.len(), args.top_n, &key);
+        let (pool, _) = best(tiles, logits.len(), args.top_n, &key);
+        let mut candidates: Vec<(u32, u32)> = pool.keys.into_iter().zip(pool.tokens).collect();
+        candidates.sort_unstable_by_key(|&(key, token)| (!key, token));
         let logprob = |key| value_of(key) - largest - octaves * std::f32::consts::LN_2;
         top.extend(candidates.iter().take(args.top_n).map(|&(key, token)| (token, logprob(key))));
         top.resize(args.top_n, (u32::MAX, f32::NEG_INFINITY));
@@ -311,61 +331,79 @@ fn race(tiles: &[Tile], row: &Row, largest: f32, n: usize, key: &impl Fn(u32) ->
     best.1
 }
 
-/// All tokens from some key on, by descending key and ascending token: at least `want` of them, if there are so many, and that key.
-fn best_first(tiles: &[Tile], n: usize, want: usize, key: &impl Fn(u32) -> u32) -> (Vec<Candidate>, u32) {
+/// All tokens from some key on: at least `want` of them, if there are so many, and that key.
+fn best(tiles: &[Tile], n: usize, want: usize, key: &impl Fn(u32) -> u32) -> (Pool, u32) {
     // The want-th largest of the groups' largest keys is at most that of all keys.
     let mut tops: Vec<u32> = tiles.iter().flat_map(|tile| tile.groups).filter(|&top| top != NEVER).collect();
     let base = match want <= tops.len() {
         true => *tops.select_nth_unstable_by(want - 1, |a, b| b.cmp(a)).1,
         false => 1,
     };
-    let mut candidates = Vec::new();
+    let mut pool = Pool::default();
     for (index, tile) in tiles.iter().enumerate().filter(|(_, tile)| tile.top >= base) {
         for (group, _) in tile.groups.iter().enumerate().filter(|&(_, &top)| top >= base) {
             for line in 0..TILE / COLUMNS {
                 let first = index * TILE + line * COLUMNS + 4 * group;
                 let tokens = (first..n.min(first + 4)).map(|token| (key(token as u32), token as u32));
-                candidates.extend(tokens.filter(|&(key, _)| key >= base));
+                tokens.filter(|&(key, _)| key >= base).for_each(|(key, token)| pool.push(key, token));
             }
         }
     }
-    candidates.sort_unstable_by_key(|&(key, token)| (!key, token));
-    (candidates, base)
+    (pool, base)
+}
+
+/// All tokens that can be drawn.
+#[inline(always)]
+fn all<T: Logit>(logits: &[T]) -> Pool {
+    let mut pool = Pool { keys: vec![0; logits.len()], tokens: vec![0; logits.len()] };
+    let (mut stage, mut left) = ([0.0; TILE], 0);
+    for (tile, source) in logits.chunks(TILE).enumerate() {
+        T::widen(source, &mut stage[..source.len()]);
+        for (token, &z) in stage[..source.len()].iter().enumerate() {
+            let key = key_of(z);
+            (pool.keys[left], pool.tokens[left]) = (key, (tile * TILE + token) as u32);
+            left += usize::from(key != NEVER);
+        }
+    }
+    pool.keys.truncate(left);
+    pool.tokens.truncate(left);
+    pool
 }
 
 /// The kept token that wins the race, and the mass of the kept.
 #[inline(always)]
-fn draw(kept: &Kept, candidates: &[Candidate], row: &Row, largest: f32) -> (u32, u64) {
+fn draw(kept: &Pool, row: &Row, largest: f32) -> Option<(u32, u64)> {
     let keys = row.keys();
+    let power = |key: u32| power_of(value_of(key) - largest, row.scale, row.limit);
+    let mass = kept.keys.iter().map(|&key| units_of(power(key).0)).sum();
     let mut best = (f32::INFINITY, u32::MAX);
-    let mut mass = 0;
-    for (key, token) in kept.survivors(candidates) {
-        let (weight, inverse) = power_of(value_of(key) - largest, row.scale, row.limit);
-        mass += units_of(weight);
-        let time = exponential_of(bits_of(keys, token)) * inverse;
+    for (&key, &token) in kept.keys.iter().zip(&kept.tokens) {
+        let bits = bits_of(keys, token);
+        // As in the race.
+        if less_than_exponential(bits) * 0.999 >= best.0 {
+            continue;
+        }
+        let time = exponential_of(bits) * power(key).1;
         if (time, token) < best {
             best = (time, token);
         }
     }
-    (best.1, mass)
+    (best.1 != u32::MAX).then_some((best.1, mass))
 }
 
-/// The standard deviation of the logits, each at most 255 below the largest, in units of 2^-12; 0 where no filter asks for it.
-fn deviation<T: Logit>(logits: &[T], row: &Row, largest: f32) -> f32 {
+/// The standard deviation of the logits, each at most 255 below the largest of its tile and that at most 255 below the row's, in steps; 0 where
+/// no filter asks for it.
+fn deviation(tiles: &[Tile], row: &Row, largest: f32) -> f32 {
     if !row.uses_sigma() {
         return 0.0;
     }
     let (mut count, mut sum, mut squares) = (0u64, 0u64, 0u64);
-    let mut z = [0.0; TILE];
-    for source in logits.chunks(TILE) {
-        T::widen(source, &mut z[..source.len()]);
-        for &z in z[..source.len()].iter().filter(|&&z| z > f32::NEG_INFINITY) {
-            let d = largest - z;
-            let q = ((if d < 255.0 { d } else { 255.0 }) * 4096.0) as u64;
-            count += 1;
-            sum += q;
-            squares += q * q;
-        }
+    for tile in tiles.iter().filter(|tile| tile.top != NEVER) {
+        let offset = u64::from(steps_of(largest - value_of(tile.top)));
+        let [some, steps, squared] = tile.moments;
+        count += some;
+        sum += steps + some * offset;
+        squares = squares.wrapping_add(squared + 2 * offset * steps + some * offset * offset);
     }
     let mean = sum / count;
     // About the mean rounded down, modulo 2^64, which the result is below.

@@ -1,77 +1,114 @@
-// Rows after their tiles are known. The candidates are a list of the best tokens where that suffices, else the row itself.
+// Rows after their tiles are known. The candidates are a list of the best tokens, which one SIMD group filters, where that suffices; else the row
+// itself, which the threadgroup searches.
 
 constant constexpr uint LISTED = 1024;  // tokens that a list holds
-constant constexpr uint PAIRED = 512;   // up to so many, each candidate is compared with every other
-constant constexpr uint PIVOTS = 7;     // that a search tries in one pass
+constant constexpr uint BINS = 1024;    // into which a search parts what is left of a row
 
 // Functions with several callers and loops inside: a compiler that inlines them all takes ten times as long.
 #define NOT_INLINED __attribute__((noinline))
 
 struct Shared {
-    uint keys[LISTED];
-    uint tokens[LISTED];
-    uint groups[LISTED];
-    uint tops[LISTED];  // the groups' largest keys
-    ulong masses[PAIRED];
-    uint scores[PAIRED];
-    ulong partial[2][PIVOTS][32];  // by turns, so that one barrier suffices
-    atomic_uint filled;
+    ulong pairs[LISTED];             // tokens as they are found: a key above the complement of its token, so that the larger comes first
+    alignas(16) uint keys[LISTED];   // of the list, best first; before, of groups
+    uint tokens[LISTED];             // of the list; before, the groups
+    atomic_uint low[BINS], high[BINS];  // words of what a bin holds
+    ulong partial[2][3][32];         // by turns, so that one barrier suffices
+    ulong above;                     // what is better than the bin that was found
+    uint bin;
+    uint told;                       // whether the list was enough
+    atomic_uint groups, filled, base;
 };
 
-inline ulong from_lane(ulong value, ushort mask) {
-    uint2 words = as_type<uint2>(value);
-    return as_type<ulong>(uint2(simd_shuffle_xor(words.x, mask), simd_shuffle_xor(words.y, mask)));
+// Sums modulo 2^64 over the SIMD group, whose lanes come together for it: by parts of 22 bits, which the hardware adds.
+inline ulong lanes_sum(ulong value) {
+    simdgroup_barrier(mem_flags::mem_none);
+    const uint low = simd_sum(uint(value) & 0x3fffffu), middle = simd_sum(uint(value >> 22) & 0x3fffffu);
+    return low + (ulong(middle) << 22) + (ulong(simd_sum(uint(value >> 44))) << 44);
+}
+// The sum of the lanes before this one.
+inline ulong lanes_before(ulong value) {
+    simdgroup_barrier(mem_flags::mem_none);
+    const uint low = simd_prefix_exclusive_sum(uint(value) & 0x3fffffu);
+    const uint middle = simd_prefix_exclusive_sum(uint(value >> 22) & 0x3fffffu);
+    return low + (ulong(middle) << 22) + (ulong(simd_prefix_exclusive_sum(uint(value >> 44))) << 44);
+}
+inline ulong lanes_least(ulong value) {
+    simdgroup_barrier(mem_flags::mem_none);
+    const uint mine = uint(value >> 32), high = simd_min(mine);
+    return ulong(high) << 32 | simd_min(mine == high ? uint(value) : 0xffffffffu);
 }
 
 // A threadgroup and this thread in it.
 struct Team {
     uint lane, lanes, turn;
 
-    NOT_INLINED void sums(thread ulong* values, uint count, threadgroup Shared& shared) {
+    void sums(thread ulong* values, uint count, threadgroup Shared& shared) {
         turn ^= 1;
         for (uint i = 0; i < count; ++i) {
-            ulong sum = values[i];
-            for (ushort mask = 16; mask > 0; mask /= 2) sum += from_lane(sum, mask);
+            const ulong sum = lanes_sum(values[i]);
             if (lane % 32 == 0) shared.partial[turn][i][lane / 32] = sum;
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);  // this turn's parts are there, and the last turn's were read
-        for (uint i = 0; i < count; ++i) {
-            values[i] = 0;
-            for (uint part = 0; part < lanes / 32; ++part) values[i] += shared.partial[turn][i][part];
-        }
+        for (uint i = 0; i < count; ++i) values[i] = lanes_sum(lane % 32 < lanes / 32 ? shared.partial[turn][i][lane % 32] : 0ul);
     }
     ulong sum(ulong value, threadgroup Shared& shared) {
         sums(&value, 1, shared);
         return value;
     }
-    NOT_INLINED ulong least(ulong value, threadgroup Shared& shared) {
+    ulong least(ulong value, threadgroup Shared& shared) {
         turn ^= 1;
-        for (ushort mask = 16; mask > 0; mask /= 2) {
-            const ulong other = from_lane(value, mask);
-            value = other < value ? other : value;
-        }
+        value = lanes_least(value);
         if (lane % 32 == 0) shared.partial[turn][0][lane / 32] = value;
         threadgroup_barrier(mem_flags::mem_threadgroup);  // as in sums
-        for (uint part = 0; part < lanes / 32; ++part) {
-            const ulong other = shared.partial[turn][0][part];
-            value = other < value ? other : value;
-        }
-        return value;
+        return lanes_least(lane % 32 < lanes / 32 ? shared.partial[turn][0][lane % 32] : ~0ul);
     }
-};
-
-struct List {
-    const threadgroup Shared* shared;
-    uint count;
-    uint key(uint i) const { return shared->keys[i]; }
-    uint token(uint i) const { return shared->tokens[i]; }
-};
-
-template <typename T> struct Whole {
-    const device T* logits;
-    uint count;
-    uint key(uint i) const { return key_of(float(logits[i])); }
-    uint token(uint i) const { return i; }
+    // Lanes that can share the work on each of `count` things: a power of two.
+    uint shares(uint count) const {
+        uint share = 1;
+        while (share < 32 && 2 * share * count <= lanes) share *= 2;
+        return share;
+    }
+    // The `want`-th largest of the first `count` of shared.keys, which zeros follow up to a multiple of 4; 1 where it is 0 or there are fewer.
+    uint nth(uint count, uint want, threadgroup Shared& shared) {
+        if (lane == 0) atomic_store_explicit(&shared.base, 1u, memory_order_relaxed);
+        threadgroup_barrier(mem_flags::mem_threadgroup);  // all keys are there
+        const threadgroup uint4* quads = (const threadgroup uint4*)shared.keys;
+        const uint share = shares(count);
+        for (uint begin = 0; begin < count; begin += lanes / share) {
+            const uint i = begin + lane / share, key = i < count ? shared.keys[i] : 0;
+            uint before = 0, until = 0;
+#pragma unroll 4
+            for (uint quad = lane % share; quad < (count + 3) / 4; quad += share) {
+                const uint4 four = quads[quad];
+                before += (four.x > key ? 1 : 0) + (four.y > key ? 1 : 0) + (four.z > key ? 1 : 0) + (four.w > key ? 1 : 0);
+                until += (four.x >= key ? 1 : 0) + (four.y >= key ? 1 : 0) + (four.z >= key ? 1 : 0) + (four.w >= key ? 1 : 0);
+            }
+            simdgroup_barrier(mem_flags::mem_none);  // all lanes are back
+            uint both = before << 16 | until;  // at most LISTED + 3 each
+            for (ushort mask = 1; mask < share; mask *= 2) both += simd_shuffle_xor(both, mask);
+            if (key > 0 && both >> 16 < want && want <= (both & 0xffffu)) atomic_store_explicit(&shared.base, key, memory_order_relaxed);
+        }
+        threadgroup_barrier(mem_flags::mem_threadgroup);  // it is there, and the keys were read
+        return atomic_load_explicit(&shared.base, memory_order_relaxed);
+    }
+    // Puts the first `count` of shared.pairs, no two of which are equal, in order into shared.keys and shared.tokens.
+    void sort(uint count, threadgroup Shared& shared) {
+        const uint share = shares(count);
+        for (uint begin = 0; begin < count; begin += lanes / share) {
+            const uint i = begin + lane / share;
+            const ulong pair = shared.pairs[i < count ? i : 0];
+            uint rank = 0;
+#pragma unroll 4
+            for (uint j = lane % share; j < count; j += share) rank += shared.pairs[j] > pair ? 1 : 0;
+            simdgroup_barrier(mem_flags::mem_none);  // all lanes are back
+            for (ushort mask = 1; mask < share; mask *= 2) rank += simd_shuffle_xor(rank, mask);
+            if (i < count && lane % share == 0) {
+                shared.keys[rank] = uint(pair >> 32);
+                shared.tokens[rank] = ~uint(pair);
+            }
+        }
+        threadgroup_barrier(mem_flags::mem_threadgroup);  // the list is in order
+    }
 };
 
 // What is kept, and the scale of the weights at this stage.
@@ -94,6 +131,15 @@ struct Kept {
         return !typical || surprise(key, centre, typical_scale, typical_limit) <= width;
     }
     ulong mass(uint key) const { return units_of(power_of(distance(key), scale, limit).weight); }
+    // Its mass times its distance in octaves, in units of 2^-33.
+    ulong octaves(uint key) const {
+        const float d = distance(key);
+        return ulong(power_of(d, scale, limit).weight * -((d > limit ? d : limit) * scale) * (UNITS / 128.0f));
+    }
+    void cut(uint key) {
+        low = max(low, key);
+        untouched = false;
+    }
 };
 
 // What a threshold orders tokens by, and what it adds up.
@@ -103,143 +149,325 @@ inline uint score_of(Kept kept, uint what, uint key, float centre) {
 }
 inline ulong measure_of(Kept kept, uint what, uint key) { return what == COUNT ? 1ul : kept.mass(key); }
 
-// The largest score that candidates of at least `need` together reach. All together have at least `need`, which is not 0.
-template <typename C>
-NOT_INLINED uint threshold(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, uint what, ulong need, float centre) {
-    if (candidates.count <= PAIRED) {
-        threadgroup_barrier(mem_flags::mem_threadgroup);  // the last threshold's masses were read
-        for (uint i = team.lane; i < candidates.count; i += team.lanes) {
-            const uint key = candidates.key(i);
-            const bool in = kept.holds(key);
-            shared.scores[i] = in ? score_of(kept, what, key, centre) : 0u;
-            shared.masses[i] = in ? measure_of(kept, what, key) : 0ul;
+// Candidates have
+//   void weigh(kept)                              the scale has changed
+//   void keep(kept)                               what is kept has changed
+//   ulong together(kept)                          the mass of the kept
+//   uint threshold(kept, what, need, centre)      the largest score that kept ones of at least `need` > 0 together reach; 0: all have less
+//   ulong octaves(kept)                           the sum of their octaves
+//   uint part(kept, need, others)                 the least key of a mass of at least `need`, else ~0, and whether others are kept
+//   uint first(kept, row, mass)                   the token that wins the race, or the first of the largest, and the mass of the kept
+
+// A list, best first, in one SIMD group. What is kept is a stretch of it: of surprises too, since they grow to both sides of the entropy.
+struct List {
+    threadgroup Shared* shared;
+    uint lane, count;
+    uint begin, end;  // what is kept
+
+    // Leaves the sums of masses, from the first to each, in shared->pairs.
+    void weigh(Kept kept) {
+        // An odd number each, so that the lanes meet in no bank.
+        const uint each = (count + 31) / 32 | 1, first = min(each * lane, count), last = min(first + each, count);
+        ulong own = 0;
+        for (uint i = first; i < last; ++i) {
+            own += kept.mass(shared->keys[i]);
+            shared->pairs[i] = own;
         }
-        threadgroup_barrier(mem_flags::mem_threadgroup);  // all masses are there
-        ulong low = ~0ul;
-        for (uint i = team.lane; i < candidates.count; i += team.lanes) {
-            const uint score = shared.scores[i];
-            ulong before = 0;
-#pragma unroll 8
-            for (uint j = 0; j < candidates.count; ++j) before += shared.scores[j] > score ? shared.masses[j] : 0ul;
-            if (score > 0 && before < need && score < low) low = score;
-        }
-        return uint(team.least(low, shared));
+        const ulong before = lanes_before(own);
+        for (uint i = first; i < last; ++i) shared->pairs[i] += before;
+        simdgroup_barrier(mem_flags::mem_threadgroup);  // the sums are there
     }
-    uint low = 1, high = 0xffffffffu;
-    while (low < high) {
-        const uint step = (high - low) / (PIVOTS + 1) + 1;
-        ulong reached[PIVOTS];
-        for (uint p = 0; p < PIVOTS; ++p) reached[p] = 0;
-        for (uint i = team.lane; i < candidates.count; i += team.lanes) {
-            const uint key = candidates.key(i);
-            if (!kept.holds(key)) continue;
-            const uint score = score_of(kept, what, key, centre);
-            if (score < low) continue;
-            const ulong measure = measure_of(kept, what, key);
-            for (uint p = 0; p < PIVOTS; ++p) reached[p] += score - low >= (p + 1) * ulong(step) ? measure : 0ul;
+    ulong before(uint i) const { return i > 0 ? shared->pairs[i - 1] : 0ul; }
+    ulong mass(uint i) const { return shared->pairs[i] - before(i); }
+
+    void keep(Kept kept) {
+        uint from = 0xffffffffu, to = 0;
+        for (uint i = begin + lane; i < end; i += 32) {
+            if (!kept.holds(shared->keys[i])) continue;
+            from = min(from, i);
+            to = i + 1;
         }
-        team.sums(reached, PIVOTS, shared);
-        ulong next = low, above = ulong(high) + 1;
-        for (uint p = 0; p < PIVOTS; ++p) {
-            const ulong pivot = low + (p + 1) * ulong(step);
-            if (pivot > high) break;
-            if (reached[p] >= need) {
-                next = pivot;
+        simdgroup_barrier(mem_flags::mem_none);  // all lanes are back
+        end = simd_max(to);
+        begin = min(simd_min(from), end);
+    }
+    ulong together(Kept) const { return before(end) - before(begin); }
+    uint threshold(Kept kept, uint what, ulong need, float centre) const {
+        if (what == TYPICAL) return least_typical(kept, need, centre);
+        uint last = begin + uint(need) - 1;
+        if (what == MASS) {
+            const ulong reached = before(begin) + need;
+            uint less = 0;
+            for (uint i = begin + lane; i < end; i += 32) less += shared->pairs[i] < reached ? 1 : 0;
+            simdgroup_barrier(mem_flags::mem_none);  // all lanes are back
+            last = begin + simd_sum(less);
+        } else if (need > end - begin) {
+            return 0;
+        }
+        return last < end ? shared->keys[last] : 0;
+    }
+    // Surprises are in no order: the bound is halved until it is one.
+    NOT_INLINED uint least_typical(Kept kept, ulong need, float centre) const {
+        uint low = 0xffffffffu, high = 0;
+        for (uint i = begin + lane; i < end; i += 32) {
+            const uint score = score_of(kept, TYPICAL, shared->keys[i], centre);
+            low = min(low, score);
+            high = max(high, score);
+        }
+        simdgroup_barrier(mem_flags::mem_none);  // all lanes are back
+        low = simd_min(low);
+        high = simd_max(high);
+        while (low < high) {
+            const uint middle = high - (high - low) / 2;
+            ulong sum = 0;
+            for (uint i = begin + lane; i < end; i += 32) {
+                if (score_of(kept, TYPICAL, shared->keys[i], centre) >= middle) sum += mass(i);
+            }
+            if (lanes_sum(sum) >= need) low = middle;
+            else high = middle - 1;
+        }
+        return low;
+    }
+    ulong octaves(Kept kept) const {
+        ulong sum = 0;
+        for (uint i = begin + lane; i < end; i += 32) sum += kept.octaves(shared->keys[i]);
+        return lanes_sum(sum);
+    }
+    uint part(Kept, ulong need, thread bool& others) const {
+        uint low = 0xffffffffu, fewer = 0;
+        for (uint i = begin + lane; i < end; i += 32) {
+            if (mass(i) >= need) low = min(low, shared->keys[i]);
+            else fewer = 1;
+        }
+        simdgroup_barrier(mem_flags::mem_none);  // all lanes are back
+        others = simd_max(fewer) > 0;
+        return simd_min(low);
+    }
+    uint first(Kept kept, Row row, thread ulong& mass) const {
+        if (row.has(GREEDY)) return shared->tokens[0];
+        ulong best = ~0ul;
+        for (uint i = begin + lane; i < end; i += 32) {
+            const uint token = shared->tokens[i];
+            const float inverse = power_of(kept.distance(shared->keys[i]), kept.scale, kept.limit).inverse;
+            const float time = exponential_of(bits_of(row.keys, token)) * inverse;
+            best = min(best, ulong(as_type<uint>(time)) << 32 | token);
+        }
+        mass = together(kept);
+        return uint(lanes_least(best));
+    }
+};
+
+// The tokens of a row, in a threadgroup.
+template <typename T, bool VECTORS> struct Whole {
+    const device T* logits;
+    threadgroup Shared* shared;
+    Team team;
+    uint n;
+    uint least;  // key that may be drawn; 0 until it is looked for
+
+    // Keys of four neighbours; 0 beyond the row.
+    void read(uint quad, thread uint* four) const {
+        if (VECTORS) {
+            const vec<T, 4> z = ((const device vec<T, 4>*)logits)[quad];
+            four[0] = key_of(float(z.x));
+            four[1] = key_of(float(z.y));
+            four[2] = key_of(float(z.z));
+            four[3] = key_of(float(z.w));
+        } else {
+            for (uint c = 0; c < 4; ++c) four[c] = 4 * quad + c < n ? key_of(float(logits[4 * quad + c])) : 0u;
+        }
+    }
+    uint quads() const { return (n + 3) / 4; }
+
+    void weigh(Kept) {}
+    void keep(Kept) {}
+    void look_for_least() {
+        ulong low = ~0ul;
+        uint four[4];
+        for (uint quad = team.lane; quad < quads(); quad += team.lanes) {
+            read(quad, four);
+            for (uint c = 0; c < 4; ++c) low = four[c] > 0 && four[c] < low ? four[c] : low;
+        }
+        least = uint(team.least(low, *shared));
+    }
+    NOT_INLINED ulong together(Kept kept) {
+        ulong sum = 0;
+        uint four[4];
+        for (uint quad = team.lane; quad < quads(); quad += team.lanes) {
+            read(quad, four);
+            for (uint c = 0; c < 4; ++c) sum += kept.holds(four[c]) ? kept.mass(four[c]) : 0ul;
+        }
+        return team.sum(sum, *shared);
+    }
+
+    // How far a score is from the best one, and its slot among equally wide ones.
+    static float behind(Kept kept, uint what, uint score) {
+        return what == TYPICAL ? as_type<float>(~score) : kept.largest - value_of(score);
+    }
+    static uint slot(Kept kept, uint what, uint score, float scale) {
+        const float at = behind(kept, what, score) * scale;
+        return at < float(BINS - 1) ? uint(at) : BINS - 1;
+    }
+
+    // Parts the scores into bins, of equal width in what is behind the best at first, then of equal numbers of scores in the bin that was found.
+    NOT_INLINED uint threshold(Kept kept, uint what, ulong need, float centre) {
+        if (least == 0) look_for_least();
+        uint low = least, high = key_of(kept.largest);
+        float width = kept.largest - value_of(least);
+        if (what == TYPICAL) {
+            width = 2.0f * max(kept.surprise(least, centre, kept.scale, kept.limit), abs(centre)) + 1.0f;
+            low = ~as_type<uint>(width);
+            high = 0xffffffffu;
+        }
+        const float scale = float(BINS) / clamp(width, 1.0e-30f, 128.0f);
+        ulong above = 0;  // of the scores beyond high
+        for (bool first = true; first || low < high; first = false) {
+            uint shift = 0;
+            while ((high - low) >> shift >= BINS) ++shift;
+            for (uint bin = team.lane; bin < BINS; bin += team.lanes) {
+                atomic_store_explicit(&shared->low[bin], 0u, memory_order_relaxed);
+                atomic_store_explicit(&shared->high[bin], 0u, memory_order_relaxed);
+            }
+            threadgroup_barrier(mem_flags::mem_threadgroup);  // the bins are empty
+            uint four[4];
+            for (uint quad = team.lane; quad < quads(); quad += team.lanes) {
+                read(quad, four);
+                for (uint c = 0; c < 4; ++c) {
+                    if (!kept.holds(four[c])) continue;
+                    const uint score = score_of(kept, what, four[c], centre);
+                    if (score < low || score > high) continue;
+                    const ulong measure = measure_of(kept, what, four[c]);
+                    const uint bin = first ? slot(kept, what, score, scale) : (high - score) >> shift, word = uint(measure);
+                    const uint old = atomic_fetch_add_explicit(&shared->low[bin], word, memory_order_relaxed);
+                    const uint carried = uint(measure >> 32) + (old + word < old ? 1 : 0);
+                    if (carried > 0) atomic_fetch_add_explicit(&shared->high[bin], carried, memory_order_relaxed);
+                }
+            }
+            threadgroup_barrier(mem_flags::mem_threadgroup);  // all scores are counted
+            if (team.lane < 32) find(need, above);
+            threadgroup_barrier(mem_flags::mem_threadgroup);  // the bin is found
+            const uint bin = shared->bin;
+            if (bin == BINS) return 0;
+            above = shared->above;
+            if (first) {
+                narrow(kept, what, scale, bin, low, high);
             } else {
-                above = pivot;
-                break;
+                const uint best = high - (bin << shift), rest = (1u << shift) - 1;
+                low = best - low > rest ? best - rest : low;
+                high = best;
             }
         }
-        low = uint(next);
-        high = uint(above - 1);
+        return low;
     }
-    return low;
-}
-
-// The sum over the kept candidates.
-template <typename C>
-NOT_INLINED ulong together(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, uint what) {
-    ulong sum = 0;
-    for (uint i = team.lane; i < candidates.count; i += team.lanes) {
-        const uint key = candidates.key(i);
-        if (kept.holds(key)) sum += measure_of(kept, what, key);
+    // The first bin with which, from the best on, `need` is reached; BINS: none. One SIMD group.
+    void find(ulong need, ulong above) {
+        const uint begin = BINS / 32 * team.lane;
+        ulong own = 0;
+        for (uint bin = begin; bin < begin + BINS / 32; ++bin) own += held(bin);
+        ulong before = above + lanes_before(own);
+        if (team.lane == 31 && before + own < need) shared->bin = BINS;
+        if (before >= need || need > before + own) return;
+        uint bin = begin;
+        for (; before + held(bin) < need; ++bin) before += held(bin);
+        shared->bin = bin;
+        shared->above = before;
     }
-    return team.sum(sum, shared);
-}
+    ulong held(uint bin) const {
+        return ulong(atomic_load_explicit(&shared->high[bin], memory_order_relaxed)) << 32 |
+               atomic_load_explicit(&shared->low[bin], memory_order_relaxed);
+    }
+    // The scores of a slot.
+    void narrow(Kept kept, uint what, float scale, uint bin, thread uint& low, thread uint& high) const {
+        uint below = low;
+        while (below < high) {
+            const uint middle = high - (high - below) / 2;
+            if (slot(kept, what, middle, scale) >= bin) below = middle;
+            else high = middle - 1;
+        }
+        uint end = high;
+        while (low < end) {
+            const uint middle = low + (end - low) / 2;
+            if (slot(kept, what, middle, scale) <= bin) end = middle;
+            else low = middle + 1;
+        }
+    }
 
-// The total that a filter by mass takes its part of; 0 where the candidates do not tell it.
-template <typename C>
-ulong total_of(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept) {
-    if (kept.untouched) return kept.total;
-    return kept.closed() ? together(team, shared, candidates, kept, MASS) : 0ul;
-}
+    ulong octaves(Kept kept) {
+        ulong sum = 0;
+        uint four[4];
+        for (uint quad = team.lane; quad < quads(); quad += team.lanes) {
+            read(quad, four);
+            for (uint c = 0; c < 4; ++c) sum += kept.holds(four[c]) ? kept.octaves(four[c]) : 0ul;
+        }
+        return team.sum(sum, *shared);
+    }
+    uint part(Kept kept, ulong need, thread bool& others) {
+        ulong low = ~0ul, fewer = 0;
+        uint four[4];
+        for (uint quad = team.lane; quad < quads(); quad += team.lanes) {
+            read(quad, four);
+            for (uint c = 0; c < 4; ++c) {
+                if (!kept.holds(four[c])) continue;
+                if (kept.mass(four[c]) >= need) low = four[c] < low ? four[c] : low;
+                else fewer = 1;
+            }
+        }
+        low = team.least(low, *shared);
+        others = team.sum(fewer, *shared) > 0;
+        return uint(low);
+    }
+    NOT_INLINED uint first(Kept kept, Row row, thread ulong& mass) {
+        ulong best = ~0ul, sum = 0;
+        uint four[4];
+        for (uint quad = team.lane; quad < quads(); quad += team.lanes) {
+            read(quad, four);
+            for (uint c = 0; c < 4; ++c) {
+                if (!kept.holds(four[c])) continue;
+                const Power power = power_of(kept.distance(four[c]), kept.scale, kept.limit);
+                sum += units_of(power.weight);
+                const uint token = 4 * quad + c;
+                const float time = row.has(GREEDY) ? 0.0f : exponential_of(bits_of(row.keys, token)) * power.inverse;
+                best = min(best, ulong(as_type<uint>(time)) << 32 | token);
+            }
+        }
+        mass = team.sum(sum, *shared);
+        return uint(team.least(best, *shared));
+    }
+};
 
 constant constexpr uint TEMPERATURE = 1, TOP_N_SIGMA = 2, TOP_K = 3, TYPICAL_P = 4, TOP_P = 5, MIN_P = 6, XTC = 7;
 
 // Applies the filters in the row's order. False where the candidates are too few to tell.
-template <typename C, typename W>
-NOT_INLINED bool filter(thread Team& team, threadgroup Shared& shared, C candidates, W whole, thread Kept& kept, Row row, ulong warm) {
+template <typename C>
+NOT_INLINED bool filter(thread C& candidates, thread Kept& kept, Row row, ulong warm, float deviation) {
     for (uint order = row.order; order > 0; order >>= 4) {
         const uint stage = order & 15;
         if (stage == TEMPERATURE) {
             kept.scale = row.scale;
             kept.limit = row.limit;
             kept.total = warm;
+            candidates.weigh(kept);
+            continue;
         } else if (stage == TOP_N_SIGMA) {
-            ulong sums[3] = {0, 0, 0};
-            for (uint i = team.lane; i < whole.count; i += team.lanes) {
-                const uint key = whole.key(i);
-                if (key == 0) continue;
-                const float d = kept.largest - value_of(key);
-                const ulong q = ulong((d < 255.0f ? d : 255.0f) * 4096.0f);
-                sums[0] += 1;
-                sums[1] += q;
-                sums[2] += q * q;
-            }
-            team.sums(sums, 3, shared);
-            const ulong mean = sums[1] / sums[0];
-            const ulong square = sums[2] - 2 * mean * sums[1] + sums[0] * mean * mean;
-            const uint low = key_of(fma(-row.sigma, precise::sqrt(float(square / sums[0])), kept.largest));
-            kept.low = max(kept.low, low);
-            kept.untouched = false;
+            kept.cut(key_of(fma(-row.sigma, deviation, kept.largest)));
         } else if (stage == MIN_P) {
-            kept.low = max(kept.low, key_of(kept.largest - row.min_p));
-            kept.untouched = false;
+            kept.cut(key_of(kept.largest - row.min_p));
         } else if (stage == TOP_K) {
-            const ulong count = together(team, shared, candidates, kept, COUNT);
-            if (count < row.top_k) {
-                if (!kept.closed()) return false;
-                kept.untouched = false;
-                continue;
-            }
-            kept.low = max(kept.low, threshold(team, shared, candidates, kept, COUNT, row.top_k, 0.0f));
-            kept.untouched = false;
+            const uint key = candidates.threshold(kept, COUNT, row.top_k, 0.0f);
+            if (key == 0 && !kept.closed()) return false;
+            kept.cut(key);
         } else if (stage == TOP_P) {
-            const ulong total = total_of(team, shared, candidates, kept);
-            if (total == 0) return false;
-            const ulong need = max(part_of(total, row.top_p), 1ul);
-            if (together(team, shared, candidates, kept, MASS) < need) {
-                if (!kept.closed()) return false;
-                kept.untouched = false;
-                continue;
-            }
-            kept.low = max(kept.low, threshold(team, shared, candidates, kept, MASS, need, 0.0f));
-            kept.untouched = false;
+            if (!kept.untouched && !kept.closed()) return false;
+            const ulong total = kept.untouched ? kept.total : candidates.together(kept);
+            const uint key = candidates.threshold(kept, MASS, max(part_of(total, row.top_p), 1ul), 0.0f);
+            if (key == 0 && !kept.closed()) return false;
+            kept.cut(key);
         } else if (stage == TYPICAL_P) {
             if (!kept.closed()) return false;
-            const ulong total = together(team, shared, candidates, kept, MASS);
-            ulong sum = 0;  // of weight times distance in octaves, in units of 2^-33
-            for (uint i = team.lane; i < candidates.count; i += team.lanes) {
-                const uint key = candidates.key(i);
-                if (!kept.holds(key)) continue;
-                const float d = kept.distance(key), octaves = (d > kept.limit ? d : kept.limit) * kept.scale;
-                const float term = power_of(d, kept.scale, kept.limit).weight * -octaves;
-                sum += ulong(term * (UNITS / 128.0f));
-            }
-            sum = team.sum(sum, shared);
-            const float centre = -(float(sum) / float(total)) * 128.0f;
-            const ulong need = max(part_of(total, row.typical), 1ul);
-            const uint score = threshold(team, shared, candidates, kept, TYPICAL, need, centre);
+            const ulong total = candidates.together(kept);
+            if (total == 0) continue;
+            const float centre = -(float(candidates.octaves(kept)) / float(total)) * 128.0f;
+            const uint score = candidates.threshold(kept, TYPICAL, max(part_of(total, row.typical), 1ul), centre);
             kept.typical = true;
             kept.centre = centre;
             kept.width = as_type<float>(~score);
@@ -248,44 +476,17 @@ NOT_INLINED bool filter(thread Team& team, threadgroup Shared& shared, C candida
             kept.untouched = false;
         } else if (stage == XTC) {
             if (bits_of(row.keys, 0xffffffffu) > row.xtc_bits) continue;
-            const ulong total = total_of(team, shared, candidates, kept);
-            if (total == 0) return false;
-            const ulong need = part_of(total, row.xtc_threshold);
-            ulong low = ~0ul, others = 0;
-            for (uint i = team.lane; i < candidates.count; i += team.lanes) {
-                const uint key = candidates.key(i);
-                if (!kept.holds(key)) continue;
-                if (kept.mass(key) >= need) low = min(low, ulong(key));
-                else others = 1;
-            }
-            low = team.least(low, shared);
-            others = team.sum(others, shared);
-            if (others == 0 && !kept.closed()) return false;
-            if (low != ~0ul) {
-                kept.high = uint(low);
+            if (!kept.untouched && !kept.closed()) return false;
+            const ulong total = kept.untouched ? kept.total : candidates.together(kept);
+            bool others = false;
+            const uint low = candidates.part(kept, part_of(total, row.xtc_threshold), others);
+            if (!others && !kept.closed()) return false;
+            if (low != 0xffffffffu) {
+                kept.high = low;
                 kept.untouched = false;
             }
         }
+        candidates.keep(kept);
     }
     return kept.closed();
-}
-
-// The kept token that wins the race, or the first of the largest ones. `mass`: that of the kept, at the last scale.
-template <typename C>
-NOT_INLINED uint draw(thread Team& team, threadgroup Shared& shared, C candidates, Kept kept, Row row, thread ulong& mass) {
-    kept.scale = row.scale;
-    kept.limit = row.limit;
-    ulong best = ~0ul;
-    mass = 0;
-    for (uint i = team.lane; i < candidates.count; i += team.lanes) {
-        const uint key = candidates.key(i);
-        if (!kept.holds(key)) continue;
-        const uint token = candidates.token(i);
-        const Power power = power_of(kept.distance(key), kept.scale, kept.limit);
-        mass += units_of(power.weight);
-        const float time = row.has(GREEDY) ? 0.0f : exponential_of(bits_of(row.keys, token)) * power.inverse;
-        best = min(best, ulong(as_type<uint>(time)) << 32 | token);
-    }
-    mass = team.sum(mass, shared);
-    return uint(team.least(best, shared));
 }

@@ -44,6 +44,7 @@ if (lane == 0) {
     // What this tile has none of.
     tops[at] = top;
     sums[2 * at] = sums[2 * at + 1] = 0.0f;
+    moments[3 * at] = moments[3 * at + 1] = moments[3 * at + 2] = 0;
 }
 if (top == 0 || top >= 0xff800000u) return;  // nothing to draw, or a row that will be refused
 
@@ -71,3 +72,27 @@ if (settings.has(WARM_TOTAL)) {
     for (ushort mask = 16; mask > 0; mask /= 2) sum = sum + simd_shuffle_xor(sum, mask);
 }
 if (lane == 0) sums[2 * at + 1] = sum;
+
+if (settings.has(DEVIATION)) {
+    // How many, and the sums of their distances from the largest and of those squared, in steps.
+    uint some = 0, steps = 0;
+    ulong squares = 0;
+#pragma unroll
+    for (uint i = 0; i < 32; ++i) {
+        const uint q = z[i] > -INFINITY ? steps_of(largest - z[i]) : 0;
+        some += z[i] > -INFINITY ? 1 : 0;
+        steps += q;
+        squares += ulong(q) * q;
+    }
+    some = simd_sum(some);
+    steps = simd_sum(steps);
+    for (ushort mask = 16; mask > 0; mask /= 2) {
+        const uint2 words = as_type<uint2>(squares);
+        squares += as_type<ulong>(uint2(simd_shuffle_xor(words.x, mask), simd_shuffle_xor(words.y, mask)));
+    }
+    if (lane == 0) {
+        moments[3 * at] = some;
+        moments[3 * at + 1] = steps;
+        moments[3 * at + 2] = squares;
+    }
+}

@@ -5,15 +5,25 @@ team.lane = thread_position_in_threadgroup.x;
 team.lanes = threads_per_threadgroup.x;
 team.turn = 0;
 threadgroup Shared shared;
-const Row settings = row_of(parameters + size_t(row) * WORDS, step);
 const device uint* row_tops = tops + size_t(row) * tiles;
-const device uint* row_groups = groups + size_t(row) * tiles * 32;
-Whole<T> whole;
-whole.logits = x + size_t(row) * n;
-whole.count = n;
+const device float2* row_sums = (const device float2*)sums + size_t(row) * tiles;
+const device uint4* row_groups = (const device uint4*)(groups + size_t(row) * tiles * 32);
+const device T* logits = x + size_t(row) * n;
 
-ulong first = ~0ul;
-for (uint tile = team.lane; tile < tiles; tile += team.lanes) first = min(first, ulong(~row_tops[tile]));
+// On their way together, before the first is needed: what most rows need no more of.
+const uint quads = 8 * tiles;
+const uint near_top = team.lane < tiles ? row_tops[team.lane] : 0;
+const float2 near_sums = team.lane < tiles ? row_sums[team.lane] : float2(0.0f);
+const uint4 near_groups = team.lane < quads ? row_groups[team.lane] : uint4(0);
+const uint4 next_groups = team.lane + team.lanes < quads ? row_groups[team.lane + team.lanes] : uint4(0);
+const Row settings = row_of(parameters + size_t(row) * WORDS, step);
+
+if (team.lane == 0) {
+    atomic_store_explicit(&shared.groups, 0u, memory_order_relaxed);
+    atomic_store_explicit(&shared.filled, 0u, memory_order_relaxed);
+}
+ulong first = ulong(~near_top);
+for (uint tile = team.lane + team.lanes; tile < tiles; tile += team.lanes) first = min(first, ulong(~row_tops[tile]));
 const uint top = ~uint(team.least(first, shared));
 if (top == 0 || top >= 0xff800000u) {
     if (team.lane == 0) {
@@ -32,22 +42,39 @@ if (top == 0 || top >= 0xff800000u) {
 
 // Totals of the row, and the first heat of its race: among the tiles, by their masses.
 const float largest = value_of(top), log2e = 1.442695f, coolest = -69.0f;
+const bool chosen = settings.flags & (GREEDY | FILTERED);
 ulong totals[2] = {0, 0}, race = ~0ul;
 for (uint tile = team.lane; tile < tiles; tile += team.lanes) {
-    if (row_tops[tile] == 0) continue;
-    const size_t at = size_t(row) * tiles + tile;
-    const float d = value_of(row_tops[tile]) - largest;
-    totals[0] += ulong(sums[2 * at] * power_of(d, log2e, coolest).weight * UNITS);
+    const uint own = tile == team.lane ? near_top : row_tops[tile];
+    if (own == 0) continue;
+    const float2 sum = tile == team.lane ? near_sums : row_sums[tile];
+    const float d = value_of(own) - largest;
+    totals[0] += ulong(sum.x * power_of(d, log2e, coolest).weight * UNITS);
     const Power power = power_of(d, settings.scale, settings.limit);
-    if (settings.has(WARM_TOTAL)) totals[1] += ulong(sums[2 * at + 1] * power.weight * UNITS);
-    if (!(settings.flags & (GREEDY | FILTERED))) {
-        const float mass = sums[2 * at + (settings.has(WARM_TOTAL) ? 1 : 0)];
-        const float time = exponential_of(bits_of(settings.keys, HEAT | tile)) * power.inverse / mass;
+    if (settings.has(WARM_TOTAL)) totals[1] += ulong(sum.y * power.weight * UNITS);
+    if (!chosen) {
+        const float time = exponential_of(bits_of(settings.keys, HEAT | tile)) * power.inverse / (settings.has(WARM_TOTAL) ? sum.y : sum.x);
         race = min(race, ulong(as_type<uint>(time)) << 32 | tile);
     }
 }
 team.sums(totals, 2, shared);
 const ulong cold = totals[0], warm = settings.has(WARM_TOTAL) ? totals[1] : totals[0];
+float deviation = 0.0f;
+if (settings.has(DEVIATION)) {
+    // About the mean rounded down, modulo 2^64, which the result is below. A tile's moments are of distances from its own largest.
+    ulong sums[3] = {0, 0, 0};
+    for (uint tile = team.lane; tile < tiles; tile += team.lanes) {
+        if (row_tops[tile] == 0) continue;
+        const device uint64_t* own = moments + (size_t(row) * tiles + tile) * 3;
+        const ulong offset = steps_of(largest - value_of(row_tops[tile]));
+        sums[0] += own[0];
+        sums[1] += own[1] + own[0] * offset;
+        sums[2] += own[2] + 2 * offset * own[1] + own[0] * offset * offset;
+    }
+    team.sums(sums, 3, shared);
+    const ulong mean = sums[1] / sums[0];
+    deviation = precise::sqrt(float((sums[2] - 2 * mean * sums[1] + sums[0] * mean * mean) / sums[0]));
+}
 
 Kept all;
 all.low = 1;
@@ -62,87 +89,137 @@ all.limit = coolest;
 all.total = cold;
 
 // The list: at least the best `want` tokens, if there are so many and the list holds them with their equals.
-const bool listed = (settings.flags & (GREEDY | FILTERED)) || top_n > 0;
 const uint want = max(max(settings.want, top_n), 1u);
-List list;
-list.shared = &shared;
-list.count = 0;
-uint base = 1;
+uint base = 1, listed = 0;
 bool fits = false;
-if (listed) {
-    // The want-th largest of any tokens' keys is at most that of all tokens': first among tiles' largest, then among groups'.
-    if (tiles >= want && tiles <= LISTED) {
-        for (uint tile = team.lane; tile < tiles; tile += team.lanes) shared.keys[tile] = row_tops[tile];
-        list.count = tiles;
-        threadgroup_barrier(mem_flags::mem_threadgroup);  // all keys are there
-        if (together(team, shared, list, all, COUNT) >= want) base = threshold(team, shared, list, all, COUNT, want, 0.0f);
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);  // the keys before were read
-    if (team.lane == 0) atomic_store_explicit(&shared.filled, 0u, memory_order_relaxed);
-    threadgroup_barrier(mem_flags::mem_threadgroup);  // nothing is filled
-    for (uint quad = team.lane; quad < 8 * tiles; quad += team.lanes) {
-        const uint4 four = ((const device uint4*)row_groups)[quad];
-        for (uint c = 0; c < 4; ++c) {
-            if (four[c] < base) continue;
-            const uint place = atomic_fetch_add_explicit(&shared.filled, 1u, memory_order_relaxed);
-            if (place >= LISTED) continue;
-            shared.keys[place] = shared.tops[place] = four[c];
-            shared.groups[place] = 4 * quad + c;
+if (chosen || top_n > 0) {
+    // The want-th largest of any tokens' keys is at most that of all tokens': of the largest of so many parts of each tile that a third is to spare.
+    uint parts = 1;
+    while (parts < 32 && 3 * parts * tiles < 4 * want) parts *= 2;
+    if (parts == 16) parts = 32;
+    if (parts * tiles <= LISTED) {
+        for (uint begin = 0; begin < quads; begin += team.lanes) {
+            const uint quad = begin + team.lane;
+            const uint4 four = quad >= quads ? uint4(0) : begin == 0 ? near_groups : begin == team.lanes ? next_groups : row_groups[quad];
+            if (parts == 32) {
+                if (quad < quads) ((threadgroup uint4*)shared.keys)[quad] = four;
+                continue;
+            }
+            uint best = max(max(four.x, four.y), max(four.z, four.w));
+            for (ushort mask = 1; mask < 8 / parts; mask *= 2) best = max(best, simd_shuffle_xor(best, mask));
+            if (quad < quads && quad % (8 / parts) == 0) shared.keys[quad / (8 / parts)] = best;
         }
+        for (uint i = parts * tiles + team.lane; i < (parts * tiles + 3) / 4 * 4; i += team.lanes) shared.keys[i] = 0;
+        base = team.nth(parts * tiles, want, shared);
     }
-    threadgroup_barrier(mem_flags::mem_threadgroup);  // all groups are there
-    const uint found = atomic_load_explicit(&shared.filled, memory_order_relaxed);
-    list.count = found;
-    if (found <= LISTED && found >= want) {
-        base = max(base, threshold(team, shared, list, all, COUNT, want, 0.0f));
+    uint found = 0;
+    for (uint round = 0; round < 2; ++round) {
+        for (uint begin = 0; begin < quads; begin += team.lanes) {
+            const uint quad = begin + team.lane;
+            if (quad >= quads) break;
+            const uint4 four = begin == 0 ? near_groups : begin == team.lanes ? next_groups : row_groups[quad];
+            for (uint c = 0; c < 4; ++c) {
+                if (four[c] < base) continue;
+                const uint place = atomic_fetch_add_explicit(&shared.groups, 1u, memory_order_relaxed);
+                if (place >= LISTED) continue;
+                shared.keys[place] = four[c];
+                shared.tokens[place] = 4 * quad + c;
+            }
+        }
+        threadgroup_barrier(mem_flags::mem_threadgroup);  // all groups are there
+        found = atomic_load_explicit(&shared.groups, memory_order_relaxed);
+        if (found <= LISTED || round > 0) break;
+        // Too many: the bound is halved until it is one that groups enough and not too many reach, if there is one.
+        uint low = base, high = top;
+        while (low < high) {
+            const uint middle = high - (high - low) / 2;
+            ulong reach = 0;
+            for (uint quad = team.lane; quad < quads; quad += team.lanes) {
+                const uint4 four = row_groups[quad];
+                for (uint c = 0; c < 4; ++c) reach += four[c] >= middle ? 1 : 0;
+            }
+            reach = team.sum(reach, shared);
+            if (reach >= want) low = middle;
+            else high = middle - 1;
+            if (reach >= want && reach <= LISTED) break;
+        }
+        base = low;
+        threadgroup_barrier(mem_flags::mem_threadgroup);  // the count was read
+        if (team.lane == 0) atomic_store_explicit(&shared.groups, 0u, memory_order_relaxed);
+        threadgroup_barrier(mem_flags::mem_threadgroup);  // nothing is filled
     }
-    threadgroup_barrier(mem_flags::mem_threadgroup);  // the count and the keys were read
-    if (team.lane == 0) atomic_store_explicit(&shared.filled, 0u, memory_order_relaxed);
-    threadgroup_barrier(mem_flags::mem_threadgroup);  // nothing is filled
+    if (found <= LISTED && found > 2 * want + 64) {
+        for (uint i = found + team.lane; i < (found + 3) / 4 * 4; i += team.lanes) shared.keys[i] = 0;
+        base = max(base, team.nth(found, want, shared));
+    }
     if (found <= LISTED) {
         for (uint i = team.lane; i < 8 * found; i += team.lanes) {
-            if (shared.tops[i / 8] < base) continue;
-            const uint group = shared.groups[i / 8], first_token = group / 32 * TILE + 128 * (i % 8) + 4 * (group % 32);
+            if (shared.keys[i / 8] < base) continue;
+            const uint group = shared.tokens[i / 8], first_token = group / 32 * TILE + 128 * (i % 8) + 4 * (group % 32);
             float four[4];
             if (VECTORS && first_token + 4 <= n) {
-                const vec<T, 4> values = ((const device vec<T, 4>*)whole.logits)[first_token / 4];
+                const vec<T, 4> values = ((const device vec<T, 4>*)logits)[first_token / 4];
                 four[0] = float(values.x);
                 four[1] = float(values.y);
                 four[2] = float(values.z);
                 four[3] = float(values.w);
             } else {
-                for (uint c = 0; c < 4; ++c) four[c] = first_token + c < n ? float(whole.logits[first_token + c]) : -INFINITY;
+                for (uint c = 0; c < 4; ++c) four[c] = first_token + c < n ? float(logits[first_token + c]) : -INFINITY;
             }
             for (uint c = 0; c < 4; ++c) {
                 const uint key = key_of(four[c]);
                 if (key < base) continue;
                 const uint place = atomic_fetch_add_explicit(&shared.filled, 1u, memory_order_relaxed);
-                if (place >= LISTED) continue;
-                shared.keys[place] = key;
-                shared.tokens[place] = first_token + c;
+                if (place < LISTED) shared.pairs[place] = ulong(key) << 32 | ~(first_token + c);
             }
         }
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);  // all tokens are there
-    list.count = atomic_load_explicit(&shared.filled, memory_order_relaxed);
-    fits = found <= LISTED && list.count <= LISTED;
+    listed = atomic_load_explicit(&shared.filled, memory_order_relaxed);
+    fits = found <= LISTED && listed <= LISTED;
+    if (fits) team.sort(listed, shared);
 }
 
 uint id = 0xffffffffu;
 ulong mass = warm;
 Kept kept = all;
-if (settings.flags & (GREEDY | FILTERED)) {
+if (chosen) {
     kept.base = base;
-    bool told = fits;
     if (settings.has(GREEDY)) kept.low = top;
-    if (told) told = filter(team, shared, list, whole, kept, settings, warm);
-    if (told) {
-        id = draw(team, shared, list, kept, settings, mass);
-    } else {
+    if (team.lane < 32 && fits) {
+        List list;
+        list.shared = &shared;
+        list.lane = team.lane;
+        list.count = list.end = listed;
+        list.begin = 0;
+        if (settings.has(FILTERED) && (settings.order & 15) != TEMPERATURE) list.weigh(kept);
+        const bool told = filter(list, kept, settings, warm, deviation);
+        if (told) {
+            if (settings.has(FILTERED) && kept.scale != settings.scale) {
+                kept.scale = settings.scale;
+                kept.limit = settings.limit;
+                list.weigh(kept);
+            }
+            id = list.first(kept, settings, mass);
+        }
+        if (team.lane == 0) shared.told = told ? 1 : 0;
+    }
+    if (!fits && team.lane == 0) shared.told = 0;
+    threadgroup_barrier(mem_flags::mem_threadgroup);  // it is known whether the list was enough
+    if (shared.told == 0) {
         kept = all;
         if (settings.has(GREEDY)) kept.low = top;
-        filter(team, shared, whole, whole, kept, settings, warm);
-        id = draw(team, shared, whole, kept, settings, mass);
+        Whole<T, VECTORS> whole;
+        whole.logits = logits;
+        whole.shared = &shared;
+        whole.team = team;
+        whole.n = n;
+        whole.least = 0;
+        filter(whole, kept, settings, warm, deviation);
+        kept.scale = settings.scale;
+        kept.limit = settings.limit;
+        id = whole.first(kept, settings, mass);
+        team.turn = whole.team.turn;
     }
 } else {
     // The second heat, among the tokens of the tile that won.
@@ -150,7 +227,7 @@ if (settings.flags & (GREEDY | FILTERED)) {
     const float best = value_of(row_tops[tile]);
     ulong heat = ~0ul;
     for (uint token = tile * TILE + team.lane; token < min(n, (tile + 1) * TILE); token += team.lanes) {
-        const float z = float(whole.logits[token]);
+        const float z = float(logits[token]);
         if (z == -INFINITY) continue;
         const float time = exponential_of(bits_of(settings.keys, token)) * power_of(z - best, settings.scale, settings.limit).inverse;
         heat = min(heat, ulong(as_type<uint>(time)) << 32 | token);
@@ -163,7 +240,7 @@ if (id >= n) id = 0xffffffffu;
 const float all_octaves = log2(float(cold) / UNITS), ln2 = 0.6931472f;
 if (team.lane == 0) {
     ids[row] = id;
-    const float d = id < n ? float(x[size_t(row) * n + id]) - largest : NAN;
+    const float d = id < n ? float(logits[id]) - largest : NAN;
     const float processed = settings.has(GREEDY) ? 0.0f : d * settings.scale * ln2 - log2(float(mass) / UNITS) * ln2;
     logprobs[row] = PROCESSED ? processed : d - all_octaves * ln2;
     if (BOUNDS) {
@@ -181,18 +258,11 @@ if (team.lane == 0) {
     }
 }
 
-// The most likely tokens, each at its rank.
-if (fits && list.count >= min(top_n, n)) {
-    for (uint i = team.lane; i < list.count; i += team.lanes) {
-        const uint key = shared.keys[i], token = shared.tokens[i];
-        uint rank = 0;
-        for (uint j = 0; j < list.count && rank < top_n; ++j) {
-            rank += shared.keys[j] > key || (shared.keys[j] == key && shared.tokens[j] < token) ? 1 : 0;
-        }
-        if (rank < top_n) {
-            top_ids[size_t(row) * top_n + rank] = token;
-            top_logprobs[size_t(row) * top_n + rank] = value_of(key) - largest - all_octaves * ln2;
-        }
+// The most likely tokens.
+if (fits && listed >= min(top_n, n)) {
+    for (uint i = team.lane; i < top_n; i += team.lanes) {
+        top_ids[size_t(row) * top_n + i] = shared.tokens[i];
+        top_logprobs[size_t(row) * top_n + i] = value_of(shared.keys[i]) - largest - all_octaves * ln2;
     }
 } else {
     // Equal ones are too many for the list, or there are too few: one after the other.
@@ -200,7 +270,7 @@ if (fits && list.count >= min(top_n, n)) {
     for (uint rank = 0; rank < top_n; ++rank) {
         ulong next = ~0ul;
         for (uint token = team.lane; token < n; token += team.lanes) {
-            const uint key = whole.key(token);
+            const uint key = key_of(float(logits[token]));
             const ulong place = ulong(~key) << 32 | token;
             if (key > 0 && (rank == 0 || place > last)) next = min(next, place);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::{Logprobs, NAME, Sample, Sampled};
@@ -29,7 +29,8 @@ static TILES: LazyLock<Program> = LazyLock::new(|| {
         .scalar("step", DType::U64)
         .output("groups")
         .output("tops")
-        .output("sums");
+        .output("sums")
+        .output("moments");
     Program::new(definition).expect("the definition is valid")
 });
 
@@ -50,6 +51,7 @@ static FINISH: LazyLock<Program> = LazyLock::new(|| {
         .input("groups")
         .input("tops")
         .input("sums")
+        .input("moments")
         .scalar("n", DType::U32)
         .scalar("tiles", DType::U32)
         .scalar("top_n", DType::U32)
@@ -127,11 +129,15 @@ fn launch(
         .output("groups", DType::U32, [rows, tiles, 32])
         .output("tops", DType::U32, [rows, tiles])
         .output("sums", DType::F32, [rows, tiles, 2])
+        .output("moments", DType::U64, [rows, tiles, 3])
         .grid(Grid::groups([tiles.div_ceil(together), rows, 1]), [32 * together, 1, 1])
         .run()?;
-    let [groups, tops, sums] = &found[..] else { unreachable!("three outputs are declared") };
-    // What registers allow on any chip, and four rows a unit when rows are many.
-    let threads = (n / 32).next_multiple_of(32).clamp(64, 256);
+    let [groups, tops, sums, moments] = &found[..] else { unreachable!("four outputs are declared") };
+    // What registers allow on any chip; of a chip whose registers hold 512, twice as many search a row that no list serves, while rows are so few
+    // that each has a unit of its own.
+    let wide = rows <= 128 && !matches!(stream.device(), Device::Metal(_));
+    let most = if wide { 512 } else { 256 };
+    let threads = (n / 32).next_multiple_of(32).clamp(64, most);
     FINISH
         .launch(stream)
         .template("T", logits.dtype())
@@ -143,6 +149,7 @@ fn launch(
         .input("groups", groups)
         .input("tops", tops)
         .input("sums", sums)
+        .input("moments", moments)
         .scalar("n", n as u32)
         .scalar("tiles", tiles as u32)
         .scalar("top_n", args.top_n as u32)

@@ -28,7 +28,7 @@
 //!
 //! # Constraints
 //! At most 65,535 rows on a GPU, and `top_n` at most 1024 there. Where the filters keep more tokens than a list of 1024 (a flat distribution under
-//! top-p alone), a GPU searches the row itself, which takes some ten passes over it by one threadgroup.
+//! top-p alone), a GPU searches the row itself, which takes some five passes over it by one threadgroup.
 //!
 //! # Sources
 //! Gumbel-max in the form of exponential races: Maddison, Tarlow, Minka, "A* sampling", 2014. Filters as vLLM, llama.cpp (`llama-sampling.cpp`)
