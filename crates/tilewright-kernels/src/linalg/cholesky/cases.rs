@@ -4,7 +4,7 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
-use super::super::ratios::{Matrix, eps, holds, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{Cholesky, NAME, reference, run, variants};
 
@@ -63,6 +63,9 @@ fn cases() -> Vec<Case> {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }
+    for size in [[640, 512], [60, 1024], [0, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
+    }
     cases
 }
 
@@ -94,9 +97,10 @@ impl Kernel for Registered {
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let upper = case.args.bool("upper", false)?;
         let (a, factors) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
-        let mut residuals = Vec::new();
-        for ((a, factor), info) in a.iter().zip(&factors).zip(outputs[1].to_vec::<i32>()?) {
-            if info != 0 {
+        let (mut residuals, infos) = (Vec::new(), outputs[1].to_vec::<i32>()?);
+        for item in judged(a.len()) {
+            let (a, factor) = (&a[item], &factors[item]);
+            if infos[item] != 0 {
                 residuals.push(holds("NaN where it failed", factor.values.iter().all(|x| x.is_nan())));
                 continue;
             }

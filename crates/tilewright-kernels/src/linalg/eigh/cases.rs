@@ -91,6 +91,9 @@ fn cases() -> Vec<Case> {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }
+    for size in [[640, 512], [60, 1024], [0, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
+    }
     cases
 }
 

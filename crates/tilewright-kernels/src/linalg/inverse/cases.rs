@@ -5,8 +5,8 @@ use tilewright_core::{
 };
 
 use super::super::extents::Extents;
-use super::super::ratios::{Matrix, eps, holds, residual};
-use super::super::{DTYPES, lu, registry, samples};
+use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::{DTYPES, registry, samples, solve};
 use super::{NAME, reference, run};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -45,6 +45,9 @@ fn cases() -> Vec<Case> {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }
+    for size in [[640, 512], [60, 1024], [0, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
+    }
     cases
 }
 
@@ -73,7 +76,7 @@ impl Kernel for Registered {
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let (a, x) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
-        let each = a.iter().zip(&x).map(|(a, x)| match case.data {
+        let each = judged(a.len()).map(|item| (&a[item], &x[item])).map(|(a, x)| match case.data {
             "zero_column" => holds("NaN where singular", x.values.iter().all(|x| x.is_nan())),
             _ => residual("|a x - 1| / (n |a| |x| eps)", reference::error(a, x, eps(case.dtype)), case.dtype),
         });
@@ -82,7 +85,7 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let (batch, n) = (vec![case.dim("b").max(1)], case.dim("n"));
-        lu::variants(NAME, device, case.dtype, &Extents { batch, m: n, n })
+        solve::variants(NAME, device, case.dtype, &Extents { batch, m: n, n })
     }
 
     fn run(
