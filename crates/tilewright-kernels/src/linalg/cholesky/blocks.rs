@@ -1,5 +1,5 @@
 //! On NVIDIA GPUs: blocks of 64 columns, each by one group of threads for every matrix, and the library's products with its inverse and its rows. Made for
-//! batches, and for a single matrix that is not so large that the half of the products which nobody reads counts.
+//! batches: of a single matrix the library's own factor is there sooner.
 
 use std::sync::LazyLock;
 
@@ -16,15 +16,9 @@ pub(in super::super) const VARIANT: &str = "blocks";
 /// Columns of a block.
 const BLOCK: usize = 64;
 
-/// The largest single matrix.
-const SINGLE: usize = 2048;
-
 /// Whether such matrices are taken: of f32, beyond what lies in registers.
 pub(super) fn takes(device: Device, dtype: DType, batches: usize, n: usize) -> bool {
-    dtype != DType::F64
-        && n > gram::SMALL
-        && (batches > 1 || n <= SINGLE)
-        && cublas::available(device).is_ok()
+    dtype != DType::F64 && n > gram::SMALL && batches > 1 && cublas::available(device).is_ok()
 }
 
 static FACTOR: LazyLock<Program> = LazyLock::new(|| {

@@ -27,8 +27,8 @@
 //!
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix at any n: made for batches; one large matrix does not fill a GPU.
-//! - CUDA, variant `blocks` (f32, f16 and bf16, n beyond 128, of a single matrix up to 2048, where cuBLAS is installed): a group of threads for each block of
-//!   64 columns of each matrix, the rest by products, of which a single matrix needs half; not in a capture.
+//! - CUDA, variant `blocks` (f32, f16 and bf16, matrices of a batch beyond n = 128, where cuBLAS is installed): a group of threads for each block of 64
+//!   columns of each matrix, the rest by products; not in a capture.
 //! - CUDA, variant `cusolver`: a single matrix beyond n = 256 where cuSOLVER is installed, of any size; not in a capture. Its results lie by
 //!   columns.
 //!

@@ -86,6 +86,7 @@ fn cases() -> Vec<Case> {
         }
         cases.push(case(Tier::Check, [9, 33], dtype).set("values_only", true).set("descending", true));
         cases.push(case(Tier::Check, [2, 150], dtype));
+        cases.push(case(Tier::Check, [3, 140], dtype).set("descending", true).set("upper", true));
         cases.push(case(Tier::Check, [0, 530], dtype));
         for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
             cases.push(case(Tier::Bench, size, dtype));

@@ -37,7 +37,7 @@ fn cases() -> Vec<Case> {
     ];
     for dtype in [f32, f64] {
         for data in ["geometric", "one_large", "one_small", "zero_column"] {
-            for size in [[20, 31], [0, 150]] {
+            for size in [[20, 31], [0, 150], [3, 140]] {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }

@@ -4,6 +4,7 @@ __shared__ ::float4 strongest[2][16][8];
 __shared__ unsigned keys[2][16];
 __shared__ int claims[2][16];
 const int t = threadIdx.x, lane = t % 32, warp = t / 32, warps = blockDim.x / 32;
+float* stage = (float*)memory + warp * 32 * 33;
 const size_t item = threadgroup_position_in_grid.x;
 float* to = lu + item * m * n;
 int* order = permutation + item * m;
@@ -15,8 +16,17 @@ int start[R], place[R];
 for (int r = 0; r < R; ++r) {
     // Rows that are done stand before k, rows that are none at m.
     start[r] = place[r] = min(int(k) + t + r * int(blockDim.x), int(m));
+    // A warp reads a row at a time, and turns 32 of them.
+#pragma unroll 8
+    for (int i = 0; i < 32; ++i) {
+        const int from = min(int(k) + 32 * warp + i + r * int(blockDim.x), int(m));
+        stage[i * 33 + lane] = from < int(m) && lane < width ? to[size_t(from) * n + k + lane] : 0.0f;
+    }
+    __syncwarp();
 #pragma unroll
-    for (int c = 0; c < 32; ++c) row[r][c] = place[r] < int(m) && c < width ? to[size_t(place[r]) * n + k + c] : 0.0f;
+    for (int c = 0; c < 32; ++c) row[r][c] = stage[lane * 33 + c];
+    // Read before the next ones are written.
+    __syncwarp();
 }
 int failed = 0;
 #pragma unroll
@@ -86,11 +96,17 @@ for (int r = 0; r < R; ++r) origin[r] = k == 0 || place[r] >= int(m) ? start[r] 
 __syncthreads();
 #pragma unroll
 for (int r = 0; r < R; ++r) {
-    if (place[r] < int(m)) {
 #pragma unroll
-        for (int c = 0; c < 32; ++c) {
-            if (c < width) to[size_t(place[r]) * n + k + c] = row[r][c];
-        }
+    for (int c = 0; c < 32; ++c) stage[lane * 33 + c] = row[r][c];
+    __syncwarp();
+#pragma unroll 8
+    for (int i = 0; i < 32; ++i) {
+        const int at = __shfl_sync(0xffffffffu, place[r], i);
+        if (at < int(m) && lane < width) to[size_t(at) * n + k + lane] = stage[i * 33 + lane];
+    }
+    // Read before the next ones are written.
+    __syncwarp();
+    if (place[r] < int(m)) {
         order[place[r]] = origin[r];
         // Which row comes to each place at the top, and where each row that stood there goes to, if not there.
         if (place[r] < int(k) + 32) moved[place[r] - k] = start[r];

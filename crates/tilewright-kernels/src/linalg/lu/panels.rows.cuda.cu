@@ -3,12 +3,13 @@ __shared__ float triangle[32][33];
 __shared__ int moved[64];
 const int t = threadIdx.x;
 const size_t item = threadgroup_position_in_grid.y;
-const int width = min(32, int(n - k)), pivots = min(width, int(m - k));
+// Of a panel of fewer columns than rows at its top these change their places all the same.
+const int width = min(32, int(n - k)), top = min(32, int(m - k));
 float* to = lu + item * m * n;
-moved[t] = t % 32 < pivots ? moves[item * 64 + t] : -1;
+moved[t] = t % 32 < top ? moves[item * 64 + t] : -1;
 for (int e = t; e < 32 * 32; e += 64) {
     const int i = e / 32, c = e % 32;
-    triangle[i][c] = i < pivots && c < i ? to[size_t(k + i) * n + k + c] : 0.0f;
+    triangle[i][c] = i < top && c < i ? to[size_t(k + i) * n + k + c] : 0.0f;
 }
 // Triangle and moves are there.
 __syncthreads();
@@ -35,5 +36,5 @@ if (right) {
 }
 #pragma unroll
 for (int c = 0; c < 32; ++c) {
-    if (c < pivots) column[size_t(k + c) * n] = x[c];
+    if (c < top) column[size_t(k + c) * n] = x[c];
 }

@@ -46,7 +46,7 @@ fn cases() -> Vec<Case> {
     ];
     for dtype in [f32, f64] {
         for data in ["", "geometric", "one_large", "one_small", "graded", "zero_column"] {
-            for size in [[20, 31, 3], [9, 64, 1], [0, 128, 1], [0, 211, 40]] {
+            for size in [[20, 31, 3], [9, 64, 1], [0, 128, 1], [0, 211, 40], [3, 150, 2]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
