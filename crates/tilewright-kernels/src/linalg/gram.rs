@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use tilewright_gpu::backend::cuda::cublas::{self, Part, Update};
+use tilewright_gpu::backend::cuda::cusolver;
 use tilewright_gpu::{Definition, Grid, Program, caps};
 
 use super::extents::Extents;
@@ -20,6 +21,9 @@ pub(super) const VARIANT: &str = "gram";
 
 /// Columns of a block.
 const BLOCK: usize = 64;
+
+/// Bytes of a block, its inverse, and a column.
+const ROOM: usize = (2 * BLOCK * (BLOCK + 1) + BLOCK) * 8;
 
 /// Smaller matrices lie in registers and have paths of their own.
 pub(super) const SMALL: usize = 128;
@@ -57,6 +61,13 @@ static BLOCKS: LazyLock<Program> = LazyLock::new(|| {
     let definition = definition.header(include_str!("gram.cuda.header.cu"));
     let definition = definition.threadgroup_memory("memory", DType::U8).output("r").output("x");
     Program::new(definition).expect("the definition is valid")
+});
+
+static INVERSES: LazyLock<Program> = LazyLock::new(|| {
+    let definition = program("gram_inverse", include_str!("gram.inverse.cuda.cu"), &[], &["pitch"]);
+    let definition = definition.header(include_str!("gram.cuda.header.cu")).in_place("r");
+    Program::new(definition.threadgroup_memory("memory", DType::U8).output("x"))
+        .expect("the definition is valid")
 });
 
 static SIZES: LazyLock<Program> = LazyLock::new(|| {
@@ -195,7 +206,35 @@ impl Factor {
 /// The factors of matrices `a: [count, m, pitch]` of f64 with `n` columns. Waits for them.
 pub(super) fn factor(stream: &Stream, a: &Tensor, n: usize) -> Result<Factor> {
     let &[items, _, pitch] = a.dims() else { unreachable!("what was taken has three axes") };
-    let mut gram = product(stream, (a, true), (a, false))?;
+    let gram = product(stream, (a, true), (a, false))?;
+    // The library's factor of one matrix is there sooner. It knows nothing of columns that are none.
+    let single = items == 1 && n == pitch && cusolver::available(stream.device()).is_ok();
+    let (r, mut x, info) = if single { by_library(stream, gram)? } else { by_blocks(stream, gram, n)? };
+    invert(stream, &r, &mut x)?;
+    let blocks = pitch / BLOCK;
+    let sizes = SIZES
+        .launch(stream)
+        .input("r", &r)
+        .input("x", &x)
+        .scalar("pitch", pitch as u32)
+        .output("sizes", DType::F64, [items, blocks])
+        .grid(Grid::groups([blocks, items, 1]), [256, 1, 1])
+        .run_one()?;
+    // Roundings of n terms add up as the root of their number (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019).
+    let unit = f64::EPSILON / 2.0 * (n as f64).sqrt();
+    let sizes = sizes.to_vec::<f64>()?;
+    let failed = match info {
+        Some(info) => info.to_vec::<i32>()?[0] != 0,
+        None => false,
+    };
+    let unit = if failed { f64::NAN } else { unit };
+    let sizes = sizes.chunks_exact(blocks).map(|parts| unit * parts.iter().sum::<f64>()).collect();
+    Ok(Factor { r, x, sizes })
+}
+
+/// r of matrices `gram: [items, pitch, pitch]`, and the inverses of the blocks on its diagonal beside zeros; what has no r is not a number.
+fn by_blocks(stream: &Stream, mut gram: Tensor, n: usize) -> Result<(Tensor, Tensor, Option<Tensor>)> {
+    let &[items, pitch, _] = gram.dims() else { unreachable!("what was made has three axes") };
     let square = [items, pitch, pitch];
     let mut r = Tensor::empty(stream, DType::F64, square)?;
     let mut x = Tensor::empty(stream, DType::F64, square)?;
@@ -214,7 +253,7 @@ pub(super) fn factor(stream: &Stream, a: &Tensor, n: usize) -> Result<Factor> {
             .scalar("k", (k / BLOCK) as u32)
             .output_into("r", &mut r)
             .output_into("x", &mut x)
-            .threadgroup_bytes((2 * BLOCK * (BLOCK + 1) + BLOCK) * 8)
+            .threadgroup_bytes(ROOM)
             .grid(Grid::groups([items, 1, 1]), [256, 1, 1]);
         // What lies below the diagonals are zeros.
         if k == 0 {
@@ -248,22 +287,25 @@ pub(super) fn factor(stream: &Stream, a: &Tensor, n: usize) -> Result<Factor> {
         };
         cublas::update(stream, &mut gram, &trailing)?;
     }
-    drop(gram);
-    invert(stream, &r, &mut x)?;
-    let blocks = pitch / BLOCK;
-    let sizes = SIZES
+    Ok((r, x, None))
+}
+
+/// The same of one matrix: r by the library, in the place of `gram`. The answer is r, the inverses of the blocks on its diagonal beside zeros, and
+/// LAPACK's info.
+fn by_library(stream: &Stream, mut gram: Tensor) -> Result<(Tensor, Tensor, Option<Tensor>)> {
+    let pitch = gram.dims()[2];
+    let mut info = Tensor::empty(stream, DType::I32, [1])?;
+    cusolver::cholesky(stream, &mut gram, &mut info, true)?;
+    let x = INVERSES
         .launch(stream)
-        .input("r", &r)
-        .input("x", &x)
         .scalar("pitch", pitch as u32)
-        .output("sizes", DType::F64, [items, blocks])
-        .grid(Grid::groups([blocks, items, 1]), [256, 1, 1])
+        .in_place("r", &mut gram)
+        .output("x", DType::F64, [1, pitch, pitch])
+        .initial_value(0.0)
+        .threadgroup_bytes(ROOM)
+        .grid(Grid::groups([pitch / BLOCK, 1, 1]), [256, 1, 1])
         .run_one()?;
-    // Roundings of n terms add up as the root of their number (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019).
-    let unit = f64::EPSILON / 2.0 * (n as f64).sqrt();
-    let sizes =
-        sizes.to_vec::<f64>()?.chunks_exact(blocks).map(|parts| unit * parts.iter().sum::<f64>()).collect();
-    Ok(Factor { r, x, sizes })
+    Ok((gram, x, Some(info)))
 }
 
 /// The inverse of `r: [items, pitch, pitch]`, of whose blocks on the diagonal x has the inverses, beside zeros.
@@ -324,6 +366,7 @@ mod tests {
         use super::super::registry::compiles;
         use DType::{F32, F64, U32};
         compiles(&BLOCKS, &[], &[F64, F64, F64]);
+        compiles(&INVERSES, &[], &[F64, F64]);
         compiles(&SIZES, &[], &[F64, F64, F64]);
         for (from, out) in [(F32, F64), (F32, F32), (F64, F64)] {
             compiles(&TAKE, &[], &[from, U32, out]);

@@ -113,7 +113,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        variants(device, case.dtype, case.dim("b").max(1), case.dim("n"))
+        Ok(registry::timed(case, variants(device, case.dtype, case.dim("b").max(1), case.dim("n"))?))
     }
 
     fn run(

@@ -135,7 +135,10 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let batch = vec![case.dim("b").max(1)];
-        variants(NAME, device, case.dtype, &Extents { batch, m: case.dim("m"), n: case.dim("n") })
+        Ok(registry::timed(
+            case,
+            variants(NAME, device, case.dtype, &Extents { batch, m: case.dim("m"), n: case.dim("n") })?,
+        ))
     }
 
     fn run(

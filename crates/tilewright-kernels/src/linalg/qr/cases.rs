@@ -78,7 +78,7 @@ fn cases() -> Vec<Case> {
             "tiny",
             "kahan",
         ] {
-            for size in [[2, 600, 31], [0, 900, 70], [3, 150, 150]] {
+            for size in [[2, 600, 31], [0, 900, 70], [3, 150, 150], [0, 192, 192]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data).set("nonnegative", true) });
             }
@@ -156,7 +156,7 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let batch = vec![case.dim("b").max(1)];
         let extents = Extents { batch, m: case.dim("m"), n: case.dim("n") };
-        variants(device, case.dtype, &extents, arguments(&case.args)?.mode)
+        Ok(registry::timed(case, variants(device, case.dtype, &extents, arguments(&case.args)?.mode)?))
     }
 
     fn run(

@@ -45,17 +45,17 @@ fn share(
     let first = gram::factor(stream, &wide, n)?;
     let places = || 0..items.len() as u32;
     let again: Vec<u32> = places()
-        .filter(|&place| first.is_known(place as usize) && !first.is_orthogonal(place as usize))
+        .filter(|&place| {
+            q.is_some() && first.is_known(place as usize) && !first.is_orthogonal(place as usize)
+        })
         .collect();
     let mut rest: Vec<u32> = places().filter(|&place| !first.is_known(place as usize)).collect();
     gram::put(stream, &first.r, &index, r, true)?;
-    // Of orthonormal columns r is known well enough even where q is not.
-    if q.is_some() || !again.is_empty() {
+    // A known r is right to a rounding of f32, whatever q would be.
+    if let Some(q) = q.as_deref_mut() {
         let near = gram::product(stream, (&wide, false), (&first.x, false))?;
         drop(wide);
-        if let Some(q) = q.as_deref_mut() {
-            gram::put(stream, &near, &index, q, false)?;
-        }
+        gram::put(stream, &near, &index, q, false)?;
         if !again.is_empty() {
             let at = gram::index(stream, &again)?;
             let near = gram::take(stream, &near, &at, DType::F64, pitch)?;
@@ -64,10 +64,8 @@ fn share(
             let before = gram::take(stream, &first.r, &at, DType::F64, pitch)?;
             let product = gram::product(stream, (&second.r, false), (&before, false))?;
             gram::put(stream, &product, &index, r, true)?;
-            if let Some(q) = q.as_deref_mut() {
-                let product = gram::product(stream, (&near, false), (&second.x, false))?;
-                gram::put(stream, &product, &index, q, false)?;
-            }
+            let product = gram::product(stream, (&near, false), (&second.x, false))?;
+            gram::put(stream, &product, &index, q, false)?;
             rest.extend(
                 (0..again.len()).filter(|&place| !second.is_orthogonal(place)).map(|place| again[place]),
             );

@@ -107,7 +107,7 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let (batch, n) = (vec![case.dim("b").max(1)], case.dim("n"));
-        variants(NAME, device, case.dtype, &Extents { batch, m: n, n })
+        Ok(registry::timed(case, variants(NAME, device, case.dtype, &Extents { batch, m: n, n })?))
     }
 
     fn run(
