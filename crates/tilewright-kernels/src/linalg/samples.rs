@@ -110,7 +110,9 @@ pub(super) fn positive(case: &Case, item: u64, n: usize) -> Vec<f64> {
         // A spectrum takes n³ operations here. These are so heavy on the diagonal that no eigenvalue is below 1.
         let random = uniform(case, part, n * n);
         let beside = |i: usize, j: usize| random[i.max(j) * n + i.min(j)] / n as f64;
-        return (0..n * n).map(|e| f64::from(u8::from(e / n == e % n)) * 2.0 + beside(e / n, e % n)).collect();
+        return (0..n * n)
+            .map(|e| f64::from(u8::from(e / n == e % n)) * 2.0 + beside(e / n, e % n))
+            .collect();
     }
     // The rounding of the matrix to its dtype must not make it indefinite.
     let condition = 0.01 / (n.max(1) as f64 * case.dtype.unit_roundoff());
