@@ -60,6 +60,21 @@ def make():
     def qr(mode="reduced", nonnegative=False):
         return None if mode == "r" or nonnegative else real(lambda a: torch.linalg.qr(a, mode=mode)[::-1])
 
+    def orthogonalize(method="muon", steps=5):
+        """Muon's loop in torch's own functions."""
+        if method != "muon":
+            return None
+
+        def run(a):
+            x = a.mT if a.shape[-2] > a.shape[-1] else a
+            x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+            for _ in range(steps):
+                g = x @ x.mT
+                x = 3.4445 * x + (-4.7750 * g + 2.0315 * g @ g) @ x
+            return x.mT if a.shape[-2] > a.shape[-1] else x
+
+        return run
+
     def deviates(words, numbers, device):
         """The noise that the kernel defines (noise.rs): a peer that draws from other noise could not be judged."""
         words = words.cpu().numpy().view(numpy.uint32)
@@ -211,6 +226,7 @@ def make():
         "lu": lambda: real(torch.linalg.lu_factor_ex),
         "inverse": lambda: real(torch.linalg.inv_ex),
         "solve": lambda: real(torch.linalg.solve_ex),
+        "orthogonalize": orthogonalize,
         "qr": qr,
         "soft_cap": lambda cap=30.0: lambda x: cap * torch.tanh(x / cap),
         "soft_cap_bw": lambda cap=30.0: lambda dy, x: torch.ops.aten.tanh_backward(dy, torch.tanh(x / cap)),

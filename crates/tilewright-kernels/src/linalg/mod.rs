@@ -107,6 +107,7 @@ mod differences;
 mod elementwise;
 mod elimination;
 mod extents;
+mod gram;
 mod host;
 mod householder;
 mod jacobi;

@@ -1,5 +1,6 @@
 //! What LAPACK's test programs measure, in f64: norms and products of row-major matrices, by plain loops.
 
+use rayon::prelude::*;
 use tilewright_core::{DType, Residual, Result, Tensor};
 
 /// LAPACK's threshold.
@@ -41,15 +42,18 @@ impl Matrix {
 
     pub(super) fn times(&self, other: &Matrix) -> Self {
         let mut product = Matrix::new(self.m, other.n, |_, _| 0.0);
-        // Some rows of the other at a time, as a tall one has more of them than any cache; each sum is in order still.
-        for first in (0..self.n).step_by(64) {
-            for (i, sums) in product.values.chunks_exact_mut(other.n.max(1)).enumerate() {
-                for l in first..self.n.min(first + 64) {
-                    let x = self.at(i, l);
-                    sums.iter_mut().zip(&other.values[l * other.n..]).for_each(|(sum, y)| *sum += x * y);
+        let width = other.n.max(1);
+        // Runs of rows side by side. Some rows of the other at a time, as a tall one has more of them than any cache; each sum is in order still.
+        product.values.par_chunks_mut(64 * width).enumerate().for_each(|(run, rows)| {
+            for first in (0..self.n).step_by(64) {
+                for (i, sums) in rows.chunks_exact_mut(width).enumerate() {
+                    for l in first..self.n.min(first + 64) {
+                        let x = self.at(64 * run + i, l);
+                        sums.iter_mut().zip(&other.values[l * other.n..]).for_each(|(sum, y)| *sum += x * y);
+                    }
                 }
             }
-        }
+        });
         product
     }
 

@@ -1,6 +1,6 @@
 //! What the registered kernels of this family have in common.
 
-use tilewright_core::{ArgSpec, DType, Device, Error, Result, Tensor};
+use tilewright_core::{ArgSpec, Case, DType, Device, Error, Result, Tensor, Tier};
 
 use crate::arguments::{check_f64, only_variant};
 
@@ -23,6 +23,15 @@ pub(super) fn inputs<'a, const N: usize>(
 ) -> Result<&'a [Tensor; N]> {
     let wrong = |_| Error::range(operation, "number of inputs", N, inputs.len());
     inputs.try_into().map_err(wrong)
+}
+
+/// What is timed of the variants of a case. One group of threads a matrix, which is made for smaller ones, takes minutes for batches of large ones.
+pub(super) fn timed(case: &Case, variants: Vec<&'static str>) -> Vec<&'static str> {
+    let [b, n] = ["b", "n"].map(|name| case.dim(name));
+    if case.tier != Tier::Bench || n < 512 || b.max(1) * n * n < 1 << 24 || variants.len() == 1 {
+        return variants;
+    }
+    variants.into_iter().filter(|&variant| variant != "portable").collect()
 }
 
 /// Compiles a body for CUDA, where NVRTC is installed: no emulator shows what f64 makes of it.

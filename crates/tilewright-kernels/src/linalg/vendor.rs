@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
-use tilewright_gpu::backend::cuda::cusolver;
+use tilewright_gpu::backend::cuda::{cublas, cusolver};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::extents::Extents;
+use super::{cholesky, gram, lu};
 use crate::arguments::{choose, only_variant};
 
 /// The variant's name.
@@ -15,6 +16,11 @@ pub(super) const VARIANT: &str = "cusolver";
 /// Whether the library is on `device`.
 pub(super) fn available(device: Device) -> bool {
     cusolver::available(device).is_ok()
+}
+
+/// Whether it has a form for batches of symmetric matrices.
+pub(super) fn has_batches(device: Device) -> bool {
+    cusolver::has_batches(device)
 }
 
 /// The side of a single matrix beyond which the library's blocks are faster than one group of threads.
@@ -36,14 +42,18 @@ pub(super) fn variants(
     }
 }
 
-/// The variant that was asked for, or the first: inside a capture the library cannot be called.
+/// The variant that was asked for, or the first: inside a capture no library can be called.
 pub(super) fn chosen(
     operation: &'static str,
     stream: &Stream,
     variant: Option<&str>,
     known: &[&'static str],
 ) -> Result<&'static str> {
-    let usable = |name: &&str| *name != VARIANT || cusolver::usable(stream);
+    let usable = |name: &&str| match *name {
+        VARIANT => cusolver::usable(stream),
+        gram::VARIANT | lu::PANELS | cholesky::BLOCKS => cublas::usable(stream),
+        _ => true,
+    };
     let wish = variant.or_else(|| known.iter().copied().find(usable));
     choose(operation, wish, known)
 }
@@ -103,6 +113,33 @@ static TRIANGLE: LazyLock<Program> = LazyLock::new(|| {
     let definition = scalars(definition.input("verdict"), &["n"]).scalar("upper", DType::Bool);
     Program::new(definition.in_place("factor")).expect("the definition is valid")
 });
+
+static ORDER: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("vendor_order", include_str!("vendor.order.metal"));
+    let definition =
+        scalars(definition.input("values").input("matrix"), &["n"]).scalar("vectors", DType::Bool);
+    Program::new(definition.output("ordered").output("rows")).expect("the definition is valid")
+});
+
+/// `values: [.., n]`, ascending, and the rows of each matrix of `rows: [.., n, n]`, if there are any, in their order.
+pub(super) fn ascending(stream: &Stream, values: &Tensor, rows: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
+    let n = values.dims()[values.rank() - 1];
+    // Where there are no vectors, the values stand in for them and are not read as such.
+    let shape = rows.map_or(vec![1], |rows| rows.dims().to_vec());
+    let outputs = ORDER
+        .launch(stream)
+        .template("S", values.dtype())
+        .input("values", values)
+        .input("matrix", rows.unwrap_or(values))
+        .scalar("n", n as u32)
+        .scalar("vectors", rows.is_some())
+        .output("ordered", values.dtype(), values.shape())
+        .output("rows", values.dtype(), shape)
+        .grid(Grid::groups([values.elements(), 1, 1]), [256, 1, 1])
+        .run()?;
+    let [ordered, rows] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
+    Ok((ordered, rows))
+}
 
 /// The columns of one matrix `[.., m, n]`: `[.., n, m]`.
 pub(super) fn columns(stream: &Stream, a: &Tensor) -> Result<Tensor> {
@@ -284,6 +321,24 @@ mod tests {
         assert!(values[..2] == [-12.0, -4.0] && values[2..].iter().all(|x| x.is_nan()));
         let vectors = vectors.to_vec::<f32>().unwrap();
         assert!(vectors[..4].iter().all(|&x| x == 1.0) && vectors[4..].iter().all(|x| x.is_nan()));
+    }
+
+    #[test]
+    fn values_are_put_in_order_and_rows_with_them() {
+        let Ok(device) = Device::emulated() else { return };
+        let stream = device.stream().unwrap();
+        let given = |values: &[f32], shape: &[usize]| {
+            Tensor::from_vec(values.to_vec(), shape).unwrap().to(&stream).unwrap()
+        };
+        let values = given(&[3.0, f32::NAN, -1.0, 2.0, 0.0, 2.0], &[2, 3]);
+        let rows: Vec<f32> = (0..18).map(|e| (e / 3) as f32).collect();
+        let (found, rows) = ascending(&stream, &values, Some(&given(&rows, &[2, 3, 3]))).unwrap();
+        let found = found.to_vec::<f32>().unwrap();
+        assert!(found[..2] == [-1.0, 3.0] && found[2].is_nan() && found[3..] == [0.0, 2.0, 2.0]);
+        let rows = rows.to_vec::<f32>().unwrap();
+        let of = rows.chunks_exact(3).map(|row| row[0]).collect::<Vec<_>>();
+        assert_eq!(of, [2.0, 0.0, 1.0, 4.0, 3.0, 5.0]);
+        assert_eq!(ascending(&stream, &values, None).unwrap().0.to_vec::<f32>().unwrap()[..2], [-1.0, 3.0]);
     }
 
     #[test]

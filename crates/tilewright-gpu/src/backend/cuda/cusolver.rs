@@ -1,4 +1,4 @@
-//! Single large matrices by NVIDIA's cuSOLVER, found when the program runs.
+//! Large matrices by NVIDIA's cuSOLVER, found when the program runs: single ones, and symmetric ones of a batch.
 //!
 //! The library thinks in columns: a matrix here is a tensor whose rows are its columns. It waits for the device when it pleases, and so cannot be
 //! captured. Every `info: [1]`, i32, is LAPACK's.
@@ -154,8 +154,7 @@ fn check_sizes(sizes: &[(&'static str, &Tensor, usize)]) -> Result<()> {
     }
 }
 
-/// Eigenvalues, ascending, of `a: [n, n]`, whose two triangles agree, into `values: [n]`; with `vectors` they replace `a`, each one a row. The
-/// library's form for batches is left alone: it does not always give values in order.
+/// Eigenvalues, ascending, of `a: [n, n]`, whose two triangles agree, into `values: [n]`; with `vectors` they replace `a`, each one a row.
 ///
 /// # Errors
 /// The library is absent, or the stream captures; an argument that is not row-major or shares its memory; other sizes than these.
@@ -202,6 +201,74 @@ pub fn eigh(
         sys::cusolverDnXsyevd(
             handle, params, job, mode, order, kind, a, order, kind, values, kind, work, sizes.0, host,
             sizes.1, info,
+        )
+    })
+}
+
+/// Whether the library has [`eigh_batched`], which it has had since CUDA 12.6.
+pub fn has_batches(device: Device) -> bool {
+    static VERSION: LazyLock<i32> = LazyLock::new(|| {
+        let mut version = 0;
+        // SAFETY: writes one number.
+        match unsafe { sys::cusolverGetVersion(&mut version) } {
+            Status::CUSOLVER_STATUS_SUCCESS => version,
+            _ => 0,
+        }
+    });
+    available(device).is_ok() && *VERSION >= 11_700
+}
+
+/// [`eigh`] of each matrix of `a: [items, n, n]`, into `values: [items, n]` and `info: [items]`, at once. The values are in no order.
+///
+/// # Errors
+/// Those of [`eigh`]; the library is one without this.
+pub fn eigh_batched(
+    stream: &Stream,
+    a: &mut Tensor,
+    values: &mut Tensor,
+    info: &mut Tensor,
+    vectors: bool,
+) -> Result<()> {
+    let call = Call::new(stream)?;
+    if !has_batches(stream.device()) {
+        return Err(Error::unsupported(NAME, stream.device(), "this cuSOLVER has no eigenvalues of batches"));
+    }
+    let (n, kind, items) = (a.dims().last().copied().unwrap_or(0), kind(a.dtype()), info.elements());
+    check_sizes(&[("a", a, items * n * n), ("values", values, items * n)])?;
+    let (order, count, mode) = (n as i64, items as i64, sys::cublasFillMode_t::CUBLAS_FILL_MODE_LOWER);
+    let job = if vectors {
+        sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR
+    } else {
+        sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_NOVECTOR
+    };
+    let (a, values) = (call.address("a", a)?, call.address("values", values)?);
+    let info = call.address("info", info)?.cast();
+    let &Library { handle, params } = call.library();
+    let mut sizes = (0, 0);
+    // SAFETY: as in `eigh`.
+    call.check(unsafe {
+        sys::cusolverDnXsyevBatched_bufferSize(
+            handle,
+            params,
+            job,
+            mode,
+            order,
+            kind,
+            a,
+            order,
+            kind,
+            values,
+            kind,
+            &mut sizes.0,
+            &mut sizes.1,
+            count,
+        )
+    })?;
+    // SAFETY: as in `eigh`.
+    call.run(sizes, |work, host| unsafe {
+        sys::cusolverDnXsyevBatched(
+            handle, params, job, mode, order, kind, a, order, kind, values, kind, work, sizes.0, host,
+            sizes.1, info, count,
         )
     })
 }

@@ -6,6 +6,7 @@
 mod bare;
 mod compile;
 mod context;
+pub mod cublas;
 pub mod cusolver;
 mod foreign;
 mod memory;

@@ -13,6 +13,7 @@ use tilewright_core::{
 
 use super::compile::CudaPipeline;
 use super::context::{Context, check};
+use super::cublas::Products;
 use super::cusolver::Library;
 use super::memory::CudaBuffer;
 use crate::grid::Extent;
@@ -32,6 +33,8 @@ pub(super) struct RawStream {
     captured: Mutex<Vec<Arc<dyn Buffer>>>,
     /// cuSOLVER's handle, once it was asked for.
     pub(super) solver: Mutex<Option<Library>>,
+    /// cuBLAS's, likewise.
+    pub(super) products: Mutex<Option<Products>>,
 }
 
 // SAFETY: a CUstream may be used from any thread; the driver serialises.
@@ -134,6 +137,7 @@ impl Drop for RawStream {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             self.solver.get_mut().expect("no panic holds the lock").take();
+            self.products.get_mut().expect("no panic holds the lock").take();
             // SAFETY: the stream lives until the second call. Work that is still queued is waited for, so that buffers which it used may be
             // freed without knowing it any more.
             unsafe {
@@ -288,6 +292,7 @@ impl CudaStream {
             capturing: AtomicBool::new(false),
             captured: Mutex::default(),
             solver: Mutex::default(),
+            products: Mutex::default(),
         });
         streams.push(Arc::downgrade(&stream));
         drop(streams);

@@ -4,7 +4,7 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
-use super::super::ratios::{Matrix, eps, holds, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{Cholesky, NAME, reference, run, variants};
 
@@ -59,9 +59,14 @@ fn cases() -> Vec<Case> {
             }
         }
         cases.push(case(Tier::Check, [0, 600], dtype));
+        cases.push(case(Tier::Check, [2, 150], dtype).data("indefinite"));
+        cases.push(case(Tier::Check, [3, 140], dtype).set("upper", true));
         for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
             cases.push(case(Tier::Bench, size, dtype));
         }
+    }
+    for size in [[640, 512], [60, 1024], [0, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
     }
     cases
 }
@@ -94,9 +99,10 @@ impl Kernel for Registered {
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let upper = case.args.bool("upper", false)?;
         let (a, factors) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
-        let mut residuals = Vec::new();
-        for ((a, factor), info) in a.iter().zip(&factors).zip(outputs[1].to_vec::<i32>()?) {
-            if info != 0 {
+        let (mut residuals, infos) = (Vec::new(), outputs[1].to_vec::<i32>()?);
+        for item in judged(a.len()) {
+            let (a, factor) = (&a[item], &factors[item]);
+            if infos[item] != 0 {
                 residuals.push(holds("NaN where it failed", factor.values.iter().all(|x| x.is_nan())));
                 continue;
             }
@@ -108,7 +114,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        variants(device, case.dtype, case.dim("b").max(1), case.dim("n"))
+        Ok(registry::timed(case, variants(device, case.dtype, case.dim("b").max(1), case.dim("n"))?))
     }
 
     fn run(

@@ -27,6 +27,8 @@
 //!
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix at any n: made for batches; one large matrix does not fill a GPU.
+//! - CUDA, variant `blocks` (f32, f16 and bf16, matrices of a batch beyond n = 128, where cuBLAS is installed): a group of threads for each block of 64
+//!   columns of each matrix, the rest by products; not in a capture.
 //! - CUDA, variant `cusolver`: a single matrix beyond n = 256 where cuSOLVER is installed, of any size; not in a capture. Its results lie by
 //!   columns.
 //!
@@ -46,6 +48,7 @@
 //! # Ok::<(), tilewright_core::Error>(())
 //! ```
 
+mod blocks;
 mod cases;
 mod cpu;
 mod cuda;
@@ -54,6 +57,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+pub(super) use blocks::VARIANT as BLOCKS;
 pub(crate) use cases::KERNEL;
 pub(super) use cpu::single;
 
@@ -111,6 +115,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Cholesky) -> R
     let wide = widened(stream, a)?;
     let (factor, info) = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::cholesky::<T>(&wide, &extents, args.upper)?),
+        _ if variant == blocks::VARIANT => blocks::cholesky(stream, &wide, &extents, args.upper)?,
         _ if variant == vendor::VARIANT => cuda::cholesky(stream, &wide, &extents.batch, args.upper)?,
         _ => gpu::cholesky(stream, &wide, &extents, args.upper)?,
     };
@@ -120,5 +125,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Cholesky) -> R
 /// The variants for n x n matrices, the default first.
 fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
-    vendor::variants(device, batches, (n, vendor::LARGE), Ok(()))
+    let others = vendor::variants(device, batches, (n, vendor::LARGE), Ok(()))?;
+    let first = blocks::takes(device, dtype, batches, n).then_some(blocks::VARIANT);
+    Ok(first.into_iter().chain(others).collect())
 }

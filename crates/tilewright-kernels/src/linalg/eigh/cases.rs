@@ -87,10 +87,14 @@ fn cases() -> Vec<Case> {
         }
         cases.push(case(Tier::Check, [9, 33], dtype).set("values_only", true).set("descending", true));
         cases.push(case(Tier::Check, [2, 150], dtype));
+        cases.push(case(Tier::Check, [3, 140], dtype).set("descending", true).set("upper", true));
         cases.push(case(Tier::Check, [0, 530], dtype));
         for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
             cases.push(case(Tier::Bench, size, dtype));
         }
+    }
+    for size in [[640, 512], [60, 1024], [0, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
     }
     cases
 }
@@ -155,7 +159,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        variants(device, case.dtype, case.dim("b").max(1), case.dim("n"))
+        Ok(registry::timed(case, variants(device, case.dtype, case.dim("b").max(1), case.dim("n"))?))
     }
 
     fn run(

@@ -1,10 +1,10 @@
-//! NVIDIA's cuSOLVER: divide and conquer for a single matrix, where the portable body gives it to one group of threads.
+//! NVIDIA's cuSOLVER: divide and conquer for a single matrix, where the portable body gives it to one group of threads, and its form for batches.
 
 use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::backend::cuda::cusolver;
 
 use super::super::extents::Extents;
-use super::super::vendor::{finished, whole};
+use super::super::vendor::{ascending, finished, whole};
 use super::{Eigen, Eigh};
 
 /// The eigenvalues and eigenvectors. `a` has elements.
@@ -14,9 +14,17 @@ pub(super) fn eigh(stream: &Stream, a: &Tensor, extents: &Extents, args: &Eigh) 
     let (mut matrix, scale) = whole(stream, a, extents, (args.upper, args.descending))?;
     let mut values = Tensor::empty(stream, a.dtype(), extents.shape(&[extents.n]))?;
     let mut info = Tensor::empty(stream, DType::I32, &extents.batch[..])?;
-    cusolver::eigh(stream, &mut matrix, &mut values, &mut info, vectors)?;
-    if !vectors {
-        matrix = Tensor::empty(stream, a.dtype(), [0])?;
+    if extents.batches() == 1 {
+        cusolver::eigh(stream, &mut matrix, &mut values, &mut info, vectors)?;
+        if !vectors {
+            matrix = Tensor::empty(stream, a.dtype(), [0])?;
+        }
+    } else {
+        cusolver::eigh_batched(stream, &mut matrix, &mut values, &mut info, vectors)?;
+        (values, matrix) = ascending(stream, &values, vectors.then_some(&matrix))?;
+        if !vectors {
+            matrix = Tensor::empty(stream, a.dtype(), [0])?;
+        }
     }
     let info = finished(stream, (&scale, &info), (&mut values, &mut matrix), extents)?;
     // Each one is a row there.

@@ -32,7 +32,8 @@
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
 //! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024; up to 128 (emulated 64) a matrix
 //!   stays on chip.
-//! - CUDA, variant `cusolver`: a single matrix beyond n = 64 where cuSOLVER is installed, of any size; not in a capture.
+//! - CUDA, variant `cusolver`: a single matrix beyond n = 64, and matrices of a batch beyond n = 128, where cuSOLVER is installed (for batches that of
+//!   CUDA 12.6), of any size; not in a capture.
 //!
 //! # Sources
 //!
@@ -70,7 +71,7 @@ use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
 use super::{check_converged, jacobi, vendor};
-use crate::arguments::check_f64;
+use crate::arguments::{check_f64, only_variant};
 
 const NAME: &str = "eigh";
 
@@ -136,8 +137,16 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Resul
 /// Beyond it the library's divide and conquer is faster for a single matrix than the portable body's turns.
 const TURNED: usize = 64;
 
+/// Beyond it, where matrices fit no group's memory, its form for batches is.
+const CHASED: usize = 128;
+
 /// The variants for n x n matrices, the default first, or why there is none.
 pub(super) fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
-    vendor::variants(device, batches, (n, TURNED), jacobi::check(NAME, device, n))
+    let own = jacobi::check(NAME, device, n);
+    if batches > 1 && (n > CHASED || own.is_err()) && vendor::has_batches(device) {
+        let own = own.is_ok().then(|| only_variant(device));
+        return Ok([Some(vendor::VARIANT), own].into_iter().flatten().collect());
+    }
+    vendor::variants(device, batches, (n, TURNED), own)
 }

@@ -5,8 +5,8 @@ use tilewright_core::{
 };
 
 use super::super::extents::Extents;
-use super::super::ratios::{Matrix, eps, holds, residual};
-use super::super::{DTYPES, lu, registry, samples};
+use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::{DTYPES, registry, samples, solve};
 use super::{NAME, reference, run};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -37,13 +37,16 @@ fn cases() -> Vec<Case> {
     ];
     for dtype in [f32, f64] {
         for data in ["geometric", "one_large", "one_small", "zero_column"] {
-            for size in [[20, 31], [0, 150]] {
+            for size in [[20, 31], [0, 150], [3, 140], [0, 192]] {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
         for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
             cases.push(case(Tier::Bench, size, dtype));
         }
+    }
+    for size in [[640, 512], [60, 1024], [0, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
     }
     cases
 }
@@ -73,7 +76,7 @@ impl Kernel for Registered {
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let (a, x) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
-        let each = a.iter().zip(&x).map(|(a, x)| match case.data {
+        let each = judged(a.len()).map(|item| (&a[item], &x[item])).map(|(a, x)| match case.data {
             "zero_column" => holds("NaN where singular", x.values.iter().all(|x| x.is_nan())),
             _ => residual("|a x - 1| / (n |a| |x| eps)", reference::error(a, x, eps(case.dtype)), case.dtype),
         });
@@ -82,7 +85,7 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let (batch, n) = (vec![case.dim("b").max(1)], case.dim("n"));
-        lu::variants(NAME, device, case.dtype, &Extents { batch, m: n, n })
+        Ok(registry::timed(case, solve::variants(NAME, device, case.dtype, &Extents { batch, m: n, n })?))
     }
 
     fn run(

@@ -5,7 +5,7 @@ use tilewright_core::{
 };
 
 use super::super::extents::Extents;
-use super::super::ratios::{Matrix, eps, holds, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, by, reference, variants};
 
@@ -69,7 +69,7 @@ fn cases() -> Vec<Case> {
             "huge",
             "tiny",
         ] {
-            for size in [[20, 31, 31], [9, 64, 40], [0, 128, 128], [0, 130, 211]] {
+            for size in [[20, 31, 31], [9, 64, 40], [0, 128, 128], [0, 130, 211], [2, 210, 140]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
@@ -81,6 +81,9 @@ fn cases() -> Vec<Case> {
         {
             cases.push(case(Tier::Bench, size, dtype));
         }
+    }
+    for size in [[640, 512, 512], [60, 1024, 1024], [0, 4096, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
     }
     cases
 }
@@ -113,7 +116,8 @@ impl Kernel for Registered {
         let (permutation, infos) = (outputs[1].to_vec::<i32>()?, outputs[2].to_vec::<i32>()?);
         let m = case.dim("m");
         let mut residuals = Vec::new();
-        for (item, (a, lu)) in a.iter().zip(&factors).enumerate() {
+        for item in judged(a.len()) {
+            let (a, lu) = (&a[item], &factors[item]);
             let permutation = &permutation[item * m..][..m];
             let valid = reference::is_permutation(permutation);
             residuals.push(holds("a permutation", valid));
@@ -132,7 +136,10 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let batch = vec![case.dim("b").max(1)];
-        variants(NAME, device, case.dtype, &Extents { batch, m: case.dim("m"), n: case.dim("n") })
+        Ok(registry::timed(
+            case,
+            variants(NAME, device, case.dtype, &Extents { batch, m: case.dim("m"), n: case.dim("n") })?,
+        ))
     }
 
     fn run(

@@ -28,6 +28,8 @@
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise recursive, with threads from
 //!   512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix, made for batches; up to 4096 rows.
+//! - CUDA, variant `panels` (f32, f16 and bf16, more than 128 rows and columns, up to 1024 rows, where cuBLAS is installed): a group of threads for each
+//!   panel of each matrix, the rest by products; not in a capture.
 //! - CUDA, variant `cusolver`: a single matrix whose smaller side is beyond 256 where cuSOLVER is installed, of any size; not in a capture. Its
 //!   results lie by columns.
 //!
@@ -53,6 +55,7 @@ mod cases;
 mod cpu;
 mod cuda;
 mod gpu;
+mod panels;
 mod reference;
 #[cfg(test)]
 mod tests;
@@ -60,6 +63,7 @@ mod tests;
 pub(crate) use cases::KERNEL;
 pub(super) use cuda::{Columns, columns};
 pub(super) use gpu::{HEADER as GPU_HEADER, check};
+pub(super) use panels::VARIANT as PANELS;
 pub(super) use reference::is_permutation;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
@@ -109,6 +113,7 @@ pub(super) fn by(stream: &Stream, variant: Option<&str>, a: &Tensor) -> Result<L
     let factors = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::lu::<T>(&wide, &extents)?),
         _ if variant == vendor::VARIANT => cuda::lu(stream, &wide, &extents)?,
+        _ if variant == panels::VARIANT => panels::lu(stream, &wide, &extents)?,
         _ => gpu::lu(stream, &wide, &extents)?,
     };
     Ok(LuFactors { lu: narrowed(stream, factors.lu, a.dtype())?, ..factors })
@@ -125,5 +130,7 @@ pub(super) fn variants(
     let own = check(operation, device, dtype, extents.m);
     // The library's exchanges of more rows are not followed.
     let batches = if extents.m <= vendor::ROWS { extents.batches() } else { 0 };
-    vendor::variants(device, batches, (extents.m.min(extents.n), vendor::LARGE), own)
+    let others = vendor::variants(device, batches, (extents.m.min(extents.n), vendor::LARGE), own)?;
+    let first = panels::takes(device, dtype, extents).then_some(panels::VARIANT);
+    Ok(first.into_iter().chain(others).collect())
 }

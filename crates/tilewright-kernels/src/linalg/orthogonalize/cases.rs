@@ -50,6 +50,7 @@ fn cases() -> Vec<Case> {
     }
     for dtype in [f32, bf16] {
         cases.push(case(Tier::Bench, [0, 256, 256], dtype));
+        cases.push(case(Tier::Bench, [0, 1024, 1024], dtype));
     }
     cases
 }

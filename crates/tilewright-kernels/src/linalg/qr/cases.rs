@@ -6,7 +6,7 @@ use tilewright_core::{
 };
 
 use super::super::extents::Extents;
-use super::super::ratios::{Matrix, eps, holds, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, Qr, QrMode, reference, run, variants};
 
@@ -80,7 +80,7 @@ fn cases() -> Vec<Case> {
             "tiny",
             "kahan",
         ] {
-            for size in [[2, 600, 31], [0, 900, 70]] {
+            for size in [[2, 600, 31], [0, 900, 70], [3, 150, 150], [0, 192, 192]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data).set("nonnegative", true) });
             }
@@ -105,6 +105,9 @@ fn cases() -> Vec<Case> {
         ] {
             cases.push(case(Tier::Bench, size, dtype));
         }
+    }
+    for size in [[640, 512, 512], [60, 1024, 1024], [0, 4096, 4096]] {
+        cases.push(case(Tier::Bench, size, f32));
     }
     cases
 }
@@ -137,7 +140,8 @@ impl Kernel for Registered {
         let (a, r) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
         let q = outputs.get(1).map(Matrix::all).transpose()?;
         let mut residuals = Vec::new();
-        for (item, (a, r)) in a.iter().zip(&r).enumerate() {
+        for item in judged(a.len()) {
+            let (a, r) = (&a[item], &r[item]);
             residuals.push(holds("r is upper trapezoidal", reference::is_upper(r, args.nonnegative)));
             let Some(q) = q.as_ref().map(|q| &q[item]) else {
                 let error = reference::gram_error(a, r, eps);
@@ -154,7 +158,7 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let batch = vec![case.dim("b").max(1)];
         let extents = Extents { batch, m: case.dim("m"), n: case.dim("n") };
-        variants(device, case.dtype, &extents, arguments(&case.args)?.mode)
+        Ok(registry::timed(case, variants(device, case.dtype, &extents, arguments(&case.args)?.mode)?))
     }
 
     fn run(

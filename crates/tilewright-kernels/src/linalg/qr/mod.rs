@@ -20,8 +20,9 @@
 //!
 //! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. Variant `cholesky`
 //! has the same bounds by Cholesky's factors of `aᵀ a` in f64, to which it adds numbers of 2^-22 of a column's length where columns depend on
-//! others: `a - q r` is as small there, column by column. The diagonal of r has LAPACK's signs, but for tall matrices on GPUs; with
-//! `nonnegative` it has none below zero, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
+//! others: `a - q r` is as small there, column by column. Variant `gram` takes the same factor of others, where it means something; matrices whose
+//! columns depend on others, to roundings of f32, go to the reflections. The diagonal of r has LAPACK's signs, but for tall matrices on GPUs and those
+//! of the variants `cholesky` and `gram`, whose r has none below zero; with `nonnegative` none has, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
 //! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN spreads
 //! to what depends on it, in variant `cholesky` to all of its matrix. Deterministic.
 //!
@@ -29,9 +30,11 @@
 //!
 //! As [`qr_reflectors()`](crate::linalg::qr_reflectors()). On GPUs matrices of up to 128 rows and columns lie in registers throughout, and those
 //! of up to 32 columns and more than 128 rows, of any number, are taken apart by a tree of pieces of rows. On Hopper matrices of f32, f16 and bf16 of up
-//! to 256 columns, 512 rows or more and 8 times as many rows as columns, are variant `cholesky`. A single matrix
-//! whose smaller side is beyond 256, or of more rows than reflections on a GPU take, runs in cuSOLVER where that is installed, variant `cusolver`, and
-//! its results lie by columns.
+//! to 256 columns, 512 rows or more and 8 times as many rows as columns, are variant `cholesky`; others of more than 128 columns, and no fewer rows, are
+//! variant `gram` where cuBLAS is installed: the host waits for a number of each matrix, memory for five times its elements in f64 is taken, of 2 GiB of
+//! matrices at a time, and it is not in a capture. A single matrix
+//! whose smaller side is beyond 256, or of more rows than reflections on a GPU take, is otherwise variant `cusolver` where that is installed, and its
+//! results lie by columns.
 //!
 //! # Sources
 //!
@@ -57,6 +60,7 @@ mod cholesky;
 mod cpu;
 mod cuda;
 mod gpu;
+mod gram;
 mod reference;
 mod tall;
 #[cfg(test)]
@@ -72,6 +76,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use super::apply_q::{Target, apply};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
+use super::gram as normal;
 use super::host::with_real;
 use super::qr_reflectors::{self, Reflectors, wide_reflectors};
 use super::vendor;
@@ -158,9 +163,15 @@ fn variants(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Re
     let batches = if takes { extents.batches() } else { 0 };
     let own = check(device, dtype, extents, mode);
     let others = vendor::variants(device, batches, (extents.n, vendor::LARGE), own);
-    match by_gram(device, dtype, extents, mode) {
-        true => Ok([vec![cholesky::VARIANT], others.unwrap_or_default()].concat()),
-        false => others,
+    if by_gram(device, dtype, extents, mode) {
+        return Ok([vec![cholesky::VARIANT], others.unwrap_or_default()].concat());
+    }
+    // What it does not decompose is left to the others.
+    match others {
+        Ok(others) if takes && gram::takes(device, dtype, extents) => {
+            Ok([vec![normal::VARIANT], others].concat())
+        }
+        others => others,
     }
 }
 
@@ -188,6 +199,11 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<
     }
     if on_gpu && variant == cholesky::VARIANT {
         let (q, r) = cholesky::qr(stream, &wide, &extents, args.mode != QrMode::R)?;
+        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
+        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+    }
+    if on_gpu && variant == normal::VARIANT {
+        let (q, r) = gram::qr(stream, &wide, &extents, args.mode != QrMode::R)?;
         let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
         return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
     }

@@ -7,8 +7,8 @@ use tilewright_core::{
 use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::triangular_solve::column_ratio;
-use super::super::{DTYPES, lu, registry, samples};
-use super::{NAME, by, reference};
+use super::super::{DTYPES, registry, samples};
+use super::{NAME, by, reference, variants};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -46,7 +46,7 @@ fn cases() -> Vec<Case> {
     ];
     for dtype in [f32, f64] {
         for data in ["", "geometric", "one_large", "one_small", "graded", "zero_column"] {
-            for size in [[20, 31, 3], [9, 64, 1], [0, 128, 1], [0, 211, 40]] {
+            for size in [[20, 31, 3], [9, 64, 1], [0, 128, 1], [0, 211, 40], [3, 150, 2]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
@@ -55,6 +55,9 @@ fn cases() -> Vec<Case> {
         for size in [[1000, 32, 1], [4096, 32, 1], [1024, 64, 1], [0, 128, 1], [0, 512, 1], [0, 1024, 1]] {
             cases.push(case(Tier::Bench, size, dtype));
         }
+    }
+    for size in [[640, 512, 1], [60, 1024, 1], [0, 4096, 1]] {
+        cases.push(case(Tier::Bench, size, f32));
     }
     cases
 }
@@ -104,7 +107,7 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let (batch, n) = (vec![case.dim("b").max(1)], case.dim("n"));
-        lu::variants(NAME, device, case.dtype, &Extents { batch, m: n, n })
+        Ok(registry::timed(case, variants(NAME, device, case.dtype, &Extents { batch, m: n, n })?))
     }
 
     fn run(

@@ -135,6 +135,7 @@ fn cases() -> Vec<Case> {
         }
         if dtype == f32 {
             cases.push(case(Tier::Bench, [0, 256, 256], dtype));
+            cases.push(case(Tier::Bench, [0, 4096, 4096], dtype));
             cases.push(case(Tier::Bench, [0, 100_000, 256], dtype));
         }
     }
