@@ -9,25 +9,31 @@ template <typename S> inline S unit() { return sizeof(S) == 8 ? S(1.110223024625
 // A square that, beside a largest element of 1, is less than a rounding of a rounding.
 template <typename S> inline S nothing() { return sizeof(S) == 8 ? S(1e-30f) * S(1e-30f) : S(1e-30f); }
 
-// c and s with c f + s g = r and c g - s f = 0. One after the other they are what a sweep waits for, so that the way of most is short.
+// By what the two diagonals are multiplied: squares of all that matters beside their largest elements are in range then.
+template <typename S> inline S lift() { return S(1125899906842624.0f); }
+
+// The inverse of a root, and a ratio, to half of the digits at least; of nothing that is too small or large for the device's own.
+template <typename S> inline S near_inverse_root(S x) { return S(1) / sqrt(x); }
+inline float near_inverse_root(float x) { return fast::rsqrt(x); }
+template <typename S> inline S near_ratio(S x, S y) { return x / y; }
+inline float near_ratio(float x, float y) { return fast::divide(x, y); }
+
+// c and s with c f + s g = r and c g - s f = 0. One after the other they are what a sweep waits for, so that the way of all is short, and one: where both
+// are next to nothing they turn nothing.
 template <typename S> inline void rotation(S f, S g, thread S& c, thread S& s, thread S& r) {
-    const S square = f * f + g * g;
-    if (square >= nothing<S>()) {
-        const S over = inverse_root(square);
-        c = f * over;
-        s = g * over;
-        r = square * over;
-        return;
-    }
-    // Neither may be lost for being small: both decide the angle.
-    f *= S(1152921504606846976.0f);
-    g *= S(1152921504606846976.0f);
-    const S larger = f * f + g * g;
-    const bool none = larger < nothing<S>();
-    const S over = none ? S(0) : inverse_root(larger);
-    c = none ? S(1) : f * over;
-    s = g * over;
-    r = (none ? f : larger * over) * S(8.673617379884035e-19f);
+    const S length = f * f + g * g;
+    const S least = S(1e-37f);
+    const S lost = length < least ? S(1) : S(0);
+    const S square = max(length, least);
+    const S of_f = f * (S(1) - lost), of_g = g * (S(1) - lost);
+    const S near = near_inverse_root(square);
+    const S near_c = fma(of_f, near, lost), near_s = of_g * near, near_r = square * near;
+    const S half_c = S(0.5f) * of_f * near, half_s = S(0.5f) * of_g * near;
+    // One step of Newton's, on all three at once.
+    const S off = fma(-near_r, near, S(1));
+    c = fma(half_c, off, near_c);
+    s = fma(half_s, off, near_s);
+    r = fma(S(0.5f) * near_r, off, near_r);
 }
 
 // The first bit from `from` on that is `value`, of 32 W; 32 W where there is none.
@@ -213,5 +219,53 @@ template <int W, int M, typename S> struct Chase {
             carried = c * x - s * carried;
         }
         q[(UP ? low : high) * PITCH + r] = carried;
+    }
+
+    // Turns them by two sweeps, of which the second follows the first.
+    template <bool UP> void turn(threadgroup S* q, const threadgroup vec<S, 2>* first, const threadgroup vec<S, 2>* second, uint low, uint high) {
+        const uint count = high - low;
+        S carried = q[(UP ? high : low) * PITCH + r], behind = S(0);
+        uint done = 0;
+        // What the first sweep leaves of a column is what the second one takes up.
+        for (; done + 4 <= count; done += 4) {
+            S x[4];
+            vec<S, 2> turns[4], others[4];
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                const uint i = UP ? high - 1 - done - e : low + done + e;
+                x[e] = q[(UP ? i : i + 1) * PITCH + r];
+                turns[e] = first[i];
+                others[e] = second[done + e == 0 ? i : UP ? i + 1 : i - 1];
+            }
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                const uint i = UP ? high - 1 - done - e : low + done + e;
+                const S c = turns[e].x, s = turns[e].y;
+                const S left = c * carried + s * x[e];
+                carried = c * x[e] - s * carried;
+                if (done + e == 0) {
+                    behind = left;
+                } else {
+                    q[(UP ? i + 2 : i - 1) * PITCH + r] = others[e].x * behind + others[e].y * left;
+                    behind = others[e].x * left - others[e].y * behind;
+                }
+            }
+        }
+        for (; done < count; ++done) {
+            const uint i = UP ? high - 1 - done : low + done;
+            const S x = q[(UP ? i : i + 1) * PITCH + r], c = first[i].x, s = first[i].y;
+            const S left = c * carried + s * x;
+            carried = c * x - s * carried;
+            if (done == 0) {
+                behind = left;
+            } else {
+                const vec<S, 2> other = second[UP ? i + 1 : i - 1];
+                q[(UP ? i + 2 : i - 1) * PITCH + r] = other.x * behind + other.y * left;
+                behind = other.x * left - other.y * behind;
+            }
+        }
+        const vec<S, 2> last = second[UP ? low : high - 1];
+        q[(UP ? low + 1 : high - 1) * PITCH + r] = last.x * behind + last.y * carried;
+        q[(UP ? low : high) * PITCH + r] = last.x * carried - last.y * behind;
     }
 };
