@@ -126,28 +126,40 @@ enum State : int { NOISY = 1, DONE = 2 };
 // Beside columns of length 1: the least square of what a column has of its own, and what is added where one has less.
 constexpr double LEAST = 0x1p-44, SHIFT = 0x1p-44;
 
+// The inverse of a root, to rounding, of a number that is no subnormal one.
+inline double inverse_root(double x) {
+    double near;
+    asm("rsqrt.approx.ftz.f64 %0, %1;" : "=d"(near) : "d"(x));
+    const double off = ::fma(-x * near, near, 1.0);
+    return ::fma(near * off, ::fma(0.375, off, 0.5), near);
+}
+
 // The triangle of a 32 x 32 block, rT r = s, by one warp whose lane has a column in s, and the inverse of rT, into `inverse`; s becomes r. Whether
 // all squares on the diagonal were `least` or more, or no numbers.
-inline bool factor_block(double (&s)[BLOCK], double* inverse, double* row, double least) {
+inline bool factor_block(double (&s)[BLOCK], double* inverse, double least) {
     const unsigned lane = threadIdx.x % 32;
-    bool good = true;
+    // The lane's element on the diagonal: all wait for one after the other, and so for as little as can be.
+    double diagonal = 0.0;
+#pragma unroll
+    for (int k = 0; k < BLOCK; ++k) diagonal = int(lane) == k ? s[k] : diagonal;
     double x[BLOCK];
+    bool good = true;
 #pragma unroll
     for (int k = 0; k < BLOCK; ++k) {
-        const double square = __shfl_sync(0xffffffffu, s[k], k);
-        good = good && !(square < least);
         // An infinity must not become a zero.
-        const double over = square - square == 0.0 ? ::rsqrt(square) : square - square;
+        const double own = diagonal - diagonal == 0.0 ? inverse_root(diagonal) : diagonal - diagonal;
+        if (int(lane) == k) good = !(diagonal < least);
+        const double over = __shfl_sync(0xffffffffu, own, k);
         s[k] = int(lane) < k ? 0.0 : s[k] * over;
-        // The row before was read before it is overwritten.
-        __syncwarp();
-        row[lane] = int(lane) == k ? over : s[k];
-        inverse[k * PITCH + lane] = row[lane];
+        diagonal = ::fma(-s[k], s[k], diagonal);
+        inverse[k * PITCH + lane] = int(lane) == k ? over : s[k];
+        if (k + 1 < BLOCK) s[k + 1] -= __shfl_sync(0xffffffffu, s[k], (k + 1) % BLOCK) * s[k];
         // The row is there before it is read.
         __syncwarp();
 #pragma unroll
-        for (int i = k + 1; i < BLOCK; ++i) s[i] -= row[i] * s[k];
+        for (int i = k + 2; i < BLOCK; ++i) s[i] -= inverse[k * PITCH + i] * s[k];
     }
+    good = __all_sync(0xffffffffu, good);
     // x, the lane's column of the inverse of rT, row by row; `inverse` holds r, and on its diagonal what is divided by.
 #pragma unroll
     for (int k = 0; k < BLOCK; ++k) x[k] = int(lane) == k ? 1.0 : 0.0;
@@ -207,31 +219,35 @@ template <typename F> inline void each_value(double (&c)[2][4][4], F f) {
 // Of a matrix whose columns have length 1, by one group: s, `blocks` x `blocks` blocks in rows of `pitch`, becomes r above the diagonal, x the inverse
 // of rT on and below it. `panel` has room for blocks + 1 blocks. Whether all that r has on its diagonal is large enough, and in `squares` the thread's
 // part of the sum of the inverse's squares.
-inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double* panel, double* row, double& squares) {
+inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double* panel, double& squares) {
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     double* inverse = panel + blocks * BLOCK * PITCH;
     bool good = true;
-    for (unsigned k = 0; k < blocks; ++k) {
-        if (warp == 0) {
-            double column[BLOCK];
-            double* at = s + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
+    // The block on the diagonal, by the first warp.
+    const auto diagonal = [&](unsigned k) {
+        double column[BLOCK];
+        double* at = s + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
 #pragma unroll
-            for (int i = 0; i < BLOCK; ++i) column[i] = at[size_t(i) * pitch];
-            good = factor_block(column, inverse, row, LEAST) && good;
-            double* to = x + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
-            double* seat = panel + k * BLOCK * PITCH + lane;
+        for (int i = 0; i < BLOCK; ++i) column[i] = at[size_t(i) * pitch];
+        good = factor_block(column, inverse, LEAST) && good;
+        double* to = x + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
 #pragma unroll
-            for (int i = 0; i < BLOCK; ++i) {
-                at[size_t(i) * pitch] = column[i];
-                to[size_t(i) * pitch] = inverse[i * PITCH + lane];
-                seat[i * PITCH] = inverse[i * PITCH + lane];
-                squares += inverse[i * PITCH + lane] * inverse[i * PITCH + lane];
-            }
+        for (int i = 0; i < BLOCK; ++i) {
+            at[size_t(i) * pitch] = column[i];
+            to[size_t(i) * pitch] = inverse[i * PITCH + lane];
+            squares += inverse[i * PITCH + lane] * inverse[i * PITCH + lane];
         }
-        // The block and its inverse are there before rows are multiplied by it.
+    };
+    if (warp == 0) diagonal(0);
+    for (unsigned k = 0; k < blocks; ++k) {
+        // The block and its inverse are there before rows are multiplied by it, and what was taken off these.
         __syncthreads();
         for (unsigned block = warp; block < blocks; block += warps) {
-            if (block == k) continue;
+            if (block == k) {
+#pragma unroll
+                for (int i = 0; i < BLOCK; ++i) panel[block * BLOCK * PITCH + i * PITCH + lane] = inverse[i * PITCH + lane];
+                continue;
+            }
             double* from = (block > k ? s : x) + size_t(BLOCK) * k * pitch + BLOCK * block;
             double c[2][4][4] = {};
             block_product<true>(c, inverse, from, pitch);
@@ -245,12 +261,14 @@ inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double
         }
         // The block row is there before it is taken off those below.
         __syncthreads();
-        // Of block row i those of s from i on, those of x up to k: one after the other they are given to the warps.
+        // Of block row i those of s from i on, those of x up to k. The first warp takes the block that is next on the diagonal, and that one apart while the
+        // others share the rest.
         unsigned turn = 0;
         for (unsigned i = k + 1; i < blocks; ++i) {
             for (unsigned j = 0; j < blocks; ++j) {
                 if (j > k && j < i) continue;
-                if (turn++ % warps != warp) continue;
+                const bool next = i == k + 1 && j == i;
+                if (next ? warp != 0 : (turn++ % (warps - 1)) + 1 != warp) continue;
                 double* at = (j > k ? s : x) + size_t(BLOCK) * i * pitch + BLOCK * j;
                 double c[2][4][4];
 #pragma unroll
@@ -269,8 +287,11 @@ inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double
                 each_value(c, [&](unsigned r, unsigned column, double v, double w) { *(::double2*)(at + size_t(r) * pitch + column) = ::make_double2(v, w); });
             }
         }
-        // They are there before the next block is read.
-        __syncthreads();
+        if (warp == 0 && k + 1 < blocks) {
+            // The block is there for all lanes.
+            __syncwarp();
+            diagonal(k + 1);
+        }
     }
     return good;
 }
@@ -294,8 +315,7 @@ inline double group_sum(double value, double* shared) {
 inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second, double* s, double* x, double* sizes, int* state, double* memory) {
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, blocks = pitch / BLOCK;
     double* over = memory;
-    double* row = over + pitch;
-    double* shared = row + BLOCK;
+    double* shared = over + pitch;
     double* panel = shared + BLOCK;
     for (unsigned k = threadIdx.x; k < pitch; k += blockDim.x) {
         const double square = k < n ? gram[size_t(k) * pitch + k] : 1.0;
@@ -320,7 +340,7 @@ inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second
         // The matrix is there before it is taken apart.
         __syncthreads();
         double squares = 0.0;
-        const bool good = factor(s, x, blocks, pitch, panel, row, squares);
+        const bool good = factor(s, x, blocks, pitch, panel, squares);
         if (second) return;
         // Beyond n columns there is an identity.
         squares = group_sum(squares, shared) - double(pitch - n);
