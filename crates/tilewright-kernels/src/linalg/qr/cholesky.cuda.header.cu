@@ -219,56 +219,59 @@ template <typename F> inline void each_value(double (&c)[2][4][4], F f) {
 // Of a matrix whose columns have length 1, by one group: s, `blocks` x `blocks` blocks in rows of `pitch`, becomes r above the diagonal, x the inverse
 // of rT on and below it. `panel` has room for blocks + 1 blocks. Whether all that r has on its diagonal is large enough, and in `squares` the thread's
 // part of the sum of the inverse's squares.
-inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double* panel, double& squares) {
+inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double* panel, bool stops, double& squares) {
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     double* inverse = panel + blocks * BLOCK * PITCH;
     bool good = true;
-    // The block on the diagonal, by the first warp.
-    const auto diagonal = [&](unsigned k) {
-        double column[BLOCK];
-        double* at = s + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
-#pragma unroll
-        for (int i = 0; i < BLOCK; ++i) column[i] = at[size_t(i) * pitch];
-        good = factor_block(column, inverse, LEAST) && good;
-        double* to = x + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
-#pragma unroll
-        for (int i = 0; i < BLOCK; ++i) {
-            at[size_t(i) * pitch] = column[i];
-            to[size_t(i) * pitch] = inverse[i * PITCH + lane];
-            squares += inverse[i * PITCH + lane] * inverse[i * PITCH + lane];
-        }
-    };
-    if (warp == 0) diagonal(0);
     for (unsigned k = 0; k < blocks; ++k) {
-        // The block and its inverse are there before rows are multiplied by it, and what was taken off these.
-        __syncthreads();
-        for (unsigned block = warp; block < blocks; block += warps) {
-            if (block == k) {
+        if (warp == 0) {
+            double column[BLOCK];
+            double* at = s + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
 #pragma unroll
-                for (int i = 0; i < BLOCK; ++i) panel[block * BLOCK * PITCH + i * PITCH + lane] = inverse[i * PITCH + lane];
-                continue;
+            for (int i = 0; i < BLOCK; ++i) column[i] = at[size_t(i) * pitch];
+            good = factor_block(column, inverse, LEAST) && good;
+            double* to = x + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
+            double* seat = panel + k * BLOCK * PITCH + lane;
+#pragma unroll
+            for (int i = 0; i < BLOCK; ++i) {
+                at[size_t(i) * pitch] = column[i];
+                to[size_t(i) * pitch] = inverse[i * PITCH + lane];
+                seat[i * PITCH] = inverse[i * PITCH + lane];
+                squares += inverse[i * PITCH + lane] * inverse[i * PITCH + lane];
             }
+        }
+        // The block and its inverse are there before rows are multiplied by it.
+        if (__syncthreads_or(stops && !good)) return false;
+        for (unsigned block = warp; block < blocks; block += warps) {
+            if (block == k) continue;
             double* from = (block > k ? s : x) + size_t(BLOCK) * k * pitch + BLOCK * block;
+            double* seat = panel + block * BLOCK * PITCH;
+            // All of it is under way before the first of it is waited for.
+            ::double2 read[BLOCK / 2];
+#pragma unroll
+            for (int i = 0; i < BLOCK / 2; ++i) read[i] = *(::double2*)(from + size_t(2 * i + lane / 16) * pitch + lane % 16 * 2);
+#pragma unroll
+            for (int i = 0; i < BLOCK / 2; ++i) *(::double2*)(seat + (2 * i + lane / 16) * PITCH + lane % 16 * 2) = read[i];
+            // The block is there before it is multiplied.
+            __syncwarp();
             double c[2][4][4] = {};
-            block_product<true>(c, inverse, from, pitch);
+            block_product<true>(c, inverse, seat, PITCH);
             // All lanes have read the block before it changes.
             __syncwarp();
             each_value(c, [&](unsigned r, unsigned column, double v, double w) {
                 *(::double2*)(from + size_t(r) * pitch + column) = ::make_double2(v, w);
-                *(::double2*)(panel + block * BLOCK * PITCH + r * PITCH + column) = ::make_double2(v, w);
+                *(::double2*)(seat + r * PITCH + column) = ::make_double2(v, w);
                 if (block < k) squares += v * v + w * w;
             });
         }
         // The block row is there before it is taken off those below.
         __syncthreads();
-        // Of block row i those of s from i on, those of x up to k. The first warp takes the block that is next on the diagonal, and that one apart while the
-        // others share the rest.
+        // Of block row i those of s from i on, those of x up to k: one after the other they are given to the warps.
         unsigned turn = 0;
         for (unsigned i = k + 1; i < blocks; ++i) {
             for (unsigned j = 0; j < blocks; ++j) {
                 if (j > k && j < i) continue;
-                const bool next = i == k + 1 && j == i;
-                if (next ? warp != 0 : (turn++ % (warps - 1)) + 1 != warp) continue;
+                if (turn++ % warps != warp) continue;
                 double* at = (j > k ? s : x) + size_t(BLOCK) * i * pitch + BLOCK * j;
                 double c[2][4][4];
 #pragma unroll
@@ -287,11 +290,8 @@ inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double
                 each_value(c, [&](unsigned r, unsigned column, double v, double w) { *(::double2*)(at + size_t(r) * pitch + column) = ::make_double2(v, w); });
             }
         }
-        if (warp == 0 && k + 1 < blocks) {
-            // The block is there for all lanes.
-            __syncwarp();
-            diagonal(k + 1);
-        }
+        // They are there before the next block is read.
+        __syncthreads();
     }
     return good;
 }
@@ -327,20 +327,38 @@ inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second
     __syncthreads();
     int decided = 0;
     for (int attempt = 0; attempt < 2; ++attempt) {
-        for (unsigned block = 0; block < blocks; ++block) {
-#pragma unroll 8
-            for (unsigned i = warp; i < pitch; i += warps) {
-                const unsigned j = BLOCK * block + lane;
-                const size_t e = size_t(i) * pitch + j;
-                const double own = i == j ? (i >= n ? 1.0 : attempt == 1 ? SHIFT : 0.0) : 0.0;
-                if (i / BLOCK <= block) s[e] = i < n && j < n ? gram[e] * over[i] * over[j] + own : own;
-                else x[e] = 0.0;
+        // Four rows a warp at once, two columns of 64 a lane; all of it is under way before the first of it is waited for.
+        for (unsigned top = warp; top < pitch; top += 4 * warps) {
+            ::double2 read[4][4];
+#pragma unroll
+            for (int r = 0; r < 4; ++r) {
+#pragma unroll
+                for (int c = 0; c < 4; ++c) {
+                    const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
+                    const bool above = i < pitch && j < pitch && i / BLOCK <= j / BLOCK;
+                    read[r][c] = above ? *(const ::double2*)(gram + size_t(i) * pitch + j) : ::make_double2(0.0, 0.0);
+                }
+            }
+#pragma unroll
+            for (int r = 0; r < 4; ++r) {
+#pragma unroll
+                for (int c = 0; c < 4; ++c) {
+                    const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
+                    if (i >= pitch || j >= pitch) continue;
+                    const double own = i >= n ? 1.0 : attempt == 1 ? SHIFT : 0.0;
+                    ::double2 v = read[r][c];
+                    // Beyond n columns the products are zeros.
+                    v.x = v.x * over[i] * over[j] + (i == j ? own : 0.0);
+                    v.y = v.y * over[i] * over[j + 1] + (i == j + 1 ? own : 0.0);
+                    const bool above = i / BLOCK <= j / BLOCK;
+                    *(::double2*)((above ? s : x) + size_t(i) * pitch + j) = above ? v : ::make_double2(0.0, 0.0);
+                }
             }
         }
         // The matrix is there before it is taken apart.
         __syncthreads();
         double squares = 0.0;
-        const bool good = factor(s, x, blocks, pitch, panel, squares);
+        const bool good = factor(s, x, blocks, pitch, panel, !second && attempt == 0, squares);
         if (second) return;
         // Beyond n columns there is an identity.
         squares = group_sum(squares, shared) - double(pitch - n);
