@@ -50,7 +50,8 @@ template <int W> inline uint first(const thread uint (&words)[W], uint from, boo
 }
 
 template <int W, int M, typename S> struct Chase {
-    enum : int { N = 32 * W, PITCH = N + 1, SIMDS = M * W };
+    // With AHEAD elements of a row read at once; more would take the registers that groups of small matrices share.
+    enum : int { N = 32 * W, PITCH = N + 1, SIMDS = M * W, AHEAD = W > 1 ? 4 : 2 };
     threadgroup S* sums;  // [2][SIMDS]
     uint r, simd, buffer;
 
@@ -125,14 +126,12 @@ template <int W, int M, typename S> struct Chase {
             sync();
             if (r >= head && r < n) {
                 threadgroup S* column = q + r * PITCH;
-                S factor = S(1);
-                if (r == head) {
-                    for (uint i = head; i < n; ++i) column[i] = S(i == head);
-                } else {
-                    column[head] = S(0);
-                    factor = product(column, 1, vector, head, n);
-                }
-                subtract(column, 1, vector, tau * factor, head, n);
+                // The column of the head is the identity's still, whatever lies there.
+                const S kept = r == head ? S(0) : S(1);
+                column[head] = S(0);
+                const S factor = product(column, 1, vector, head, n);
+                subtract(column, 1, vector, tau * (r == head ? S(1) : factor), head, n, kept);
+                if (r == head) column[head] += S(1);
             }
         }
         // Columns are there before others read them.
@@ -173,8 +172,8 @@ template <int W, int M, typename S> struct Chase {
         }
     }
 
-    // The same with one vector.
-    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by, uint from, uint n) {
+    // The same with one vector, off so much of them.
+    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by, uint from, uint n, S kept = S(1)) {
         const threadgroup vec<S, 4>* all = (const threadgroup vec<S, 4>*)v;
         for (uint c = from / 8 * 2; 4 * c < n; c += 2) {
             S y[8];
@@ -182,7 +181,7 @@ template <int W, int M, typename S> struct Chase {
             for (int half = 0; half < 2; ++half) {
                 const vec<S, 4> some = all[c + half];
 #pragma unroll
-                for (int e = 0; e < 4; ++e) y[4 * half + e] = x[(4 * (c + half) + e) * step] - by * some[e];
+                for (int e = 0; e < 4; ++e) y[4 * half + e] = kept * x[(4 * (c + half) + e) * step] - by * some[e];
             }
 #pragma unroll
             for (int e = 0; e < 8; ++e) x[(4 * c + e) * step] = y[e];
@@ -195,17 +194,17 @@ template <int W, int M, typename S> struct Chase {
         const uint count = high - low;
         S carried = q[(UP ? high : low) * PITCH + r];
         uint done = 0;
-        for (; done + 4 <= count; done += 4) {
-            S x[4];
-            vec<S, 2> turns[4];
+        for (; done + AHEAD <= count; done += AHEAD) {
+            S x[AHEAD];
+            vec<S, 2> turns[AHEAD];
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
+            for (int e = 0; e < AHEAD; ++e) {
                 const uint i = UP ? high - 1 - done - e : low + done + e;
                 x[e] = q[(UP ? i : i + 1) * PITCH + r];
                 turns[e] = rotations[i];
             }
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
+            for (int e = 0; e < AHEAD; ++e) {
                 const uint i = UP ? high - 1 - done - e : low + done + e;
                 const S c = turns[e].x, s = turns[e].y;
                 q[(UP ? i + 1 : i) * PITCH + r] = c * carried + s * x[e];
@@ -227,18 +226,18 @@ template <int W, int M, typename S> struct Chase {
         S carried = q[(UP ? high : low) * PITCH + r], behind = S(0);
         uint done = 0;
         // What the first sweep leaves of a column is what the second one takes up.
-        for (; done + 4 <= count; done += 4) {
-            S x[4];
-            vec<S, 2> turns[4], others[4];
+        for (; done + AHEAD <= count; done += AHEAD) {
+            S x[AHEAD];
+            vec<S, 2> turns[AHEAD], others[AHEAD];
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
+            for (int e = 0; e < AHEAD; ++e) {
                 const uint i = UP ? high - 1 - done - e : low + done + e;
                 x[e] = q[(UP ? i : i + 1) * PITCH + r];
                 turns[e] = first[i];
                 others[e] = second[done + e == 0 ? i : UP ? i + 1 : i - 1];
             }
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
+            for (int e = 0; e < AHEAD; ++e) {
                 const uint i = UP ? high - 1 - done - e : low + done + e;
                 const S c = turns[e].x, s = turns[e].y;
                 const S left = c * carried + s * x[e];

@@ -58,8 +58,8 @@ impl Room {
         let simds = n.div_ceil(32);
         let (rows, pitch) = (32 * simds, 32 * simds + 1);
         let elements = match kind {
-            Kind::Symmetric => rows * pitch + 10 * rows,
-            Kind::General => 2 * rows * pitch + 18 * rows,
+            Kind::Symmetric => rows * pitch + (if simds > 2 { 26 } else { 18 }) * rows + 8,
+            Kind::General => 2 * rows * pitch + 34 * rows + 4,
         };
         let counts: &[usize] = if simds == 1 { &[4, 2, 1] } else { &[1] };
         let bytes = |matrices: usize| matrices * elements * dtype.size();

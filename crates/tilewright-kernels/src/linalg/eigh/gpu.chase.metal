@@ -1,7 +1,9 @@
 // M matrices of up to 32 W rows a group: reflections make each tridiagonal, and implicit QL sweeps diagonal (LAPACK's SYTRD, ORGTR and STEQR).
 using Room = Chase<W, M, S>;
 constexpr int N = Room::N, PITCH = Room::PITCH, G = 32 / M;
-constexpr int MATRIX = N * PITCH + 10 * N;
+// Sweeps at once: as many as pay for what they need.
+constexpr int SWEEPS = W > 2 ? 6 : 4;
+constexpr int MATRIX = N * PITCH + (4 * SWEEPS + 2) * N + 8;
 threadgroup S sums[2 * M * W];
 threadgroup uint bounds[6 * M];
 threadgroup uint more[2];
@@ -12,12 +14,12 @@ const bool finds = t >= uint(M * N);
 const uint slot = finds ? lane / G : t / N;
 const uint item = threadgroup_position_in_grid.x * M + slot;
 threadgroup S* q = (threadgroup S*)memory + slot * MATRIX;
-threadgroup S* d = q + N * PITCH;
+threadgroup S* d = q + N * PITCH + 4;  // [N], and two before it that a sweep reads
 threadgroup S* e = d + N;
 threadgroup S* taus = e + N;
 threadgroup S* pairs = taus + N;  // [2][N]
 // Where the reflections' were, which are done with.
-threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)taus;  // [2][2][N]
+threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)taus;  // [2][SWEEPS][N]
 Room room = {sums, finds ? uint(N) : t % N, t / 32, 0};
 const uint r = room.r;
 
@@ -82,7 +84,8 @@ if (W > 1 || !finds) {
 }
 if (finds && lane % G == 0) {
     failed[slot] = 0;
-    d[-1] = S(0);  // beside q's last column
+    d[-1] = S(0);
+    d[-2] = S(0);
 }
 if (!finds && r >= n) {
     d[r] = S(0);
@@ -111,8 +114,8 @@ for (uint round = 0;; ++round) {
         const bool goes = active && left > 0;
         const uint l = start, m = goes ? first<W>(small, start, true) : start;
         const uint sweep = lane % G;
-        // Two at once, the second one three columns behind.
-        const uint sweeps = m > l + 1 ? 2 : 1;
+        // Several at once, each three columns behind the one before.
+        const uint sweeps = m > l + 1 ? SWEEPS : 1;
         if (sweep == 0) {
             bounds[(now * M + slot) * 3] = l;
             bounds[(now * M + slot) * 3 + 1] = m;
@@ -121,54 +124,66 @@ for (uint round = 0;; ++round) {
         }
         const bool mine = goes && sweep < sweeps;
         const uint count = mine ? m - l : 0;
-        S g = S(0), c = S(1), s = S(1), p = S(0), above = S(0), here = S(0), off = S(0);
+        S shift = S(0), g = S(0), c = S(1), s = S(1), p = S(0), above = S(0), here = S(0), off = S(0);
         if (mine) {
-            // Wilkinson's shift, and the other eigenvalue of the two rows.
+            // Wilkinson's shift, and the other eigenvalue of the two rows, in turn.
             const S low = d[l], high = d[l + 1], between = e[l];
             const S ratio = near_ratio(high - low, S(2) * between);
             const S square = ratio * ratio + S(1);
             const S length = square * near_inverse_root(square);
             const S less = near_ratio(between, ratio + (ratio < S(0) ? -length : length));
-            g = sweep == 0 ? less - low : -high - less;
+            shift = (sweep + 1) / 2 % 2 == 0 ? low - less : high + less;
         }
-        threadgroup S* own_d = d + l + count - 1;
-        threadgroup S* own_e = e + l + count - 1;
-        threadgroup vec<S, 2>* turns = rotations + (now * 2 + sweep % 2) * N + l + count - 1;
+        // Until it begins, a lane reads what nobody writes.
+        threadgroup S* own_d = d;
+        threadgroup S* own_e = d;
+        threadgroup vec<S, 2>* turns = rotations + (now * SWEEPS + sweep % SWEEPS) * N;
         const uint most = simd_max(mine ? count + 3 * sweep : 0u);
-        for (uint step = 0; step < most; ++step) {
+        uint step = 0;
+#pragma unroll 1
+        for (uint ready = 0; ready < uint(SWEEPS); ++ready) {
             // What the sweep ahead wrote is there.
             simdgroup_barrier(mem_flags::mem_threadgroup);
-            const uint taken = step - 3 * sweep;
-            if (taken < count) {
-                if (taken == 0) {
-                    above = own_d[1];
-                    here = own_d[0];
-                    off = own_e[0];
-                    g += above;
-                }
-                const bool last = taken + 1 == count;
+            if (mine && sweep == ready) {
+                own_d = d + m - 1;
+                own_e = e + m - 1;
+                turns += m - 1;
+                above = own_d[1];
+                here = own_d[0];
+                off = own_e[0];
+                g = above - shift;
+                c = S(1);
+                s = S(1);
+                p = S(0);
+            }
+            const uint end = ready + 1 < uint(SWEEPS) ? min(most, 3 * ready + 3) : most;
+            // Lanes without a row take part and keep nothing, so that none waits for another.
+#pragma unroll 1
+            for (; step < end; ++step) {
+                // As above.
+                simdgroup_barrier(mem_flags::mem_threadgroup);
+                const uint taken = step - 3 * sweep;
+                const bool goes_on = taken < count, ends = goes_on && taken + 1 == count;
                 // Of what lies before the first row nothing comes.
                 const S next_here = own_d[-1], next_off = own_e[-1];
                 const S b = c * off;
                 S length;
                 rotation(g, s * off, c, s, length);
-                if (taken > 0) own_e[1] = length;
+                if (goes_on && taken > 0) own_e[1] = length;
                 g = above - p;
                 const S change = (here - g) * s + (S(2) * b) * c;
                 p = s * change;
-                own_d[1] = g + p;
+                if (goes_on) own_d[1] = g + p;
                 g = c * change - b;
-                *turns = vec<S, 2>(c, s);
-                if (last) {
-                    own_d[0] = here - p;
-                    own_e[0] = g;
-                }
+                if (goes_on) *turns = vec<S, 2>(c, s);
+                if (ends) own_d[0] = here - p;
+                if (ends) own_e[0] = g;
                 above = here;
                 here = next_here;
                 off = next_off;
-                --own_d;
-                --own_e;
-                --turns;
+                own_d -= goes_on ? 1 : 0;
+                own_e -= goes_on ? 1 : 0;
+                turns -= goes_on ? 1 : 0;
             }
         }
         left -= left > 0 ? 1 : 0;
@@ -176,9 +191,14 @@ for (uint round = 0;; ++round) {
         if (lane == 0) more[now] = any ? 1 : 0;
     } else if (round > 0 && vectors) {
         const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 3;
-        const threadgroup vec<S, 2>* turns = rotations + (1 - now) * 2 * N;
-        if (range[2] == 1) room.template turn<true>(q, turns, range[0], range[1]);
-        else room.template turn<true>(q, turns, turns + N, range[0], range[1]);
+        const threadgroup vec<S, 2>* turns = rotations + (1 - now) * SWEEPS * N;
+        if (range[2] == 1) {
+            room.template turn<true>(q, turns, range[0], range[1]);
+        } else {
+            for (int two = 0; two < SWEEPS; two += 2, turns += 2 * N) {
+                room.template turn<true>(q, turns, turns + N, range[0], range[1]);
+            }
+        }
     }
     // The sweep is there before it is turned by; what it overwrites next was read.
     threadgroup_barrier(mem_flags::mem_threadgroup);

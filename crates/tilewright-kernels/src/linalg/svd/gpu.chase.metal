@@ -2,7 +2,7 @@
 // both sides make each bidiagonal, and implicit QR sweeps diagonal (LAPACK's GEBRD, ORGBR and BDSQR).
 using Room = Chase<W, M, S>;
 constexpr int N = Room::N, PITCH = Room::PITCH, G = 32 / M;
-constexpr int MATRIX = 2 * N * PITCH + 18 * N;
+constexpr int MATRIX = 2 * N * PITCH + 34 * N + 4;
 threadgroup S sums[2 * M * W];
 threadgroup uint bounds[6 * M];
 threadgroup uint places[M * N];
@@ -17,10 +17,10 @@ threadgroup S* q = (threadgroup S*)memory + slot * MATRIX;
 threadgroup S* v = q + N * PITCH;
 threadgroup S* d = v + N * PITCH;
 threadgroup S* e = d + N;
-threadgroup S* taus = e + N;  // [2][N]
+threadgroup S* taus = e + N + 4;  // [2][N]; before it is one that a sweep reads
 threadgroup S* pairs = taus + 2 * N;  // [2][N]
 // Where the reflections' were, which are done with.
-threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)taus;  // [2][2][2][N]
+threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)taus;  // [2][4][2][N]
 Room room = {sums, finds ? uint(N) : t % N, t / 32, 0};
 const uint r = room.r;
 
@@ -100,8 +100,15 @@ if (W > 1 || !finds) {
         }
     }
 }
-if (finds && lane % G == 0) failed[slot] = 0;
-// There is none beyond the last row, but it is read.
+if (finds && lane % G == 0) {
+    failed[slot] = 0;
+    e[N] = S(0);
+}
+// There is nothing beyond the last row, but it is read.
+if (!finds && r >= n) {
+    d[r] = S(0);
+    e[r] = S(0);
+}
 if (!finds && r + 1 == n) e[r] = S(0);
 // The bidiagonal matrices and the reflections' products are there before the ones are diagonalised and the others turned.
 threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -132,7 +139,7 @@ for (uint round = 0;; ++round) {
         const uint sweep = lane % G;
         S shift = S(0), larger = S(0);
         // With a zero among them the sweep without a shift splits it off.
-        if (goes && sweep < 2 && first<W>(zero, l, true) > h) {
+        if (goes && sweep < 4 && first<W>(zero, l, true) > h) {
             // The singular values of the last two rows and columns.
             const S f = magnitude(d[h - 1]), g = magnitude(e[h - 1]), w = magnitude(d[h]);
             const S least = min(f, w), most = max(f, w);
@@ -154,60 +161,67 @@ for (uint round = 0;; ++round) {
             if (part * part < unit<S>()) shift = S(0);
         }
         const bool shifted = shift != S(0);
-        // Two sweeps at once, the second one three columns behind.
-        const uint sweeps = shifted && h > l + 1 ? 2 : 1;
+        // Four sweeps at once, each three columns behind the one before, with both values twice.
+        const uint sweeps = shifted && h > l + 1 ? 4 : 1;
         if (sweep == 0) {
             bounds[(now * M + slot) * 3] = l;
             bounds[(now * M + slot) * 3 + 1] = h;
             bounds[(now * M + slot) * 3 + 2] = sweeps;
             if (active && !goes) failed[slot] = 1;
         }
-        threadgroup vec<S, 2>* to_v = rotations + (now * 2 + sweep % 2) * 2 * N + l;
+        threadgroup vec<S, 2>* to_v = rotations + (now * 4 + sweep % 4) * 2 * N + l;
         threadgroup vec<S, 2>* to_u = to_v + N;
-        threadgroup S* own_d = d + l;
-        threadgroup S* own_e = e + l;
+        // Until it begins, a lane reads what nobody writes.
+        threadgroup S* own_d = e + N - 1;
+        threadgroup S* own_e = e + N - 1;
         const uint count = goes && sweep < sweeps && shifted ? h - l : 0;
-        if (sweep == 1) shift = larger;
+        if (sweep == 1 || sweep == 2) shift = larger;
         const uint most = simd_max(count > 0 ? count + 3 * sweep : 0u);
         S here = S(0), off = S(0), f = S(0), g = S(0), length;
-        for (uint step = 0; step < most; ++step) {
+        uint step = 0;
+#pragma unroll 1
+        for (uint ready = 0; ready < 4; ++ready) {
             // What the sweep ahead wrote is there.
             simdgroup_barrier(mem_flags::mem_threadgroup);
-            const uint taken = step - 3 * sweep;
-            if (taken < count) {
-                if (taken == 0) {
-                    here = own_d[0];
-                    off = own_e[0];
-                    const S size = magnitude(here);
-                    const S ratio = near_ratio(min(size, shift), max(size, shift));
-                    f = (size - shift) * (S(1) + ratio);
-                    g = (here < S(0) ? -off : off) * (size < shift ? ratio : S(1));
-                }
-                const bool last = taken + 1 == count;
+            if (count > 0 && sweep == ready) {
+                own_d = d + l;
+                own_e = e + l;
+                here = own_d[0];
+                off = own_e[0];
+                const S size = magnitude(here);
+                const S ratio = near_ratio(min(size, shift), max(size, shift));
+                f = (size - shift) * (S(1) + ratio);
+                g = (here < S(0) ? -off : off) * (size < shift ? ratio : S(1));
+            }
+            const uint end = ready < 3 ? min(most, 3 * ready + 3) : most;
+            // Lanes without a row take part and keep nothing, so that none waits for another.
+            for (; step < end; ++step) {
+                // As above.
+                simdgroup_barrier(mem_flags::mem_threadgroup);
+                const uint taken = step - 3 * sweep;
+                const bool goes_on = taken < count, ends = goes_on && taken + 1 == count;
                 S below = own_d[1], c, s;
                 const S next = own_e[1];
                 rotation(f, g, c, s, length);
-                *to_v = vec<S, 2>(c, s);
-                if (taken > 0) own_e[-1] = length;
+                if (goes_on) *to_v = vec<S, 2>(c, s);
+                if (goes_on && taken > 0) own_e[-1] = length;
                 f = c * here + s * off;
                 off = c * off - s * here;
                 g = s * below;
                 below = c * below;
                 rotation(f, g, c, s, length);
-                *to_u = vec<S, 2>(c, s);
-                own_d[0] = length;
+                if (goes_on) *to_u = vec<S, 2>(c, s);
+                if (goes_on) own_d[0] = length;
                 f = c * off + s * below;
                 here = c * below - s * off;
                 g = s * next;
                 off = c * next;
-                if (last) {
-                    own_d[1] = here;
-                    own_e[0] = f;
-                }
-                ++own_d;
-                ++own_e;
-                ++to_v;
-                ++to_u;
+                if (ends) own_d[1] = here;
+                if (ends) own_e[0] = f;
+                own_d += goes_on ? 1 : 0;
+                own_e += goes_on ? 1 : 0;
+                to_v += goes_on ? 1 : 0;
+                to_u += goes_on ? 1 : 0;
             }
         }
         if (goes && sweep == 0 && !shifted) {
@@ -235,13 +249,15 @@ for (uint round = 0;; ++round) {
         if (lane == 0) more[now] = any ? 1 : 0;
     } else if (round > 0 && vectors) {
         const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 3;
-        const threadgroup vec<S, 2>* turns = rotations + (1 - now) * 4 * N;
+        const threadgroup vec<S, 2>* turns = rotations + (1 - now) * 8 * N;
         if (range[2] == 1) {
             room.template turn<false>(v, turns, range[0], range[1]);
             room.template turn<false>(q, turns + N, range[0], range[1]);
         } else {
-            room.template turn<false>(v, turns, turns + 2 * N, range[0], range[1]);
-            room.template turn<false>(q, turns + N, turns + 3 * N, range[0], range[1]);
+            for (uint two = 0; two < 2; ++two, turns += 4 * N) {
+                room.template turn<false>(v, turns, turns + 2 * N, range[0], range[1]);
+                room.template turn<false>(q, turns + N, turns + 3 * N, range[0], range[1]);
+            }
         }
     }
     // The sweep is there before it is turned by; what it overwrites next was read.
