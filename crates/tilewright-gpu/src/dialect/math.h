@@ -286,6 +286,14 @@ TW_FN V reflect(const A& incident, const B& normal) {
 namespace precise {
 using namespace metal;
 }
+#ifdef __CUDACC_RTC__
+/// Without steps for subnormal numbers, whose inverse root is infinity's.
+TW_FN float tw_near_rsqrt(float x) {
+    float root;
+    asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(root) : "f"(x));
+    return root;
+}
+#endif
 namespace fast {
 using namespace metal;
 TW_MATH_1(cos, TW_EITHER(::__cosf(x), ::cosf(x)))
@@ -294,6 +302,7 @@ TW_MATH_1(exp10, TW_EITHER(::__exp10f(x), metal::exp10(x)))
 TW_MATH_1(log, TW_EITHER(::__logf(x), ::logf(x)))
 TW_MATH_1(log2, TW_EITHER(::__log2f(x), ::log2f(x)))
 TW_MATH_1(log10, TW_EITHER(::__log10f(x), ::log10f(x)))
+TW_MATH_1(rsqrt, TW_EITHER(tw_near_rsqrt(x), float(1.0 / ::sqrt(double(x)))))
 TW_MATH_1(sin, TW_EITHER(::__sinf(x), ::sinf(x)))
 TW_MATH_1(tan, TW_EITHER(::__tanf(x), ::tanf(x)))
 TW_MATH_2(divide, TW_EITHER(::__fdividef(x, y), x / y))

@@ -9,25 +9,31 @@ template <typename S> inline S unit() { return sizeof(S) == 8 ? S(1.110223024625
 // A square that, beside a largest element of 1, is less than a rounding of a rounding.
 template <typename S> inline S nothing() { return sizeof(S) == 8 ? S(1e-30f) * S(1e-30f) : S(1e-30f); }
 
-// c and s with c f + s g = r and c g - s f = 0. One after the other they are what a sweep waits for, so that the way of most is short.
+// By what the two diagonals are multiplied: squares of all that matters beside their largest elements are in range then.
+template <typename S> inline S lift() { return S(1125899906842624.0f); }
+
+// The inverse of a root, and a ratio, to half of the digits at least; of nothing that is too small or large for the device's own.
+template <typename S> inline S near_inverse_root(S x) { return S(1) / sqrt(x); }
+inline float near_inverse_root(float x) { return fast::rsqrt(x); }
+template <typename S> inline S near_ratio(S x, S y) { return x / y; }
+inline float near_ratio(float x, float y) { return fast::divide(x, y); }
+
+// c and s with c f + s g = r and c g - s f = 0. One after the other they are what a sweep waits for, so that the way of all is short, and one: where both
+// are next to nothing they turn nothing.
 template <typename S> inline void rotation(S f, S g, thread S& c, thread S& s, thread S& r) {
-    const S square = f * f + g * g;
-    if (square >= nothing<S>()) {
-        const S over = inverse_root(square);
-        c = f * over;
-        s = g * over;
-        r = square * over;
-        return;
-    }
-    // Neither may be lost for being small: both decide the angle.
-    f *= S(1152921504606846976.0f);
-    g *= S(1152921504606846976.0f);
-    const S larger = f * f + g * g;
-    const bool none = larger < nothing<S>();
-    const S over = none ? S(0) : inverse_root(larger);
-    c = none ? S(1) : f * over;
-    s = g * over;
-    r = (none ? f : larger * over) * S(8.673617379884035e-19f);
+    const S length = f * f + g * g;
+    const S least = S(1e-37f);
+    const S lost = length < least ? S(1) : S(0);
+    const S square = max(length, least);
+    const S of_f = f * (S(1) - lost), of_g = g * (S(1) - lost);
+    const S near = near_inverse_root(square);
+    const S near_c = fma(of_f, near, lost), near_s = of_g * near, near_r = square * near;
+    const S half_c = S(0.5f) * of_f * near, half_s = S(0.5f) * of_g * near;
+    // One step of Newton's, on all three at once.
+    const S off = fma(-near_r, near, S(1));
+    c = fma(half_c, off, near_c);
+    s = fma(half_s, off, near_s);
+    r = fma(S(0.5f) * near_r, off, near_r);
 }
 
 // The first bit from `from` on that is `value`, of 32 W; 32 W where there is none.
@@ -44,7 +50,8 @@ template <int W> inline uint first(const thread uint (&words)[W], uint from, boo
 }
 
 template <int W, int M, typename S> struct Chase {
-    enum : int { N = 32 * W, PITCH = N + 1, SIMDS = M * W };
+    // With AHEAD elements of a row read at once; more would take the registers that groups of small matrices share.
+    enum : int { N = 32 * W, PITCH = N + 1, SIMDS = M * W, AHEAD = W > 1 ? 4 : 2 };
     threadgroup S* sums;  // [2][SIMDS]
     uint r, simd, buffer;
 
@@ -119,14 +126,12 @@ template <int W, int M, typename S> struct Chase {
             sync();
             if (r >= head && r < n) {
                 threadgroup S* column = q + r * PITCH;
-                S factor = S(1);
-                if (r == head) {
-                    for (uint i = head; i < n; ++i) column[i] = S(i == head);
-                } else {
-                    column[head] = S(0);
-                    factor = product(column, 1, vector, head, n);
-                }
-                subtract(column, 1, vector, tau * factor, head, n);
+                // The column of the head is the identity's still, whatever lies there.
+                const S kept = r == head ? S(0) : S(1);
+                column[head] = S(0);
+                const S factor = product(column, 1, vector, head, n);
+                subtract(column, 1, vector, tau * (r == head ? S(1) : factor), head, n, kept);
+                if (r == head) column[head] += S(1);
             }
         }
         // Columns are there before others read them.
@@ -167,8 +172,8 @@ template <int W, int M, typename S> struct Chase {
         }
     }
 
-    // The same with one vector.
-    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by, uint from, uint n) {
+    // The same with one vector, off so much of them.
+    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by, uint from, uint n, S kept = S(1)) {
         const threadgroup vec<S, 4>* all = (const threadgroup vec<S, 4>*)v;
         for (uint c = from / 8 * 2; 4 * c < n; c += 2) {
             S y[8];
@@ -176,7 +181,7 @@ template <int W, int M, typename S> struct Chase {
             for (int half = 0; half < 2; ++half) {
                 const vec<S, 4> some = all[c + half];
 #pragma unroll
-                for (int e = 0; e < 4; ++e) y[4 * half + e] = x[(4 * (c + half) + e) * step] - by * some[e];
+                for (int e = 0; e < 4; ++e) y[4 * half + e] = kept * x[(4 * (c + half) + e) * step] - by * some[e];
             }
 #pragma unroll
             for (int e = 0; e < 8; ++e) x[(4 * c + e) * step] = y[e];
@@ -189,17 +194,17 @@ template <int W, int M, typename S> struct Chase {
         const uint count = high - low;
         S carried = q[(UP ? high : low) * PITCH + r];
         uint done = 0;
-        for (; done + 4 <= count; done += 4) {
-            S x[4];
-            vec<S, 2> turns[4];
+        for (; done + AHEAD <= count; done += AHEAD) {
+            S x[AHEAD];
+            vec<S, 2> turns[AHEAD];
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
+            for (int e = 0; e < AHEAD; ++e) {
                 const uint i = UP ? high - 1 - done - e : low + done + e;
                 x[e] = q[(UP ? i : i + 1) * PITCH + r];
                 turns[e] = rotations[i];
             }
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
+            for (int e = 0; e < AHEAD; ++e) {
                 const uint i = UP ? high - 1 - done - e : low + done + e;
                 const S c = turns[e].x, s = turns[e].y;
                 q[(UP ? i + 1 : i) * PITCH + r] = c * carried + s * x[e];
@@ -213,5 +218,53 @@ template <int W, int M, typename S> struct Chase {
             carried = c * x - s * carried;
         }
         q[(UP ? low : high) * PITCH + r] = carried;
+    }
+
+    // Turns them by two sweeps, of which the second follows the first.
+    template <bool UP> void turn(threadgroup S* q, const threadgroup vec<S, 2>* first, const threadgroup vec<S, 2>* second, uint low, uint high) {
+        const uint count = high - low;
+        S carried = q[(UP ? high : low) * PITCH + r], behind = S(0);
+        uint done = 0;
+        // What the first sweep leaves of a column is what the second one takes up.
+        for (; done + AHEAD <= count; done += AHEAD) {
+            S x[AHEAD];
+            vec<S, 2> turns[AHEAD], others[AHEAD];
+#pragma unroll
+            for (int e = 0; e < AHEAD; ++e) {
+                const uint i = UP ? high - 1 - done - e : low + done + e;
+                x[e] = q[(UP ? i : i + 1) * PITCH + r];
+                turns[e] = first[i];
+                others[e] = second[done + e == 0 ? i : UP ? i + 1 : i - 1];
+            }
+#pragma unroll
+            for (int e = 0; e < AHEAD; ++e) {
+                const uint i = UP ? high - 1 - done - e : low + done + e;
+                const S c = turns[e].x, s = turns[e].y;
+                const S left = c * carried + s * x[e];
+                carried = c * x[e] - s * carried;
+                if (done + e == 0) {
+                    behind = left;
+                } else {
+                    q[(UP ? i + 2 : i - 1) * PITCH + r] = others[e].x * behind + others[e].y * left;
+                    behind = others[e].x * left - others[e].y * behind;
+                }
+            }
+        }
+        for (; done < count; ++done) {
+            const uint i = UP ? high - 1 - done : low + done;
+            const S x = q[(UP ? i : i + 1) * PITCH + r], c = first[i].x, s = first[i].y;
+            const S left = c * carried + s * x;
+            carried = c * x - s * carried;
+            if (done == 0) {
+                behind = left;
+            } else {
+                const vec<S, 2> other = second[UP ? i + 1 : i - 1];
+                q[(UP ? i + 2 : i - 1) * PITCH + r] = other.x * behind + other.y * left;
+                behind = other.x * left - other.y * behind;
+            }
+        }
+        const vec<S, 2> last = second[UP ? low : high - 1];
+        q[(UP ? low + 1 : high - 1) * PITCH + r] = last.x * behind + last.y * carried;
+        q[(UP ? low : high) * PITCH + r] = last.x * carried - last.y * behind;
     }
 };

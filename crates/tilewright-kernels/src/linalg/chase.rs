@@ -11,8 +11,7 @@ use super::extents::Extents;
 use super::jacobi::Spectrum;
 
 fn program(definition: Definition, inputs: &[&'static str], flags: &[&'static str]) -> Program {
-    let definition =
-        definition.header(concat!(include_str!("roots.header.metal"), include_str!("chase.header.metal")));
+    let definition = definition.header(include_str!("chase.header.metal"));
     let definition = ["W", "M", "S"].into_iter().fold(definition, Definition::template);
     let definition = inputs.iter().fold(definition.input("a"), |all, &name| all.scalar(name, DType::U32));
     let definition = flags.iter().fold(definition, |all, &name| all.scalar(name, DType::Bool));
@@ -59,8 +58,8 @@ impl Room {
         let simds = n.div_ceil(32);
         let (rows, pitch) = (32 * simds, 32 * simds + 1);
         let elements = match kind {
-            Kind::Symmetric => rows * pitch + 9 * rows,
-            Kind::General => 2 * rows * pitch + 14 * rows,
+            Kind::Symmetric => rows * pitch + (if simds > 2 { 26 } else { 18 }) * rows + 8,
+            Kind::General => 2 * rows * pitch + 34 * rows + 4,
         };
         let counts: &[usize] = if simds == 1 { &[4, 2, 1] } else { &[1] };
         let bytes = |matrices: usize| matrices * elements * dtype.size();

@@ -126,28 +126,40 @@ enum State : int { NOISY = 1, DONE = 2 };
 // Beside columns of length 1: the least square of what a column has of its own, and what is added where one has less.
 constexpr double LEAST = 0x1p-44, SHIFT = 0x1p-44;
 
+// The inverse of a root, to rounding, of a number that is no subnormal one.
+inline double inverse_root(double x) {
+    double near;
+    asm("rsqrt.approx.ftz.f64 %0, %1;" : "=d"(near) : "d"(x));
+    const double off = ::fma(-x * near, near, 1.0);
+    return ::fma(near * off, ::fma(0.375, off, 0.5), near);
+}
+
 // The triangle of a 32 x 32 block, rT r = s, by one warp whose lane has a column in s, and the inverse of rT, into `inverse`; s becomes r. Whether
 // all squares on the diagonal were `least` or more, or no numbers.
-inline bool factor_block(double (&s)[BLOCK], double* inverse, double* row, double least) {
+inline bool factor_block(double (&s)[BLOCK], double* inverse, double least) {
     const unsigned lane = threadIdx.x % 32;
-    bool good = true;
+    // The lane's element on the diagonal: all wait for one after the other, and so for as little as can be.
+    double diagonal = 0.0;
+#pragma unroll
+    for (int k = 0; k < BLOCK; ++k) diagonal = int(lane) == k ? s[k] : diagonal;
     double x[BLOCK];
+    bool good = true;
 #pragma unroll
     for (int k = 0; k < BLOCK; ++k) {
-        const double square = __shfl_sync(0xffffffffu, s[k], k);
-        good = good && !(square < least);
         // An infinity must not become a zero.
-        const double over = square - square == 0.0 ? ::rsqrt(square) : square - square;
+        const double own = diagonal - diagonal == 0.0 ? inverse_root(diagonal) : diagonal - diagonal;
+        if (int(lane) == k) good = !(diagonal < least);
+        const double over = __shfl_sync(0xffffffffu, own, k);
         s[k] = int(lane) < k ? 0.0 : s[k] * over;
-        // The row before was read before it is overwritten.
-        __syncwarp();
-        row[lane] = int(lane) == k ? over : s[k];
-        inverse[k * PITCH + lane] = row[lane];
+        diagonal = ::fma(-s[k], s[k], diagonal);
+        inverse[k * PITCH + lane] = int(lane) == k ? over : s[k];
+        if (k + 1 < BLOCK) s[k + 1] -= __shfl_sync(0xffffffffu, s[k], (k + 1) % BLOCK) * s[k];
         // The row is there before it is read.
         __syncwarp();
 #pragma unroll
-        for (int i = k + 1; i < BLOCK; ++i) s[i] -= row[i] * s[k];
+        for (int i = k + 2; i < BLOCK; ++i) s[i] -= inverse[k * PITCH + i] * s[k];
     }
+    good = __all_sync(0xffffffffu, good);
     // x, the lane's column of the inverse of rT, row by row; `inverse` holds r, and on its diagonal what is divided by.
 #pragma unroll
     for (int k = 0; k < BLOCK; ++k) x[k] = int(lane) == k ? 1.0 : 0.0;
@@ -207,7 +219,7 @@ template <typename F> inline void each_value(double (&c)[2][4][4], F f) {
 // Of a matrix whose columns have length 1, by one group: s, `blocks` x `blocks` blocks in rows of `pitch`, becomes r above the diagonal, x the inverse
 // of rT on and below it. `panel` has room for blocks + 1 blocks. Whether all that r has on its diagonal is large enough, and in `squares` the thread's
 // part of the sum of the inverse's squares.
-inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double* panel, double* row, double& squares) {
+inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double* panel, bool stops, double& squares) {
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     double* inverse = panel + blocks * BLOCK * PITCH;
     bool good = true;
@@ -217,7 +229,7 @@ inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double
             double* at = s + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
 #pragma unroll
             for (int i = 0; i < BLOCK; ++i) column[i] = at[size_t(i) * pitch];
-            good = factor_block(column, inverse, row, LEAST) && good;
+            good = factor_block(column, inverse, LEAST) && good;
             double* to = x + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
             double* seat = panel + k * BLOCK * PITCH + lane;
 #pragma unroll
@@ -229,17 +241,26 @@ inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double
             }
         }
         // The block and its inverse are there before rows are multiplied by it.
-        __syncthreads();
+        if (__syncthreads_or(stops && !good)) return false;
         for (unsigned block = warp; block < blocks; block += warps) {
             if (block == k) continue;
             double* from = (block > k ? s : x) + size_t(BLOCK) * k * pitch + BLOCK * block;
+            double* seat = panel + block * BLOCK * PITCH;
+            // All of it is under way before the first of it is waited for.
+            ::double2 read[BLOCK / 2];
+#pragma unroll
+            for (int i = 0; i < BLOCK / 2; ++i) read[i] = *(::double2*)(from + size_t(2 * i + lane / 16) * pitch + lane % 16 * 2);
+#pragma unroll
+            for (int i = 0; i < BLOCK / 2; ++i) *(::double2*)(seat + (2 * i + lane / 16) * PITCH + lane % 16 * 2) = read[i];
+            // The block is there before it is multiplied.
+            __syncwarp();
             double c[2][4][4] = {};
-            block_product<true>(c, inverse, from, pitch);
+            block_product<true>(c, inverse, seat, PITCH);
             // All lanes have read the block before it changes.
             __syncwarp();
             each_value(c, [&](unsigned r, unsigned column, double v, double w) {
                 *(::double2*)(from + size_t(r) * pitch + column) = ::make_double2(v, w);
-                *(::double2*)(panel + block * BLOCK * PITCH + r * PITCH + column) = ::make_double2(v, w);
+                *(::double2*)(seat + r * PITCH + column) = ::make_double2(v, w);
                 if (block < k) squares += v * v + w * w;
             });
         }
@@ -294,8 +315,7 @@ inline double group_sum(double value, double* shared) {
 inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second, double* s, double* x, double* sizes, int* state, double* memory) {
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, blocks = pitch / BLOCK;
     double* over = memory;
-    double* row = over + pitch;
-    double* shared = row + BLOCK;
+    double* shared = over + pitch;
     double* panel = shared + BLOCK;
     for (unsigned k = threadIdx.x; k < pitch; k += blockDim.x) {
         const double square = k < n ? gram[size_t(k) * pitch + k] : 1.0;
@@ -307,20 +327,38 @@ inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second
     __syncthreads();
     int decided = 0;
     for (int attempt = 0; attempt < 2; ++attempt) {
-        for (unsigned block = 0; block < blocks; ++block) {
-#pragma unroll 8
-            for (unsigned i = warp; i < pitch; i += warps) {
-                const unsigned j = BLOCK * block + lane;
-                const size_t e = size_t(i) * pitch + j;
-                const double own = i == j ? (i >= n ? 1.0 : attempt == 1 ? SHIFT : 0.0) : 0.0;
-                if (i / BLOCK <= block) s[e] = i < n && j < n ? gram[e] * over[i] * over[j] + own : own;
-                else x[e] = 0.0;
+        // Four rows a warp at once, two columns of 64 a lane; all of it is under way before the first of it is waited for.
+        for (unsigned top = warp; top < pitch; top += 4 * warps) {
+            ::double2 read[4][4];
+#pragma unroll
+            for (int r = 0; r < 4; ++r) {
+#pragma unroll
+                for (int c = 0; c < 4; ++c) {
+                    const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
+                    const bool above = i < pitch && j < pitch && i / BLOCK <= j / BLOCK;
+                    read[r][c] = above ? *(const ::double2*)(gram + size_t(i) * pitch + j) : ::make_double2(0.0, 0.0);
+                }
+            }
+#pragma unroll
+            for (int r = 0; r < 4; ++r) {
+#pragma unroll
+                for (int c = 0; c < 4; ++c) {
+                    const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
+                    if (i >= pitch || j >= pitch) continue;
+                    const double own = i >= n ? 1.0 : attempt == 1 ? SHIFT : 0.0;
+                    ::double2 v = read[r][c];
+                    // Beyond n columns the products are zeros.
+                    v.x = v.x * over[i] * over[j] + (i == j ? own : 0.0);
+                    v.y = v.y * over[i] * over[j + 1] + (i == j + 1 ? own : 0.0);
+                    const bool above = i / BLOCK <= j / BLOCK;
+                    *(::double2*)((above ? s : x) + size_t(i) * pitch + j) = above ? v : ::make_double2(0.0, 0.0);
+                }
             }
         }
         // The matrix is there before it is taken apart.
         __syncthreads();
         double squares = 0.0;
-        const bool good = factor(s, x, blocks, pitch, panel, row, squares);
+        const bool good = factor(s, x, blocks, pitch, panel, !second && attempt == 0, squares);
         if (second) return;
         // Beyond n columns there is an identity.
         squares = group_sum(squares, shared) - double(pitch - n);

@@ -163,7 +163,7 @@ impl Call<'_> {
             .output("s", DType::F64, self.square())
             .output("x", DType::F64, self.square())
             .output("sizes", DType::F64, [items, pitch])
-            .threadgroup_bytes((pitch + 2 * BLOCK + (self.blocks + 1) * BLOCK * PITCH) * 8)
+            .threadgroup_bytes((pitch + BLOCK + (self.blocks + 1) * BLOCK * PITCH) * 8)
             .grid(Grid::groups([items, 1, 1]), [threads, 1, 1])
             .run()?;
         let [s, x, sizes] = <[Tensor; 3]>::try_from(outputs).expect("three outputs are declared");

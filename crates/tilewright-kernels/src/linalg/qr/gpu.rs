@@ -10,7 +10,7 @@ use super::super::qr_reflectors::GPU_COLUMNS;
 use super::super::tile::Tile;
 
 fn whole(definition: Definition) -> Program {
-    let definition = definition.header(GPU_COLUMNS).template("S").input("a");
+    let definition = definition.template("S").input("a");
     let definition = ["m", "n", "rows", "items"]
         .into_iter()
         .fold(definition, |definition, name| definition.scalar(name, DType::U32));
@@ -18,11 +18,20 @@ fn whole(definition: Definition) -> Program {
         .expect("the definition is valid")
 }
 
-static SMALL: LazyLock<Program> =
-    LazyLock::new(|| whole(Definition::new("qr_whole_small", include_str!("gpu.small.metal")).template("N")));
-static TILE: LazyLock<Program> = LazyLock::new(|| {
-    whole(Definition::new("qr_whole_tile", include_str!("gpu.tile.metal")).template("Q").template("W"))
+static COLUMNS: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("qr_whole_columns", include_str!("gpu.columns.metal"));
+    let header = concat!(include_str!("../roots.header.metal"), include_str!("gpu.columns.header.metal"));
+    whole(definition.header(header).template("N").template("M"))
 });
+static TILE: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("qr_whole_tile", include_str!("gpu.tile.metal")).header(GPU_COLUMNS);
+    whole(definition.template("Q").template("W"))
+});
+
+/// The largest side of a matrix whose columns, and rows of q, lie in registers of a thread each.
+fn longest(dtype: DType) -> usize {
+    if dtype == DType::F64 { 32 } else { 64 }
+}
 
 /// q and r, which has so many rows, or `None` if the matrices do not fit registers. `a` has elements.
 pub(super) fn qr(
@@ -34,10 +43,12 @@ pub(super) fn qr(
 ) -> Result<Option<(Tensor, Tensor)>> {
     let (m, n, items) = (extents.m, extents.n, extents.batches());
     let largest = m.max(n);
-    let launch = if largest <= 32 {
-        let launch = SMALL.launch(stream).template("N", largest.next_power_of_two().max(8));
-        // Four matrices a group, so that a multiprocessor's group slots do not bound it.
-        launch.grid(Grid::threads([items * 32, 1, 1]), [128, 1, 1])
+    let launch = if largest <= longest(a.dtype()) {
+        let size = largest.next_power_of_two().max(8);
+        // Four matrices a group where each is a SIMD group's, so that a multiprocessor's group slots do not bound it.
+        let (matrices, threads) = if size <= 32 { (4, 128) } else { (1, size) };
+        let launch = COLUMNS.launch(stream).template("N", size).template("M", matrices);
+        launch.grid(Grid::groups([items.div_ceil(matrices), 1, 1]), [threads, 1, 1])
     } else if let Some(tile) = Tile::of(a.dtype(), largest) {
         tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
