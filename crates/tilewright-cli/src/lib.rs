@@ -24,6 +24,7 @@ mod serve;
 mod stop;
 mod table;
 mod tour;
+mod wire;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -59,6 +60,7 @@ enum Action {
     Search(search::Options),
     Serve(serve::Options),
     Tour(tour::Options),
+    Wire(wire::Options),
 }
 
 /// What every action writes its results to.
@@ -105,6 +107,7 @@ pub fn run(
         Action::Search(options) => search::search(&options, console),
         Action::Serve(options) => serve::serve(&options, console),
         Action::Tour(options) => tour::tour(kernels, &options, console),
+        Action::Wire(options) => wire::wire(&options, console),
     };
     done.map_or_else(|stop| stop.report(), |()| 0)
 }

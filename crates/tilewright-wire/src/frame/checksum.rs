@@ -33,8 +33,7 @@ pub(super) fn read_summed(reader: &mut impl Read, bytes: &mut [u8]) -> io::Resul
     }
     let (sender, pieces) = mpsc::channel::<&[u8]>();
     std::thread::scope(|scope| {
-        let summed =
-            scope.spawn(move || pieces.into_iter().fold(0, |sum, piece| ::crc32c::crc32c_append(sum, piece)));
+        let summed = scope.spawn(move || pieces.into_iter().fold(0, ::crc32c::crc32c_append));
         let mut left = bytes;
         while !left.is_empty() {
             let (piece, rest) = left.split_at_mut(PIECE.min(left.len()));

@@ -1,0 +1,358 @@
+//! `tilewright wire`: what sending costs, beside computing and between nodes.
+
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+use tilewright_check::{Origin, Role, Row, Summary, Timing, write_record};
+use tilewright_core::{AlignedBytes, DType, Device, Error, Layout, Result, Shape, Tensor};
+use tilewright_kernels::gemm::{Matmul, matmul};
+use tilewright_kernels::pack::pack;
+use tilewright_lm::{Config, Generation, Greedy, Model, Part, Sampler, generate};
+use tilewright_wire::exo::prefill::{Message, Place, read_message, write_message};
+use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving};
+use tilewright_wire::{Frame, Item, Limits};
+
+use crate::stop::Stop;
+use crate::{Console, select, table};
+
+/// Time what is sent: keys and values, packed and unpacked on the host; steps whose results are packed, fetched and written to a socket, after each
+/// step and beside the next; and a model whose blocks two nodes on this machine hold, against the same model in one piece, which must write the
+/// same tokens.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where to compute and pack.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+    /// Rows of a step's result [default: 2048, on the CPU 256].
+    #[arg(long)]
+    rows: Option<usize>,
+    /// Columns of it [default: 8192, on the CPU 512].
+    #[arg(long)]
+    columns: Option<usize>,
+    /// Products of a step.
+    #[arg(long, default_value_t = 4)]
+    products: usize,
+    /// Steps of a sample.
+    #[arg(long, default_value_t = 12)]
+    steps: usize,
+    /// Samples of each.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..))]
+    samples: u16,
+    /// Width of the model.
+    #[arg(long, default_value_t = 256)]
+    width: usize,
+    /// Its blocks.
+    #[arg(long, default_value_t = 6)]
+    blocks: usize,
+    /// Tokens that it writes.
+    #[arg(long, default_value_t = 64)]
+    tokens: usize,
+    /// A Python with numpy and msgspec: exo's own steps are timed too.
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
+    /// The script of those steps.
+    #[arg(long, default_value = "bench/peers/exo_wire.py", value_name = "FILE")]
+    peer_script: PathBuf,
+    /// Add the results to the records, in FOLDER/<host>/<date>_<commit>.csv.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = "bench/record")]
+    record: Option<PathBuf>,
+    /// The machine's name in the records [default: made of its processor].
+    #[arg(long)]
+    host: Option<String>,
+}
+
+/// One way of doing it.
+struct Measured {
+    kernel: &'static str,
+    case: String,
+    role: Role,
+    way: String,
+    /// Milliseconds of a step, of a token, or of the whole.
+    each: Summary,
+    /// That are sent and received for each.
+    bytes: f64,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    what: &'a str,
+    case: &'a str,
+    way: &'a str,
+    median_ms: f64,
+    bytes: f64,
+}
+
+pub(crate) fn wire(options: &Options, console: &mut Console) -> Result<(), Stop> {
+    let on_cpu = options.device == Device::Cpu;
+    let rows = options.rows.unwrap_or(if on_cpu { 256 } else { 2048 });
+    let columns = options.columns.unwrap_or(if on_cpu { 512 } else { 8192 });
+    let sizes = [rows, columns, options.products, options.steps, options.width, options.tokens];
+    if sizes.contains(&0) || options.blocks < 2 {
+        return Err(Stop::Usage("at least 1 of everything, and 2 blocks, are needed".into()));
+    }
+    let mut measured = codec(options)?;
+    measured.extend(overlap(options, rows, columns)?);
+    measured.extend(nodes(options)?);
+    let documents: Vec<Document> = measured
+        .iter()
+        .map(|one| Document {
+            what: one.kernel,
+            case: &one.case,
+            way: &one.way,
+            median_ms: one.each.median,
+            bytes: one.bytes,
+        })
+        .collect();
+    if console.json {
+        console.json(&documents)?;
+    } else {
+        let cells = documents.iter().map(|one| {
+            let (ms, bytes) = (format!("{:.3}", one.median_ms), format!("{:.0}", one.bytes));
+            [one.what.to_owned(), one.case.to_owned(), one.way.to_owned(), ms, bytes]
+        });
+        let cells: Vec<[String; 5]> = cells.collect();
+        table::write(&mut *console.out, ["what", "case", "way", "median ms", "bytes"], &cells)?;
+    }
+    let Some(folder) = &options.record else { return Ok(()) };
+    let mut origin = Origin::here();
+    if let Some(host) = &options.host {
+        origin.host.clone_from(host);
+    }
+    let driver = match options.device {
+        Device::Cpu => origin.processor.clone(),
+        device => {
+            let caps = tilewright_gpu::caps(device)?;
+            format!("{}, driver {}", caps.name, caps.driver)
+        }
+    };
+    let rows: Vec<Row> = measured
+        .into_iter()
+        .map(|one| {
+            let mut row = Row::blank(&origin, options.device, driver.clone());
+            let dtype = if one.kernel == "codec" { DType::Bf16 } else { DType::F32 };
+            (row.kernel, row.case, row.dtype) = (one.kernel.to_owned(), one.case, dtype.name().to_owned());
+            (row.role, row.variant, row.bytes) = (one.role, one.way, one.bytes);
+            row.fill(&Timing {
+                samples: usize::from(options.samples),
+                calls: 1,
+                wall: one.each,
+                device: None,
+            });
+            row
+        })
+        .collect();
+    eprintln!("recorded in {}", write_record(folder, &rows)?.display());
+    Ok(())
+}
+
+/// Milliseconds of each of so many steps.
+fn each(steps: usize, all: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let begin = Instant::now();
+    all()?;
+    Ok(begin.elapsed().as_secs_f64() * 1e3 / steps as f64)
+}
+
+/// One way of packing or unpacking, once.
+type Once<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
+
+/// Keys and values of a layer, 32 MiB of 8 heads, 8192 tokens, 128 wide, from heads by tokens to a message of tokens by heads and back.
+fn codec(options: &Options) -> Result<Vec<Measured>, Stop> {
+    let dims = [8, 8192, 128];
+    let tensor = |seed: u32| -> Result<Tensor> {
+        let values = (0..dims.iter().product::<usize>() as u32).map(|i| i.wrapping_mul(2_654_435_761) ^ seed);
+        let bits: Vec<u8> = values.flat_map(|value| ((value >> 17) as u16).to_le_bytes()).collect();
+        let layout = Layout::contiguous(Shape::new(&dims)?);
+        Tensor::from_buffer(Arc::new(AlignedBytes::copy_of(&bits)?), DType::Bf16, layout)
+    };
+    let (keys, values) = (tensor(1)?.permute(&[1, 0, 2])?, tensor(2)?.permute(&[1, 0, 2])?);
+    let bytes = (keys.bytes() + values.bytes()) as f64;
+    let items = [Item::new("k", &keys), Item::new("v", &values)];
+    let message = Message::KvChunk { layer_idx: 0, keys: keys.clone(), values: values.clone() };
+    let frame = Frame::encode(b"", &items)?.to_vec();
+    let mut sent = Vec::new();
+    write_message(&mut sent, &message, Place::Behind)?;
+    let mut out = Vec::with_capacity(sent.len());
+    let limit = 1 << 30;
+    let mut ways: [(&str, Once); 4] = [
+        ("pack into a frame", Box::new(|| Frame::encode(b"", &items).map(drop))),
+        (
+            "unpack a frame",
+            Box::new(|| {
+                let frame = Frame::read(&mut &frame[..], &Limits::default())?;
+                frame.map_or(Ok(()), |frame| frame.tensor("k").and(frame.tensor("v")).map(drop))
+            }),
+        ),
+        (
+            "pack as exo",
+            Box::new(|| {
+                out.clear();
+                write_message(&mut out, &message, Place::Behind)
+            }),
+        ),
+        ("unpack as exo", Box::new(|| read_message(&mut &sent[..], limit).map(drop))),
+    ];
+    let mut samples: [Vec<f64>; 4] = Default::default();
+    for turn in 0..=3 * options.samples {
+        for ((_, way), samples) in ways.iter_mut().zip(&mut samples) {
+            let time = each(1, way)?;
+            // The first has pages to touch.
+            samples.extend((turn > 0).then_some(time));
+        }
+    }
+    let row = |role, way: &str, samples: &[f64]| Measured {
+        kernel: "codec",
+        case: "heads8_tokens8192_width128_bf16".to_owned(),
+        role,
+        way: way.to_owned(),
+        each: Summary::of(samples),
+        bytes,
+    };
+    let mut measured: Vec<Measured> =
+        ways.iter().zip(&samples).map(|((way, _), samples)| row(Role::Ours, way, samples)).collect();
+    if let Some(python) = &options.python {
+        let run = Command::new(python).arg(&options.peer_script).output();
+        let run = run.map_err(|why| Stop::Usage(format!("--python {}: {why}", python.display())))?;
+        let text = String::from_utf8_lossy(&run.stdout);
+        // A step a line: what it is, and its milliseconds.
+        let steps = text.lines().filter_map(|line| {
+            let (what, rest) = line.split_once("  ")?;
+            Some((what.trim(), rest.trim().split_once(" ms")?.0.trim().parse::<f64>().ok()?))
+        });
+        measured.extend(steps.map(|(what, ms)| row(Role::Peer, &format!("exo: {what}"), &[ms])));
+        if !run.status.success() {
+            return Err(Stop::Failed(String::from_utf8_lossy(&run.stderr).into_owned()));
+        }
+    }
+    Ok(measured)
+}
+
+/// A step and the sending of its result: each alone, one after the other, and the sending by a stream and a thread of its own.
+fn overlap(options: &Options, rows: usize, columns: usize) -> Result<Vec<Measured>> {
+    let socket = |why: io::Error| Error::file("wire", "socket", why);
+    let (compute, sending) =
+        (tilewright_gpu::stream(options.device)?, tilewright_gpu::stream(options.device)?);
+    let (steps, products) = (options.steps, options.products);
+    let weights = Tensor::from_vec(vec![1.0 / columns as f32; columns * columns], [columns, columns])?;
+    let weights = weights.to(&compute)?;
+    let begin = Tensor::from_vec(vec![1.0f32; rows * columns], [rows, columns])?.to(&compute)?;
+    let step = |x: &Tensor| {
+        (0..products).try_fold(x.clone(), |x, _| matmul(&compute, &x, &weights, None, &Matmul::default()))
+    };
+    // A peer that reads whatever comes.
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(socket)?;
+    let mut to = TcpStream::connect(listener.local_addr().map_err(socket)?).map_err(socket)?;
+    to.set_nodelay(true).map_err(socket)?;
+    let peer = thread::spawn(move || io::copy(&mut listener.accept()?.0, &mut io::sink()));
+    let mut send = |x: &Tensor| -> Result<()> {
+        // The first use of x on this stream waits for the other one.
+        let packed = pack(&sending, &[x])?.bytes.to_host()?;
+        to.write_all(packed.as_slice::<u8>()?).map_err(socket)
+    };
+    send(&step(&begin)?)?; // compiles
+
+    const WAYS: [&str; 4] = ["compute alone", "send alone", "in turn", "side by side"];
+    let mut samples: [Vec<f64>; 4] = Default::default();
+    for _ in 0..options.samples {
+        samples[0].push(each(steps, || {
+            let mut x = begin.clone();
+            (0..steps).try_for_each(|_| step(&x).map(|y| x = y))?;
+            compute.synchronize()
+        })?);
+        samples[1].push(each(steps, || (0..steps).try_for_each(|_| send(&begin)))?);
+        samples[2].push(each(steps, || {
+            let mut x = begin.clone();
+            (0..steps).try_for_each(|_| {
+                x = step(&x)?;
+                send(&x)
+            })
+        })?);
+        samples[3].push(each(steps, || {
+            let mut x = begin.clone();
+            thread::scope(|scope| {
+                let (results, sent) = sync_channel::<Tensor>(1);
+                let sender = scope.spawn(|| sent.into_iter().try_for_each(|x| send(&x)));
+                for _ in 0..steps {
+                    x = step(&x)?;
+                    if results.send(x.clone()).is_err() {
+                        break; // the sender says why
+                    }
+                }
+                drop(results);
+                sender.join().expect("the sender does not panic")
+            })
+        })?);
+    }
+    drop(to); // ends the peer
+    peer.join().expect("the peer does not panic").map_err(socket)?;
+    let case = format!("m{rows}_n{columns}_products{products}");
+    let bytes = begin.bytes() as f64;
+    let rows = WAYS.into_iter().zip(samples).map(|(way, samples)| Measured {
+        kernel: "overlap",
+        case: case.clone(),
+        role: Role::Ours,
+        way: way.to_owned(),
+        each: Summary::of(&samples),
+        bytes: if way == WAYS[0] { 0.0 } else { bytes },
+    });
+    Ok(rows.collect())
+}
+
+/// A model in one piece, and in two nodes that answer at addresses of this machine.
+fn nodes(options: &Options) -> Result<Vec<Measured>, Stop> {
+    let config = Config {
+        hidden_size: options.width,
+        num_hidden_layers: options.blocks,
+        num_heads: 4,
+        ..Config::bytes()
+    };
+    let stream = select::stream(options.device)?;
+    let model = Model::random(config.clone(), &stream, DType::F32, 5)?;
+    let half = options.blocks / 2;
+    let mut served = Vec::new();
+    for blocks in [0..half, half..options.blocks] {
+        let part = Part::of(&config, &stream, model.weights(), None, blocks)?;
+        let node = Node::new(part, "random", Capacity::default());
+        served.push(Served::start(node, "127.0.0.1:0", &Serving::default())?);
+    }
+    let addresses: Vec<String> = served.iter().map(|node| node.address().to_string()).collect();
+    let nodes = Nodes::connect(&addresses, &Dial::default())?;
+    let prompts = [(0..16).collect::<Vec<u32>>()];
+    let limits = Generation { tokens: options.tokens, ..Generation::default() };
+    let sampler = |_| -> Box<dyn Sampler> { Box::new(Greedy) };
+    let here = || generate(&model, &prompts, &limits, sampler, |_, _| true);
+    let there = || nodes.generate(&prompts, &limits, sampler, |_, _| true);
+    if there()? != here()? {
+        return Err(Stop::Failed("two nodes write other tokens than one process".into()));
+    }
+    let (mut alone, mut split) = (Vec::new(), Vec::new());
+    let before = nodes.traffic();
+    for _ in 0..options.samples {
+        alone.push(each(options.tokens, || here().map(drop))?);
+        split.push(each(options.tokens, || there().map(drop))?);
+    }
+    let after = nodes.traffic();
+    let moved = after.sent + after.received - before.sent - before.received;
+    let bytes = moved as f64 / (options.tokens * usize::from(options.samples)) as f64;
+    drop(nodes);
+    for node in served {
+        node.stop()?;
+    }
+    let case = format!("w{}_blocks{}_tokens{}", options.width, options.blocks, options.tokens);
+    let row = |way: &str, samples: &[f64], bytes| Measured {
+        kernel: "nodes",
+        case: case.clone(),
+        role: Role::Ours,
+        way: way.to_owned(),
+        each: Summary::of(samples),
+        bytes,
+    };
+    Ok(vec![row("one process", &alone, 0.0), row("two nodes", &split, bytes)])
+}
