@@ -11,7 +11,6 @@ use super::extents::Extents;
 use super::jacobi::Spectrum;
 
 fn program(definition: Definition, inputs: &[&'static str], flags: &[&'static str]) -> Program {
-    let definition = definition.header(include_str!("chase.header.metal"));
     let definition = ["W", "M", "S"].into_iter().fold(definition, Definition::template);
     let definition = inputs.iter().fold(definition.input("a"), |all, &name| all.scalar(name, DType::U32));
     let definition = flags.iter().fold(definition, |all, &name| all.scalar(name, DType::Bool));
@@ -21,12 +20,25 @@ fn program(definition: Definition, inputs: &[&'static str], flags: &[&'static st
 
 static SYMMETRIC: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("eigh_chase", include_str!("eigh/gpu.chase.metal"));
+    symmetric_program(definition.header(include_str!("chase.header.metal")))
+});
+
+/// One sweep at a time, for matrices of up to 32 columns: what several at once gain there is less than what their registers cost in matrices that are
+/// under way together.
+static SINGLE: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("eigh_chase_single", include_str!("eigh/gpu.chase.single.metal"));
+    let header = concat!(include_str!("roots.header.metal"), include_str!("chase.single.header.metal"));
+    symmetric_program(definition.header(header))
+});
+
+fn symmetric_program(definition: Definition) -> Program {
     let definition = ["values", "columns", "info"].into_iter().fold(definition, Definition::output);
     program(definition, &["n", "items"], &["upper", "descending", "vectors"])
-});
+}
 
 static GENERAL: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("svd_chase", include_str!("svd/gpu.chase.metal"));
+    let definition = definition.header(include_str!("chase.header.metal"));
     let outputs = ["spectrum", "left_vectors", "right_vectors", "info"];
     let definition = outputs.into_iter().fold(definition, Definition::output);
     program(definition, &["m", "n", "p", "items"], &["triangular", "vectors"])
@@ -58,6 +70,7 @@ impl Room {
         let simds = n.div_ceil(32);
         let (rows, pitch) = (32 * simds, 32 * simds + 1);
         let elements = match kind {
+            Kind::Symmetric if simds == 1 => rows * pitch + 9 * rows,
             Kind::Symmetric => rows * pitch + (if simds > 2 { 26 } else { 18 }) * rows + 8,
             Kind::General => 2 * rows * pitch + 34 * rows + 4,
         };
@@ -88,7 +101,7 @@ pub(super) fn symmetric(
     let Some(room) = Room::of(stream.device(), a.dtype(), n, Kind::Symmetric) else { return Ok(None) };
     let vectors = !args.values_only;
     let outputs = room
-        .launch(&SYMMETRIC, stream, extents.batches(), a.dtype())
+        .launch(if room.simds == 1 { &SINGLE } else { &SYMMETRIC }, stream, extents.batches(), a.dtype())
         .input("a", a)
         .scalar("n", n as u32)
         .scalar("upper", args.upper)
