@@ -10,7 +10,7 @@ use tilewright_core::Device;
 pub struct Caps {
     /// The device's own name.
     pub name: String,
-    /// What its compiler calls it: `sm_90`, `apple9`, `x86_64`.
+    /// What its compiler calls it: `sm_90a`, `apple9`, `x86_64`.
     pub architecture: String,
     /// Threads that run in lockstep.
     pub simd_width: usize,
@@ -32,6 +32,18 @@ pub struct Caps {
     pub driver: String,
     /// Compiler and version, part of every cache key.
     pub compiler: String,
+}
+
+impl Caps {
+    /// NVIDIA's compute capability, major and minor in one number: 90 for 9.0. `None` of other devices.
+    pub fn compute_capability(&self) -> Option<u32> {
+        // A letter says that the instructions of this chip alone may be used.
+        self.architecture
+            .strip_prefix("sm_")?
+            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+            .parse()
+            .ok()
+    }
 }
 
 impl fmt::Display for Caps {
@@ -111,5 +123,18 @@ pub(crate) fn possible(device: Device) -> Result<(), &'static str> {
         Device::Metal(_) if !cfg!(target_os = "macos") => Err("Metal needs macOS"),
         Device::Cuda(_) if cfg!(target_vendor = "apple") => Err("CUDA does not exist on Apple systems"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_capability_is_the_number_in_the_name() {
+        let of =
+            |name: &str| super::Caps { architecture: name.to_owned(), ..super::cpu() }.compute_capability();
+        assert_eq!(
+            ["sm_80", "sm_90a", "sm_103", "apple9", "x86_64"].map(of),
+            [Some(80), Some(90), Some(103), None, None]
+        );
     }
 }

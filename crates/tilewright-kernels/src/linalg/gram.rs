@@ -41,7 +41,7 @@ const KNOWN: f64 = 1.0 / 64.0;
 pub(super) fn takes(device: Device, dtype: DType) -> bool {
     dtype != DType::F64
         && cublas::available(device).is_ok()
-        && caps(device).is_ok_and(|caps| caps.architecture.starts_with("sm_90"))
+        && caps(device).is_ok_and(|caps| caps.compute_capability() == Some(90))
 }
 
 fn program(

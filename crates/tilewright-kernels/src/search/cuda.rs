@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
-use tilewright_gpu::{Caps, Definition, Grid, Program, caps};
+use tilewright_gpu::{Definition, Grid, Program, caps};
 
 use super::Metric;
 use super::device::{Lists, SELECTED, filled};
@@ -182,8 +182,7 @@ pub(super) fn padded_length(d: usize) -> Option<usize> {
 /// Whether the device has the instructions: bf16 on the matrix units, copies that do not pass registers.
 pub(super) fn has_units(device: Device) -> bool {
     let Device::Cuda(_) = device else { return false };
-    let number = |caps: &Caps| caps.architecture.strip_prefix("sm_")?.parse::<u32>().ok();
-    caps(device).is_ok_and(|caps| number(&caps).is_some_and(|number| number >= 80))
+    caps(device).is_ok_and(|caps| caps.compute_capability().is_some_and(|capability| capability >= 80))
 }
 
 /// The variants of the scan of all rows, the default first.

@@ -37,7 +37,7 @@ pub(super) fn takes(device: Device, dtype: DType, extents: &Extents) -> bool {
         && (1..=COLUMNS).contains(&extents.n)
         && extents.m >= (8 * extents.n).max(512)
         && u32::try_from(extents.m + BLOCK * WARPS).is_ok()
-        && caps(device).is_ok_and(|caps| caps.architecture.starts_with("sm_90"))
+        && caps(device).is_ok_and(|caps| caps.compute_capability() == Some(90))
 }
 
 fn program(
