@@ -37,7 +37,7 @@ pub(super) fn gated(sizes: &Sizes, dy: &Tensor, o: &Tensor, h: &Tensor) -> Resul
 fn run_gated<T: Data>(sizes: &Sizes, dy: &Tensor, o: &Tensor, h: &Tensor) -> Result<[Tensor; 2]> {
     let (heads, elements) = (sizes.heads(), sizes.s * sizes.dv);
     let [dy, o, h] = [Rows::<T>::new(dy)?, Rows::<T>::new(o)?, Rows::<T>::new(h)?];
-    let empty = || Tensor::empty(&Stream::cpu(), T::DTYPE, &sizes.values());
+    let empty = || Tensor::empty(&Stream::cpu(), T::DTYPE, sizes.values());
     let (mut by_h, mut by_o) = (empty()?, empty()?);
     parts(by_h.as_slice_mut::<T>()?, heads, elements)
         .into_par_iter()

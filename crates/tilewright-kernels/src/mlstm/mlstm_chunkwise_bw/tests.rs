@@ -165,7 +165,8 @@ fn an_output_gate_has_the_gradients_of_central_differences() {
     let loss = MlstmLoss { h: &inputs[5], c: None, n: None };
     let args = MlstmChunkwiseBw { cell, chunk: Some(4), ..MlstmChunkwiseBw::default() };
     let by = mlstm_chunkwise_bw(&Stream::cpu(), &given, Some(&MlstmState { c, n, m }), &loss, &args).unwrap();
-    let parts: [(fn(&mut Numbers) -> &mut Vec<f64>, Tensor); 4] = [
+    type Part = fn(&mut Numbers) -> &mut Vec<f64>;
+    let parts: [(Part, Tensor); 4] = [
         (|x| x.o.as_mut().unwrap(), by.o.unwrap()),
         (|x| &mut x.q, by.q),
         (|x| &mut x.v, by.v),
