@@ -186,3 +186,43 @@ def mla_append(
 
     Dtypes: f32, f16, bf16, f8e4m3, f8e5m2, i8, u8.
     """
+
+class MlaAppendQuantizedResult(NamedTuple, Generic[Array]):
+    values: Array
+    scales: Array
+
+def mla_append_quantized(
+    latent: Array,
+    rotated: Array,
+    slots: Array,
+    values: Array,
+    scales: Array,
+    *,
+    bits: int = 8,
+    format: str = 'int',
+    group: int = 32,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> MlaAppendQuantizedResult[Array]:
+    """cache[slots[t]] = quantize(latent[t]), quantize(rotated[t]) side by side
+
+    Inputs:
+        latent: [t, r]
+        rotated: [t, p]
+        slots: [t]
+        values: [blocks, block, (r + p) bits / 8]
+        scales: [blocks, block, (r + p) / group]
+
+    Returns:
+        values: [blocks, block, (r + p) bits / 8]
+        scales: [blocks, block, (r + p) / group]
+
+    Arguments:
+        bits: 8 or 4
+        format: int, or of 8 bits e4m3 or e5m2
+        group: numbers of a scale: a divisor of r
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f16, bf16.
+    """

@@ -71,6 +71,7 @@ class MlstmChunkwiseBwResult(NamedTuple, Generic[Array]):
     dc: Array
     dn: Array
     dm: Array
+    do: Array | None
 
 def mlstm_chunkwise_bw(
     q: Array,
@@ -84,6 +85,7 @@ def mlstm_chunkwise_bw(
     m: Array | None = None,
     dc_last: Array | None = None,
     dn_last: Array | None = None,
+    o: Array | None = None,
     *,
     input_gate: str = 'exponential',
     normalize: bool = True,
@@ -95,7 +97,7 @@ def mlstm_chunkwise_bw(
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> MlstmChunkwiseBwResult[Array]:
-    """the gradients of mlstm_chunkwise by q k v i f C n m, given those by h and by C and n after the last token
+    """the gradients of mlstm_chunkwise by q k v i f C n m and o, given those by h and by C and n after the last token
 
     Inputs:
         q: [b, nh, s, dqk]
@@ -109,6 +111,7 @@ def mlstm_chunkwise_bw(
         m: [b, nh], may be left out
         dc_last: [b, nh, dqk, dv], may be left out
         dn_last: [b, nh, dqk], may be left out
+        o: [b, nh, s, dv], may be left out
 
     Returns:
         dq: [b, nh, s, dqk]
@@ -119,6 +122,7 @@ def mlstm_chunkwise_bw(
         dc: [b, nh, dqk, dv]
         dn: [b, nh, dqk]
         dm: [b, nh]
+        do: [b, nh, s, dv], None where the call does not ask for it
 
     Arguments:
         input_gate: exponential, or sigmoid (m stays 0)
@@ -181,6 +185,7 @@ class MlstmParallelBwResult(NamedTuple, Generic[Array]):
     dv: Array
     di: Array
     df: Array
+    do: Array | None
 
 def mlstm_parallel_bw(
     q: Array,
@@ -189,6 +194,7 @@ def mlstm_parallel_bw(
     i: Array,
     f: Array,
     dh: Array,
+    o: Array | None = None,
     *,
     input_gate: str = 'exponential',
     normalize: bool = True,
@@ -199,7 +205,7 @@ def mlstm_parallel_bw(
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> MlstmParallelBwResult[Array]:
-    """the gradients of mlstm_parallel by q k v i f, given that by h
+    """the gradients of mlstm_parallel by q k v i f and o, given that by h
 
     Inputs:
         q: [b, nh, s, dqk]
@@ -208,6 +214,7 @@ def mlstm_parallel_bw(
         i: [b, nh, s]
         f: [b, nh, s]
         dh: [b, nh, s, dv]
+        o: [b, nh, s, dv], may be left out
 
     Returns:
         dq: [b, nh, s, dqk]
@@ -215,6 +222,7 @@ def mlstm_parallel_bw(
         dv: [b, nh, s, dv]
         di: [b, nh, s]
         df: [b, nh, s]
+        do: [b, nh, s, dv], None where the call does not ask for it
 
     Arguments:
         input_gate: exponential, or sigmoid (m stays 0)
