@@ -24,6 +24,8 @@ pub mod slstm;
 mod arguments;
 #[cfg(target_arch = "x86_64")]
 mod machine;
+#[cfg(test)]
+mod nvrtc;
 
 use tilewright_core::Kernel;
 

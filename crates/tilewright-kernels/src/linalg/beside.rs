@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn every_body_compiles() {
-        use super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::*;
         for real in [F32, F64] {
             compiles(&PROGRAM, &[], &[real; 3]);

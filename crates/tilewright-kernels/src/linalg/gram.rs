@@ -363,7 +363,7 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
-        use super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::{F32, F64, U32};
         compiles(&BLOCKS, &[], &[F64, F64, F64]);
         compiles(&INVERSES, &[], &[F64, F64]);

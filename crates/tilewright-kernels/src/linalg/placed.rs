@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_body_compiles() {
-        use super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::*;
         for (dtype, word) in [(Bool, U8), (F8E4M3, U8), (Bf16, U16), (F32, U32), (I64, U64), (F64, U64)] {
             compiles(&PROGRAM, &[word.into()], &[dtype; 2]);

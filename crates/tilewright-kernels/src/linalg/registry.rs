@@ -33,16 +33,3 @@ pub(super) fn timed(case: &Case, variants: Vec<&'static str>) -> Vec<&'static st
     }
     variants.into_iter().filter(|&variant| variant != "portable").collect()
 }
-
-/// Compiles a body for CUDA, where NVRTC is installed: no emulator shows what f64 makes of it.
-#[cfg(test)]
-pub(super) fn compiles(
-    program: &tilewright_gpu::Program,
-    templates: &[tilewright_gpu::Template],
-    dtypes: &[DType],
-) {
-    match program.compile_for("sm_90", templates, dtypes) {
-        Err(error) if error.is_unsupported() => eprintln!("not compiled: {error}"),
-        done => done.unwrap(),
-    }
-}

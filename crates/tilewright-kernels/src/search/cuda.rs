@@ -50,6 +50,7 @@ pub(super) const MINIMA: &str = include_str!("nearest.cuda.header.cu");
 const STREAMED: &str = concat!(include_str!("kept.cuda.header.cu"), include_str!("stream.cuda.header.cu"));
 
 /// A program of a CUDA body: its inputs, numbers, flags and outputs.
+#[derive(Default)]
 pub(super) struct Parts {
     pub(super) name: &'static str,
     pub(super) body: &'static str,
@@ -90,10 +91,8 @@ static PREPARE: LazyLock<Program> = LazyLock::new(|| {
         templates: &["KIND", "DK"],
         inputs: &["queries"],
         numbers: &["b", "padded", "d"],
-        flags: &[],
         outputs: &["rounded", "bounds"],
-        in_place: &[],
-        memory: None,
+        ..Parts::default()
     }
     .program()
 });
@@ -108,8 +107,8 @@ static NEAREST: LazyLock<Program> = LazyLock::new(|| {
         numbers: &["n", "d", "b", "splits", "stages", "pitch"],
         flags: &["filtered"],
         outputs: &["least", "extents"],
-        in_place: &[],
         memory: Some(DType::U8),
+        ..Parts::default()
     }
     .program()
 });
@@ -123,9 +122,8 @@ static PICK: LazyLock<Program> = LazyLock::new(|| {
         inputs: &["queries", "data", "ids", "keep", "least", "extents", "bounds"],
         numbers: &["n", "d", "k", "pitch", "before"],
         flags: &["labelled", "filtered"],
-        outputs: &[],
         in_place: &["distances", "found"],
-        memory: None,
+        ..Parts::default()
     }
     .program()
 });
@@ -140,8 +138,7 @@ static STREAM_ROWS: LazyLock<Program> = LazyLock::new(|| {
         numbers: &["n", "d", "k", "parts", "cuts", "lists"],
         flags: &["labelled", "filtered"],
         outputs: &["candidates"],
-        in_place: &[],
-        memory: None,
+        ..Parts::default()
     }
     .program()
 });
@@ -151,13 +148,10 @@ static JOIN: LazyLock<Program> = LazyLock::new(|| {
         name: "search_join",
         body: include_str!("join.cuda.cu"),
         header: STREAMED,
-        templates: &[],
         inputs: &["candidates"],
         numbers: &["parts", "k"],
-        flags: &[],
         outputs: &["distances", "ids"],
-        in_place: &[],
-        memory: None,
+        ..Parts::default()
     }
     .program()
 });
@@ -444,27 +438,21 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
+        use crate::nvrtc::compiles;
         use DType::{Bf16, F16, F32, I8, I64, U8, U32, U64};
-        let mut first = vec![JOIN.compile_for("sm_90", &[], &[U64, F32, I64])];
+        compiles(&JOIN, &[], &[U64, F32, I64]);
         for (dtype, length) in [(F32, 64), (F16, 256), (Bf16, 128), (I8, 128)] {
             let kind = kind(dtype);
-            let mut compiled = std::mem::take(&mut first);
-            compiled.push(PREPARE.compile_for("sm_90", &[kind.into(), length.into()], &[dtype, Bf16, F32]));
+            compiles(&PREPARE, &[kind.into(), length.into()], &[dtype, Bf16, F32]);
             for metric in Metric::ALL {
                 let templates = [kind.into(), length.into(), (metric as i32).into(), 64.into(), 8.into()];
-                compiled.push(NEAREST.compile_for("sm_90", &templates, &[Bf16, dtype, U8, F32, F32]));
+                compiles(&NEAREST, &templates, &[Bf16, dtype, U8, F32, F32]);
                 let templates = [kind.into(), (metric as i32).into(), 8.into(), 8.into()];
                 let dtypes = [dtype, dtype, U32, U8, F32, F32, F32, F32, I64];
-                compiled.push(PICK.compile_for("sm_90", &templates, &dtypes));
+                compiles(&PICK, &templates, &dtypes);
                 let templates = [kind.into(), (metric as i32).into(), true.into()];
                 let dtypes = [dtype, dtype, U32, U8, U32, I64, U64];
-                compiled.push(STREAM_ROWS.compile_for("sm_90", &templates, &dtypes));
-            }
-            for compiled in compiled {
-                match compiled {
-                    Err(error) if error.is_unsupported() => return eprintln!("not compiled: {error}"),
-                    compiled => compiled.unwrap(),
-                }
+                compiles(&STREAM_ROWS, &templates, &dtypes);
             }
         }
     }

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
-        use super::super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::{F32, I32};
         compiles(&FACTOR, &[], &[F32, I32, F32, F32]);
         compiles(&SPOIL, &[], &[I32, F32]);

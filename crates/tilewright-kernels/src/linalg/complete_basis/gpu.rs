@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn every_body_compiles() {
-        use super::super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::*;
         for real in [F32, F64] {
             compiles(&PROGRAM, &[real.into()], &[real, real, real, I32, real]);

@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn every_body_compiles() {
-        use super::super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::*;
         compiles(&PROGRAM, &[], &[I32; 3]);
     }

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
-        use super::super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         for rows in 1..=ROWS {
             compiles(&PANEL, &[rows.into()], &[DType::F32, DType::I32, DType::I32, DType::I32]);
         }

@@ -250,7 +250,7 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
-        use super::super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::{F32, F64, I32};
         for side in [1, 2] {
             compiles(&GRAM, &[side.into()], &[F32, I32, F64]);

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn every_body_compiles() {
-        use super::super::super::registry::compiles;
+        use crate::nvrtc::compiles;
         use DType::*;
         for real in [F32, F64] {
             let dtypes = [real, real, real, I32, real];

@@ -110,7 +110,7 @@ mod tests {
         let (over, roots) = run(&[f32::NAN, f32::NAN], true);
         assert!(over.iter().chain(&roots).all(|x| x.is_nan()));
         #[cfg(not(target_vendor = "apple"))]
-        super::super::super::registry::compiles(
+        crate::nvrtc::compiles(
             &ROOTS,
             &[DType::F32.into()],
             &[DType::F64, DType::F64, DType::F32, DType::F32],

@@ -22,19 +22,6 @@ const GROUPS: usize = 2112;
 /// Lists of a query, at most: three numbers of each are in shared memory.
 const MOST: usize = 4096;
 
-const PLAN: Parts = Parts {
-    name: "",
-    body: "",
-    header: "",
-    templates: &[],
-    inputs: &[],
-    numbers: &[],
-    flags: &[],
-    outputs: &[],
-    in_place: &[],
-    memory: None,
-};
-
 static LONGEST: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "ivf_longest",
@@ -42,7 +29,7 @@ static LONGEST: LazyLock<Program> = LazyLock::new(|| {
         inputs: &["offsets"],
         numbers: &["n", "lists"],
         outputs: &["most"],
-        ..PLAN
+        ..Parts::default()
     }
     .program()
 });
@@ -54,7 +41,7 @@ static COUNT: LazyLock<Program> = LazyLock::new(|| {
         inputs: &["probes"],
         numbers: &["pairs", "lists"],
         outputs: &["counts"],
-        ..PLAN
+        ..Parts::default()
     }
     .program()
 });
@@ -66,7 +53,7 @@ static PLACE: LazyLock<Program> = LazyLock::new(|| {
         inputs: &["offsets", "counts"],
         numbers: &["n", "lists"],
         outputs: &["totals", "starts", "sizes", "work"],
-        ..PLAN
+        ..Parts::default()
     }
     .program()
 });
@@ -79,7 +66,7 @@ static GATHER: LazyLock<Program> = LazyLock::new(|| {
         numbers: &["pairs", "lists"],
         outputs: &["members"],
         in_place: &["left"],
-        ..PLAN
+        ..Parts::default()
     }
     .program()
 });
@@ -95,7 +82,7 @@ static NEAREST: LazyLock<Program> = LazyLock::new(|| {
         flags: &["filtered"],
         outputs: &["least", "extents"],
         memory: Some(DType::U8),
-        ..PLAN
+        ..Parts::default()
     }
     .program()
 });
@@ -111,7 +98,7 @@ static PICK: LazyLock<Program> = LazyLock::new(|| {
         flags: &["labelled", "filtered"],
         in_place: &["distances", "found"],
         memory: Some(DType::U32),
-        ..PLAN
+        ..Parts::default()
     }
     .program()
 });
@@ -312,29 +299,22 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
+        use crate::nvrtc::compiles;
         use DType::{Bf16, F32, I8, I64, U8, U32};
-        let mut compiled = vec![
-            LONGEST.compile_for("sm_90", &[], &[U32, U32]),
-            COUNT.compile_for("sm_90", &[], &[I64, U32]),
-            PLACE.compile_for("sm_90", &[], &[U32; 6]),
-            GATHER.compile_for("sm_90", &[], &[I64, U32, U32, U32]),
-        ];
+        compiles(&LONGEST, &[], &[U32, U32]);
+        compiles(&COUNT, &[], &[I64, U32]);
+        compiles(&PLACE, &[], &[U32; 6]);
+        compiles(&GATHER, &[], &[I64, U32, U32, U32]);
         for (dtype, length, metric) in
             [(F32, 128, Metric::L2), (Bf16, 256, Metric::Cosine), (I8, 64, Metric::InnerProduct)]
         {
             let metric = metric as i32;
             let templates = [kind(dtype).into(), length.into(), metric.into(), 32.into()];
             let dtypes = [Bf16, dtype, U8, U32, U32, U32, U32, U32, U32, F32, F32];
-            compiled.push(NEAREST.compile_for("sm_90", &templates, &dtypes));
+            compiles(&NEAREST, &templates, &dtypes);
             let templates = [kind(dtype).into(), metric.into(), 8.into()];
             let dtypes = [dtype, dtype, U32, U8, U32, I64, F32, F32, F32, F32, I64];
-            compiled.push(PICK.compile_for("sm_90", &templates, &dtypes));
-        }
-        for compiled in compiled {
-            match compiled {
-                Err(error) if error.is_unsupported() => return eprintln!("not compiled: {error}"),
-                compiled => compiled.unwrap(),
-            }
+            compiles(&PICK, &templates, &dtypes);
         }
     }
 

@@ -20,28 +20,16 @@ const SLICE: usize = 256;
 /// Threads of a group that labels, 32 rows a warp.
 const THREADS: usize = 128;
 
-const LABELS: Parts = Parts {
-    name: "",
-    body: "",
-    header: HEADER,
-    templates: &[],
-    inputs: &[],
-    numbers: &[],
-    flags: &[],
-    outputs: &[],
-    in_place: &[],
-    memory: None,
-};
-
 static PREPARE: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_prepare",
         body: include_str!("prepare.cuda.cu"),
+        header: HEADER,
         templates: &["HALF", "DK", "LEFT"],
         inputs: &["centroids"],
         numbers: &["k", "padded", "d"],
         outputs: &["planes", "half_squares"],
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -50,12 +38,13 @@ static ASSIGN: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_assign",
         body: include_str!("assign.cuda.cu"),
+        header: HEADER,
         templates: &["KIND", "DK", "LEFT", "RIGHT"],
         inputs: &["planes", "half_squares", "x"],
         numbers: &["n", "d", "padded"],
         outputs: &["labels"],
         memory: Some(DType::U8),
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -64,11 +53,12 @@ static COUNT: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_count",
         body: include_str!("count.cuda.cu"),
+        header: HEADER,
         inputs: &["labels"],
         numbers: &["n", "k"],
         outputs: &["counts"],
         memory: Some(DType::U32),
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -77,10 +67,11 @@ static OFFSETS: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_offsets",
         body: include_str!("offsets.cuda.cu"),
+        header: HEADER,
         inputs: &["counts"],
         numbers: &["k", "stretches"],
         outputs: &["offsets", "totals"],
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -89,10 +80,11 @@ static STARTS: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_starts",
         body: include_str!("starts.cuda.cu"),
+        header: HEADER,
         inputs: &["totals"],
         numbers: &["k"],
         outputs: &["starts", "slices_before"],
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -101,11 +93,12 @@ static SORT: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_sort",
         body: include_str!("sort.cuda.cu"),
+        header: HEADER,
         inputs: &["labels", "starts", "offsets"],
         numbers: &["n", "k"],
         outputs: &["order"],
         memory: Some(DType::U32),
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -114,11 +107,12 @@ static SUMS: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_sums",
         body: include_str!("sums.cuda.cu"),
+        header: HEADER,
         templates: &["KIND"],
         inputs: &["x", "order", "starts", "slices_before", "totals"],
         numbers: &["d", "k"],
         outputs: &["parts"],
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -127,10 +121,11 @@ static MEANS: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_means",
         body: include_str!("means.cuda.cu"),
+        header: HEADER,
         inputs: &["parts", "slices_before", "totals", "old"],
         numbers: &["d", "k"],
         outputs: &["next"],
-        ..LABELS
+        ..Parts::default()
     }
     .program()
 });
@@ -323,28 +318,21 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
+        use crate::nvrtc::compiles;
         use DType::{Bf16, F16, F32, I8, I64, U32};
-        let mut compiled = vec![
-            COUNT.compile_for("sm_90", &[], &[I64, U32]),
-            OFFSETS.compile_for("sm_90", &[], &[U32; 3]),
-            STARTS.compile_for("sm_90", &[], &[U32; 3]),
-            SORT.compile_for("sm_90", &[], &[I64, U32, U32, U32]),
-            MEANS.compile_for("sm_90", &[], &[F32, U32, U32, F32, F32]),
-        ];
+        compiles(&COUNT, &[], &[I64, U32]);
+        compiles(&OFFSETS, &[], &[U32; 3]);
+        compiles(&STARTS, &[], &[U32; 3]);
+        compiles(&SORT, &[], &[I64, U32, U32, U32]);
+        compiles(&MEANS, &[], &[F32, U32, U32, F32, F32]);
         for (dtype, length) in [(F32, 128), (F16, 256), (Bf16, 64), (I8, 128)] {
             let (left, right) = planes(dtype);
             let templates = [(dtype == F16).into(), length.into(), left.into()];
-            compiled.push(PREPARE.compile_for("sm_90", &templates, &[F32, Bf16, F32]));
+            compiles(&PREPARE, &templates, &[F32, Bf16, F32]);
             let templates = [kind(dtype).into(), length.into(), left.into(), right.into()];
-            compiled.push(ASSIGN.compile_for("sm_90", &templates, &[Bf16, F32, dtype, I64]));
+            compiles(&ASSIGN, &templates, &[Bf16, F32, dtype, I64]);
             let dtypes = [dtype, U32, U32, U32, U32, F32];
-            compiled.push(SUMS.compile_for("sm_90", &[kind(dtype).into()], &dtypes));
-        }
-        for compiled in compiled {
-            match compiled {
-                Err(error) if error.is_unsupported() => return eprintln!("not compiled: {error}"),
-                compiled => compiled.unwrap(),
-            }
+            compiles(&SUMS, &[kind(dtype).into()], &dtypes);
         }
     }
 

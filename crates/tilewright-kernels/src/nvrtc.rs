@@ -1,0 +1,12 @@
+//! Compiling for CUDA on machines without a GPU: no other test there reads those sources, and no emulator shows what f64 makes of a body.
+
+use tilewright_core::DType;
+use tilewright_gpu::{Program, Template};
+
+/// Where NVRTC is installed.
+pub(crate) fn compiles(program: &Program, templates: &[Template], dtypes: &[DType]) {
+    match program.compile_for("sm_90", templates, dtypes) {
+        Err(error) if error.is_unsupported() => eprintln!("not compiled: {error}"),
+        done => done.unwrap(),
+    }
+}
