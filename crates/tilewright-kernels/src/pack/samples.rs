@@ -2,7 +2,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tilewright_core::{Case, DType, Error, Result, Tensor, with_element};
+use tilewright_core::{Case, DType, Error, Result, Stream, Tensor, with_element};
 
 /// Formats that are moved, not read.
 pub(super) const MOVED: &[DType] = &[
@@ -61,6 +61,11 @@ pub(crate) fn bits(seed: u64, dtype: DType, shape: &[usize]) -> Result<Tensor> {
 /// These bytes as a tensor.
 pub(crate) fn of_bytes(bytes: Vec<u8>, dtype: DType, shape: &[usize]) -> Result<Tensor> {
     with_element!(dtype, T => Tensor::from_vec::<T>(bytemuck::pod_collect_to_vec(&bytes), shape))
+}
+
+/// A copy on the stream's device, whose memory is its own.
+pub(crate) fn own(x: &Tensor, stream: &Stream) -> Result<Tensor> {
+    of_bytes(x.to_host()?.to_bytes()?, x.dtype(), x.dims())?.to(stream)
 }
 
 /// Reads `0,2,1`.

@@ -11,7 +11,7 @@ use tilewright_core::{
 use super::{DTYPES, NAME, kv_append_quantized, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
 use crate::pack::quantize::{coding, extents};
-use crate::pack::samples::{bits, floats, of_bytes};
+use crate::pack::samples::{bits, floats, of_bytes, own};
 use crate::pack::{Quantize, Quantized};
 
 static SPEC: Spec = Spec {
@@ -50,11 +50,6 @@ static SPEC: Spec = Spec {
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
-
-/// A tensor whose memory is its own.
-fn own(x: &Tensor, stream: &Stream) -> Result<Tensor> {
-    of_bytes(x.to_host()?.to_bytes()?, x.dtype(), x.dims())?.to(stream)
-}
 
 impl Kernel for Registered {
     fn spec(&self) -> &'static Spec {

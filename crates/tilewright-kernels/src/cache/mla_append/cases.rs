@@ -9,7 +9,7 @@ use tilewright_core::{
 
 use super::{DTYPES, NAME, mla_append, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
-use crate::pack::samples::{bits, of_bytes};
+use crate::pack::samples::{bits, of_bytes, own};
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -93,9 +93,9 @@ impl Kernel for Registered {
         let [latent, rotated, slots, cache] = inputs else {
             return Err(Error::range(NAME, "inputs", "4 tensors", inputs.len()));
         };
-        let mut own = of_bytes(cache.to_host()?.to_bytes()?, cache.dtype(), cache.dims())?.to(stream)?;
-        mla_append(stream, latent, rotated, slots, &mut own)?;
-        Ok(vec![own])
+        let mut cache = own(cache, stream)?;
+        mla_append(stream, latent, rotated, slots, &mut cache)?;
+        Ok(vec![cache])
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -12,7 +12,7 @@ use super::{NAME, mla_append_quantized, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
 use crate::pack::dequantize::DTYPES;
 use crate::pack::quantize::{coding, extents};
-use crate::pack::samples::{bits, floats, of_bytes};
+use crate::pack::samples::{bits, floats, of_bytes, own};
 use crate::pack::{Quantize, Quantized};
 
 static SPEC: Spec = Spec {
@@ -127,9 +127,8 @@ impl Kernel for Registered {
             return Err(Error::range(NAME, "inputs", "5 tensors", inputs.len()));
         };
         let last = |x: &Tensor| x.dims().last().copied().unwrap_or(0);
-        let own = |x: &Tensor| of_bytes(x.to_host()?.to_bytes()?, x.dtype(), x.dims())?.to(stream);
         let n = last(latent) + last(rotated);
-        let mut cache = Quantized::new(own(values)?, own(scales)?, n, args(given)?)?;
+        let mut cache = Quantized::new(own(values, stream)?, own(scales, stream)?, n, args(given)?)?;
         mla_append_quantized(stream, latent, rotated, slots, &mut cache)?;
         Ok(vec![cache.values().clone(), cache.scales().clone()])
     }
