@@ -144,6 +144,13 @@ fn kind(dtype: DType) -> sys::cudaDataType {
     }
 }
 
+fn job(vectors: bool) -> sys::cusolverEigMode_t {
+    match vectors {
+        true => sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR,
+        false => sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_NOVECTOR,
+    }
+}
+
 /// Refuses tensors of other sizes: the library would read and write beyond them.
 fn check_sizes(sizes: &[(&'static str, &Tensor, usize)]) -> Result<()> {
     match sizes.iter().find(|(_, tensor, elements)| tensor.elements() != *elements) {
@@ -169,11 +176,7 @@ pub fn eigh(
     let (n, kind) = (a.dims().last().copied().unwrap_or(0), kind(a.dtype()));
     check_sizes(&[("a", a, n * n), ("values", values, n), ("info", info, 1)])?;
     let (order, mode) = (n as i64, sys::cublasFillMode_t::CUBLAS_FILL_MODE_LOWER);
-    let job = if vectors {
-        sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR
-    } else {
-        sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_NOVECTOR
-    };
+    let job = job(vectors);
     let (a, values) = (call.address("a", a)?, call.address("values", values)?);
     let info = call.address("info", info)?.cast();
     let &Library { handle, params } = call.library();
@@ -236,11 +239,7 @@ pub fn eigh_batched(
     let (n, kind, items) = (a.dims().last().copied().unwrap_or(0), kind(a.dtype()), info.elements());
     check_sizes(&[("a", a, items * n * n), ("values", values, items * n)])?;
     let (order, count, mode) = (n as i64, items as i64, sys::cublasFillMode_t::CUBLAS_FILL_MODE_LOWER);
-    let job = if vectors {
-        sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR
-    } else {
-        sys::cusolverEigMode_t::CUSOLVER_EIG_MODE_NOVECTOR
-    };
+    let job = job(vectors);
     let (a, values) = (call.address("a", a)?, call.address("values", values)?);
     let info = call.address("info", info)?.cast();
     let &Library { handle, params } = call.library();
