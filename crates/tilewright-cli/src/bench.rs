@@ -17,7 +17,7 @@ use crate::peers::{self, Interpreters, Peer};
 use crate::replayed::Replayed;
 use crate::select::{self, Chosen};
 use crate::stop::Stop;
-use crate::{Console, table};
+use crate::{Console, records, table};
 
 /// Time kernels, after judging them, beside other libraries in the same run.
 #[derive(Args)]
@@ -111,10 +111,7 @@ fn measure(kernels: &[&dyn Kernel], options: &Options) -> Result<(Vec<Row>, Vec<
         absent.extend(peers::missing().map(str::to_owned));
         interpreters = Some(started);
     }
-    let mut origin = Origin::here();
-    if let Some(host) = &options.host {
-        origin.host.clone_from(host);
-    }
+    let origin = records::origin(options.host.as_ref());
     let total = chosen.iter().map(|chosen| chosen.cases.len()).sum::<usize>() * streams.len();
     let progress = ProgressBar::new(total as u64);
     progress.set_style(
@@ -177,10 +174,6 @@ impl<'b> Bench<'b> {
     ) -> Result<Self> {
         let device = stream.device();
         let caps = tilewright_gpu::caps(device)?;
-        let driver = match device {
-            Device::Cpu => origin.processor.clone(),
-            _ => format!("{}, driver {}", caps.name, caps.driver),
-        };
         let pace = Pace {
             samples: options.samples.into(),
             budget: Duration::from_secs(options.budget),
@@ -188,7 +181,7 @@ impl<'b> Bench<'b> {
         };
         Ok(Self {
             stream,
-            blank: Row::blank(origin, device, driver),
+            blank: records::blank(origin, device)?,
             pace,
             cache: caps.cache_bytes.unwrap_or(UNKNOWN_CACHE),
             peers: options.peers,

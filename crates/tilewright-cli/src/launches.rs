@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use tilewright_check::{Origin, Row, Summary, Timing, write_record};
+use tilewright_check::{Row, Summary, Timing, write_record};
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use tilewright_gpu::backend::cuda::{BareLaunch, CudaStream};
 use tilewright_gpu::{Capture, Definition, Grid, Program};
 
 use crate::stop::Stop;
-use crate::{Console, select, table};
+use crate::{Console, records, select, table};
 
 /// Time launches themselves: to submit one (on CUDA also by the driver's call alone, the floor), to submit one and wait, a hundred, and
 /// a hundred replayed from a capture.
@@ -66,16 +66,11 @@ pub(crate) fn launches(options: &Options, console: &mut Console) -> Result<(), S
         table::write(console.out, ["case", "median us", "mad us", "min us"], &rows)?;
     }
     if let Some(folder) = &options.record {
-        let mut origin = Origin::here();
-        if let Some(host) = &options.host {
-            origin.host.clone_from(host);
-        }
-        let caps = tilewright_gpu::caps(options.device)?;
+        let blank = records::blank(&records::origin(options.host.as_ref()), options.device)?;
         let rows: Vec<Row> = measured
             .iter()
             .map(|&(case, wall)| {
-                let driver = format!("{}, driver {}", caps.name, caps.driver);
-                let mut row = Row::blank(&origin, options.device, driver);
+                let mut row = blank.clone();
                 (row.kernel, row.case) = ("launch".to_owned(), case.to_owned());
                 row.fill(&Timing { samples: usize::from(options.samples), calls: 1, wall, device: None });
                 row

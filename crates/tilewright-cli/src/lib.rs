@@ -16,6 +16,7 @@ mod matrix_market;
 mod numpy;
 mod peers;
 mod progress;
+mod records;
 mod replayed;
 mod run;
 mod search;

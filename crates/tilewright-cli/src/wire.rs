@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use tilewright_check::{Origin, Role, Row, Summary, Timing, write_record};
+use tilewright_check::{Role, Row, Summary, Timing, write_record};
 use tilewright_core::{AlignedBytes, DType, Device, Error, Layout, Result, Shape, Tensor};
 use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_kernels::pack::pack;
@@ -21,7 +21,7 @@ use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving};
 use tilewright_wire::{Frame, Item, Limits};
 
 use crate::stop::Stop;
-use crate::{Console, select, table};
+use crate::{Console, records, select, table};
 
 /// Time what is sent: keys and values, packed and unpacked on the host; steps whose results are packed, fetched and written to a socket, after each
 /// step and beside the next; and a model whose blocks two nodes on this machine hold, against the same model in one piece, which must write the
@@ -122,21 +122,11 @@ pub(crate) fn wire(options: &Options, console: &mut Console) -> Result<(), Stop>
         table::write(&mut *console.out, ["what", "case", "way", "median ms", "bytes"], &cells)?;
     }
     let Some(folder) = &options.record else { return Ok(()) };
-    let mut origin = Origin::here();
-    if let Some(host) = &options.host {
-        origin.host.clone_from(host);
-    }
-    let driver = match options.device {
-        Device::Cpu => origin.processor.clone(),
-        device => {
-            let caps = tilewright_gpu::caps(device)?;
-            format!("{}, driver {}", caps.name, caps.driver)
-        }
-    };
+    let blank = records::blank(&records::origin(options.host.as_ref()), options.device)?;
     let rows: Vec<Row> = measured
         .into_iter()
         .map(|one| {
-            let mut row = Row::blank(&origin, options.device, driver.clone());
+            let mut row = blank.clone();
             let dtype = if one.kernel == "codec" { DType::Bf16 } else { DType::F32 };
             (row.kernel, row.case, row.dtype) = (one.kernel.to_owned(), one.case, dtype.name().to_owned());
             (row.role, row.variant, row.bytes) = (one.role, one.way, one.bytes);

@@ -8,13 +8,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
-use tilewright_check::{Origin, Peaks, Row, Summary, Timing, Yardsticks, write_record};
+use tilewright_check::{Peaks, Row, Summary, Timing, Yardsticks, write_record};
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use tilewright_search::{Found, Index, Metric, Neighbours, Query, Recipe, Snapshot};
 
 use super::{ADDED, timed};
 use crate::stop::Stop;
-use crate::{Console, select, table};
+use crate::{Console, records, select, table};
 
 /// Dimensions of the subspace, and how far from it vectors are.
 const RANK: usize = 16;
@@ -137,18 +137,7 @@ pub(super) fn bench(options: &Options, console: &mut Console) -> Result<(), Stop
         exact.meet(&part?, None)?;
     }
     told("exact neighbours are known");
-    let mut origin = Origin::here();
-    if let Some(host) = &options.host {
-        origin.host.clone_from(host);
-    }
-    let driver = match options.device {
-        Device::Cpu => origin.processor.clone(),
-        device => {
-            let caps = tilewright_gpu::caps(device)?;
-            format!("{}, driver {}", caps.name, caps.driver)
-        }
-    };
-    let blank = Row::blank(&origin, options.device, driver);
+    let blank = records::blank(&records::origin(options.host.as_ref()), options.device)?;
     let bench = Bench { options, stream, vectors, queries, exact: exact.found()?, peaks, blank };
     let (mut indexes, mut rows) = (Vec::new(), Vec::new());
     for &recipe in &options.recipe {
@@ -234,7 +223,7 @@ impl Bench<'_> {
             let bytes = (read * index.bytes_compared()) as f64;
             let case = format!("{}_b{batch}_k{}_recall={wanted}_nprobe={nprobe}", index.recipe(), options.k);
             let row = self.row(&case, bytes, &times);
-            let median = times[times.len() / 2];
+            let median = Summary::of(&times).median;
             points.push(Point {
                 wanted,
                 recall,
@@ -251,7 +240,7 @@ impl Bench<'_> {
         Ok(Some(points))
     }
 
-    /// A row of the record, from seconds in ascending order.
+    /// A row of the record, from seconds.
     fn row(&self, case: &str, bytes: f64, seconds: &[f64]) -> Row {
         let mut row = Row {
             kernel: "index".to_owned(),
@@ -261,10 +250,8 @@ impl Bench<'_> {
             bytes,
             ..self.blank.clone()
         };
-        let median = seconds[seconds.len() / 2];
-        let mut off: Vec<f64> = seconds.iter().map(|second| (second - median).abs()).collect();
-        off.sort_by(f64::total_cmp);
-        let wall = Summary { median: 1e3 * median, mad: 1e3 * off[off.len() / 2], min: 1e3 * seconds[0] };
+        let milliseconds: Vec<f64> = seconds.iter().map(|second| 1e3 * second).collect();
+        let wall = Summary::of(&milliseconds);
         row.fill(&Timing { samples: seconds.len(), calls: 1, wall, device: None });
         row.hold_against(&self.peaks, DType::F32);
         row
