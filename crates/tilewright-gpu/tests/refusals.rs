@@ -164,9 +164,11 @@ fn initial_values_fill_every_dtype() {
             .into_iter()
             .filter(|&dtype| dtype != DType::F64 || matches!(stream.device(), Device::Cuda(_)))
         {
-            let launch = program.launch(&stream).output("y", dtype, [5]).initial_value(1.0);
-            let y = launch.grid(Grid::threads([0, 1, 1]), [1, 1, 1]).run_one().unwrap();
-            assert_eq!(y.to_f64_vec().unwrap(), [1.0; 5], "{dtype} on {}", stream.device());
+            for (count, value) in [(5, 1.0), (1300, 1.0), (1300, 0.0)] {
+                let launch = program.launch(&stream).output("y", dtype, [count]).initial_value(value);
+                let y = launch.grid(Grid::threads([0, 1, 1]), [1, 1, 1]).run_one().unwrap();
+                assert_eq!(y.to_f64_vec().unwrap(), vec![value; count], "{dtype} on {}", stream.device());
+            }
         }
     }
 }
