@@ -26,6 +26,7 @@ mod arguments;
 mod machine;
 #[cfg(test)]
 mod nvrtc;
+mod prefetch;
 
 use tilewright_core::Kernel;
 

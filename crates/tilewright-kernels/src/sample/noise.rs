@@ -59,11 +59,18 @@ pub(super) fn power_of(d: f32, scale: f32, limit: f32) -> (f32, f32) {
     (weight, inverse)
 }
 
-/// The sum of a tile's weights relative to its `largest`, in the order of the bodies.
+/// The sum of a tile's weights relative to its `largest`, in the order of the bodies. `meanwhile` is called before each line of columns.
 #[inline(always)]
-pub(super) fn sum_of(z: &[f32; TILE], largest: f32, scale: f32, limit: f32) -> f32 {
+pub(super) fn sum_of(
+    z: &[f32; TILE],
+    largest: f32,
+    scale: f32,
+    limit: f32,
+    meanwhile: impl Fn(usize),
+) -> f32 {
     let mut columns = [0.0f32; COLUMNS];
-    for line in z.chunks_exact(COLUMNS) {
+    for (at, line) in z.chunks_exact(COLUMNS).enumerate() {
+        meanwhile(at);
         for (sum, &z) in columns.iter_mut().zip(line) {
             *sum += power_of(z - largest, scale, limit).0;
         }

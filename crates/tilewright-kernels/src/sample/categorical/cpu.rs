@@ -111,7 +111,7 @@ fn softmax(x: &[f32; TILE]) -> Option<(f32, f32)> {
     match top {
         NEVER => Some((f32::NEG_INFINITY, 0.0)),
         REFUSED.. => None,
-        _ => Some((value_of(top), sum_of(x, value_of(top), COLD, COOLEST))),
+        _ => Some((value_of(top), sum_of(x, value_of(top), COLD, COOLEST, |_| ()))),
     }
 }
 

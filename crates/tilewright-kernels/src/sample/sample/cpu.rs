@@ -1,4 +1,5 @@
-//! Native path: tiles of all rows on all threads, then each row from its tiles. Vectors are plain loops under `pulp`'s dispatch.
+//! Native path: tiles, then each row from its tiles. The tiles of few rows are spread over the threads; of many rows each thread takes whole ones. Vectors
+//! are plain loops under `pulp`'s dispatch.
 
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
@@ -7,14 +8,18 @@ use tilewright_core::{DType, Element, Result, Tensor, bf16, f16};
 
 use super::keep::{Kept, Pool};
 use super::{Logprobs, Sample, Sampled};
+use crate::prefetch::prefetch;
 use crate::sample::noise::{
     COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of,
     less_than_exponential, power_of, steps_of, sum_of, units_of, value_of,
 };
 use crate::sample::parameters::{Row, WORDS};
 
-/// Tiles that a thread takes at a time.
+/// Tiles of one row that a thread takes at a time.
 const BLOCK: usize = 8;
+
+/// Elements below which threads cost more than they give.
+const SERIAL: usize = 1 << 15;
 
 /// An element type of logits.
 pub(in crate::sample) trait Logit: Element {
@@ -79,13 +84,22 @@ fn rows<T: Logit>(logits: &Tensor, parameters: &Tensor, args: &Sample) -> Result
     let words = parameters.to_vec::<u32>()?;
     let settings: Vec<Row> = words.chunks_exact(WORDS).map(|words| Row::read(words, args.step)).collect();
     let tiles = n.div_ceil(TILE);
-    let found = tiles_of(data, n, &settings);
-    let finish =
-        |row: usize| finish(&data[row * n..][..n], &found[row * tiles..][..tiles], &settings[row], args);
-    let drawn: Vec<Drawn> = if r * n <= 1 << 15 {
-        (0..r).map(finish).collect()
+    let logits = |row: usize| &data[row * n..][..n];
+    let finish = |row: usize, tiles: &[Tile]| finish(logits(row), tiles, &settings[row], args);
+    let drawn: Vec<Drawn> = if r >= 4 * rayon::current_num_threads() && r * n > SERIAL {
+        let scratch = || vec![Tile::default(); tiles];
+        let whole = |tiles: &mut Vec<Tile>, row: usize| {
+            scan(logits(row), &settings[row], tiles);
+            finish(row, tiles)
+        };
+        (0..r).into_par_iter().with_max_len(1).map_init(scratch, whole).collect()
     } else {
-        (0..r).into_par_iter().map(finish).collect()
+        let found = tiles_of(data, n, &settings);
+        let whole = |row: usize| finish(row, &found[row * tiles..][..tiles]);
+        match r * n <= SERIAL {
+            true => (0..r).map(whole).collect(),
+            false => (0..r).into_par_iter().map(whole).collect(),
+        }
     };
     let (top_ids, top_logprobs) = drawn.iter().flat_map(|row| row.top.iter().copied()).unzip();
     let top = [r, args.top_n];
@@ -107,20 +121,16 @@ pub(in crate::sample) fn tiles_of<T: Logit>(data: &[T], n: usize, settings: &[Ro
         .enumerate()
         .flat_map(|(row, tiles)| tiles.chunks_mut(BLOCK).map(move |block| (row, block)))
         .collect();
-    let scan = |(index, (row, block)): (usize, (usize, &mut [Tile]))| {
+    let each = |(index, (row, block)): (usize, (usize, &mut [Tile]))| {
         let first = index % blocks * BLOCK * TILE;
         let end = (first + block.len() * TILE).min(n);
-        Arch::new().dispatch(Scan {
-            source: &data[row * n..][first..end],
-            row: &settings[row],
-            tiles: block,
-        });
+        scan(&data[row * n..][first..end], &settings[row], block);
     };
     // A block is some microseconds of work.
     if work.len() <= 2 {
-        work.into_iter().enumerate().for_each(scan);
+        work.into_iter().enumerate().for_each(each);
     } else {
-        work.into_par_iter().enumerate().for_each(scan);
+        work.into_par_iter().enumerate().for_each(each);
     }
     found
 }
@@ -137,7 +147,11 @@ pub(in crate::sample) struct Tile {
     moments: [u64; 3],
 }
 
-/// Neighbouring tiles of a row.
+/// Fills neighbouring tiles of a row, of which `source` are the logits.
+fn scan<T: Logit>(source: &[T], row: &Row, tiles: &mut [Tile]) {
+    Arch::new().dispatch(Scan { source, row, tiles });
+}
+
 struct Scan<'a, T> {
     source: &'a [T],
     row: &'a Row,
@@ -150,16 +164,21 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
     #[inline(always)]
     fn with_simd<V: Simd>(self, _: V) {
         let mut stage = [f32::NEG_INFINITY; TILE];
-        for (source, tile) in self.source.chunks(TILE).zip(self.tiles) {
+        for (index, (source, tile)) in self.source.chunks(TILE).zip(self.tiles).enumerate() {
             let z = T::load(source, &mut stage);
             tops(z, tile);
             if tile.top == NEVER || tile.top >= REFUSED {
                 continue;
             }
             let largest = value_of(tile.top);
-            tile.cold = sum_of(z, largest, COLD, COOLEST);
-            let warm = self.row.warm_total;
-            tile.warm = if warm { sum_of(z, largest, self.row.scale, self.row.limit) } else { tile.cold };
+            // The next tile comes while this one's sum is taken.
+            let next = self.source.get((index + 1) * TILE..).unwrap_or_default();
+            let line = |at: usize| next.chunks(COLUMNS).nth(at).unwrap_or_default();
+            tile.cold = sum_of(z, largest, COLD, COOLEST, |at| prefetch(line(at)));
+            tile.warm = match self.row.warm_total {
+                true => sum_of(z, largest, self.row.scale, self.row.limit, |_| ()),
+                false => tile.cold,
+            };
             if self.row.uses_sigma() {
                 tile.moments = moments(z, largest);
             }
@@ -309,16 +328,23 @@ fn race(tiles: &[Tile], row: &Row, largest: f32, n: usize, key: &impl Fn(u32) ->
     let inverse = |key: u32, largest: f32| power_of(value_of(key) - largest, row.scale, row.limit).1;
     let mut best = (f32::INFINITY, 0);
     for (index, tile) in tiles.iter().enumerate().filter(|(_, tile)| tile.top != NEVER) {
-        let deviate = exponential_of(bits_of(keys, HEAT | index as u32));
-        let time = deviate * inverse(tile.top, largest) / tile.warm;
+        let bits = bits_of(keys, HEAT | index as u32);
+        // No inverse is below 1 by more than its rounding, so that most have lost by their luck alone.
+        if less_than_exponential(bits) * 0.999 >= best.0 * tile.warm {
+            continue;
+        }
+        let time = exponential_of(bits) * inverse(tile.top, largest) / tile.warm;
         best = if time < best.0 { (time, index) } else { best };
     }
     let tile = best.1;
     let largest = value_of(tiles[tile].top);
+    let (first, mut luck) = (tile * TILE, [0; TILE]);
+    for (at, bits) in luck.iter_mut().enumerate() {
+        *bits = bits_of(keys, (first + at) as u32);
+    }
     let mut best = (f32::INFINITY, u32::MAX);
-    for token in (tile * TILE) as u32..n.min((tile + 1) * TILE) as u32 {
-        let bits = bits_of(keys, token);
-        // No inverse is below 1 by more than its rounding, so that most tokens have lost by their luck alone.
+    for (token, &bits) in (first as u32..n as u32).zip(&luck) {
+        // As above.
         if less_than_exponential(bits) * 0.999 >= best.0 {
             continue;
         }
