@@ -37,6 +37,7 @@ fn spectrum(name: &str, n: usize, condition: f64) -> Option<Vec<f64>> {
         "one_large" => f64::from(u8::from(l == 0)).max(1.0 / condition),
         "one_small" => f64::from(u8::from(l + 1 < n)).max(1.0 / condition),
         "low_rank" => f64::from(u8::from(2 * l < n)),
+        "falling_low_rank" => (1.0 - 2.0 * l as f64 / n as f64).max(0.0),
         _ => f64::NAN,
     };
     let values: Vec<f64> = (0..n).map(value).collect();

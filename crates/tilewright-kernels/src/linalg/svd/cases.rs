@@ -112,6 +112,9 @@ fn cases() -> Vec<Case> {
         cases.push(case(Tier::Check, [0, 33, 40], dtype).set("mode", "values").set("rank", 0i64));
         cases.push(case(Tier::Check, [2, 128, 128], dtype).data("zero").set("mode", "full"));
         cases.push(case(Tier::Check, [2, 150, 140], dtype).data("low_rank"));
+        for size in [[0, 150, 150], [2, 200, 140]] {
+            cases.push(case(Tier::Check, size, dtype).data("falling_low_rank"));
+        }
         cases.push(case(Tier::Check, [0, 540, 530], dtype));
         // Single ones of more columns than stay on a chip: as they are, and after a QR decomposition.
         for data in ["", "geometric", "one_small", "low_rank", "zero", "huge", "tiny", "kahan", "nan"] {

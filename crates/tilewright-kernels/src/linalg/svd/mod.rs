@@ -25,7 +25,7 @@
 //!
 //! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. On the CPU, and where a GPU's
 //! threadgroup memory holds a matrix of at most 128 columns, reflections make it bidiagonal, and implicit shifts (large ones on the CPU: divide and
-//! conquer) diagonal. A single larger one of f32, f16 or bf16 with cuSOLVER has the eigenvectors of `aᵀ a`, which are found in f64, on the right, and u is
+//! conquer, whose factors are multiplied with vectors of signs; where that does not give what the matrix gives, shifts after all) diagonal. A single larger one of f32, f16 or bf16 with cuSOLVER has the eigenvectors of `aᵀ a`, which are found in f64, on the right, and u is
 //! `a v` over the values, or where those are next to nothing what reflections of it leave. Otherwise on GPUs `a = q r` first; then columns of rᵀ are
 //! turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so orthogonal
 //! whatever the rank; rows of vt that belong to zeros complete the basis, a singular value under 1e-15 of the largest element (1e-30 in f64) being 0.
