@@ -31,11 +31,17 @@ pub(super) const SMALL: usize = 128;
 /// The most elements of the matrices in f64 that are worked on at once: 2 GiB.
 const SHARE: usize = 1 << 28;
 
-/// Up to this [`Factor::sizes`] q is orthogonal to a rounding of f32.
-const ORTHOGONAL: f64 = 1.0 / (1u64 << 22) as f64;
+/// Up to this [`distance`] q is orthogonal to a rounding of f32.
+pub(super) const ORTHOGONAL: f64 = 1.0 / (1u64 << 22) as f64;
 
 /// Up to this one r means something: a second pass makes q orthogonal, and what is solved has a residual below a rounding of f32.
-const KNOWN: f64 = 1.0 / 64.0;
+pub(super) const KNOWN: f64 = 1.0 / 64.0;
+
+/// About how far q is from orthogonal, `size` being `|d r⁻¹|²` of n columns. Roundings of n terms add up as the root of their number (Higham and Mary, "A
+/// new approach to probabilistic rounding error analysis", 2019).
+pub(super) fn distance(size: f64, n: usize) -> f64 {
+    f64::EPSILON / 2.0 * (n as f64).sqrt() * size
+}
 
 /// Whether `device` multiplies f64 on matrix units by the library, and matrices of `dtype` are computed in f32.
 pub(super) fn takes(device: Device, dtype: DType) -> bool {
@@ -187,7 +193,7 @@ pub(super) struct Factor {
     pub(super) r: Tensor,
     /// Its inverse.
     pub(super) x: Tensor,
-    /// About how far `a x` is from orthogonal; NaN or beyond all bounds where there is no r.
+    /// The [`distance`] of `a x`; NaN or beyond all bounds where there is no r.
     sizes: Vec<f64>,
 }
 
@@ -220,15 +226,13 @@ pub(super) fn factor(stream: &Stream, a: &Tensor, n: usize) -> Result<Factor> {
         .output("sizes", DType::F64, [items, blocks])
         .grid(Grid::groups([blocks, items, 1]), [256, 1, 1])
         .run_one()?;
-    // Roundings of n terms add up as the root of their number (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019).
-    let unit = f64::EPSILON / 2.0 * (n as f64).sqrt();
     let sizes = sizes.to_vec::<f64>()?;
     let failed = match info {
         Some(info) => info.to_vec::<i32>()?[0] != 0,
         None => false,
     };
-    let unit = if failed { f64::NAN } else { unit };
-    let sizes = sizes.chunks_exact(blocks).map(|parts| unit * parts.iter().sum::<f64>()).collect();
+    let size = |parts: &[f64]| if failed { f64::NAN } else { distance(parts.iter().sum(), n) };
+    let sizes = sizes.chunks_exact(blocks).map(size).collect();
     Ok(Factor { r, x, sizes })
 }
 

@@ -21,8 +21,9 @@
 //! Householder's reflections in f32 (f64 for f64): q is orthogonal to rounding whatever the condition, rank or scale of `a`. Variant `cholesky`
 //! has the same bounds by Cholesky's factors of `aᵀ a` in f64, to which it adds numbers of 2^-22 of a column's length where columns depend on
 //! others: `a - q r` is as small there, column by column. Variant `gram` takes the same factor of others, where it means something; matrices whose
-//! columns depend on others, to roundings of f32, go to the reflections. The diagonal of r has LAPACK's signs, but for tall matrices on GPUs and those
-//! of the variants `cholesky` and `gram`, whose r has none below zero; with `nonnegative` none has, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
+//! columns depend on others, to roundings of f32, go to the reflections. So do matrices on the CPU that are computed in f32, have up to 128 columns, 1024 rows
+//! or more and 8 times as many rows as columns. The diagonal of r has LAPACK's signs, but for tall matrices and those of the variants `cholesky` and
+//! `gram`, whose r has none below zero; with `nonnegative` none has, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
 //! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN spreads
 //! to what depends on it, in variant `cholesky` to all of its matrix. Deterministic.
 //!
@@ -63,6 +64,7 @@ mod gpu;
 mod gram;
 mod reference;
 mod tall;
+mod tall_cpu;
 #[cfg(test)]
 mod tests;
 
@@ -220,7 +222,17 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<
         let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
         return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
     }
-    if stream.device() == Device::Cpu && args.mode != QrMode::R && !a.is_empty() {
+    let on_cpu = stream.device() == Device::Cpu && !a.is_empty();
+    if on_cpu
+        && wide.dtype() == DType::F32
+        && args.mode != QrMode::Complete
+        && tall_cpu::takes(&extents)
+        && let Some((q, r)) = tall_cpu::qr(&wide, &extents, args.mode != QrMode::R)?
+    {
+        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
+        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+    }
+    if on_cpu && args.mode != QrMode::R {
         let found = with_real!(wide.dtype(), T => cpu::qr::<T>(&wide, &extents, rows, args.nonnegative)?);
         if let Some((q, r)) = found {
             return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
