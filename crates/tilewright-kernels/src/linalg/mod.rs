@@ -104,6 +104,7 @@ mod chase;
 mod convert;
 mod determinant;
 mod differences;
+mod divide;
 mod elementwise;
 mod elimination;
 mod extents;

@@ -89,6 +89,9 @@ fn cases() -> Vec<Case> {
         cases.push(case(Tier::Check, [2, 150], dtype));
         cases.push(case(Tier::Check, [3, 140], dtype).set("descending", true).set("upper", true));
         cases.push(case(Tier::Check, [0, 530], dtype));
+        for data in ["low_rank", "falling_low_rank", "one_small", "opposite", "huge", "tiny"] {
+            cases.push(case(Tier::Check, [0, 131], dtype).data(data));
+        }
         for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
             cases.push(case(Tier::Bench, size, dtype));
         }

@@ -1,11 +1,19 @@
-//! On the host: small matrices of a batch side by side in vector lanes, others one by one in faer.
+//! On the host: small matrices of a batch side by side in vector lanes, others one by one, reduced by faer.
 
 use faer::diag::DiagMut;
+use faer::dyn_stack::StackReq;
+use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{MatMut, MatRef, Par};
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj,
+};
+use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
+use faer::{Conj, MatMut, MatRef, Par};
 use pulp::Simd;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
+use super::super::divide;
 use super::super::extents::Extents;
 use super::super::host::{Matrices, Real, Scratch, Workspace, copy, for_each, largest_of};
 use super::super::lanes::{self, Room, Work};
@@ -89,14 +97,12 @@ impl Each {
             return item.fail();
         }
         let size = a.scale(size);
-        let compute =
-            if item.vectors.is_empty() { ComputeEigenvectors::No } else { ComputeEigenvectors::Yes };
-        let mut memory = Workspace::new(self_adjoint_evd_scratch::<T>(n, compute, par, Default::default()));
-        let stack = memory.stack();
         let mut q = (!item.vectors.is_empty()).then(|| Scratch::zeros(n, n));
-        let values = DiagMut::from_slice_mut(&mut *item.values);
-        let q_mut = q.as_mut().map(|q| q.as_mut());
-        if self_adjoint_evd(a.as_ref(), values, q_mut, par, stack, Default::default()).is_err() {
+        let done = match q.as_mut() {
+            Some(q) => with_vectors(a.as_mut(), item.values, q.as_mut(), par),
+            None => values_only(a.as_ref(), item.values, par),
+        };
+        if !done {
             return item.fail();
         }
         item.values.iter_mut().for_each(|x| *x *= size);
@@ -109,6 +115,47 @@ impl Each {
         }
         *item.info = 0;
     }
+}
+
+/// The values alone, by implicit shifts.
+fn values_only<T: Real>(a: MatRef<'_, T>, values: &mut [T], par: Par) -> bool {
+    let (n, compute) = (a.nrows(), ComputeEigenvectors::No);
+    let mut memory = Workspace::new(self_adjoint_evd_scratch::<T>(n, compute, par, Default::default()));
+    let values = DiagMut::from_slice_mut(values);
+    self_adjoint_evd(a, values, None, par, memory.stack(), Default::default()).is_ok()
+}
+
+/// Both, by a reduction to tridiagonal form and divide and conquer there. `a`, whose lower triangle is read, is worked in.
+fn with_vectors<T: Real>(mut a: MatMut<'_, T>, values: &mut [T], mut q: MatMut<'_, T>, par: Par) -> bool {
+    let n = a.nrows();
+    let block = recommended_block_size::<T>(n, n);
+    let mut factors = Scratch::<T>::new(block, n.saturating_sub(1));
+    let need = StackReq::any_of(&[
+        tridiag_in_place_scratch::<T>(n, par, Default::default()),
+        apply_block_householder_sequence_on_the_left_in_place_scratch::<T>(n, block, n),
+    ]);
+    let mut memory = Workspace::new(need);
+    let stack = memory.stack();
+    tridiag_in_place(a.as_mut(), factors.as_mut(), par, stack, Default::default());
+    let beside: Vec<T> = (1..n).map(|i| a[(i, i - 1)]).collect();
+    (0..n).for_each(|i| values[i] = a[(i, i)]);
+    if !divide::tridiagonal(values, &beside, q.as_mut(), par) {
+        return false;
+    }
+    if n > 1 {
+        let reflections = a.as_ref().submatrix(1, 0, n - 1, n - 1);
+        let rows = q.subrows_mut(1, n - 1);
+        let factors = factors.as_ref();
+        apply_block_householder_sequence_on_the_left_in_place_with_conj(
+            reflections,
+            factors,
+            Conj::No,
+            rows,
+            par,
+            stack,
+        );
+    }
+    true
 }
 
 impl<T: Real> Work<Item<'_, T>> for Each {

@@ -20,8 +20,8 @@
 //! # Numerics
 //!
 //! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. On the CPU, and where a GPU's
-//! threadgroup memory holds a matrix of at most 128 columns, reflections make it tridiagonal, and implicit shifts (large ones on the CPU: divide
-//! and conquer) diagonal. Others on GPUs are made positive definite by a shift of 1.125 times the root of `|a²|` in Frobenius' norm, which bounds every eigenvalue; columns of their Cholesky factor are
+//! threadgroup memory holds a matrix of at most 128 columns, reflections make it tridiagonal, and implicit shifts (with vectors on the CPU, other than of
+//! batches of small ones: divide and conquer) diagonal. Others on GPUs are made positive definite by a shift of 1.125 times the root of `|a²|` in Frobenius' norm, which bounds every eigenvalue; columns of their Cholesky factor are
 //! turned in pairs until all are orthogonal to rounding: then they are eigenvectors, and the squares of their lengths less the shift eigenvalues.
 //! Each value is off by a small multiple of `n eps |a|` at most; small ones have no relative accuracy of their own. Judged by LAPACK's ratios `|a -
 //! q l qᵀ| / (n |a| eps)` and `|1 - qᵀ q| / (n eps)`, under 30, and by the values themselves. The sign of a vector is not determined.
@@ -29,7 +29,7 @@
 //!
 //! # Constraints
 //!
-//! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise faer, with threads from n = 512 on.
+//! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise one by one, with threads from n = 512 on.
 //! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024; up to 128 (emulated 64) a matrix
 //!   stays on chip.
 //! - CUDA, variant `cusolver`: a single matrix beyond n = 64, and matrices of a batch beyond n = 128, where cuSOLVER is installed (for batches that of
@@ -38,7 +38,8 @@
 //! # Sources
 //!
 //! LAPACK `SYEV`, `SYEVD`, `SYTRD`, `STEQR`, `GESVJ`; Veselić and Hari, "A note on a one-sided Jacobi algorithm" (1989), for the turns of a
-//! Cholesky factor. On the CPU large matrices run in `faer` (MIT).
+//! Cholesky factor; Gu and Eisenstat, "A divide-and-conquer algorithm for the symmetric tridiagonal eigenproblem" (1995), and LAPACK `STEDC`. On the CPU
+//! `faer` (MIT) does the reduction, and values without vectors.
 //!
 //! # Example
 //!
