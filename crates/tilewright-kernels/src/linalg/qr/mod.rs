@@ -23,8 +23,9 @@
 //! others: `a - q r` is as small there, column by column. Variant `gram` takes the same factor of others, where it means something; matrices whose
 //! columns depend on others, to roundings of f32, go to the reflections. The diagonal of r has LAPACK's signs, but for tall matrices on GPUs and those
 //! of the variants `cholesky` and `gram`, whose r has none below zero; with `nonnegative` none has, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
-//! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN spreads
-//! to what depends on it, in variant `cholesky` to all of its matrix. Deterministic.
+//! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN or
+//! an infinity spreads to what depends on it, at least to its column of r and to those of q from there on, in variant `cholesky` to all of its matrix.
+//! Deterministic.
 //!
 //! # Constraints
 //!
