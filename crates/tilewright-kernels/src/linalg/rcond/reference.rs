@@ -35,12 +35,12 @@ pub(super) fn rcond(a: &Matrix, eps: f64) -> Truth {
     let sizes = |x: &Matrix| Matrix::new(n, n, |i, j| x.at(i, j).abs());
     let growth = sizes(&l).times(&sizes(&u)).norm() / norm;
     let error = 3.0 * n as f64 * (eps + f64::EPSILON / 2.0) * growth;
-    // The center, every corner, and the vector with alternating signs, whose 1-norm is 3 n / 2.
-    let center = vec![1.0 / n as f64; n];
-    let corner = |k: usize| (0..n).map(|i| f64::from(u8::from(i == k))).collect::<Vec<f64>>();
+    // Every corner, whose solution is a column of the inverse; the center; and the vector with alternating signs, whose 1-norm is 3 n / 2.
+    let column = |k: usize| Matrix::new(n, 1, |i, _| inverse.at(i, k));
+    let center = Matrix::new(n, 1, |_, _| 1.0 / n as f64);
     let step = |i: usize| (1.0 + i as f64 / (n.max(2) - 1) as f64) / (1.5 * n as f64);
-    let spread = (0..n).map(|i| if i % 2 == 0 { step(i) } else { -step(i) }).collect();
-    let vectors = (0..n).map(corner).chain([center, spread]);
-    let ends = vectors.map(|x| 1.0 / (norm * inverse.times(&Matrix { m: n, n: 1, values: x }).norm()));
+    let spread = Matrix::new(n, 1, |i, _| if i % 2 == 0 { step(i) } else { -step(i) });
+    let solutions = (0..n).map(column).chain([inverse.times(&center), inverse.times(&spread)]);
+    let ends = solutions.map(|x| 1.0 / (norm * x.norm()));
     Truth { rcond: 1.0 / (norm * inverse.norm()), error, ends: ends.collect() }
 }
