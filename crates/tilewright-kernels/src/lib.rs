@@ -97,6 +97,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::qr_pivoted::KERNEL,
     linalg::qr_reflectors::KERNEL,
     linalg::randomized_svd::KERNEL,
+    linalg::rcond::KERNEL,
     linalg::slogdet::KERNEL,
     linalg::slogdet_bw::KERNEL,
     linalg::solve::KERNEL,

@@ -131,7 +131,7 @@ pub(crate) fn pocon<T: Real>(
     let upper = upper_of(uplo, 1)?;
     let n = extent(n, 2)?;
     let lda = leading(lda, n, 4)?;
-    check(anorm >= T::ZERO, 5)?;
+    check(anorm >= T::ZERO || anorm.nan(), 5)?;
     let factor = turned(a.matrix([n, n], lda), upper);
     let singular = check_diagonal(factor).is_err();
     rcond.write(&[condition::reciprocal(n, anorm, singular, work, |_, x| substitute(factor, false, x))]);

@@ -12,16 +12,17 @@ macro_rules! passed {
     (factor, $real:ty, $int:ty) => { $real };
 }
 
-/// What an argument of a kind is: a value, at an address or as it is, or an array of the caller's.
+/// What an argument of a kind is: a value, at an address or as it is, or an array of the caller's. A value's address may be any: NumPy passes some that
+/// are no multiple of the size.
 macro_rules! taken {
     (flag, $argument:ident) => {
         (*$argument).to_ascii_uppercase()
     };
     (int, $argument:ident) => {
-        Integer::wide(*$argument)
+        Integer::wide($argument.read_unaligned())
     };
     (real, $argument:ident) => {
-        *$argument
+        $argument.read_unaligned()
     };
     (reals, $argument:ident) => {
         Array::new($argument)
@@ -49,7 +50,7 @@ macro_rules! entry {
                 // SAFETY: the caller passes what the routine's documentation asks for: addresses of values and of arrays that fit the extents.
                 let done = $routine.run::<_, $int>($xerbla, || unsafe { $body($(taken!($kind, $argument)),*) });
                 // SAFETY: INFO is the address of an integer that the routine writes.
-                unsafe { *info = <$int>::of(done.err().unwrap_or(0)) }
+                unsafe { info.write_unaligned(<$int>::of(done.err().unwrap_or(0))) }
             }
         };
     };

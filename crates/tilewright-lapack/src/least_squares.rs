@@ -98,7 +98,8 @@ fn full_rank<T: Real>(v: MatRef<'_, T>, tau: &[T], transposed: bool, mut b: MatM
     Ok(())
 }
 
-/// Least squares of least norm, of any rank, by singular values. Those of at most `rcond` of the largest are zeros.
+/// Least squares of least norm, of any rank, by singular values. Those of at most `rcond` of the largest are zeros; where that is not between 0 and 1,
+/// of at most a rounding of it.
 pub(crate) fn gelsd<T: Real>(
     m: i64,
     n: i64,
@@ -140,7 +141,8 @@ pub(crate) fn gelsd<T: Real>(
     let r = if tall { r } else { r.transpose().to_owned() };
     let found = decompose(r.as_ref(), Vectors::Thin).ok_or(Fault::Numerical(1))?;
     s.write(&found.s);
-    let cut = if rcond < T::ZERO { T::EPSILON * T::from_count(2) } else { rcond } * found.s[0];
+    let part = if rcond <= T::ZERO || rcond >= T::ONE { T::EPSILON } else { rcond };
+    let cut = part * found.s[0];
     let kept = found.s.iter().take_while(|&&s| s > cut).count();
     rank.set(0, kept);
     if tall {

@@ -5,6 +5,7 @@ use faer::{Mat, MatMut, MatRef};
 
 use crate::arguments::{check, check_diagonal, extent, leading, transposed, workspace};
 use crate::call::{Fault, Outcome, threads};
+use crate::condition;
 use crate::level3::Triangle;
 use crate::memory::{Array, Integers};
 use crate::real::Real;
@@ -182,13 +183,13 @@ pub(crate) fn gecon<T: Real>(
     work: Array<T>,
     _iwork: Integers,
 ) -> Outcome {
-    let infinity = crate::condition::kind(norm, 1)?;
+    let infinity = condition::kind(norm, 1)?;
     let n = extent(n, 2)?;
     let lda = leading(lda, n, 4)?;
-    check(anorm >= T::ZERO && anorm <= T::LARGEST, 5)?;
+    condition::finite_norm(anorm, n, &mut rcond, 5)?;
     let a = a.matrix([n, n], lda);
     // The exchanges change neither norm of the inverse but by the order of its columns.
-    let result = crate::condition::reciprocal(n, anorm, check_diagonal(a).is_err(), work, |turn, x| {
+    let result = condition::reciprocal(n, anorm, check_diagonal(a).is_err(), work, |turn, x| {
         substitute(a, &[], turn != infinity, x);
     });
     rcond.write(&[result]);

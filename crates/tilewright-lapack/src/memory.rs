@@ -66,7 +66,7 @@ impl<T: Copy> Array<T> {
     }
 }
 
-/// An array of a caller's integers, or one of them.
+/// An array of a caller's integers, or one of them, at any address.
 pub(crate) struct Integers {
     start: Start,
 }
@@ -93,8 +93,8 @@ impl Integers {
         // SAFETY: by the promise to the constructor.
         unsafe {
             match self.start {
-                Start::Narrow(start) => i64::from(*start.add(index)),
-                Start::Wide(start) => *start.add(index),
+                Start::Narrow(start) => i64::from(start.add(index).read_unaligned()),
+                Start::Wide(start) => start.add(index).read_unaligned(),
             }
         }
     }
@@ -103,8 +103,8 @@ impl Integers {
         // SAFETY: by the promise to the constructor.
         unsafe {
             match self.start {
-                Start::Narrow(start) => start.add(index).write(value as i32),
-                Start::Wide(start) => start.add(index).write(value as i64),
+                Start::Narrow(start) => start.add(index).write_unaligned(value as i32),
+                Start::Wide(start) => start.add(index).write_unaligned(value as i64),
             }
         }
     }

@@ -30,8 +30,6 @@ pub(crate) trait Real:
     fn root(self) -> Self;
     fn finite(self) -> bool;
     fn nan(self) -> bool;
-    /// -1 or 1.
-    fn sign(self) -> Self;
     /// The next larger number.
     fn up(self) -> Self;
 }
@@ -58,9 +56,6 @@ macro_rules! real {
             }
             fn nan(self) -> bool {
                 self.is_nan()
-            }
-            fn sign(self) -> Self {
-                1.0f64.copysign(self.into()) as $real
             }
             fn up(self) -> Self {
                 self.next_up()

@@ -84,8 +84,10 @@ pub(crate) fn trcon<T: Real>(
     let n = extent(n, 4)?;
     let lda = leading(lda, n, 6)?;
     let triangle = Triangle { a: a.matrix([n, n], lda), upper, unit };
-    let singular = !unit && check_diagonal(triangle.a).is_err();
-    let result = condition::reciprocal(n, triangular_norm(triangle, infinity), singular, work, |turn, x| {
+    let norm = triangular_norm(triangle, infinity);
+    // LAPACK's takes one with a NaN for singular.
+    let singular = norm.nan() || (!unit && check_diagonal(triangle.a).is_err());
+    let result = condition::reciprocal(n, norm, singular, work, |turn, x| {
         triangle.turned(turn != infinity).solve(x, threads(n));
     });
     rcond.write(&[result]);

@@ -218,8 +218,8 @@ pub(super) fn eliminate_lanes<S: Simd, T: Real>(
             exchange_lanes(simd, m, k, rows, &mut a[if keep { 0 } else { first * m }..]);
             let (done, rest) = a.split_at_mut((k + 1) * m);
             let (pivot, factors) = done[k * m + k..].split_first_mut().expect("a pivot is a row");
-            // Below a zero pivot there are only zeros, which 1 divides as well.
-            let pivot = zero.where_less(pivot.abs(), *pivot, one);
+            // Below a zero pivot there are only zeros, which 1 divides as well. A NaN is no zero: what it divides is NaN.
+            let pivot = pivot.where_equal(zero, one, *pivot);
             for x in factors.iter_mut() {
                 *x = *x / pivot;
             }

@@ -35,6 +35,7 @@
 //! | [`qr_pivoted()`] | with column pivoting, which shows the rank |
 //! | [`qr_reflectors()`] | `a = h_1 .. h_k r`, not multiplied out |
 //! | [`randomized_svd()`] | the largest singular values |
+//! | [`rcond()`] | the reciprocal condition number, estimated |
 //! | [`slogdet_bw()`] | the gradient of the logarithm |
 //! | [`solve()`] | `a x = b` |
 //! | [`solve_bw()`] | its gradients |
@@ -85,6 +86,7 @@ pub mod qr_bw;
 pub mod qr_pivoted;
 pub mod qr_reflectors;
 pub mod randomized_svd;
+pub mod rcond;
 pub mod slogdet;
 pub mod slogdet_bw;
 pub mod solve;
@@ -107,6 +109,7 @@ mod differences;
 mod divide;
 mod elementwise;
 mod elimination;
+mod estimate;
 mod extents;
 mod gram;
 mod host;
@@ -160,6 +163,7 @@ pub use qr_bw::qr_bw;
 pub use qr_pivoted::{PivotedQrFactors, qr_pivoted};
 pub use qr_reflectors::{Reflectors, qr_reflectors};
 pub use randomized_svd::{RandomizedSvd, randomized_svd};
+pub use rcond::{Rcond, RcondNorm, rcond};
 pub use slogdet::{LogDeterminant, slogdet};
 pub use slogdet_bw::slogdet_bw;
 pub use solve::solve;

@@ -39,6 +39,31 @@ pub(super) fn forward<S: Simd, T: Lane>(
     }
 }
 
+/// `t x = b` for a vector b, in place, with one of the triangles that an elimination made of column-major matrices, n x n: `upper`, or unit lower;
+/// or with its transpose. What is known is subtracted from all that is left, so that no sum waits for the one before.
+#[inline(always)]
+pub(super) fn vector<S: Simd, T: Lane>(
+    n: usize,
+    upper: bool,
+    transpose: bool,
+    factors: &[Lanes<S, T>],
+    x: &mut [Lanes<S, T>],
+) {
+    let [down, across] = if transpose { [n, 1] } else { [1, n] };
+    let is_backward = upper != transpose;
+    for step in 0..n {
+        let k = if is_backward { n - 1 - step } else { step };
+        if upper {
+            x[k] = x[k] / factors[k * (n + 1)];
+        }
+        let known = x[k];
+        let left = if is_backward { 0..k } else { k + 1..n };
+        for i in left {
+            x[i] = x[i].minus_product(factors[i * down + k * across], known);
+        }
+    }
+}
+
 /// Rows of a column-major triangle that are substituted together.
 const AT_ONCE: usize = 4;
 

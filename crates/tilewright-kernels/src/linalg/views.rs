@@ -6,7 +6,7 @@
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{cholesky, eig, eigh, elimination, householder, svd};
+use super::{cholesky, eig, eigh, elimination, estimate, householder, svd};
 use crate::gemm::matmul::{shared, shared_lower, tasks};
 
 /// Eigenvalues, real and imaginary part of each, and the columns of right and of left eigenvectors, of which those that were not asked for may
@@ -45,6 +45,10 @@ pub trait Float: RealField + Copy + PartialOrd + sealed::Sealed {
     /// Makes a column-major `a` into unit lower triangular l and upper triangular u, with partial pivoting. `swaps`, as many as there are pivots:
     /// row k was exchanged with row `swaps[k]`, one after the other. A pivot that is zero is passed over.
     fn eliminate(a: MatMut<'_, Self>, swaps: &mut [usize], par: Par);
+
+    /// A lower bound of the 1-norm of the inverse of an n x n matrix, n > 0, almost always within a factor of 3 of it, and the solution that shows it:
+    /// LAPACK's `LACN2`. `solve(transpose, x)` makes x into `a⁻¹ x`, or `a⁻ᵀ x`.
+    fn inverse_norm(n: usize, solve: impl FnMut(bool, MatMut<'_, Self>)) -> (Self, Vec<Self>);
 
     /// Exchanges rows as an elimination did.
     fn exchange(a: MatMut<'_, Self>, swaps: &[usize]);
@@ -113,6 +117,10 @@ macro_rules! float {
 
             fn eliminate(a: MatMut<'_, Self>, swaps: &mut [usize], par: Par) {
                 elimination::eliminate(a, swaps, par);
+            }
+
+            fn inverse_norm(n: usize, solve: impl FnMut(bool, MatMut<'_, Self>)) -> (Self, Vec<Self>) {
+                estimate::inverse_norm(n, solve)
             }
 
             fn exchange(a: MatMut<'_, Self>, swaps: &[usize]) {

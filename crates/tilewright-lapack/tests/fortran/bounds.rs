@@ -121,6 +121,26 @@ fn nothing_of_no_extent_is_looked_at() {
 }
 
 #[test]
+fn values_may_lie_at_any_address() {
+    // As in NumPy's buffers, in which a number of eight bytes follows one of four.
+    let mut room = [0u64; 4];
+    let at = |room: &mut [u64; 4], bytes: usize| room.as_mut_ptr().cast::<u8>().wrapping_add(bytes);
+    let (mut a, mut b, mut s, mut work, mut iwork) = ([2.0], [6.0], [0.0], [0.0; 64], [0; 64]);
+    let (rcond, rank) = (at(&mut room, 4).cast::<f64>(), at(&mut room, 13).cast::<i32>());
+    let (extent, info) = (at(&mut room, 18).cast::<i32>(), at(&mut room, 25).cast::<i32>());
+    let [a_at, b_at, s_at, work_at] = [a.as_mut_ptr(), b.as_mut_ptr(), s.as_mut_ptr(), work.as_mut_ptr()];
+    // SAFETY: the values lie within the room and apart; the arrays fit the extents.
+    let told = unsafe {
+        rcond.write_unaligned(-1.0);
+        extent.write_unaligned(1);
+        let (n, ints) = (extent, iwork.as_mut_ptr());
+        dgelsd_(n, n, n, a_at, n, b_at, n, s_at, rcond, rank, work_at, &64, ints, info);
+        (info.read_unaligned(), rank.read_unaligned())
+    };
+    assert_eq!((told, b, s), ((0, 1), [3.0], [2.0]));
+}
+
+#[test]
 fn single_precision_solves_too() {
     let (mut a, mut b, mut ipiv, mut info) = ([2.0f32, 1.0, 1.0, 3.0], [3.0f32, 5.0], [0; 2], 9);
     // SAFETY: the arrays fit the extents.

@@ -165,6 +165,35 @@ fn condition_estimates_are_within_a_factor_of_the_truth() {
 }
 
 #[test]
+fn a_norm_that_is_no_number_is_passed_on_and_named() {
+    let a = Matrix::from_fn(2, 2, |i, j| if i == j { 1.0 } else { 0.0 });
+    let (mut work, mut iwork) = (vec![0.0; 8], vec![0; 2]);
+    let mut of = |anorm: f64| {
+        let (mut rcond, mut info) = (-1.0, 9);
+        // SAFETY: the arrays fit the extents.
+        unsafe {
+            dgecon_(
+                b"1".as_ptr(),
+                &2,
+                a.data.as_ptr(),
+                &a.leading(),
+                &anorm,
+                &mut rcond,
+                work.as_mut_ptr(),
+                iwork.as_mut_ptr(),
+                &mut info,
+            );
+        }
+        (rcond, info)
+    };
+    let (rcond, info) = of(f64::NAN);
+    assert!(rcond.is_nan() && info == -5);
+    assert_eq!(of(f64::INFINITY), (0.0, -5));
+    assert_eq!(of(0.0), (0.0, 0));
+    assert_eq!(of(1.0), (1.0, 0));
+}
+
+#[test]
 fn norms_are_those_of_their_names() {
     let a = Matrix::from_fn(2, 3, |i, j| [[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]][i][j]);
     // SAFETY: the arrays fit the extents.

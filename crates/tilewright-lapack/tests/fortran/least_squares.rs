@@ -154,3 +154,27 @@ fn zeros_and_triangles_with_a_zero_are_as_lapack_says() {
         b.part(2, 2).assert_close(&Matrix::from_fn(2, 2, |i, _| (i + 1) as f64), 20.0);
     }
 }
+
+#[test]
+fn what_counts_as_zero_is_rcond_or_a_rounding() {
+    let unit = f64::EPSILON / 2.0;
+    for (least, rcond, expected) in [
+        (1.1 * unit, -1.0, 2),
+        (0.9 * unit, -1.0, 1),
+        (1.1 * unit, 0.0, 2),
+        (0.9 * unit, 0.0, 1),
+        (0.9 * unit, 1.0, 1),
+        (0.6, 0.5, 2),
+        (0.4, 0.5, 1),
+    ] {
+        let (mut a, mut b, mut s) = ([1.0, 0.0, 0.0, least], [1.0, 1.0], [0.0; 2]);
+        let (mut work, mut iwork, mut rank, mut info) = ([0.0; 64], [0; 64], 9, 9);
+        let [a_at, b_at, s_at, work_at] = [a.as_mut_ptr(), b.as_mut_ptr(), s.as_mut_ptr(), work.as_mut_ptr()];
+        // SAFETY: the arrays fit the extents.
+        unsafe {
+            let (ints, rank) = (iwork.as_mut_ptr(), &mut rank);
+            dgelsd_(&2, &2, &1, a_at, &2, b_at, &2, s_at, &rcond, rank, work_at, &64, ints, &mut info);
+        }
+        assert_eq!((info, rank), (0, expected), "{least} {rcond}");
+    }
+}

@@ -34,11 +34,15 @@ fn cases() -> Vec<Case> {
         case(Tier::Edge, [0, 40], f32),
         case(Tier::Edge, [3, 6], f32).data("zero_column"),
         case(Tier::Edge, [0, 8], f32).data("graded"),
+        case(Tier::Edge, [9, 6], f32).data("nan"),
+        case(Tier::Edge, [0, 40], f32).data("nan"),
+        // The only element.
+        case(Tier::Edge, [9, 1], f32).data("infinity"),
         case(Tier::Edge, [2, 5], DType::Bf16),
         case(Tier::Edge, [9, 12], f64),
     ];
     for dtype in [f32, f64] {
-        for data in ["graded", "kahan", "arithmetic", "zero_column"] {
+        for data in ["graded", "kahan", "arithmetic", "zero_column", "nan"] {
             for size in [[20, 13], [0, 50]] {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }

@@ -16,7 +16,7 @@
 //! # Numerics
 //!
 //! [`lu()`](crate::linalg::lu()) in f32 (f64 for f64); the product is kept as a mantissa and an exponent, so that it overflows only where the
-//! determinant does. A zero pivot gives exactly 0. The tolerance is the first-order effect of the elimination's backward error,
+//! determinant does. A zero pivot gives exactly 0, a NaN in the matrix NaN, an infinity an infinity or NaN. The tolerance is the first-order effect of the elimination's backward error,
 //! `|det| n eps (sum |a⁻¹|ᵀ |l| |u| + 2)`. Deterministic.
 //!
 //! # Constraints
@@ -42,7 +42,7 @@ mod cases;
 mod reference;
 
 pub(crate) use cases::KERNEL;
-pub(super) use reference::determinant;
+pub(super) use reference::{determinant, eliminated};
 
 use tilewright_core::{Result, Stream, Tensor};
 

@@ -2,18 +2,17 @@
 
 use super::super::ratios::Matrix;
 
-/// Sign, logarithm of the absolute value, and the relative error of a determinant whose elimination is off by `eps` in each operation.
-pub(in super::super) fn determinant(a: &Matrix, eps: f64) -> (f64, f64, f64) {
+/// `a[p] = l u`, and the sign of the permutation; nothing where a pivot is zero.
+pub(in super::super) fn eliminated(a: &Matrix) -> Option<(Matrix, Matrix, f64)> {
     let n = a.n;
     let (mut u, mut l, mut sign) = (a.clone(), Matrix::identity(n), 1.0);
     for k in 0..n {
         let pivot = (k..n).max_by(|&i, &j| u.at(i, k).abs().total_cmp(&u.at(j, k).abs())).unwrap_or(k);
         if u.at(pivot, k) == 0.0 {
-            return (0.0, f64::NEG_INFINITY, 0.0);
+            return None;
         }
         if pivot != k {
             sign = -sign;
-
             (0..n).for_each(|j| u.values.swap(k * n + j, pivot * n + j));
             (0..k).for_each(|j| l.values.swap(k * n + j, pivot * n + j));
         }
@@ -21,8 +20,16 @@ pub(in super::super) fn determinant(a: &Matrix, eps: f64) -> (f64, f64, f64) {
             let factor = u.at(i, k) / u.at(k, k);
             l.values[i * n + k] = factor;
             (k..n).for_each(|j| u.values[i * n + j] -= factor * u.at(k, j));
+            u.values[i * n + k] = 0.0;
         }
     }
+    Some((l, u, sign))
+}
+
+/// Sign, logarithm of the absolute value, and the relative error of a determinant whose elimination is off by `eps` in each operation.
+pub(in super::super) fn determinant(a: &Matrix, eps: f64) -> (f64, f64, f64) {
+    let n = a.n;
+    let Some((l, u, mut sign)) = eliminated(a) else { return (0.0, f64::NEG_INFINITY, 0.0) };
     for k in 0..n {
         sign *= u.at(k, k).signum();
     }

@@ -97,6 +97,16 @@ impl Each {
             return item.fail();
         }
         let size = a.scale(size);
+        if n == 2 {
+            let (values, vectors) = pair(a.as_ref());
+            let order = if self.descending { [1, 0] } else { [0, 1] };
+            for (j, from) in order.into_iter().enumerate() {
+                item.values[j] = values[from] * size;
+                item.vectors.iter_mut().skip(j).step_by(2).zip(vectors[from]).for_each(|(to, x)| *to = x);
+            }
+            *item.info = 0;
+            return;
+        }
         let mut q = (!item.vectors.is_empty()).then(|| Scratch::zeros(n, n));
         let done = match q.as_mut() {
             Some(q) => with_vectors(a.as_mut(), item.values, q.as_mut(), par),
@@ -156,6 +166,28 @@ fn with_vectors<T: Real>(mut a: MatMut<'_, T>, values: &mut [T], mut q: MatMut<'
         );
     }
     true
+}
+
+/// The values, rising, and vectors of a 2 x 2 matrix, by one of Jacobi's rotations: a small value beside a large one keeps its digits, which the roots of
+/// the characteristic polynomial lose.
+fn pair<T: Real>(a: MatRef<'_, T>) -> ([T; 2], [[T; 2]; 2]) {
+    let (first, beside, last) = (a[(0, 0)], a[(1, 0)], a[(1, 1)]);
+    let tangent = if beside == T::ZERO {
+        T::ZERO
+    } else {
+        // Where it leaves the range, the rotation is none.
+        let cotangent = (last - first) / (beside + beside);
+        let size = T::ONE / (cotangent.magnitude() + (T::ONE + cotangent * cotangent).root());
+        if cotangent < T::ZERO { -size } else { size }
+    };
+    let cosine = T::ONE / (T::ONE + tangent * tangent).root();
+    let sine = tangent * cosine;
+    let (lower, upper) = (first - tangent * beside, last + tangent * beside);
+    if lower <= upper {
+        ([lower, upper], [[cosine, -sine], [sine, cosine]])
+    } else {
+        ([upper, lower], [[sine, cosine], [cosine, -sine]])
+    }
 }
 
 impl<T: Real> Work<Item<'_, T>> for Each {

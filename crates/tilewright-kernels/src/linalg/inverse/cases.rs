@@ -32,12 +32,20 @@ fn cases() -> Vec<Case> {
         case(Tier::Edge, [9, 7], f32),
         case(Tier::Edge, [0, 40], f32).data("geometric"),
         case(Tier::Edge, [3, 6], f32).data("zero_column"),
+        case(Tier::Edge, [9, 6], f32).data("nan"),
+        case(Tier::Edge, [9, 6], f32).data("infinity"),
+        case(Tier::Edge, [0, 40], f32).data("infinity"),
         case(Tier::Edge, [2, 9], DType::Bf16),
         case(Tier::Edge, [9, 12], f64),
     ];
     for dtype in [f32, f64] {
         for data in ["geometric", "one_large", "one_small", "zero_column"] {
             for size in [[20, 31], [0, 150], [3, 140], [0, 192]] {
+                cases.push(case(Tier::Check, size, dtype).data(data));
+            }
+        }
+        for data in ["nan", "infinity"] {
+            for size in [[20, 31], [0, 90], [3, 128]] {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
@@ -78,6 +86,15 @@ impl Kernel for Registered {
         let (a, x) = (Matrix::all(&inputs[0])?, Matrix::all(&outputs[0])?);
         let each = judged(a.len()).map(|item| (&a[item], &x[item])).map(|(a, x)| match case.data {
             "zero_column" => holds("NaN where singular", x.values.iter().all(|x| x.is_nan())),
+            "nan" | "infinity" if case.data == "nan" || !x.largest().is_finite() => {
+                let nowhere = x.values.iter().all(|x| !x.is_finite());
+                holds("not finite, nowhere, or the inverse of the limit", nowhere)
+            }
+            "infinity" => {
+                let (a, identity) = solve::limit(a, &Matrix::identity(a.n));
+                let error = reference::error_of(&a, x, &identity, eps(case.dtype));
+                residual("|a x - 1| / (n |a| |x| eps) of the limit", error, case.dtype)
+            }
             _ => residual("|a x - 1| / (n |a| |x| eps)", reference::error(a, x, eps(case.dtype)), case.dtype),
         });
         Ok(each.collect())

@@ -14,7 +14,8 @@
 //! | `x` | `[.., n, n]` | that of `a` |
 //! | `info` | `[..]` | i32 |
 //!
-//! `info` is 0, or k where the k-th pivot is the first that is exactly zero: then the matrix is singular and its `x` NaN throughout.
+//! `info` is 0, or k where the k-th pivot is the first that is exactly zero: then the matrix is singular and its `x` NaN throughout. What a NaN or an
+//! infinity leads to is as in [`solve()`](crate::linalg::solve()).
 //!
 //! # Numerics
 //!

@@ -19,7 +19,7 @@
 //!
 //! What is absent is empty, `[.., 0]`, where the kernel is run by its name: from files or from Python.
 //!
-//! A matrix with a NaN or an infinity has an x of NaN, and by method `svd` the rank -1. Residuals of a matrix of a rank below n are given
+//! A matrix with a NaN or an infinity has an x, residuals and s that are not finite, and by method `svd` the rank -1. Residuals of a matrix of a rank below n are given
 //! too, where NumPy gives none at all.
 //!
 //! # Numerics

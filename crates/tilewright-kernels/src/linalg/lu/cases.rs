@@ -51,6 +51,9 @@ fn cases() -> Vec<Case> {
         edge([3, 6, 6]).data("huge"),
         edge([3, 6, 6]).data("tiny"),
         edge([0, 6, 6]).data("hilbert"),
+        edge([9, 6, 6]).data("nan"),
+        edge([9, 6, 6]).data("infinity"),
+        edge([0, 40, 33]).data("nan"),
         case(Tier::Edge, [2, 18, 18], DType::Bf16),
         case(Tier::Edge, [2, 5, 4], DType::F16),
         case(Tier::Edge, [9, 12, 12], f64),
@@ -72,6 +75,11 @@ fn cases() -> Vec<Case> {
             for size in [[20, 31, 31], [9, 64, 40], [0, 128, 128], [0, 130, 211], [2, 210, 140]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
+            }
+        }
+        for data in ["nan", "infinity"] {
+            for size in [[20, 31, 31], [9, 64, 40], [0, 90, 128]] {
+                cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
         cases.push(case(Tier::Check, [0, 600, 600], dtype));
@@ -125,7 +133,12 @@ impl Kernel for Registered {
             if case.data == "zero" {
                 residuals.push(holds("zero fails at once", infos[item] == i32::from(!a.values.is_empty())));
             }
-            if valid {
+            if valid && matches!(case.data, "nan" | "infinity") {
+                let spread = reference::is_spread(a, lu, permutation);
+                residuals.push(holds("finite where elimination leaves it so", spread));
+                let error = reference::finite_error(a, lu, permutation, eps(case.dtype));
+                residuals.push(residual("|a[p] - l u| / (n |a| eps) of what is finite", error, case.dtype));
+            } else if valid {
                 let error = reference::backward_error(a, lu, permutation, eps(case.dtype));
                 residuals.push(residual("|a[p] - l u| / (n |a| eps)", error, case.dtype));
                 residuals.push(holds("multipliers of 1 at most", reference::largest_multiplier(lu) <= 1.0));

@@ -21,7 +21,8 @@
 //!
 //! Computed in f32 (f64 for f64). The pivot is the largest element of what is left of its column; of equal ones the first in the present
 //! order of rows. `|a[p] - l u| <= n eps |l| |u|` (Higham, theorem 9.3); judged by LAPACK's ratio `|a[p] - l u| / (n |a| eps)`, under 30.
-//! A NaN spreads to what depends on it; the permutation remains one. Deterministic.
+//! A NaN or an infinity spreads to what depends on it: columns before its own are as without it; the permutation remains one, and `info` tells of
+//! zeros alone. Deterministic.
 //!
 //! # Constraints
 //!

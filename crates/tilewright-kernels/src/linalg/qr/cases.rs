@@ -52,6 +52,10 @@ fn cases() -> Vec<Case> {
         edge([9, 6, 6]).data("zero"),
         edge([9, 6, 6]).data("huge"),
         edge([9, 6, 6]).data("tiny"),
+        // In the last column, and in the only one: there is nothing beside it that blocks or their order may spread it to.
+        edge([9, 7, 2]).data("nan").set("mode", "r"),
+        edge([0, 40, 2]).data("infinity").set("mode", "r"),
+        edge([2, 5, 1]).data("nan"),
         case(Tier::Edge, [2, 7, 5], DType::Bf16),
         case(Tier::Edge, [2, 5, 4], DType::F16).set("nonnegative", true),
         case(Tier::Edge, [9, 12, 12], f64),
@@ -63,6 +67,12 @@ fn cases() -> Vec<Case> {
             for size in [[20, 31, 31], [9, 64, 20], [0, 128, 128], [0, 90, 150]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data).set("nonnegative", true) });
+            }
+        }
+        for data in ["nan", "infinity"] {
+            for m in [5, 33, 100] {
+                cases.push(case(Tier::Check, [9, m, 2], dtype).data(data).set("mode", "r"));
+                cases.push(case(Tier::Check, [0, m, 1], dtype).data(data));
             }
         }
         cases.push(case(Tier::Check, [0, 1000, 70], dtype));
@@ -143,6 +153,17 @@ impl Kernel for Registered {
         for item in judged(a.len()) {
             let (a, r) = (&a[item], &r[item]);
             residuals.push(holds("r is upper trapezoidal", reference::is_upper(r, args.nonnegative)));
+            if matches!(case.data, "nan" | "infinity") {
+                let last = r.n - 1;
+                let first = |x: &Matrix| Matrix::new(x.m, last, |i, j| x.at(i, j));
+                let error = reference::gram_error(&first(a), &first(r), eps);
+                residuals.push(residual("|aᵀ a - rᵀ r| / (m |a|² eps) before it", error, case.dtype));
+                let lost = (0..=last).map(|i| r.at(i, last));
+                let lost = lost.chain(q.iter().flat_map(|q| q[item].values.iter().copied()));
+                residuals
+                    .push(holds("not finite from its column on", lost.into_iter().all(|x| !x.is_finite())));
+                continue;
+            }
             let Some(q) = q.as_ref().map(|q| &q[item]) else {
                 let error = reference::gram_error(a, r, eps);
                 residuals.push(residual("|aᵀ a - rᵀ r| / (m |a|² eps)", error, case.dtype));

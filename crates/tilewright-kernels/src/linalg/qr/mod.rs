@@ -24,8 +24,9 @@
 //! columns depend on others, to roundings of f32, go to the reflections. So do matrices on the CPU that are computed in f32, have up to 128 columns, 1024 rows
 //! or more and 8 times as many rows as columns. The diagonal of r has LAPACK's signs, but for tall matrices and those of the variants `cholesky` and
 //! `gram`, whose r has none below zero; with `nonnegative` none has, and the decomposition of a matrix of full rank is unique. Judged by LAPACK's ratios
-//! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN spreads
-//! to what depends on it, in variant `cholesky` to all of its matrix. Deterministic.
+//! `|a - q r| / (m |a| eps)` and `|1 - qᵀ q| / (m eps)`, under 30. Norms of columns up to half of the largest number are right. A NaN or
+//! an infinity spreads to what depends on it, at least to its column of r and to those of q from there on, in variant `cholesky` to all of its matrix.
+//! Deterministic.
 //!
 //! # Constraints
 //!

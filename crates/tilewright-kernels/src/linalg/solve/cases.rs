@@ -40,6 +40,10 @@ fn cases() -> Vec<Case> {
         edge([9, 6, 2]).data("zero_column"),
         edge([0, 36, 2]).data("zero_column"),
         edge([0, 6, 2]).data("hilbert"),
+        edge([9, 6, 2]).data("nan"),
+        edge([9, 6, 2]).data("infinity"),
+        edge([2, 31, 1]).data("nan"),
+        edge([0, 36, 2]).data("infinity"),
         case(Tier::Edge, [2, 18, 3], DType::Bf16),
         case(Tier::Edge, [2, 5, 1], DType::F16),
         case(Tier::Edge, [9, 12, 3], f64),
@@ -49,6 +53,11 @@ fn cases() -> Vec<Case> {
             for size in [[20, 31, 3], [9, 64, 1], [0, 128, 1], [0, 211, 40], [3, 150, 2]] {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
+            }
+        }
+        for data in ["nan", "infinity"] {
+            for size in [[20, 31, 3], [9, 64, 1], [0, 90, 40], [3, 128, 2]] {
+                cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
         cases.push(case(Tier::Check, [0, 600, 2], dtype));
@@ -99,6 +108,13 @@ impl Kernel for Registered {
                 residuals.push(holds("NaN where singular", x.values.iter().all(|x| x.is_nan())));
                 continue;
             }
+            if !a.largest().is_finite() && (case.data == "nan" || !x.largest().is_finite()) {
+                let nowhere = x.values.iter().all(|x| !x.is_finite());
+                residuals.push(holds("not finite, nowhere, or the solution of the limit", nowhere));
+                continue;
+            }
+            let limit = (case.data == "infinity").then(|| reference::limit(a, b));
+            let (a, b) = limit.as_ref().map_or((a, b), |(a, b)| (a, b));
             let error = column_ratio(a, x, &reference::residual(a, x, b), eps(case.dtype));
             residuals.push(residual("|b - a x| / (|a| |x| eps)", error, case.dtype));
         }

@@ -16,7 +16,8 @@
 //! | `info` | `[..]` | i32 |
 //!
 //! The leading axes of `a` and `b` are equal; [`Tensor::broadcast_to`] makes them so without a copy. `info` is 0, or k where the k-th pivot
-//! is the first that is exactly zero: then the matrix is singular and its `x` NaN throughout.
+//! is the first that is exactly zero: then the matrix is singular and its `x` NaN throughout. It tells of zeros alone: a NaN in a matrix is in all of `x`
+//! that depends on it, and an infinity as well, or, as in LAPACK, `x` is the solution in the limit, in which the unknown of an infinite pivot is 0.
 //!
 //! # Numerics
 //!
@@ -60,6 +61,7 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
+pub(super) use reference::limit;
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
