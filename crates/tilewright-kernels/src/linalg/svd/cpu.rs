@@ -100,10 +100,10 @@ fn one<T: Real>(item: Item<'_, T>, p: usize, par: Par) {
         _ => ComputeSvdVectors::Full,
     };
     let mut u = (!item.u.is_empty()).then(|| Scratch::zeros(m, p));
-    let known = <SvdParams as Auto<T>>::auto();
-    let shifts = SvdParams { recursion_threshold: usize::MAX, ..known };
-    // Values alone are found by shifts in little time.
-    let first = if item.u.is_empty() { shifts } else { known };
+    let shifts = SvdParams { recursion_threshold: usize::MAX, ..<SvdParams as Auto<T>>::auto() };
+    let halves = SvdParams { recursion_threshold: 48, ..shifts };
+    // Values alone, and vectors of small ones, are found by shifts in less time.
+    let first = if item.u.is_empty() || n < 128 { shifts } else { halves };
     let mut done = false;
     for params in [first, shifts] {
         let params = Spec::new(params);
@@ -113,9 +113,9 @@ fn one<T: Real>(item: Item<'_, T>, p: usize, par: Par) {
         let s = DiagMut::from_slice_mut(&mut *item.s);
         let u_mut = u.as_mut().map(|u| u.as_mut());
         done = factor(a.as_ref(), s, u_mut, v, par, memory.stack(), params).is_ok();
-        let halves = n >= params.recursion_threshold;
+        let cut = n >= params.recursion_threshold;
         let doubtful = |u: &Scratch<T>| !done || !agree(a.as_ref(), u.as_ref(), item.s, item.vt, par);
-        if !(halves && u.as_ref().is_some_and(doubtful)) {
+        if !(cut && u.as_ref().is_some_and(doubtful)) {
             break;
         }
     }
