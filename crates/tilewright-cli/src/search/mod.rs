@@ -2,6 +2,7 @@
 
 mod arrow;
 mod bench;
+mod measured;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod report;
