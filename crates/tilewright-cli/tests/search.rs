@@ -18,6 +18,14 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&out).unwrap_or_else(|why| panic!("{why}: {out}"))
 }
 
+/// The exit code and the words of the program itself.
+#[cfg(feature = "parquet")]
+fn refused(arguments: &[&str]) -> (i32, String) {
+    let program =
+        std::process::Command::new(env!("CARGO_BIN_EXE_tilewright")).args(arguments).output().unwrap();
+    (program.status.code().unwrap(), String::from_utf8(program.stderr).unwrap())
+}
+
 /// Vectors on a circle, one after another.
 fn circle(rows: usize) -> Vec<f32> {
     (0..rows).flat_map(|row| [(row as f32 * 0.1).cos(), (row as f32 * 0.1).sin()]).collect()
@@ -181,6 +189,51 @@ fn table_of_points(table: &str, points: &str) {
         std::fs::write(&bad, &other).unwrap();
         tilewright(&["search", "exact", &bad, "--input", points]);
     }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_compressed_column_is_read_and_an_unknown_codec_named() {
+    use parquet::basic::{Compression, ZstdLevel};
+    use parquet::data_type::FloatType;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use std::sync::Arc;
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (points, table, other) = (at("a.fvecs"), at("a.parquet"), at("b.parquet"));
+    fvecs(points.as_ref(), &circle(500), 2);
+    let schema = "message m { required group v (LIST) { repeated group list { required float element; } } }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let zstd = Compression::ZSTD(ZstdLevel::try_new(3).unwrap());
+    let properties = Arc::new(WriterProperties::builder().set_compression(zstd).build());
+    let mut writer =
+        SerializedFileWriter::new(std::fs::File::create(&table).unwrap(), schema, properties).unwrap();
+    // Two groups of rows; an element begins a list or goes on with it.
+    for rows in circle(500).chunks(600) {
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let (there, begins) = (vec![1; rows.len()], [0, 1].repeat(rows.len() / 2));
+        column.typed::<FloatType>().write_batch(rows, Some(&there), Some(&begins)).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+    let found = json(&["search", "exact", &table, "--input", &points, "-k", "1"]);
+    for (row, own) in found.as_array().unwrap().iter().enumerate() {
+        assert_eq!((&own["ids"][0], &own["distances"][0]), (&row.into(), &0.0.into()));
+    }
+    // The codec stands in the footer after the names of the column: 6, or as here 2, is twice that as a number with a sign.
+    let (named, gzip) = (b"\x07element\x15\x0c", b"\x07element\x15\x04");
+    let mut bytes = std::fs::read(&table).unwrap();
+    let places: Vec<usize> = (0..bytes.len() - 10).filter(|&at| bytes[at..].starts_with(named)).collect();
+    assert_eq!(places.len(), 2);
+    places.into_iter().for_each(|at| bytes[at..at + gzip.len()].copy_from_slice(gzip));
+    std::fs::write(&other, bytes).unwrap();
+    let (code, error) = refused(&["search", "exact", &other, "--input", &points]);
+    assert!(code == 2 && error.contains("column \"v\" compressed by GZIP"), "{error}");
 }
 
 #[test]
