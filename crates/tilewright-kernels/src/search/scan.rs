@@ -32,6 +32,8 @@ use crate::gemm::number::Number;
 const CHUNK: usize = 128 << 10;
 /// Multiplications below which handing work out costs more than it gains.
 pub(super) const ALONE: usize = 1 << 21;
+/// Elements of rows whose way from memory takes longer than to wake another thread.
+const NEAR: usize = 1 << 19;
 /// Rows of a group, at most: enough groups for every thread.
 pub(super) const GROUP: usize = 2048;
 /// Neighbours from which on candidates wait, and up to which they may: they take 24 bytes each for every query and thread.
@@ -172,7 +174,9 @@ impl<R: Rows> Scan<'_, R> {
             .filter(|(_, queries, _)| !queries.is_empty())
             .collect();
         let work: usize = pieces.iter().map(|(rows, queries, _)| rows.len() * queries.len() * self.d).sum();
-        let threads = if work < ALONE { 1 } else { rayon::current_num_threads().min(pieces.len()).max(1) };
+        let elements: usize = pieces.iter().map(|(rows, ..)| rows.len() * self.d).sum();
+        let alone = work < ALONE && elements < NEAR;
+        let threads = if alone { 1 } else { rayon::current_num_threads().min(pieces.len()).max(1) };
         let bounds = &Bounds::new(self, threads);
         let shared = Shared { bounds, next: &AtomicUsize::new(0), pieces: &pieces, every: &every };
         let worker = |thread| dispatch(Worker { scan: self, shared, thread });
