@@ -1,4 +1,4 @@
-"""faiss as a peer: the heaps that its searches keep their results in."""
+"""faiss as a peer: its indexes, what they are made of, and the heaps that searches keep their results in."""
 
 import numpy
 from protocol import Library, serve
@@ -65,25 +65,27 @@ def make():
         return run if metric in metrics and k >= 1 else None
 
     def kmeans(k=1, iterations=10, **others):
-        # Faiss keeps the labels to itself: the last iteration is made here, of its search and a sum of rows in the order of their labels.
+        def trained(x, initial, rounds):
+            clustering, index = faiss.Clustering(x.shape[1], k), faiss.IndexFlatL2(x.shape[1])
+            # By itself it stops as soon as an iteration gains nothing.
+            clustering.niter, clustering.early_stop_threshold = rounds, -1.0
+            clustering.min_points_per_centroid, clustering.max_points_per_centroid = 1, len(x)
+            faiss.copy_array_to_vector(numpy.ascontiguousarray(initial).ravel(), clustering.centroids)
+            if rounds > 0:
+                clustering.train(x, index)
+            return faiss.vector_float_to_array(clustering.centroids).reshape(k, -1).copy()
+
         def run(x, initial):
             if x.dtype != numpy.float32:
                 return None
-            clustering, index = faiss.Clustering(x.shape[1], k), faiss.IndexFlatL2(x.shape[1])
-            clustering.niter = iterations - 1
-            clustering.min_points_per_centroid, clustering.max_points_per_centroid = 1, len(x)
-            faiss.copy_array_to_vector(numpy.ascontiguousarray(initial).ravel(), clustering.centroids)
-            if iterations > 1:
-                clustering.train(x, index)
-            centroids = faiss.vector_float_to_array(clustering.centroids).reshape(k, -1).copy()
-            index.reset()
-            index.add(centroids)
-            labels = index.search(x, 1)[1][:, 0]
-            order, counts = numpy.argsort(labels, kind="stable"), numpy.bincount(labels, minlength=k)
-            there = counts > 0
-            starts = (numpy.cumsum(counts) - counts)[there]
-            centroids[there] = numpy.add.reduceat(x[order], starts, dtype=numpy.float64) / counts[there, None]
-            return centroids, labels
+
+            # Faiss keeps the labels of its last iteration to itself: they are found once more, for the judge alone.
+            def labels():
+                index = faiss.IndexFlatL2(x.shape[1])
+                index.add(trained(x, initial, iterations - 1))
+                return index.search(x, 1)[1][:, 0]
+
+            return trained(x, initial, iterations), labels
 
         return None if others else run
 
@@ -126,6 +128,33 @@ def make():
 
         return run if k >= 1 else None
 
+    class Index:
+        """An index by faiss's own factory, with its own defaults for training."""
+
+        def __init__(self, recipe, d, k, refine):
+            try:
+                self.index = faiss.index_factory(d, recipe)
+            except RuntimeError as why:
+                # The reason comes after the place in faiss's sources.
+                raise ValueError(f"has no {recipe}: {str(why).rsplit(': ', 1)[-1]}") from None
+            self.k = k
+            self.lists = faiss.try_extract_index_ivf(self.index)
+            if recipe.endswith(",RFlat"):
+                faiss.ParameterSpace().set_index_parameter(self.index, "k_factor_rf", refine)
+
+        def train(self, x):
+            self.index.train(x)
+
+        def add(self, x):
+            self.index.add(x)
+
+        def aim(self, nprobe):
+            if self.lists is not None:
+                self.lists.nprobe = nprobe
+
+        def search(self, queries):
+            return self.index.search(queries, self.k)
+
     class Faiss(Library):
         name = f"faiss {faiss.__version__}"
         kernels = {
@@ -144,7 +173,10 @@ def make():
             return array.copy(order="K")
 
         def store(self, array):
-            return numpy.asarray(array), None
+            return numpy.asarray(array() if callable(array) else array), None
+
+        def index(self, recipe, d, k, refine):
+            return Index(recipe, d, k, refine)
 
         def release(self):
             # The next case's arrays may lie where these did.

@@ -16,6 +16,8 @@ import numpy
 
 # Calls of a recording at least: a replay itself costs a few microseconds.
 RECORDED = 8
+# Stretches of queries that searches take in turn, at most, as crates/tilewright-cli/src/search/bench.rs has it.
+STRETCHES = 256
 
 
 class Library:
@@ -51,6 +53,14 @@ class Library:
 
     def finish(self, outputs):
         """Waits until the outputs are there."""
+
+    def index(self, recipe, d, k, refine):
+        """An empty index over vectors of length d, or None where the library has none at all; raises where it lacks this recipe.
+
+        It has `train(x)`, `add(x)`, `aim(nprobe)` and `search(queries)`, which gives distances and ids of k neighbours, of `refine` times as many
+        codes where vectors are kept beside them.
+        """
+        return None
 
     def release(self):
         """Gives unused memory back, so that others find it on the device."""
@@ -131,6 +141,38 @@ class Problem:
         return {"wall_ms": wall / calls, "device_ms": None if device is None else device / calls}
 
 
+class Indexed(Problem):
+    """An index of vectors in a file, and searches in it for the queries of another."""
+
+    def __init__(self, library, request):
+        self.library = library
+        self.folder = request["folder"]
+        self.function = None
+        self.next = 0
+        self.replay = None
+        if not library.accepts(request["device"]):
+            return
+        self.index = library.index(request["recipe"], request["dimension"], request["k"], request["refine"])
+        if self.index is None:
+            return
+        vectors, self.queries = numpy.load(request["vectors"]), numpy.load(request["queries"])
+        self.train_ms = milliseconds(lambda: self.index.train(vectors[: request["shown"]]))
+        self.add_ms = milliseconds(lambda: self.index.add(vectors))
+        self.function = self.index.search
+
+    def aim(self, nprobe, batch):
+        self.index.aim(nprobe)
+        starts = range(0, len(self.queries) - batch + 1, batch)[:STRETCHES]
+        self.sets = [[self.queries[start : start + batch]] for start in starts]
+        self.next = 0
+
+
+def milliseconds(work):
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1e3
+
+
 def listed(outputs):
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
@@ -157,6 +199,16 @@ def serve(make):
                 problem = None  # frees the one before first
                 problem = Problem(library, request)
                 answer({"knows": problem.function is not None})
+            elif request["op"] == "index":
+                problem = None
+                problem = Indexed(library, request)
+                if problem.function is None:
+                    answer({"knows": False})
+                else:
+                    answer({"knows": True, "train_ms": problem.train_ms, "add_ms": problem.add_ms})
+            elif request["op"] == "aim":
+                problem.aim(request["nprobe"], request["batch"])
+                answer({})
             elif request["op"] == "outputs":
                 answer(problem.outputs())
             elif request["op"] == "sample":

@@ -27,15 +27,8 @@ pub(crate) struct Options {
     /// A device to time, such as cpu or cuda:0; may be repeated [default: all that are there, but not the emulator].
     #[arg(long)]
     device: Vec<Device>,
-    /// Also time other libraries.
-    #[arg(long)]
-    peers: bool,
-    /// The Python interpreter that has the libraries.
-    #[arg(long, default_value = "python3", value_name = "PROGRAM")]
-    python: String,
-    /// Where the scripts peer_*.py lie.
-    #[arg(long, default_value = "bench/peers", value_name = "FOLDER")]
-    peer_scripts: PathBuf,
+    #[command(flatten)]
+    others: peers::Options,
     /// On a GPU, also time the first variant of each as replays of a capture, where its launches can be captured: what it takes without the host's part.
     #[arg(long)]
     replayed: bool,
@@ -104,12 +97,10 @@ fn measure(kernels: &[&dyn Kernel], options: &Options) -> Result<(Vec<Row>, Vec<
     all.extend(both_ways.as_ref().map(|both| both as &dyn Kernel));
     let chosen = select::cases(&all, &options.filters, |tier| tier == Tier::Bench)?;
     let mut absent = Vec::new();
-    let mut interpreters = None;
-    if options.peers {
-        let started = Interpreters::start(&options.python, &options.peer_scripts)?;
+    let mut interpreters = options.others.start()?;
+    if let Some(started) = &interpreters {
         absent.extend(started.absent.iter().map(|(library, why)| format!("{library}: {why}")));
         absent.extend(peers::missing().map(str::to_owned));
-        interpreters = Some(started);
     }
     let origin = records::origin(options.host.as_ref());
     let total = chosen.iter().map(|chosen| chosen.cases.len()).sum::<usize>() * streams.len();
@@ -184,7 +175,7 @@ impl<'b> Bench<'b> {
             blank: records::blank(origin, device)?,
             pace,
             cache: caps.cache_bytes.unwrap_or(UNKNOWN_CACHE),
-            peers: options.peers,
+            peers: options.others.peers,
             replayed: options.replayed,
             interpreters,
         })

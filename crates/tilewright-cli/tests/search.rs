@@ -18,6 +18,14 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&out).unwrap_or_else(|why| panic!("{why}: {out}"))
 }
 
+/// The exit code and the words of the program itself.
+#[cfg(feature = "parquet")]
+fn refused(arguments: &[&str]) -> (i32, String) {
+    let program =
+        std::process::Command::new(env!("CARGO_BIN_EXE_tilewright")).args(arguments).output().unwrap();
+    (program.status.code().unwrap(), String::from_utf8(program.stderr).unwrap())
+}
+
 /// Vectors on a circle, one after another.
 fn circle(rows: usize) -> Vec<f32> {
     (0..rows).flat_map(|row| [(row as f32 * 0.1).cos(), (row as f32 * 0.1).sin()]).collect()
@@ -183,6 +191,51 @@ fn table_of_points(table: &str, points: &str) {
     }
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn a_compressed_column_is_read_and_an_unknown_codec_named() {
+    use parquet::basic::{Compression, ZstdLevel};
+    use parquet::data_type::FloatType;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use std::sync::Arc;
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (points, table, other) = (at("a.fvecs"), at("a.parquet"), at("b.parquet"));
+    fvecs(points.as_ref(), &circle(500), 2);
+    let schema = "message m { required group v (LIST) { repeated group list { required float element; } } }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let zstd = Compression::ZSTD(ZstdLevel::try_new(3).unwrap());
+    let properties = Arc::new(WriterProperties::builder().set_compression(zstd).build());
+    let mut writer =
+        SerializedFileWriter::new(std::fs::File::create(&table).unwrap(), schema, properties).unwrap();
+    // Two groups of rows; an element begins a list or goes on with it.
+    for rows in circle(500).chunks(600) {
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let (there, begins) = (vec![1; rows.len()], [0, 1].repeat(rows.len() / 2));
+        column.typed::<FloatType>().write_batch(rows, Some(&there), Some(&begins)).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+    let found = json(&["search", "exact", &table, "--input", &points, "-k", "1"]);
+    for (row, own) in found.as_array().unwrap().iter().enumerate() {
+        assert_eq!((&own["ids"][0], &own["distances"][0]), (&row.into(), &0.0.into()));
+    }
+    // The codec stands in the footer after the names of the column: 6, or as here 2, is twice that as a number with a sign.
+    let (named, gzip) = (b"\x07element\x15\x0c", b"\x07element\x15\x04");
+    let mut bytes = std::fs::read(&table).unwrap();
+    let places: Vec<usize> = (0..bytes.len() - 10).filter(|&at| bytes[at..].starts_with(named)).collect();
+    assert_eq!(places.len(), 2);
+    places.into_iter().for_each(|at| bytes[at..at + gzip.len()].copy_from_slice(gzip));
+    std::fs::write(&other, bytes).unwrap();
+    let (code, error) = refused(&["search", "exact", &other, "--input", &points]);
+    assert!(code == 2 && error.contains("column \"v\" compressed by GZIP"), "{error}");
+}
+
 #[test]
 fn vectors_of_bytes_and_of_whole_numbers_are_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +285,95 @@ fn an_index_of_made_vectors_is_measured() {
     assert_eq!(coded["beyond"].as_array().unwrap().last().unwrap(), 1.0);
     let record = std::fs::read_dir(folder.path().join("here")).unwrap().next().unwrap().unwrap();
     let record = std::fs::read_to_string(record.path()).unwrap();
-    assert!(record.contains("n3000_d32_IVF8,Flat_b50_k10_recall=0.9_nprobe="), "{record}");
+    assert!(record.contains("\"n3000_d32_IVF8,Flat_b50_k10_recall=0.9\""), "{record}");
+}
+
+/// An index of no library: from LISTS lists on it finds the exact neighbours, before that nothing.
+const PEER: &str = r#"
+import array, json, sys
+
+def load(path, d):
+    data = open(path, "rb").read()
+    x = array.array("f", data[10 + int.from_bytes(data[8:10], "little"):])
+    return [x[at:at + d] for at in range(0, len(x), d)]
+
+def save(path, code, descr, values, shape):
+    head = "{'descr': '%s', 'fortran_order': False, 'shape': %r, }" % (descr, shape)
+    head = head.ljust(117) + "\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode())
+        array.array(code, values).tofile(file)
+
+print(json.dumps({"library": "stub LISTS"}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    answer = {}
+    if request["op"] == "index":
+        if LISTS == 0:
+            answer = {"error": "ValueError: has no " + request["recipe"]}
+        else:
+            d, k, folder = request["dimension"], request["k"], request["folder"]
+            open(SEEN, "w").write(request["vectors"])
+            vectors, queries = load(request["vectors"], d), load(request["queries"], d)
+            answer = {"knows": True, "train_ms": 2500.0, "add_ms": 1500.0}
+    elif request["op"] == "aim":
+        nprobe, batch = request["nprobe"], request["batch"]
+    elif request["op"] == "outputs":
+        distances, ids = [], []
+        for q in queries[:batch]:
+            far = sorted((sum((a - b) ** 2 for a, b in zip(q, x)), i) for i, x in enumerate(vectors))[:k]
+            distances += [distance for distance, _ in far]
+            ids += [i if nprobe >= LISTS else -1 for _, i in far]
+        save(folder + "/d.npy", "f", "<f4", distances, (batch, k))
+        save(folder + "/i.npy", "q", "<i8", ids, (batch, k))
+        answer = {"outputs": [{"file": folder + "/d.npy", "dtype": None}, {"file": folder + "/i.npy", "dtype": None}]}
+    elif request["op"] == "sample":
+        answer = {"wall_ms": 1.5, "device_ms": None}
+    print(json.dumps(answer), flush=True)
+"#;
+
+#[test]
+fn other_libraries_indexes_are_judged_at_the_recall_and_timed_beside() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let seen = at("seen");
+    for (name, lists) in [("right", 3), ("never", 99), ("lacks", 0)] {
+        let script = PEER.replace("LISTS", &lists.to_string()).replace("SEEN", &format!("{seen:?}"));
+        std::fs::write(at(&format!("peer_{name}.py")), script).unwrap();
+    }
+    let none = "print('{\"library\": \"none\"}', flush=True)\nwhile input(): print('{\"knows\": false}', flush=True)";
+    std::fs::write(at("peer_none.py"), none).unwrap();
+    std::fs::write(at("peer_gone.py"), "import no_such_library").unwrap();
+    let (scripts, record) = (at(""), format!("--record={}", folder.path().display()));
+    let options =
+        ["search", "bench", "--recipe", "IVF8,Flat", "--rows", "400", "--dimension", "8", "--batch", "10,1"];
+    let options = [&options[..], &["--recall", "0.9", "-k", "3", "--budget", "1", "--peers"]].concat();
+    let options = [&options[..], &["--peer-scripts", &scripts, &record, "--host", "here"]].concat();
+    let measured = json(&options);
+    let index = &measured["indexes"][0];
+    for point in index["points"].as_array().unwrap() {
+        let peers = point["peers"].as_array().unwrap();
+        assert_eq!(peers.len(), 1, "{measured}");
+        assert_eq!((&peers[0]["name"], &peers[0]["nprobe"]), (&"stub 3".into(), &3.into()));
+        assert_eq!((&peers[0]["recall"], &peers[0]["milliseconds"]), (&1.0.into(), &1.5.into()));
+    }
+    let built = index["peers"].as_array().unwrap();
+    assert_eq!((&built[1]["name"], &built[1]["train_seconds"]), (&"stub 3".into(), &2.5.into()));
+    assert_eq!((&built[0]["name"], &built[0]["beyond"]), (&"stub 99".into(), &serde_json::json!([0.9])));
+    let absent = measured["absent"].to_string();
+    assert!(absent.contains("IVF8,Flat by stub 0") && absent.contains("has no IVF8,Flat"), "{absent}");
+    assert!(absent.contains("gone: ") && !absent.contains("none"), "{absent}");
+    let rows = std::fs::read_dir(at("here")).unwrap().next().unwrap().unwrap().path();
+    let rows = tilewright_check::read_record(&rows).unwrap();
+    let ours = rows.iter().find(|row| row.case == "n400_d8_IVF8,Flat_b1_k3_recall=0.9").unwrap();
+    assert!(ours.variant.starts_with("nprobe=") && ours.verdict == "pass");
+    assert_eq!(tilewright_check::best_peer(&rows, ours), Some(1.5));
+    assert!(rows.iter().any(|row| row.variant == "stub 3, nprobe=3" && row.verdict == "pass"));
+    assert!(
+        !Path::new(&std::fs::read_to_string(seen).unwrap()).exists(),
+        "files between programs go when they end"
+    );
+    assert_eq!(tilewright(&["search", "bench", "--rows", "100", "--peers", "--peer-scripts", "absent"]).0, 2);
 }
 
 #[test]

@@ -42,3 +42,4 @@ pub use index::Index;
 pub use recipe::{Codes, Recipe, Turn};
 pub use snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
 pub use tilewright_kernels::search::Metric;
+pub use tune::least_nprobe;

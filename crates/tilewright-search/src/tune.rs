@@ -5,6 +5,33 @@ use tilewright_core::{Error, Result, Tensor};
 use crate::coded;
 use crate::snapshot::{Found, Query, Snapshot};
 
+/// The least number of at most `nlist` lists whose recall, as `found` measures it, is at least `recall`, and that recall; where all of them together find less, they and what they find.
+/// Any index can be asked so, of another library too.
+pub fn least_nprobe(
+    nlist: usize,
+    recall: f64,
+    mut found: impl FnMut(usize) -> Result<f64>,
+) -> Result<(usize, f64)> {
+    // Twice as many lists until there are enough: that takes no more than twice the time of the answer.
+    let (mut below, mut enough) = (0, 1);
+    let mut reached = found(enough)?;
+    while reached < recall && enough < nlist {
+        below = enough;
+        enough = (2 * enough).min(nlist);
+        reached = found(enough)?;
+    }
+    if reached < recall {
+        return Ok((enough, reached));
+    }
+    // A list more finds no fewer: each exact neighbour is found from the list on that holds it. With codes that is nearly so.
+    while enough - below > 1 {
+        let middle = below + (enough - below) / 2;
+        let got = found(middle)?;
+        if got >= recall { (enough, reached) = (middle, got) } else { below = middle }
+    }
+    Ok((enough, reached))
+}
+
 impl Snapshot {
     /// The least number of lists with which these queries find `recall` (above 0, at most 1) of their exact `k` nearest neighbours, and the recall that it has.
     /// Fails where codes are all that is kept, and where all lists together find less.
@@ -41,24 +68,7 @@ impl Snapshot {
             }
             Ok(self.search(queries, &Query { nprobe, ..*query })?.recall(exact))
         };
-        // Twice as many lists until there are enough: that takes no more than twice the time of the answer.
-        let (mut below, mut enough) = (0, 1);
-        let mut reached = found(enough)?;
-        while reached < recall && enough < nlist {
-            below = enough;
-            enough = (2 * enough).min(nlist);
-            reached = found(enough)?;
-        }
-        if reached < recall {
-            return Ok((enough, reached));
-        }
-        // A list more finds no fewer: each exact neighbour is found from the list on that holds it. With codes that is nearly so.
-        while enough - below > 1 {
-            let middle = below + (enough - below) / 2;
-            let got = found(middle)?;
-            if got >= recall { (enough, reached) = (middle, got) } else { below = middle }
-        }
-        Ok((enough, reached))
+        least_nprobe(nlist, recall, found)
     }
 
     /// How many vectors a search compares with these queries, all queries together: those of the lists that it looks into.

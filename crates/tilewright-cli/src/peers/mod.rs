@@ -6,13 +6,35 @@ mod decompositions;
 mod libraries;
 mod python;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use clap::Args;
 use tilewright_check::{Contestant, Mismatch, Sample, Trial, compare, timed};
 use tilewright_core::{Device, Expected, Result, Stream, Tensor};
 
-pub(crate) use python::Interpreters;
+pub(crate) use python::{IndexOrder, Interpreters, PeerIndex};
+
+// Which peers there are; no doc comment, which would become that of the commands.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Also time other libraries.
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// The Python interpreter that has the libraries.
+    #[arg(long, default_value = "python3", value_name = "PROGRAM")]
+    python: String,
+    /// Where the scripts peer_*.py lie.
+    #[arg(long, default_value = "bench/peers", value_name = "FOLDER")]
+    peer_scripts: PathBuf,
+}
+
+impl Options {
+    /// The Python libraries, where they were asked for.
+    pub(crate) fn start(&self) -> Result<Option<Interpreters>> {
+        self.peers.then(|| Interpreters::start(&self.python, &self.peer_scripts)).transpose()
+    }
+}
 
 /// A library's function for a problem: from the problem's inputs, on the host, to its outputs.
 type Function = Box<dyn Fn(&[Tensor]) -> Result<Vec<Tensor>>>;

@@ -7,6 +7,8 @@
 //! | `{"op": "outputs"}` | `{"outputs": [{"file", "dtype"}]}` of the problem's inputs; `dtype` is null where the file tells it |
 //! | `{"op": "sample", "calls"}` | `{"wall_ms": 1.5, "device_ms": null}`, of one call |
 //! | `{"op": "close"}` | `{}` |
+//! | `{"op": "index", "recipe", "dimension", "device", "folder", "vectors", "shown", "queries", "k", "refine"}` | `{"knows": true, "train_ms": 1.5, "add_ms": 2.5}`, once an index of this recipe has been trained on the first `shown` of the vectors in a file and holds them all |
+//! | `{"op": "aim", "nprobe", "batch"}` | `{}`: from now on outputs are the distances and ids that the index finds for the first `batch` queries with so many lists, and a sample is of stretches of as many, one after another |
 //!
 //! Any answer may be `{"error": "why"}`. Tensors travel as `.npy` files in `folder`; bf16 as the bits in u16. An input lies in its file
 //! as it does in memory; `axes` is the transposition that makes the input of it.
@@ -103,12 +105,84 @@ impl Interpreters {
         Ok(found)
     }
 
+    /// Has every library that knows indexes on this device build one; and why those do not that know others.
+    pub(crate) fn index(&mut self, order: &IndexOrder) -> (Vec<PeerIndex>, Vec<(String, String)>) {
+        let request = json!({
+            "op": "index", "recipe": order.recipe, "dimension": order.dimension, "device": order.device.to_string(),
+            "folder": order.folder, "vectors": order.vectors, "shown": order.shown, "queries": order.queries,
+            "k": order.k, "refine": order.refine,
+        });
+        let (mut built, mut unable) = (Vec::new(), Vec::new());
+        for library in &self.libraries {
+            let shared = library.clone();
+            let mut library = library.borrow_mut();
+            library.pauses = order.device == Device::Cpu;
+            match library.ask(&request) {
+                Ok(Indexed { knows: false, .. }) => {}
+                Ok(Indexed { train_ms, add_ms, .. }) => {
+                    built.push(PeerIndex { name: library.name.clone(), train_ms, add_ms, library: shared });
+                }
+                Err(error) => unable.push((library.name.clone(), error.to_string())),
+            }
+        }
+        (built, unable)
+    }
+
     /// Lets the libraries drop the problem's memory.
     pub(crate) fn close(&mut self) {
         for library in &self.libraries {
             // A library that died has dropped its memory too; its samples have told of it.
             let _ = library.borrow_mut().ask::<Value>(&json!({"op": "close"}));
         }
+    }
+}
+
+/// An index that libraries are to build.
+pub(crate) struct IndexOrder<'a> {
+    pub(crate) recipe: String,
+    pub(crate) dimension: usize,
+    pub(crate) device: Device,
+    /// Where results are put.
+    pub(crate) folder: &'a Path,
+    /// The `.npy` file of the vectors.
+    pub(crate) vectors: &'a Path,
+    /// How many of them training is shown.
+    pub(crate) shown: usize,
+    /// The `.npy` file of the queries.
+    pub(crate) queries: &'a Path,
+    pub(crate) k: usize,
+    pub(crate) refine: usize,
+}
+
+/// An index that a library has built.
+pub(crate) struct PeerIndex {
+    /// The library's name and version.
+    pub(crate) name: String,
+    pub(crate) train_ms: f64,
+    pub(crate) add_ms: f64,
+    library: Rc<RefCell<Library>>,
+}
+
+impl PeerIndex {
+    /// The distances and ids `[batch, k]` that it finds for the first queries in so many lists.
+    pub(crate) fn found(&self, nprobe: usize, batch: usize) -> Result<(Tensor, Tensor)> {
+        self.aim(nprobe, batch)?;
+        let mut library = self.library.borrow_mut();
+        match <[Tensor; 2]>::try_from(library.outputs()?) {
+            Ok([distances, ids]) => Ok((distances, ids)),
+            Err(other) => Err(broken(&library.name, format!("{} outputs, expected 2", other.len()))),
+        }
+    }
+
+    /// Its search of so many lists, to be timed until it is asked for anything else.
+    pub(crate) fn timed(&self, nprobe: usize, batch: usize) -> Result<Box<dyn Contestant>> {
+        self.aim(nprobe, batch)?;
+        Ok(Box::new(Scripted(self.library.clone())))
+    }
+
+    fn aim(&self, nprobe: usize, batch: usize) -> Result<()> {
+        let request = json!({"op": "aim", "nprobe": nprobe, "batch": batch});
+        self.library.borrow_mut().ask::<Value>(&request).map(drop)
     }
 }
 
@@ -149,6 +223,15 @@ fn numpy_bits(tensor: &Tensor) -> Result<Option<Tensor>> {
 #[derive(Deserialize)]
 struct Opened {
     knows: bool,
+}
+
+#[derive(Deserialize)]
+struct Indexed {
+    knows: bool,
+    #[serde(default)]
+    train_ms: f64,
+    #[serde(default)]
+    add_ms: f64,
 }
 
 #[derive(Deserialize)]

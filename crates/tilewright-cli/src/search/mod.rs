@@ -2,6 +2,7 @@
 
 mod arrow;
 mod bench;
+mod measured;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod report;
@@ -32,7 +33,7 @@ const ENOUGH: usize = 1 << 20;
 
 /// Build, fill, query and measure vector indexes.
 ///
-/// Vectors come as .npy, .npz, .safetensors, .fvecs, .ivecs, .bvecs, .arrow and .feather (a column of fixed-size lists, uncompressed; FILE#COLUMN of several), or .parquet (a column of lists of one length, uncompressed or by Snappy); an index file that is called .faiss is one of faiss's own.
+/// Vectors come as .npy, .npz, .safetensors, .fvecs, .ivecs, .bvecs, .arrow and .feather (a column of fixed-size lists, uncompressed; FILE#COLUMN of several), or .parquet (a column of lists of one length, uncompressed or by Snappy or Zstandard); an index file that is called .faiss is one of faiss's own.
 #[derive(Arguments)]
 pub(crate) struct Options {
     #[command(subcommand)]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use parquet::basic::{ConvertedType, LogicalType, Type};
+use parquet::basic::{CompressionCodec, ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -11,6 +11,9 @@ use tilewright_core::{DType, Element, Tensor, f16};
 
 /// Vectors that are read at a time.
 const ROWS: usize = 1 << 14;
+/// How columns may be compressed.
+const READ: [CompressionCodec; 3] =
+    [CompressionCodec::UNCOMPRESSED, CompressionCodec::SNAPPY, CompressionCodec::ZSTD];
 
 /// The column of that name, or the only one of vectors, `[n, d]`. Fails on what is no such file, with the reason.
 pub(super) fn read(file: File, name: Option<&str>) -> Result<Tensor, String> {
@@ -22,7 +25,7 @@ pub(super) fn read(file: File, name: Option<&str>) -> Result<Tensor, String> {
             Some((number, column.path().parts().first()?.as_str(), dtype_of(column)?))
         })
         .collect();
-    let &(number, _, dtype) = match (name, &found[..]) {
+    let &(number, column, dtype) = match (name, &found[..]) {
         (None, [only]) => only,
         _ => {
             let wanted = name.unwrap_or("vectors");
@@ -39,6 +42,10 @@ pub(super) fn read(file: File, name: Option<&str>) -> Result<Tensor, String> {
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(|why| why.to_string())?;
+        let codec = group.metadata().column(number).compression_codec();
+        if !READ.contains(&codec) {
+            return Err(format!("has column {column:?} compressed by {codec:?}; {READ:?} are read"));
+        }
         match group.get_column_reader(number).map_err(|why| why.to_string())? {
             ColumnReader::FloatColumnReader(column) => all.take(column, |x| floats.push(*x))?,
             ColumnReader::DoubleColumnReader(column) => all.take(column, |x| doubles.push(*x))?,

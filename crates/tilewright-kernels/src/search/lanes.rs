@@ -32,6 +32,16 @@ pub(super) trait Lanes: Copy {
     /// # Safety
     /// They can be read.
     unsafe fn load_bytes(self, from: *const u8) -> Self::V;
+    /// The low and the high four bits of [`Self::WIDTH`] bytes from an address on, as numbers.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn load_nibbles(self, from: *const u8) -> [Self::V; 2];
+    /// Of [`Self::WIDTH`] times three bytes from an address on, the first, second, third and fourth six bits of each three, the lowest first, as numbers.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn load_sixes(self, from: *const u8) -> [Self::V; 4];
     /// `a - b`
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`, rounded once where the machine can.
@@ -40,6 +50,11 @@ pub(super) trait Lanes: Copy {
     fn array(self, v: Self::V) -> [f32; WIDEST];
     /// The sum of the lanes.
     fn sum(self, v: Self::V) -> f32;
+    /// The sums of the lanes of four.
+    #[inline(always)]
+    fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
+        [self.sum(v[0]), self.sum(v[1]), self.sum(v[2]), self.sum(v[3])]
+    }
     /// One bit for each lane where `v > limit` does not hold, NaN included; lane 0 is bit 0.
     fn not_above(self, v: Self::V, limit: Self::V) -> u32;
     /// Where `v < least`, `v` and `mark` take the places of `least` and `marked`.
@@ -105,6 +120,29 @@ impl<S: Simd> Lanes for Portable<S> {
         self.load(&wide)
     }
     #[inline(always)]
+    unsafe fn load_nibbles(self, from: *const u8) -> [S::f32s; 2] {
+        let (mut low, mut high) = ([0.0f32; WIDEST], [0.0f32; WIDEST]);
+        for (lane, (low, high)) in low.iter_mut().zip(&mut high).enumerate().take(Self::WIDTH) {
+            // SAFETY: as the caller says.
+            let byte = unsafe { *from.wrapping_add(lane) };
+            (*low, *high) = (f32::from(byte & 15), f32::from(byte >> 4));
+        }
+        [self.load(&low), self.load(&high)]
+    }
+    #[inline(always)]
+    unsafe fn load_sixes(self, from: *const u8) -> [S::f32s; 4] {
+        let mut wide = [[0.0f32; WIDEST]; 4];
+        for (number, wide) in wide.iter_mut().enumerate() {
+            for (lane, wide) in wide.iter_mut().enumerate().take(Self::WIDTH) {
+                // SAFETY: as the caller says.
+                let byte = |at: usize| u32::from(unsafe { *from.wrapping_add(3 * lane + at) });
+                let all = byte(0) | byte(1) << 8 | byte(2) << 16;
+                *wide = (all >> (6 * number) & 63) as f32;
+            }
+        }
+        [self.load(&wide[0]), self.load(&wide[1]), self.load(&wide[2]), self.load(&wide[3])]
+    }
+    #[inline(always)]
     fn sub(self, a: S::f32s, b: S::f32s) -> S::f32s {
         self.0.sub_f32s(a, b)
     }
@@ -156,6 +194,16 @@ mod avx512 {
         unsafe { inside(task, lanes) }
     }
 
+    /// Sixteen bytes.
+    ///
+    /// # Safety
+    /// The machine has AVX-512, and they can be read.
+    #[inline(always)]
+    unsafe fn sixteen(from: *const u8) -> __m128i {
+        // SAFETY: as the caller says. With a full mask it is the plain load, without the checks that debug builds put before that one.
+        unsafe { _mm_maskz_loadu_epi32(0xf, from.cast()) }
+    }
+
     impl Lanes for Avx512 {
         type V = __m512;
         const WIDTH: usize = 16;
@@ -173,8 +221,49 @@ mod avx512 {
         }
         #[inline(always)]
         unsafe fn load_bytes(self, from: *const u8) -> __m512 {
-            // SAFETY: as in `splat`, and as the caller says; the load needs no alignment.
-            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(from.cast::<__m128i>().read_unaligned())) }
+            // SAFETY: as in `load_at`.
+            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(sixteen(from))) }
+        }
+        #[inline(always)]
+        unsafe fn load_nibbles(self, from: *const u8) -> [__m512; 2] {
+            // SAFETY: as in `load_at`.
+            unsafe {
+                // A permutation looks at the lowest four bits alone: it masks and converts at once.
+                let numbers =
+                    _mm512_setr_ps(0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.);
+                let bytes = _mm512_cvtepu8_epi32(sixteen(from));
+                let high = _mm512_srli_epi32::<4>(bytes);
+                [_mm512_permutexvar_ps(bytes, numbers), _mm512_permutexvar_ps(high, numbers)]
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_sixes(self, from: *const u8) -> [__m512; 4] {
+            // SAFETY: as in `load_at`; the last load ends with the 48th byte.
+            unsafe {
+                let pair = |low: usize, high: usize| {
+                    let low = _mm256_castsi128_si256(sixteen(from.wrapping_add(low)));
+                    _mm256_inserti128_si256::<1>(low, sixteen(from.wrapping_add(high)))
+                };
+                // Three bytes to each lane, from the first byte of a load on, or from its fifth.
+                let first = _mm256_setr_epi8(
+                    0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, //
+                    0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1,
+                );
+                let second = _mm256_setr_epi8(
+                    0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, //
+                    4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1,
+                );
+                let low = _mm256_shuffle_epi8(pair(0, 12), first);
+                let high = _mm256_shuffle_epi8(pair(24, 32), second);
+                let all = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high);
+                let six = _mm512_set1_epi32(63);
+                [
+                    _mm512_cvtepi32_ps(_mm512_and_si512(all, six)),
+                    _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32::<6>(all), six)),
+                    _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32::<12>(all), six)),
+                    _mm512_cvtepi32_ps(_mm512_srli_epi32::<18>(all)),
+                ]
+            }
         }
         #[inline(always)]
         fn sub(self, a: __m512, b: __m512) -> __m512 {
@@ -199,6 +288,22 @@ mod avx512 {
             unsafe { _mm512_reduce_add_ps(v) }
         }
         #[inline(always)]
+        fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+            // SAFETY: as in `splat`; the array has room for four.
+            unsafe {
+                // Of each 128 bits two partial sums of both, then one of each of the four.
+                let first = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                let second = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                let low = _mm512_shuffle_ps::<0b01_00_01_00>(first, second);
+                let all = _mm512_add_ps(low, _mm512_shuffle_ps::<0b11_10_11_10>(first, second));
+                let half = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps::<1>(all));
+                let quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+                let mut sums = [0.0; 4];
+                _mm_storeu_ps(sums.as_mut_ptr(), quarter);
+                sums
+            }
+        }
+        #[inline(always)]
         fn not_above(self, v: __m512, limit: __m512) -> u32 {
             // SAFETY: as in `splat`.
             unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_NGT_UQ>(v, limit)) }
@@ -210,6 +315,54 @@ mod avx512 {
                 let less = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(v, *least);
                 *least = _mm512_mask_mov_ps(*least, less, v);
                 *marked = _mm512_mask_mov_ps(*marked, less, mark);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each way to load makes of the same bytes, and how wide its vectors are.
+    struct Loads<'a>(&'a [u8]);
+
+    impl Task for Loads<'_> {
+        type Output = (usize, Vec<f32>, [Vec<f32>; 2], [Vec<f32>; 4], [f32; 4]);
+
+        fn run<L: Lanes, const ROWS: usize>(self, lanes: L) -> Self::Output {
+            assert!(self.0.len() == 3 * WIDEST);
+            // SAFETY: there are three bytes for every lane of the widest vector.
+            let (bytes, nibbles, sixes) = unsafe {
+                let from = self.0.as_ptr();
+                (lanes.load_bytes(from), lanes.load_nibbles(from), lanes.load_sixes(from))
+            };
+            let numbers = |v: L::V| lanes.array(v)[..L::WIDTH].to_vec();
+            (L::WIDTH, numbers(bytes), nibbles.map(numbers), sixes.map(numbers), lanes.sums(sixes))
+        }
+    }
+
+    #[test]
+    fn codes_are_loaded_as_the_numbers_that_they_are() {
+        let bytes: Vec<u8> = (0..3 * WIDEST).map(|i| (i * 89 + 7) as u8).collect();
+        let bits = |at: usize, count: usize| -> f32 {
+            (0..count).map(|i| f32::from(bytes[(at + i) / 8] >> ((at + i) % 8) & 1) * (1 << i) as f32).sum()
+        };
+        for (width, whole, nibbles, sixes, sums) in
+            [dispatch(Loads(&bytes)), pulp::Scalar128b.vectorize(Through(Loads(&bytes)))]
+        {
+            // Whole numbers: no order of sums rounds.
+            sums.iter().zip(&sixes).for_each(|(&sum, own)| assert_eq!(sum, own.iter().sum::<f32>()));
+            for lane in 0..width {
+                assert_eq!(whole[lane], bits(8 * lane, 8));
+                nibbles
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, own)| assert_eq!(own[lane], bits(8 * lane + 4 * i, 4)));
+                sixes
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, own)| assert_eq!(own[lane], bits(24 * lane + 6 * i, 6)));
             }
         }
     }

@@ -30,6 +30,7 @@ pub mod sq_train;
 pub mod topk_merge;
 
 mod best;
+mod bounds;
 mod codes;
 mod cuda;
 mod device;
@@ -38,6 +39,7 @@ mod judge;
 mod lanes;
 mod lookup;
 mod metric;
+mod pending;
 mod product;
 mod rivals;
 mod samples;

@@ -4,12 +4,16 @@ use std::ops::Range;
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 
-use super::lanes::Lanes;
-use super::scan::Rows;
+use super::bounds::gamma;
+use super::lanes::{Lanes, WIDEST};
+use super::scan::{Rows, prefetch};
+use super::tile::{squared_length, unrolled};
 use crate::arguments::check_tensor;
 
 /// Elements that are unpacked at a time: whole bytes of codes of 8, 6 and 4 bits.
 const CHUNK: usize = 64;
+/// Rows whose distances are found together.
+const TOGETHER: usize = 4;
 
 /// Codes of vectors of length `d`, so many bits for each element.
 #[derive(Clone, Copy)]
@@ -142,7 +146,12 @@ impl Rows for CodedRows<'_> {
         scratch
     }
 
-    /// Of codes of whole bytes: |(q - y - first) - word step|². Each element is off by no more than eight roundings of the sum of what it is made of.
+    #[inline(always)]
+    fn prefetch(&self, row: usize, _d: usize) {
+        let bytes = self.grid.scalar.bytes();
+        prefetch(&self.codes[row * bytes..(row + 1) * bytes]);
+    }
+
     #[inline(always)]
     fn squares<L: Lanes>(
         &self,
@@ -151,66 +160,157 @@ impl Rows for CodedRows<'_> {
         query: &[f32],
         squares: &mut Vec<f32>,
     ) -> Option<f64> {
-        const TOGETHER: usize = 4;
-        let Grid { scalar, firsts, steps } = &self.grid;
-        let d = scalar.d;
-        if scalar.bits != 8 || !d.is_multiple_of(L::WIDTH) {
-            return None;
-        }
-        squares.clear();
-        let (mut off, mut rest, mut start) = (0.0f64, vec![0.0f32; d], rows.start);
-        let mut list = self
-            .centroids
-            .map_or(0, |(_, offsets)| offsets.partition_point(|&first| first as usize <= rows.start) - 1);
-        while start < rows.end {
-            // The rows of one list.
-            let mut end = rows.end;
-            let mut sum = 0.0f64;
-            let mut part = |j: usize, y: f32| {
-                rest[j] = query[j] - y - firsts[j];
-                let parts = query[j].abs() + y.abs() + firsts[j].abs() + 255.0 * steps[j].abs();
-                sum += f64::from(parts).powi(2);
-            };
-            match self.centroids {
-                Some((centroids, offsets)) => {
-                    end = end.min(offsets[list + 1] as usize);
-                    (0..d).for_each(|j| part(j, centroids[list * d + j]));
-                    list += 1;
-                }
-                None => (0..d).for_each(|j| part(j, 0.0)),
-            }
-            off = off.max(4.0 * f64::from(f32::EPSILON) * sum.sqrt());
-            let codes = &self.codes[start * d..end * d];
-            let mut blocks = codes.chunks_exact(TOGETHER * d);
-            for block in &mut blocks {
-                squares.extend(squares_of::<L, TOGETHER>(lanes, block, steps, &rest));
-            }
-            for row in blocks.remainder().chunks_exact(d) {
-                squares.extend(squares_of::<L, 1>(lanes, row, steps, &rest));
-            }
-            start = end;
-        }
-        Some(off)
+        Some(match self.grid.scalar.bits {
+            8 => self.squares_of::<L, 8>(lanes, rows, query, squares),
+            6 => self.squares_of::<L, 6>(lanes, rows, query, squares),
+            _ => self.squares_of::<L, 4>(lanes, rows, query, squares),
+        })
     }
 }
 
-/// |rest - word step|² of the codes of some rows, one byte an element.
+impl CodedRows<'_> {
+    /// |(q - y - first) - word step|², words straight from the codes. Each element is off by no more than eight roundings of the sum of what it is made of.
+    #[inline(always)]
+    fn squares_of<L: Lanes, const BITS: usize>(
+        &self,
+        lanes: L,
+        rows: Range<usize>,
+        query: &[f32],
+        squares: &mut Vec<f32>,
+    ) -> f64 {
+        let Grid { scalar, firsts, steps } = &self.grid;
+        let (d, bytes, most) = (scalar.d, scalar.bytes(), f32::from(scalar.most()));
+        // In the order of the vectors that loads give; zeros where there is no element.
+        let padded = bytes.div_ceil(read::<L, BITS>()) * words::<L, BITS>();
+        let (mut negative, mut rest) = (vec![0.0f32; padded], vec![0.0f32; padded]);
+        for (j, step) in steps.iter().enumerate() {
+            negative[place::<L, BITS>(j)] = -step;
+        }
+        squares.clear();
+        squares.reserve(rows.len() + TOGETHER);
+        let (mut off, mut start) = (0.0f64, rows.start);
+        let mut list = self
+            .centroids
+            .map_or(0, |(_, offsets)| offsets.partition_point(|&first| first as usize <= rows.start) - 1);
+        let (mut parts, zeros) = (vec![0.0f32; d], vec![0.0f32; d]);
+        while start < rows.end {
+            // The rows of one list.
+            let (center, end) = match self.centroids {
+                Some((centroids, offsets)) => {
+                    (&centroids[list * d..(list + 1) * d], rows.end.min(offsets[list + 1] as usize))
+                }
+                None => (&zeros[..], rows.end),
+            };
+            list += 1;
+            for (j, part) in parts.iter_mut().enumerate() {
+                let (q, y, first) = (query[j], center[j], firsts[j]);
+                rest[place::<L, BITS>(j)] = q - y - first;
+                *part = q.abs() + y.abs() + first.abs() + most * steps[j].abs();
+            }
+            let sum = f64::from(squared_length(lanes, &parts)) * (1.0 + 2.0 * gamma(d));
+            off = off.max(4.0 * f64::from(f32::EPSILON) * sum.sqrt());
+            let mut blocks = self.codes[start * bytes..end * bytes].chunks_exact(TOGETHER * bytes);
+            for block in &mut blocks {
+                squares.extend_from_slice(&distances::<L, BITS>(lanes, block, bytes, &negative, &rest));
+            }
+            let left = blocks.remainder();
+            if !left.is_empty() {
+                let some = distances::<L, BITS>(lanes, left, bytes, &negative, &rest);
+                squares.extend_from_slice(&some[..left.len() / bytes]);
+            }
+            start = end;
+        }
+        off
+    }
+}
+
+/// Vectors of words that one load of codes gives.
+const fn vectors(bits: usize) -> usize {
+    match bits {
+        8 => 1,
+        4 => 2,
+        _ => 4,
+    }
+}
+
+/// The words of one load.
+const fn words<L: Lanes, const BITS: usize>() -> usize {
+    vectors(BITS) * L::WIDTH
+}
+
+/// The bytes of one load.
+const fn read<L: Lanes, const BITS: usize>() -> usize {
+    words::<L, BITS>() * BITS / 8
+}
+
+/// Where the word of element `j` comes to lie: of those that lie together in bytes, one in each vector.
 #[inline(always)]
-fn squares_of<L: Lanes, const N: usize>(lanes: L, codes: &[u8], steps: &[f32], rest: &[f32]) -> [f32; N] {
-    let d = rest.len();
-    assert!(codes.len() == N * d && steps.len() == d && d.is_multiple_of(L::WIDTH));
-    let zero = lanes.splat(0.0);
-    let mut sums = [zero; N];
-    for j in (0..d).step_by(L::WIDTH) {
-        let (step, rest) = (lanes.sub(zero, lanes.load(&steps[j..])), lanes.load(&rest[j..]));
-        for (row, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: byte `j` of row `row` and those after it in the vector are there, as asserted.
-            let words = unsafe { lanes.load_bytes(codes.as_ptr().wrapping_add(row * d + j)) };
-            let difference = lanes.mul_add(words, step, rest);
-            *sum = lanes.mul_add(difference, difference, *sum);
+const fn place<L: Lanes, const BITS: usize>(j: usize) -> usize {
+    let (load, within) = (j / words::<L, BITS>(), j % words::<L, BITS>());
+    load * words::<L, BITS>() + within % vectors(BITS) * L::WIDTH + within / vectors(BITS)
+}
+
+/// The words of one load; zeros in vectors that it has not.
+///
+/// # Safety
+/// The bytes of one load can be read.
+#[inline(always)]
+unsafe fn load<L: Lanes, const BITS: usize>(lanes: L, from: *const u8) -> [L::V; 4] {
+    let none = lanes.splat(0.0);
+    // SAFETY: as the caller says.
+    unsafe {
+        match BITS {
+            8 => [lanes.load_bytes(from), none, none, none],
+            4 => {
+                let [low, high] = lanes.load_nibbles(from);
+                [low, high, none, none]
+            }
+            _ => lanes.load_sixes(from),
         }
     }
-    sums.map(|sum| lanes.sum(sum))
+}
+
+/// |rest + word negative|² of the codes of up to four rows, of so many bytes each; of fewer, whatever after them.
+#[inline(always)]
+fn distances<L: Lanes, const BITS: usize>(
+    lanes: L,
+    codes: &[u8],
+    bytes: usize,
+    negative: &[f32],
+    rest: &[f32],
+) -> [f32; TOGETHER] {
+    let (read, words, rows) = (read::<L, BITS>(), words::<L, BITS>(), codes.len() / bytes);
+    assert!((1..=TOGETHER).contains(&rows) && codes.len() == rows * bytes);
+    assert!(rest.len() == bytes.div_ceil(read) * words && negative.len() == rest.len());
+    let (codes, step) = (codes.as_ptr(), |row: usize| row.min(rows - 1) * bytes);
+    let steps = [step(0), step(1), step(2), step(3)];
+    let mut sums = [lanes.splat(0.0); TOGETHER];
+    // What is left of the rows after whole loads.
+    let mut last = [[0u8; 3 * WIDEST]; TOGETHER];
+    for (number, (negative, rest)) in negative.chunks_exact(words).zip(rest.chunks_exact(words)).enumerate() {
+        let first = number * read;
+        let whole = first + read <= bytes;
+        unrolled!(row < TOGETHER, {
+            let mut from = codes.wrapping_add(steps[row] + first);
+            if !whole {
+                let left = bytes - first;
+                // SAFETY: the bytes that are left of the row, fewer than the longest load has.
+                last[row][..left].copy_from_slice(unsafe { std::slice::from_raw_parts(from, left) });
+                from = last[row].as_ptr();
+            }
+            // SAFETY: a whole load is left of the row, or this is its copy, as long as the longest load.
+            let loaded = unsafe { load::<L, BITS>(lanes, from) };
+            unrolled!(n < 4, {
+                if n < vectors(BITS) {
+                    let at = n * L::WIDTH;
+                    let (negative, rest) = (lanes.load(&negative[at..]), lanes.load(&rest[at..]));
+                    let difference = lanes.mul_add(loaded[n], negative, rest);
+                    sums[row] = lanes.mul_add(difference, difference, sums[row]);
+                }
+            });
+        });
+    }
+    lanes.sums(sums)
 }
 
 /// The vectors `[n, d]` that codes `[n, bytes]` of [`sq_encode`](super::sq_encode()) stand for. On the host; fails on shapes and dtypes that do not fit.

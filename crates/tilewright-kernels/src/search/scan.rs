@@ -5,6 +5,9 @@
 //! are few, get their distance anew, in f64 from differences, and that one decides. So the result is what a scan in f64 gives, whatever
 //! the bound left undecided, and no order of work changes it.
 //!
+//! Of many queries the candidates wait ([`Pending`]) with what is known of their scores, until there are twice as many as are asked for; those that others then leave behind never get a
+//! distance.
+//!
 //! Bounds, with u = 2^-24 and g = (d + 8) u / (1 - (d + 8) u), Higham's for chains of d terms and the steps after them:
 //! - L2: the score |x|²/2 - q·x is off by at most g (|q||x| + |x|²/2);
 //! - inner product: the score -q·x by at most g |q||x|;
@@ -12,27 +15,31 @@
 //! - L2 by differences (few queries): the score by at most g of itself.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use tilewright_core::{Element, bf16, f16};
 
 use super::Metric;
-use super::best::{Best, Candidate, distance_of, key_of};
-use super::exact;
+use super::best::{Best, Candidate};
+use super::bounds::{Bounds, TINY, cosine_slack, gamma, is_above, slack};
 use super::lanes::{Lanes, Task, WIDEST, dispatch};
+use super::pending::Pending;
 use super::tile::{self, Pack, VECTORS, dots, unrolled};
 use crate::gemm::number::Number;
 
 /// Bytes of rows that stay in a core's second-level cache while all packs pass by.
 const CHUNK: usize = 128 << 10;
 /// Multiplications below which handing work out costs more than it gains.
-const ALONE: usize = 1 << 21;
+pub(super) const ALONE: usize = 1 << 21;
+/// Elements of rows whose way from memory takes longer than to wake another thread.
+const NEAR: usize = 1 << 19;
 /// Rows of a group, at most: enough groups for every thread.
-const GROUP: usize = 2048;
-/// More than any error that underflow adds to a score that is not a cosine's.
-const TINY: f64 = 1e-37;
-
+pub(super) const GROUP: usize = 2048;
+/// Neighbours from which on candidates wait, and up to which they may: they take 24 bytes each for every query and thread.
+const WAITING: std::ops::RangeInclusive<usize> = 4..=4096;
+/// Candidates that wait beyond twice the neighbours, so that few neighbours are not sorted out at every turn.
+const MORE: usize = 64;
 /// Rows as they are stored.
 pub(super) trait Stored: Element {
     /// The rows as f32, which holds every value; `scratch` where they are something else.
@@ -69,6 +76,9 @@ pub(super) trait Rows: Sync {
     /// `[rows, d]`; `scratch` where they are stored as something else.
     fn widened<'a>(&'a self, rows: Range<usize>, d: usize, scratch: &'a mut Vec<f32>) -> &'a [f32];
 
+    /// Asks for a row that is soon to be read.
+    fn prefetch(&self, row: usize, d: usize);
+
     /// Where that is faster for one query than to widen rows: squares near the rows' squared distances from it, and how far the distances of what they are the squares of may be off, besides
     /// the roundings of the sums.
     #[inline(always)]
@@ -87,6 +97,11 @@ impl<T: Stored> Rows for &[T] {
     #[inline(always)]
     fn widened<'a>(&'a self, rows: Range<usize>, d: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
         T::widened(&self[rows.start * d..rows.end * d], scratch)
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: usize, d: usize) {
+        prefetch(&self[row * d..(row + 1) * d]);
     }
 }
 
@@ -159,36 +174,39 @@ impl<R: Rows> Scan<'_, R> {
             .filter(|(_, queries, _)| !queries.is_empty())
             .collect();
         let work: usize = pieces.iter().map(|(rows, queries, _)| rows.len() * queries.len() * self.d).sum();
-        let squared: Vec<f64> = self.queries.chunks(self.d).map(exact::squared_length).collect();
-        let shared = Shared {
-            squared: &squared,
-            bounds: &(0..b).map(|_| AtomicU32::new(u32::MAX)).collect::<Vec<_>>(),
-            next: &AtomicUsize::new(0),
-            pieces: &pieces,
-            every: &every,
+        let elements: usize = pieces.iter().map(|(rows, ..)| rows.len() * self.d).sum();
+        let alone = work < ALONE && elements < NEAR;
+        let threads = if alone { 1 } else { rayon::current_num_threads().min(pieces.len()).max(1) };
+        let bounds = &Bounds::new(self, threads);
+        let shared = Shared { bounds, next: &AtomicUsize::new(0), pieces: &pieces, every: &every };
+        let worker = |thread| dispatch(Worker { scan: self, shared, thread });
+        let mut found: Vec<(Vec<Best>, Vec<Pending>)> = match threads {
+            1 => vec![worker(0)],
+            _ => (0..threads).into_par_iter().map(worker).collect(),
         };
-        let worker = || dispatch(Worker { scan: self, shared });
-        let threads = if work < ALONE { 1 } else { rayon::current_num_threads().min(pieces.len()) };
-        let mut found = if threads <= 1 {
-            vec![worker()]
-        } else {
-            (0..threads).into_par_iter().map(|_| worker()).collect::<Vec<_>>()
-        };
-        let mut best = found.pop().unwrap_or_default();
-        for other in found {
-            best = best.into_iter().zip(other).map(|(best, other)| best.join(other)).collect();
+        let (mut best, mut pending) = found.pop().unwrap_or_default();
+        for (other_best, other_pending) in found {
+            best = best.into_iter().zip(other_best).map(|(best, other)| best.join(other)).collect();
+            pending.iter_mut().zip(other_pending).for_each(|(own, other)| own.join(other));
         }
-        best.into_iter().map(Best::sorted).collect()
+        let waiting: usize = pending.iter().map(Pending::len).sum();
+        let finished = |(query, (best, pending)): (usize, (Best, Pending))| {
+            if pending.len() == 0 {
+                return best.sorted();
+            }
+            dispatch(Settling { data: &self.data, bounds, query, best, pending }).sorted()
+        };
+        if threads == 1 || waiting * self.d < ALONE {
+            return best.into_iter().zip(pending).enumerate().map(finished).collect();
+        }
+        best.into_par_iter().zip(pending).enumerate().map(finished).collect()
     }
 }
 
 /// What the threads have in common.
 #[derive(Clone, Copy)]
 struct Shared<'a> {
-    /// The queries' squared lengths.
-    squared: &'a [f64],
-    /// The least key so far that some thread's best `k` of a query do not exceed. Nothing else is published with it.
-    bounds: &'a [AtomicU32],
+    bounds: &'a Bounds<'a>,
     next: &'a AtomicUsize,
     pieces: &'a [(Range<usize>, &'a [u32], bool)],
     every: &'a [u32],
@@ -197,17 +215,20 @@ struct Shared<'a> {
 struct Worker<'a, R> {
     scan: &'a Scan<'a, R>,
     shared: Shared<'a>,
+    /// Its number.
+    thread: usize,
 }
 
 impl<R: Rows> Task for Worker<'_, R> {
-    type Output = Vec<Best>;
+    type Output = (Vec<Best>, Vec<Pending>);
 
     #[inline(always)]
-    fn run<L: Lanes, const ROWS: usize>(self, lanes: L) -> Vec<Best> {
-        let (scan, shared) = (self.scan, self.shared);
-        let d = scan.d;
-        let mut state =
-            State { scan, shared, best: (0..shared.squared.len()).map(|_| Best::new(scan.k)).collect() };
+    fn run<L: Lanes, const ROWS: usize>(self, lanes: L) -> Self::Output {
+        let Worker { scan, shared, thread } = self;
+        let (b, d) = (shared.every.len(), scan.d);
+        let best = (0..b).map(|_| Best::new(scan.k)).collect();
+        let pending = (0..b).map(|_| Pending::default()).collect();
+        let mut state = State { scan, bounds: shared.bounds, thread, best, pending };
         let (mut wide, mut scores, mut packs) = (Vec::new(), Scores::default(), Vec::new());
         let mut squares = Vec::new();
         let mut everything: Option<Vec<Pack>> = None;
@@ -228,14 +249,14 @@ impl<R: Rows> Task for Worker<'_, R> {
                 }
                 &packs
             };
+            if packs.is_empty()
+                && scan.metric == Metric::L2
+                && state.meet_squares(lanes, rows.clone(), singles, &mut squares, &mut wide)
+            {
+                continue;
+            }
             for start in rows.clone().step_by(chunk) {
                 let end = rows.end.min(start + chunk);
-                if packs.is_empty()
-                    && scan.metric == Metric::L2
-                    && state.meet_squares(lanes, start..end, singles, &mut squares, &mut wide)
-                {
-                    continue;
-                }
                 let data = scan.data.widened(start..end, d, &mut wide);
                 if !packs.is_empty() {
                     scores.prepare::<L, ROWS>(lanes, scan.metric, data, d);
@@ -252,8 +273,58 @@ impl<R: Rows> Task for Worker<'_, R> {
                 }
             }
         }
-        state.best
+        (state.best, state.pending)
     }
+}
+
+/// Gives the rows that wait for a query their distances, after those that others leave behind are dropped.
+struct Settling<'a, R> {
+    data: &'a R,
+    bounds: &'a Bounds<'a>,
+    query: usize,
+    best: Best,
+    pending: Pending,
+}
+
+impl<R: Rows> Task for Settling<'_, R> {
+    type Output = Best;
+
+    #[inline(always)]
+    fn run<L: Lanes, const ROWS: usize>(self, _lanes: L) -> Best {
+        let Settling { data, bounds, query, mut best, mut pending } = self;
+        bounds.sort_out(&best, query, &mut pending, None);
+        settle(data, bounds, &mut best, query, &mut pending);
+        best
+    }
+}
+
+/// Gives all rows that wait for a query their distances.
+#[inline(always)]
+fn settle<R: Rows>(data: &R, bounds: &Bounds, best: &mut Best, query: usize, pending: &mut Pending) {
+    let (d, mut wide) = (bounds.d, Vec::new());
+    let rows: Vec<usize> = pending.drain().collect();
+    for (place, &row) in rows.iter().enumerate() {
+        if let Some(&next) = rows.get(place + AHEAD) {
+            data.prefetch(next, d);
+        }
+        bounds.admit(best, query, row, data.widened(row..row + 1, d, &mut wide));
+    }
+}
+
+/// Rows that are on their way from memory while one is compared.
+pub(super) const AHEAD: usize = 4;
+
+/// Asks for what is soon to be read, where the machine can be asked.
+#[inline(always)]
+pub(super) fn prefetch<T>(row: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..size_of_val(row)).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 machine has the instruction, which reads nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast::<i8>().wrapping_add(at)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
 }
 
 /// What turns the dot products of a chunk of rows into scores: `offset - factor * dot`.
@@ -305,8 +376,10 @@ fn reciprocal_length(squared: f32) -> f32 {
 /// The best so far of every query, of one thread.
 struct State<'a, R> {
     scan: &'a Scan<'a, R>,
-    shared: Shared<'a>,
+    bounds: &'a Bounds<'a>,
+    thread: usize,
     best: Vec<Best>,
+    pending: Vec<Pending>,
 }
 
 impl<R: Rows> State<'_, R> {
@@ -323,9 +396,16 @@ impl<R: Rows> State<'_, R> {
         let d = self.scan.d;
         let rows = data.len() / d;
         let mut limits = [f32::NEG_INFINITY; VECTORS * WIDEST];
-        for (limit, &query) in limits.iter_mut().zip(&pack.members) {
+        // How far scores may be off, the roundings of sums and differences with that included: they are less than an eighth of it.
+        let mut off = [f32::INFINITY; VECTORS * WIDEST];
+        for ((limit, off), &query) in limits.iter_mut().zip(&mut off).zip(&pack.members) {
             *limit = self.limit(query as usize, scores.longest);
+            *off = 1.25 * self.bounds.slack(query as usize, scores.longest) as f32;
         }
+        // A row that is so long that its scores say nothing gets its distance at once, and leaves those that wait alone.
+        let waits =
+            WAITING.contains(&self.scan.k) && off[..pack.members.len()].iter().all(|off| off.is_finite());
+        let mut values = [[[0.0f32; WIDEST]; N]; ROWS];
         for first in (0..rows).step_by(ROWS) {
             let whole = first + ROWS <= rows;
             let block = if whole { &data[first * d..(first + ROWS) * d] } else { &scores.tail };
@@ -344,6 +424,15 @@ impl<R: Rows> State<'_, R> {
             if any == 0 {
                 continue;
             }
+            if waits {
+                unrolled!(r < ROWS, {
+                    let offset = lanes.splat(scores.offsets[first + r]);
+                    let factor = lanes.splat(scores.factors[first + r]);
+                    unrolled!(n < N, {
+                        values[r][n] = lanes.array(lanes.mul_add(factor, sums[r][n], offset));
+                    });
+                });
+            }
             for (r, passed) in passed.iter().enumerate().take(rows - first) {
                 for (n, &passed) in passed.iter().enumerate() {
                     let mut left = passed;
@@ -351,9 +440,15 @@ impl<R: Rows> State<'_, R> {
                         let lane = n * L::WIDTH + left.trailing_zeros() as usize;
                         left &= left - 1;
                         let Some(&query) = pack.members.get(lane) else { break };
-                        let row = first + r;
-                        if self.admit(query as usize, start + row, &data[row * d..(row + 1) * d]) {
-                            limits[lane] = self.limit(query as usize, scores.longest);
+                        let (query, row) = (query as usize, first + r);
+                        let value = values[r][n][lane % L::WIDTH];
+                        let nearer = if waits && value.is_finite() {
+                            self.wait(query, start + row, value - off[lane], value + off[lane])
+                        } else {
+                            self.admit(query, start + row, &data[row * d..(row + 1) * d])
+                        };
+                        if nearer {
+                            limits[lane] = self.limit(query, scores.longest);
                         }
                     }
                 }
@@ -366,8 +461,8 @@ impl<R: Rows> State<'_, R> {
     fn meet_one<L: Lanes>(&mut self, lanes: L, start: usize, data: &[f32], query: usize) {
         let scan = self.scan;
         let (d, g) = (scan.d, gamma(scan.d));
-        let vector = &scan.queries[query * d..(query + 1) * d];
-        let length = self.shared.squared[query].sqrt();
+        let vector = self.bounds.query(query);
+        let length = self.bounds.squared[query].sqrt();
         let mut bound = self.bound(query);
         for (row, x) in data.chunks_exact(d).enumerate() {
             let dropped = match scan.metric {
@@ -406,7 +501,7 @@ impl<R: Rows> State<'_, R> {
         let g = gamma(scan.d);
         for &query in queries {
             let query = query as usize;
-            let vector = &scan.queries[query * scan.d..(query + 1) * scan.d];
+            let vector = self.bounds.query(query);
             let Some(off) = scan.data.squares(lanes, rows.clone(), vector, squares) else { return false };
             // Lanes after the last row are masked.
             squares.resize(rows.len().next_multiple_of(L::WIDTH), 0.0);
@@ -437,71 +532,41 @@ impl<R: Rows> State<'_, R> {
         true
     }
 
-    /// The worst distance of the best so far, and what rounds to it; NaN as long as there are fewer than `k`.
+    /// Lets a row wait whose score is between two numbers. Whether the bound may have changed.
+    #[inline(always)]
+    fn wait(&mut self, query: usize, row: usize, low: f32, high: f32) -> bool {
+        let (bounds, most) = (self.bounds, 2 * self.scan.k + MORE);
+        if bounds.leaves_out(row) {
+            return false;
+        }
+        let (best, pending) = (&mut self.best[query], &mut self.pending[query]);
+        pending.push(low, high, row as u32);
+        if pending.len() < most {
+            return false;
+        }
+        bounds.sort_out(best, query, pending, Some(self.thread));
+        // So many that are as good as the last of them: their distances decide.
+        if pending.len() > most - most / 4 {
+            settle(&self.scan.data, bounds, best, query, pending);
+        }
+        true
+    }
+
     #[inline(always)]
     fn bound(&self, query: usize) -> f64 {
-        let key = self.best[query].bound().min(self.shared.bounds[query].load(Ordering::Relaxed));
-        let bound = f64::from(distance_of(key));
-        bound + 2.0 * f64::from(f32::EPSILON) * bound.abs() + TINY
+        self.bounds.bound(&self.best[query], query)
     }
 
     /// The score above which a row of at most this length is certainly not among the best; NaN where none is.
     #[inline(always)]
     fn limit(&self, query: usize, longest: f64) -> f32 {
-        let (squared, bound) = (self.shared.squared[query], self.bound(query));
-        let (g, length) = (gamma(self.scan.d), squared.sqrt());
-        let limit = match self.scan.metric {
-            Metric::L2 => 0.5 * (bound - squared) + slack(g, length, longest, 0.5) + 1e-15 * squared,
-            Metric::InnerProduct => bound + slack(g, length, longest, 0.0),
-            Metric::Cosine => (bound - 1.0) * length + cosine_slack(g, length, self.scan.d),
-        };
+        let limit = self.bounds.limit(&self.best[query], query) + self.bounds.slack(query, longest);
         let rounded = limit as f32;
         if f64::from(rounded) < limit { rounded.next_up() } else { rounded }
     }
 
-    /// Gives a row its true distance, and takes it in if that is among the best. Whether the bound may have changed.
     #[inline(always)]
     fn admit(&mut self, query: usize, row: usize, x: &[f32]) -> bool {
-        let scan = self.scan;
-        if scan.keep.is_some_and(|keep| keep[row / 8] >> (row % 8) & 1 == 0) {
-            return false;
-        }
-        let vector = &scan.queries[query * scan.d..(query + 1) * scan.d];
-        let key = key_of(exact::distance(scan.metric, vector, self.shared.squared[query], x));
-        let (best, shared) = (&mut self.best[query], &self.shared.bounds[query]);
-        if key > shared.load(Ordering::Relaxed) {
-            return false;
-        }
-        best.offer((key, scan.ids.map_or(row as i64, |ids| ids[row])));
-        let bound = best.bound();
-        shared.fetch_min(bound, Ordering::Relaxed);
-        bound != u32::MAX
+        self.bounds.admit(&mut self.best[query], query, row, x)
     }
-}
-
-/// NaN, which has no order, is not.
-#[inline(always)]
-fn is_above(score: f64, limit: f64) -> bool {
-    score > limit
-}
-
-/// The bound of the relative error of a chain of `d` terms and the few steps after it.
-#[inline(always)]
-pub(super) fn gamma(d: usize) -> f64 {
-    let roundings = (d + 8) as f64 * f64::from(f32::EPSILON) / 2.0;
-    if roundings < 0.5 { roundings / (1.0 - roundings) } else { f64::INFINITY }
-}
-
-/// How far a score of L2 (`half` of the row's squared length in it) or of the inner product may be off.
-#[inline(always)]
-fn slack(g: f64, query: f64, row: f64, half: f64) -> f64 {
-    let (product, square) = (query * row, row * row);
-    // Partial sums may overflow although the whole does not: then a score says nothing.
-    if product < 1e38 && square < 1e38 { g * (product + half * square) + TINY } else { f64::INFINITY }
-}
-
-/// How far a cosine's score may be off. Lengths from 1e-15 on make of an underflow of 1e-45 a term at most 1e-30.
-#[inline(always)]
-fn cosine_slack(g: f64, query: f64, d: usize) -> f64 {
-    if query < 1e18 { 2.0 * g * query + 1e-29 * (d + 1) as f64 } else { f64::INFINITY }
 }

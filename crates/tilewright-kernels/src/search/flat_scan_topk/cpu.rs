@@ -4,11 +4,13 @@ use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
 use super::FlatScanTopk;
-use crate::search::scan::{Group, Scan};
+use crate::search::scan::{ALONE, GROUP, Group, Scan};
 use crate::search::vectors::{Vectors, results, with_vectors};
 
-/// Queries of a block: their packs take a small part of the last-level cache, and the rows are read again for each block only.
+/// Queries of a block, at most: their packs take a small part of the last-level cache, and the rows are read again for each block only.
 const BLOCK: usize = 1024;
+/// Queries of a block that is made for the sake of a thread, at least: whole packs of the widest vectors.
+const LEAST: usize = 48;
 
 pub(super) fn flat_scan_topk(vectors: &Vectors, args: &FlatScanTopk) -> Result<(Tensor, Tensor)> {
     if args.k == 0 || vectors.b == 0 {
@@ -22,7 +24,14 @@ pub(super) fn flat_scan_topk(vectors: &Vectors, args: &FlatScanTopk) -> Result<(
             let scan = Scan { metric, k, d, queries, data, ids: ids.as_deref(), keep };
             scan.run(&[Group { rows: 0..vectors.n, queries: None }], &[])
         };
-        queries.par_chunks(BLOCK * vectors.d).flat_map_iter(of_block).collect::<Vec<_>>()
+        // A scan gives threads rows; of few rows the queries have to be shared out.
+        let shares = (2 * rayon::current_num_threads()).div_ceil(vectors.n.div_ceil(GROUP).max(1));
+        let block = vectors.b.div_ceil(shares).next_multiple_of(LEAST).min(BLOCK);
+        if vectors.b <= block || vectors.b * vectors.n * vectors.d < ALONE {
+            queries.chunks(BLOCK * vectors.d).flat_map(of_block).collect::<Vec<_>>()
+        } else {
+            queries.par_chunks(block * vectors.d).flat_map_iter(of_block).collect()
+        }
     });
     results(&found, vectors.b, args.k)
 }

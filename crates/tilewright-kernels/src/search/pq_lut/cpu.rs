@@ -28,10 +28,15 @@ pub(super) fn pq_lut(
     }
     let mut tables = vec![0.0f32; b * m * words];
     let each = ALONE.div_ceil(m * words);
-    tables
-        .par_chunks_mut(each * m * words)
-        .zip(queries.par_chunks(each * product.d()))
-        .for_each(|(tables, queries)| dispatch(Fill { queries, turned: &turned, product, metric, tables }));
+    let fill = |(tables, queries): (&mut [f32], &[f32])| {
+        dispatch(Fill { queries, turned: &turned, product, metric, tables });
+    };
+    if b <= each {
+        fill((&mut tables, queries));
+    } else {
+        let queries = queries.par_chunks(each * product.d());
+        tables.par_chunks_mut(each * m * words).zip(queries).for_each(fill);
+    }
     Tensor::from_vec(tables, [b, m, words])
 }
 

@@ -237,10 +237,30 @@ impl Scan<'_> {
     /// The distance in f64, rounded once. Four sums side by side, the same on every machine.
     #[inline(always)]
     fn exact(&self, table: &[f32], codes: &[u8], lane: usize, base: f32, bias: f32, factor: f32) -> f32 {
-        let mut sums = [0.0f64; 4];
-        for (j, words) in table.chunks_exact(self.words).enumerate() {
+        let (mut sums, lane) = ([0.0f64; 4], lane % BLOCK);
+        let rows = codes.as_chunks::<BLOCK>().0;
+        // Four parts at a time, by words that no table is too short for; then the rest.
+        let mut done = 0;
+        if self.words == 16 {
+            for (tables, bytes) in table.as_chunks::<64>().0.iter().zip(rows.as_chunks::<2>().0) {
+                let [first, second] = bytes.each_ref().map(|bytes| usize::from(bytes[lane]));
+                sums[0] += f64::from(tables[first & 15]);
+                sums[1] += f64::from(tables[16 + (first >> 4 & 15)]);
+                sums[2] += f64::from(tables[32 + (second & 15)]);
+                sums[3] += f64::from(tables[48 + (second >> 4 & 15)]);
+                done += 4;
+            }
+        } else {
+            for (tables, bytes) in table.as_chunks::<1024>().0.iter().zip(rows.as_chunks::<4>().0) {
+                for (part, sum) in sums.iter_mut().enumerate() {
+                    *sum += f64::from(tables[256 * part + usize::from(bytes[part][lane])]);
+                }
+                done += 4;
+            }
+        }
+        for j in done..self.m {
             let word = word(self.words, j, |byte| codes[byte * BLOCK + lane]);
-            sums[j % 4] += f64::from(words[word]);
+            sums[j % 4] += f64::from(table[j * self.words + word]);
         }
         let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
         (f64::from(base) + f64::from(bias) + f64::from(factor) * sum) as f32

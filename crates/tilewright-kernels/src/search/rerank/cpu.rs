@@ -5,9 +5,10 @@ use tilewright_core::{Error, Result, Tensor};
 
 use super::{NAME, Rerank};
 use crate::search::best::{Best, Candidate, key_of};
-use crate::search::exact;
-use crate::search::scan::Stored;
+use crate::search::lanes::{Lanes, Task, dispatch};
+use crate::search::scan::{AHEAD, Stored, prefetch};
 use crate::search::vectors::{Vectors, results, with_vectors};
+use crate::search::{Metric, exact};
 
 /// Multiplications below which handing work out costs more than it gains.
 const ALONE: usize = 1 << 18;
@@ -24,18 +25,49 @@ pub(super) fn rerank(vectors: &Vectors, rows: &Tensor, args: &Rerank) -> Result<
     let queries: &[f32] = &queries;
     let found: Vec<Vec<Candidate>> = with_vectors!(vectors.data.dtype(), T => {
         let data = vectors.data.as_slice::<T>()?;
-        let of_query = |(query, rows): (&[f32], &[i64])| {
-            let (squared, mut wide) = (exact::squared_length(query), Vec::new());
-            let mut best = Best::new(args.k);
-            for row in rows.iter().filter(|&&row| row >= 0).map(|&row| row as usize) {
-                let x = T::widened(&data[row * d..(row + 1) * d], &mut wide);
-                let key = key_of(exact::distance(args.metric, query, squared, x));
-                best.offer((key, ids.as_ref().map_or(row as i64, |ids| ids[row])));
-            }
-            best.sorted()
-        };
+        let (metric, k, ids) = (args.metric, args.k, ids.as_deref());
+        let of_query = |(query, rows)| dispatch(Reranking { data, d, metric, k, ids, query, rows });
         let each = ALONE.div_ceil(c * d);
-        queries.par_chunks(d).zip(rows.par_chunks(c)).with_min_len(each).map(of_query).collect()
+        if vectors.b <= each {
+            queries.chunks(d).zip(rows.chunks(c)).map(of_query).collect()
+        } else {
+            queries.par_chunks(d).zip(rows.par_chunks(c)).with_min_len(each).map(of_query).collect()
+        }
     });
     results(&found, vectors.b, args.k)
+}
+
+/// The rows of one query.
+struct Reranking<'a, T> {
+    /// `[n, d]`
+    data: &'a [T],
+    d: usize,
+    metric: Metric,
+    k: usize,
+    ids: Option<&'a [i64]>,
+    query: &'a [f32],
+    /// -1 for none.
+    rows: &'a [i64],
+}
+
+impl<T: Stored> Task for Reranking<'_, T> {
+    type Output = Vec<Candidate>;
+
+    #[inline(always)]
+    fn run<L: Lanes, const ROWS: usize>(self, _lanes: L) -> Self::Output {
+        let Reranking { data, d, metric, k, ids, query, rows } = self;
+        let (squared, mut wide, mut best) = (exact::squared_length(query), Vec::new(), Best::new(k));
+        let row = |row: i64| usize::try_from(row).ok().map(|row| (row, &data[row * d..(row + 1) * d]));
+        for (place, &number) in rows.iter().enumerate() {
+            // Rows lie anywhere in memory: the next are on their way while one is compared.
+            if let Some((_, next)) = rows.get(place + AHEAD).and_then(|&next| row(next)) {
+                prefetch(next);
+            }
+            if let Some((row, x)) = row(number) {
+                let distance = exact::distance(metric, query, squared, T::widened(x, &mut wide));
+                best.offer((key_of(distance), ids.map_or(row as i64, |ids| ids[row])));
+            }
+        }
+        best.sorted()
+    }
 }
