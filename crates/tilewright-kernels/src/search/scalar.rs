@@ -6,9 +6,10 @@ use tilewright_core::{DType, Error, Result, Stream, Tensor};
 
 use super::bounds::gamma;
 use super::lanes::{Lanes, WIDEST};
-use super::scan::{Rows, prefetch};
+use super::scan::Rows;
 use super::tile::{squared_length, unrolled};
 use crate::arguments::check_tensor;
+use crate::prefetch::prefetch;
 
 /// Elements that are unpacked at a time: whole bytes of codes of 8, 6 and 4 bits.
 const CHUNK: usize = 64;

@@ -27,6 +27,7 @@ use super::lanes::{Lanes, Task, WIDEST, dispatch};
 use super::pending::Pending;
 use super::tile::{self, Pack, VECTORS, dots, unrolled};
 use crate::gemm::number::Number;
+use crate::prefetch::prefetch;
 
 /// Bytes of rows that stay in a core's second-level cache while all packs pass by.
 const CHUNK: usize = 128 << 10;
@@ -313,19 +314,6 @@ fn settle<R: Rows>(data: &R, bounds: &Bounds, best: &mut Best, query: usize, pen
 
 /// Rows that are on their way from memory while one is compared.
 pub(super) const AHEAD: usize = 4;
-
-/// Asks for what is soon to be read, where the machine can be asked.
-#[inline(always)]
-pub(super) fn prefetch<T>(row: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for at in (0..size_of_val(row)).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 machine has the instruction, which reads nothing, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast::<i8>().wrapping_add(at)) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
-}
 
 /// What turns the dot products of a chunk of rows into scores: `offset - factor * dot`.
 #[derive(Default)]

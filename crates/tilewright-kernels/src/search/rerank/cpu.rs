@@ -4,9 +4,10 @@ use rayon::prelude::*;
 use tilewright_core::{Error, Result, Tensor};
 
 use super::{NAME, Rerank};
+use crate::prefetch::prefetch;
 use crate::search::best::{Best, Candidate, key_of};
 use crate::search::lanes::{Lanes, Task, dispatch};
-use crate::search::scan::{AHEAD, Stored, prefetch};
+use crate::search::scan::{AHEAD, Stored};
 use crate::search::vectors::{Vectors, results, with_vectors};
 use crate::search::{Metric, exact};
 
