@@ -28,7 +28,9 @@ static SPEC: Spec = Spec {
 };
 
 fn arguments(args: &Args) -> Result<Rcond> {
-    Ok(Rcond { norm: args.text("norm", "one")?.parse()? })
+    // Infinity is a number as well, where arguments come as text.
+    let norm = args.get("norm").map_or("one".to_owned(), |norm| norm.to_string());
+    Ok(Rcond { norm: norm.parse()? })
 }
 
 /// How far the estimate may be above the truth. LAPACK's testers take 30 (`GET06`); of thousands of random matrices none is off by 5.

@@ -79,8 +79,8 @@ impl FromStr for RcondNorm {
 
     fn from_str(name: &str) -> Result<Self> {
         match name {
-            "one" => Ok(RcondNorm::One),
-            "infinity" => Ok(RcondNorm::Infinity),
+            "one" | "1" => Ok(RcondNorm::One),
+            "infinity" | "inf" => Ok(RcondNorm::Infinity),
             other => Err(Error::range(NAME, "norm", "one or infinity", other)),
         }
     }
