@@ -914,6 +914,29 @@ def randomized_svd(
     Dtypes: f32, f64, f16, bf16.
     """
 
+def rcond(
+    a: Array,
+    *,
+    norm: str = 'one',
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> Array:
+    """rcond ~ 1 / (|a| |a⁻¹|)
+
+    Inputs:
+        a: [.., n, n]
+
+    Returns:
+        rcond: [..]
+
+    Arguments:
+        norm: one or infinity
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
 class SlogdetResult(NamedTuple, Generic[Array]):
     sign: Array
     log: Array
