@@ -251,15 +251,14 @@ fn products(poles: &[f64], distances: &[f64], first: usize, exact: &mut [f64]) {
     let mine = &poles[first..][..exact.len()];
     for (k, &pole) in poles.iter().enumerate() {
         let distances = &distances[k * count + first..][..exact.len()];
-        let split = k.saturating_sub(first).min(exact.len());
-        let own =
-            if first + split == k && split < exact.len() { exact[split] * distances[split] } else { 0.0 };
+        let own = k.checked_sub(first).filter(|&own| own < exact.len());
+        let own = own.map(|own| (own, exact[own] * distances[own]));
         for ((exact, distance), mine) in exact.iter_mut().zip(distances).zip(mine) {
             *exact *= distance / (mine - pole);
         }
         // Over nothing.
-        if first + split == k && split < exact.len() {
-            exact[split] = own;
+        if let Some((own, product)) = own {
+            exact[own] = product;
         }
     }
 }

@@ -193,35 +193,36 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<
     let variant = vendor::chosen(NAME, stream, variant, &known)?;
     let wide = widened(stream, a)?;
     let rows = args.mode.rows(m, n);
+    let given = |q: Option<Tensor>, r: Tensor| {
+        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
+        Ok(QrFactors { q, r: narrowed(stream, r, dtype)? })
+    };
     let on_gpu = stream.device() != Device::Cpu && !a.is_empty();
     if on_gpu
         && args.mode != QrMode::R
         && let Some((q, r)) = gpu::qr(stream, &wide, &extents, rows, args.nonnegative)?
     {
-        return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
+        return given(Some(q), r);
     }
     if on_gpu && variant == cholesky::VARIANT {
         let (q, r) = cholesky::qr(stream, &wide, &extents, args.mode != QrMode::R)?;
-        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
-        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+        return given(q, r);
     }
     if on_gpu && variant == normal::VARIANT {
         let (q, r) = gram::qr(stream, &wide, &extents, args.mode != QrMode::R)?;
-        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
-        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+        return given(q, r);
     }
     if on_gpu && variant != vendor::VARIANT && in_pieces(&extents, args.mode) {
         let (q, r) = tall::qr(stream, &wide, &extents, args.mode != QrMode::R, args.nonnegative)?;
-        let q = q.map(|q| narrowed(stream, q.reshape(a.shape())?, dtype)).transpose()?;
+        let q = q.map(|q| q.reshape(a.shape())).transpose()?;
         let square = Extents { m: n, ..extents };
         let shape = square.shape(&[n, n]);
         let (_, r) = gpu::finish(stream, &r, None, &square, &shape, args.nonnegative)?;
-        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+        return given(q, r);
     }
     if on_gpu && variant == vendor::VARIANT {
         let (q, r) = cuda::qr(stream, &wide, &extents, args.mode != QrMode::R, args.nonnegative)?;
-        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
-        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+        return given(q, r);
     }
     let on_cpu = stream.device() == Device::Cpu && !a.is_empty();
     if on_cpu
@@ -230,19 +231,17 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Qr) -> Result<
         && tall_cpu::takes(&extents)
         && let Some((q, r)) = tall_cpu::qr(&wide, &extents, args.mode != QrMode::R)?
     {
-        let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
-        return Ok(QrFactors { q, r: narrowed(stream, r, dtype)? });
+        return given(q, r);
     }
     if on_cpu && args.mode != QrMode::R {
         let found = with_real!(wide.dtype(), T => cpu::qr::<T>(&wide, &extents, rows, args.nonnegative)?);
         if let Some((q, r)) = found {
-            return Ok(QrFactors { q: Some(narrowed(stream, q, dtype)?), r: narrowed(stream, r, dtype)? });
+            return given(Some(q), r);
         }
     }
     let packed = wide_reflectors(stream, &wide, &extents)?;
     let (q, r) = formed(stream, &packed, &extents, args)?;
-    let q = q.map(|q| narrowed(stream, q, dtype)).transpose()?;
-    Ok(QrFactors { q, r: narrowed(stream, r, dtype)? })
+    given(q, r)
 }
 
 /// q and r out of reflections, in the dtype in which they were computed.

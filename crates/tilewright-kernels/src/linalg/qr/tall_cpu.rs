@@ -53,7 +53,8 @@ fn one(a: MatRef<'_, f32>, q: Option<&mut [f32]>) -> Option<Mat<f64>> {
     let n = a.ncols();
     q.par_chunks_mut(PIECE * n).enumerate().for_each_init(Room::default, |room, (piece, q)| {
         let rows = q.len() / n;
-        room.product(a.subrows(piece * PIECE, rows), &first.x, q);
+        room.widen(a.subrows(piece * PIECE, rows));
+        room.product(&first.x, q);
     });
     if first.distance <= ORTHOGONAL {
         return Some(first.r);
@@ -64,7 +65,10 @@ fn one(a: MatRef<'_, f32>, q: Option<&mut [f32]>) -> Option<Mat<f64>> {
     if !orthogonal {
         return None;
     }
-    q.par_chunks_mut(PIECE * n).for_each_init(Room::default, |room, q| room.in_place(&second.x, q));
+    q.par_chunks_mut(PIECE * n).for_each_init(Room::default, |room, q| {
+        room.widen(MatRef::from_row_major_slice(q, q.len() / n, n));
+        room.product(&second.x, q);
+    });
     Some(&second.r * &first.r)
 }
 
@@ -89,7 +93,8 @@ impl Factor {
             .map_init(Room::default, |room, part| {
                 let mut sum = Mat::zeros(n, n);
                 for first in (part * each..pieces.min((part + 1) * each)).map(|piece| piece * PIECE) {
-                    room.add_gram(a.subrows(first, PIECE.min(a.nrows() - first)), sum.as_mut());
+                    room.widen(a.subrows(first, PIECE.min(a.nrows() - first)));
+                    room.add_gram(sum.as_mut());
                 }
                 sum
             })
@@ -108,7 +113,7 @@ impl Factor {
     }
 }
 
-/// A piece in f64, and a product of it.
+/// A piece in f64, row-major, and a product of it.
 #[derive(Default)]
 struct Room {
     piece: Vec<f64>,
@@ -116,7 +121,7 @@ struct Room {
 }
 
 impl Room {
-    fn widened(&mut self, a: MatRef<'_, f32>) -> MatRef<'_, f64> {
+    fn widen(&mut self, a: MatRef<'_, f32>) {
         let (rows, n) = a.shape();
         self.piece.resize(rows * n, 0.0);
         for (row, to) in self.piece.chunks_exact_mut(n).enumerate() {
@@ -125,14 +130,14 @@ impl Room {
                 None => to.iter_mut().enumerate().for_each(|(j, to)| *to = f64::from(a[(row, j)])),
             }
         }
-        MatRef::from_row_major_slice(&self.piece, rows, n)
     }
 
-    /// Adds `aᵀ a` to the lower triangle.
-    fn add_gram(&mut self, a: MatRef<'_, f32>, sum: MatMut<'_, f64>) {
+    /// Adds the piece's transpose times the piece to the lower triangle.
+    fn add_gram(&self, sum: MatMut<'_, f64>) {
         use BlockStructure::{Rectangular, TriangularLower};
-        let a = self.widened(a);
-        let (left, right) = (a.transpose(), a);
+        let n = sum.ncols();
+        let right = MatRef::from_row_major_slice(&self.piece, self.piece.len() / n, n);
+        let left = right.transpose();
         triangular::matmul(
             sum,
             TriangularLower,
@@ -146,23 +151,16 @@ impl Room {
         );
     }
 
-    /// `a x`, row-major.
-    fn product(&mut self, a: MatRef<'_, f32>, x: &Mat<f64>, out: &mut [f32]) {
-        let (rows, n) = a.shape();
-        let mut product = std::mem::take(&mut self.product);
-        product.resize(rows * n, 0.0);
-        let to = MatMut::from_row_major_slice_mut(&mut product, rows, n);
-        matmul(to, Accum::Replace, self.widened(a), x.as_ref(), 1.0, Par::Seq);
+    /// The piece times x.
+    fn product(&mut self, x: &Mat<f64>, out: &mut [f32]) {
+        let (rows, n) = (out.len() / x.ncols(), x.ncols());
+        self.product.resize(rows * n, 0.0);
+        let to = MatMut::from_row_major_slice_mut(&mut self.product, rows, n);
+        let piece = MatRef::from_row_major_slice(&self.piece, rows, n);
+        matmul(to, Accum::Replace, piece, x.as_ref(), 1.0, Par::Seq);
+        let product = &self.product;
         Arch::new()
-            .dispatch(|| out.iter_mut().zip(&product).for_each(|(out, &product)| *out = product as f32));
-        self.product = product;
-    }
-
-    /// `q x` in the place of q.
-    fn in_place(&mut self, x: &Mat<f64>, q: &mut [f32]) {
-        let n = x.ncols();
-        let copied = q.to_vec();
-        self.product(MatRef::from_row_major_slice(&copied, q.len() / n, n), x, q);
+            .dispatch(|| out.iter_mut().zip(product).for_each(|(out, &product)| *out = product as f32));
     }
 }
 
