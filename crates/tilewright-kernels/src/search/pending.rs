@@ -1,6 +1,8 @@
 //! Rows that may be among the best of a query, by what is known of their scores before anybody computes a distance: to tell which of many are out takes comparing two
 //! numbers of each, where a distance takes reading the row once more.
 
+use super::bounds::is_above;
+
 /// A row, and between which numbers its score is.
 #[derive(Clone, Copy)]
 struct Near {
@@ -43,9 +45,7 @@ impl Pending {
 
     /// Drops the rows whose scores are certainly above a limit; none where that is NaN.
     pub(super) fn drop_above(&mut self, limit: f64) {
-        // NaN, which has no order, is not.
-        let is_above = |near: &Near| f64::from(near.low) > limit;
-        self.all.retain(|near| !is_above(near));
+        self.all.retain(|near| !is_above(f64::from(near.low), limit));
     }
 
     /// Takes in what another found.

@@ -7,10 +7,7 @@ use tilewright_core::{DType, Result, Stream, Tensor, bf16, f16};
 use super::{Renormalize, Renormalized};
 use crate::sample::noise::{NEVER, TILE, UNITS, key_of, power_of};
 use crate::sample::parameters::{Row, WORDS};
-use crate::sample::sample::cpu::{Logit, Settled, settle, tiles_of};
-
-/// Elements below which threads cost more than they give.
-const SERIAL: usize = 1 << 15;
+use crate::sample::sample::cpu::{Logit, SERIAL, Settled, settle, tiles_of};
 
 pub(super) fn renormalize(logits: &Tensor, parameters: &Tensor, args: &Renormalize) -> Result<Tensor> {
     match logits.dtype() {

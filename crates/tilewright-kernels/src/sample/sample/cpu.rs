@@ -19,7 +19,7 @@ use crate::sample::parameters::{Row, WORDS};
 const BLOCK: usize = 8;
 
 /// Elements below which threads cost more than they give.
-const SERIAL: usize = 1 << 15;
+pub(in crate::sample) const SERIAL: usize = 1 << 15;
 
 /// An element type of logits.
 pub(in crate::sample) trait Logit: Element {
