@@ -54,6 +54,7 @@ fn cases() -> Vec<Case> {
         edge([9, 6, 6]).data("nan"),
         edge([9, 6, 6]).data("infinity"),
         edge([0, 40, 33]).data("nan"),
+        edge([0, 40, 33]).data("infinity"),
         case(Tier::Edge, [2, 18, 18], DType::Bf16),
         case(Tier::Edge, [2, 5, 4], DType::F16),
         case(Tier::Edge, [9, 12, 12], f64),

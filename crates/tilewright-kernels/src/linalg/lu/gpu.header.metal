@@ -96,13 +96,14 @@ template <int W, int Q, typename S> struct Pivoting {
         return simd_max(row);
     }
 
-    // What each row loses of row k's, in `factors`: 0 for those that were chosen. Below a zero pivot there are only zeros.
-    void divide(thread const uint (&place)[Q], uint k, uint m, S pivot) const {
+    // What each row loses of row k's, in `factors`: `none` for those that were chosen. Below a zero pivot there are only zeros.
+    void divide(thread const uint (&place)[Q], uint k, uint m, S pivot, S none = S(0)) const {
 #pragma unroll
         for (int q = 0; q < Q; ++q) {
             if (w == uint(q) % W) {
                 const uint i = at(lane + 32 * q);
-                factors[i] = place[q] > k && place[q] < m && pivot != S(0) ? column[i] / pivot : S(0);
+                const S factor = pivot != S(0) ? column[i] / pivot : S(0);
+                factors[i] = place[q] > k && place[q] < m ? factor : none;
             }
         }
     }

@@ -2,6 +2,8 @@
 // it columns j + 32 q. For each pivot its column is handed round, then its row. No row moves until the end.
 constexpr int P = 32 * Q / W;
 constexpr int PITCH = P + 4;
+// No factor is beyond 1; a factor of 0 may stand for an element that is not, below a pivot that is infinite or far larger.
+constexpr S NONE = S(2);
 threadgroup vec<S, 4> column[W * PITCH / 4];
 threadgroup vec<S, 4> factors[W * PITCH / 4];
 threadgroup S pivot_row[32 * Q];
@@ -42,7 +44,7 @@ for (int kb = 0; kb < Q; ++kb) {
         const uint r = pivoting.choose(place, k, m);
         const S pivot = pivoting.column[pivoting.at(r)];
         if (failed == 0 && pivot == S(0)) failed = int(k) + 1;
-        pivoting.divide(place, k, m, pivot);
+        pivoting.divide(place, k, m, pivot, NONE);
         if (r % W == w) {
 #pragma unroll
             for (int p = 0; p < P; ++p) {
@@ -64,7 +66,7 @@ for (int kb = 0; kb < Q; ++kb) {
             for (int e = 0; e < 4; ++e) {
                 const int p = 4 * c + e;
                 // The same in all lanes. Rows above are not touched, even by an infinity.
-                if (mine[e] != S(0)) {
+                if (mine[e] != NONE) {
                     x[p][kb] = lane == kk ? mine[e] : lane > kk ? x[p][kb] - mine[e] * other[kb] : x[p][kb];
 #pragma unroll
                     for (int q = kb + 1; q < Q; ++q) x[p][q] -= mine[e] * other[q];
