@@ -150,6 +150,56 @@ def make():
 
         return draw
 
+    def kv_append(block=16):
+        def run(*inputs):
+            if len(inputs) != 3:
+                return None
+            *sources, slots = inputs
+            caches = [torch.empty_like(x) for x in sources]
+            for cache, x in zip(caches, sources):
+                cache.index_copy_(0, slots, x)
+            return [cache.view(-1, block, *cache.shape[1:]) for cache in caches]
+
+        return run
+
+    def pack(axes=""):
+        """The bytes alone: torch has no checksum."""
+        order = [int(axis) for axis in axes.split(",") if axis]
+
+        def run(x):
+            return (x.permute(order) if order else x).clone(memory_format=torch.contiguous_format).view(torch.uint8).flatten()
+
+        return run
+
+    def unpack(dtype, shape, axes=""):
+        order = [int(axis) for axis in axes.split(",") if axis]
+        shape = [int(extent) for extent in shape.split(",")]
+
+        def run(sent):
+            x = sent.view(dtypes[dtype]).view(shape)
+            return (x.permute(order) if order else x).clone(memory_format=torch.contiguous_format)
+
+        return run if dtype in dtypes else None
+
+    def quantize(bits=8, block=0, format="int"):
+        """Blocks' largest magnitudes, scaled, rounded and narrowed, a pass each."""
+        most = {("int", 8): 127.0, ("int", 4): 7.0, ("e4m3", 8): 448.0, ("e5m2", 8): 57344.0}.get((format, bits))
+
+        def run(x):
+            blocks = x.float().unflatten(-1, (-1, block or x.shape[-1]))
+            largest = blocks.abs().amax(dim=-1, keepdim=True)
+            scaled = (blocks * (most / largest)).flatten(-2)
+            if format != "int":
+                values = scaled.to({"e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}[format])
+            elif bits == 8:
+                values = scaled.round().to(torch.int8)
+            else:
+                even, odd = (scaled[..., at::2].round().to(torch.int8).view(torch.uint8) for at in (0, 1))
+                values = (even & 15) | (odd << 4)
+            return values, largest.squeeze(-1) / most
+
+        return run if most else None
+
     def flat_scan_topk(k=1, metric="l2"):
         # In bands of rows, so that no matrix of all distances is needed; |q|^2 is added to what was selected.
         def run(queries, data, band=1 << 18):
@@ -241,12 +291,17 @@ def make():
         "scan": scan,
         "flat_scan_topk": flat_scan_topk,
         "kmeans": kmeans,
+        "kv_append": kv_append,
+        "pack": pack,
+        "unpack": unpack,
+        "quantize": quantize,
         "top_k": lambda k=1, axis=-1, largest=True, index="u32": lambda x: torch.topk(x, k, dim=axis, largest=largest),
     }
 
     class Torch(TorchLibrary):
         name = f"torch {torch.__version__}"
         kernels = makers
+        replayed = {"argmax", "top_k", "sample", "kv_append", "pack", "unpack"}
 
     return Torch()
 

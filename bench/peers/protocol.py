@@ -48,7 +48,7 @@ class Library:
         raise NotImplementedError
 
     def record(self, function, sets, calls):
-        """A function that replays the launches of so many calls on the inputs in turn."""
+        """A function that replays the launches of so many calls on the inputs in turn; None where there is nothing to record them with."""
         raise NotImplementedError
 
     def finish(self, outputs):

@@ -62,6 +62,8 @@ class TorchLibrary(Library):
         return timer.elapsed_time(event)
 
     def record(self, function, sets, calls):
+        if self.device == "cpu":
+            return None
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             for call in range(calls):

@@ -177,6 +177,12 @@ impl<'k> Trial<'k> {
         Ok(worst)
     }
 
+    /// Whether outputs that are not the expected ones answer the same problem all the same.
+    pub fn answers(&self, outputs: &[Tensor]) -> Result<bool> {
+        let outputs = outputs.iter().map(Tensor::to_host).collect::<Result<Vec<_>>>()?;
+        self.kernel.answers(&self.case, &self.inputs, &outputs)
+    }
+
     /// Judges every mutant of accepted outputs: the mutation, the output that it hit, and what became of it.
     pub fn mutate(&self, outputs: &[Tensor]) -> Result<Vec<(&'static str, &'static str, Fate)>> {
         let (names, expected): (Vec<_>, Vec<_>) = self.present().unzip();

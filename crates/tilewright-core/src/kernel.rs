@@ -25,6 +25,12 @@ pub trait Kernel: Sync {
         Ok(Vec::new())
     }
 
+    /// Whether other outputs than the expected ones answer the same problem, as draws by other random numbers do. Asked of libraries that are timed
+    /// beside this one, which may give the first outputs alone; never of its own variants.
+    fn answers(&self, _case: &Case, _inputs: &[Tensor], _outputs: &[Tensor]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The variants that run this case on this device, the default first; or an [`Error`] that says why none does.
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>>;
 

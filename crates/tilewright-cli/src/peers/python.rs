@@ -54,8 +54,10 @@ impl Interpreters {
             return Err(fail(&"holds no peer_*.py"));
         }
         let (mut libraries, mut absent) = (Vec::new(), Vec::new());
-        for path in paths {
-            match Library::start(python, &path) {
+        // All at once: several libraries take many seconds to load.
+        let started: Vec<_> = paths.iter().map(|path| Library::start(python, path)).collect();
+        for (path, library) in paths.iter().zip(started) {
+            match library.and_then(Library::named) {
                 Ok(library) => libraries.push(Rc::new(RefCell::new(library))),
                 Err(why) => {
                     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
@@ -269,13 +271,17 @@ impl Library {
         let mut process = command.spawn().map_err(|why| format!("{python}: {why}"))?;
         let requests = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().expect("the output is piped"));
-        let mut library = Self { name: String::new(), process, requests, answers, pauses: false };
-        let hello: Value = library.answer().map_err(|error| error.to_string())?;
+        Ok(Self { name: String::new(), process, requests, answers, pauses: false })
+    }
+
+    /// Once it is loaded and has said its name.
+    fn named(mut self) -> Result<Self, String> {
+        let hello: Value = self.answer().map_err(|error| error.to_string())?;
         match (hello["library"].as_str(), hello["absent"].as_str()) {
-            (Some(name), _) => name.clone_into(&mut library.name),
+            (Some(name), _) => name.clone_into(&mut self.name),
             (None, why) => return Err(why.unwrap_or("it did not say its name").to_owned()),
         }
-        Ok(library)
+        Ok(self)
     }
 
     fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T> {

@@ -242,6 +242,22 @@ impl Kernel for Registered {
         ])
     }
 
+    /// Tokens that the filters keep.
+    fn answers(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<bool> {
+        let v = case.dim("v");
+        let (logits, step) = (inputs[0].to_f64_vec()?, args(&case.args)?.step);
+        let Some(ids) = outputs.first().filter(|ids| ids.dims() == [case.dim("r")]) else {
+            return Ok(false);
+        };
+        let ids = ids.to_f64_vec()?;
+        Ok(ids.iter().enumerate().all(|(row, &id)| {
+            let sampling = sampling(case.data, row, case.seed);
+            let kept =
+                reference::keep(&logits[row * v..][..v], &sampling, sampling.position.wrapping_add(step));
+            kept.get(id as usize) == Some(&true)
+        }))
+    }
+
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "logits", case.dtype, DTYPES)?;
         Ok(vec![only_variant(device)])

