@@ -62,16 +62,6 @@ impl Peaks {
         Self { copy_gbs: Some(copy_gbs()), gemm_gflops: gemm_gflops.into() }
     }
 
-    /// The higher of two measurements of each roof: what else the machine does meanwhile can only lower one.
-    pub fn join(mut self, other: Peaks) -> Peaks {
-        self.copy_gbs = self.copy_gbs.into_iter().chain(other.copy_gbs).reduce(f64::max);
-        for (dtype, gflops) in other.gemm_gflops {
-            let best = self.gemm_gflops.entry(dtype).or_insert(gflops);
-            *best = best.max(gflops);
-        }
-        self
-    }
-
     /// The matrix-product peak that bounds arithmetic on `dtype`: its own, or f32's for what is computed in f32.
     pub fn gflops(&self, dtype: DType) -> Option<f64> {
         self.gemm_gflops.get(&dtype).or_else(|| self.gemm_gflops.get(&DType::F32)).copied()
@@ -156,12 +146,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_higher_roof_counts_and_an_unknown_one_bounds_nothing() {
-        let first = Peaks { copy_gbs: Some(40.0), gemm_gflops: [(DType::F32, 200.0)].into() };
-        let second =
-            Peaks { copy_gbs: Some(50.0), gemm_gflops: [(DType::F32, 100.0), (DType::F64, 90.0)].into() };
-        let peaks = first.join(second);
-        assert_eq!(peaks.copy_gbs, Some(50.0));
+    fn an_unknown_roof_bounds_nothing() {
+        let peaks =
+            Peaks { copy_gbs: Some(50.0), gemm_gflops: [(DType::F32, 200.0), (DType::F64, 90.0)].into() };
         assert_eq!(peaks.gflops(DType::F64), Some(90.0));
         assert_eq!(peaks.gflops(DType::Bf16), Some(200.0), "computed in f32");
         let work = |flops, bytes| Work { flops, bytes };

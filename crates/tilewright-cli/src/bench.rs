@@ -10,7 +10,7 @@ use tilewright_check::{
     Contestant, KernelContestant, Origin, Pace, Peaks, Role, Row, Trial, Yardsticks, best_peer, html, race,
     read_record, write_record,
 };
-use tilewright_core::{Case, DType, Device, Error, Kernel, Result, Stream, Tier};
+use tilewright_core::{Case, Device, Error, Kernel, Result, Stream, Tier};
 
 use crate::both_ways::BothWays;
 use crate::peers::{self, Interpreters, Peer};
@@ -71,9 +71,6 @@ pub(crate) fn bench(kernels: &[&dyn Kernel], options: &Options, console: &mut Co
     } else {
         print(&rows, &absent, console)?;
     }
-    if let Some(folder) = options.record.as_ref().filter(|_| !rows.is_empty()) {
-        eprintln!("recorded in {}", write_record(folder, &rows)?.display());
-    }
     if let Some(path) = &options.report {
         let written = std::fs::write(path, html(&rows));
         written.map_err(|why| Stop::Usage(format!("--report {}: {why}", path.display())))?;
@@ -112,32 +109,32 @@ fn measure(kernels: &[&dyn Kernel], options: &Options) -> Result<(Vec<Row>, Vec<
     let named = |name: &str| kernels.iter().copied().find(|kernel| kernel.spec().name == name);
     let yardsticks = Yardsticks { copy: named("copy"), product: named("matmul") };
     let mut rows = Vec::new();
+    let mut recorded = None;
     for stream in &streams {
-        let peaks = || {
-            progress.set_message(format!("peaks of {}", stream.device()));
-            Peaks::measure(stream, yardsticks)
-        };
-        let before = peaks()?;
+        progress.set_message(format!("peaks of {}", stream.device()));
+        let peaks = Peaks::measure(stream, yardsticks)?;
         let mut bench = Bench::new(stream, &origin, options, &mut interpreters)?;
-        let mut timed: Vec<(DType, Vec<Row>)> = Vec::new();
         for Chosen { kernel, cases } in &chosen {
             for case in cases {
                 progress.set_message(format!("{} {} on {}", kernel.spec().name, case.name, stream.device()));
-                let rows = bench.time(*kernel, case)?;
-                for row in &rows {
+                let mut timed = bench.time(*kernel, case)?;
+                for row in &mut timed {
+                    row.hold_against(&peaks, case.dtype);
                     progress.suspend(|| eprintln!("{}", said(row)));
                 }
-                timed.push((case.dtype, rows));
+                // At once: a run of an hour that ends early keeps what it has found.
+                if let Some(folder) = options.record.as_ref().filter(|_| !timed.is_empty()) {
+                    recorded = Some(write_record(folder, &timed)?);
+                }
+                rows.extend(timed);
                 progress.inc(1);
             }
         }
-        let peaks = before.join(peaks()?);
-        for (dtype, mut case) in timed {
-            case.iter_mut().for_each(|row| row.hold_against(&peaks, dtype));
-            rows.extend(case);
-        }
     }
     progress.finish_and_clear();
+    if let Some(path) = recorded {
+        eprintln!("recorded in {}", path.display());
+    }
     Ok((rows, absent))
 }
 
