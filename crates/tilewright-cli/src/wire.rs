@@ -16,7 +16,7 @@ use tilewright_core::{AlignedBytes, DType, Device, Error, Layout, Result, Shape,
 use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_kernels::pack::pack;
 use tilewright_lm::{Config, Generation, Greedy, Model, Part, Sampler, generate};
-use tilewright_wire::exo::prefill::{Message, Place, read_message, write_message};
+use tilewright_wire::exo::prefill::{Message, Place, read_message};
 use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving};
 use tilewright_wire::{Frame, Item, Limits};
 
@@ -168,8 +168,7 @@ fn codec(options: &Options) -> Result<Vec<Measured>, Stop> {
     let message = Message::KvChunk { layer_idx: 0, keys: keys.clone(), values: values.clone() };
     let frame = Frame::encode(b"", &items)?.to_vec();
     let mut sent = Vec::new();
-    write_message(&mut sent, &message, Place::Behind)?;
-    let mut out = Vec::with_capacity(sent.len());
+    message.encode(Place::Behind)?.write_to(&mut sent)?;
     let limit = 1 << 30;
     let mut ways: [(&str, Once); 4] = [
         ("pack into a frame", Box::new(|| Frame::encode(b"", &items).map(drop))),
@@ -180,13 +179,7 @@ fn codec(options: &Options) -> Result<Vec<Measured>, Stop> {
                 frame.map_or(Ok(()), |frame| frame.tensor("k").and(frame.tensor("v")).map(drop))
             }),
         ),
-        (
-            "pack as exo",
-            Box::new(|| {
-                out.clear();
-                write_message(&mut out, &message, Place::Behind)
-            }),
-        ),
+        ("pack as exo", Box::new(|| message.encode(Place::Behind).map(drop))),
         ("unpack as exo", Box::new(|| read_message(&mut &sent[..], limit).map(drop))),
     ];
     let mut samples: [Vec<f64>; 4] = Default::default();

@@ -9,7 +9,7 @@ use tilewright_core::{AlignedBytes, DType, Error, Result, Shape, Tensor};
 
 use super::msgpack::{Value, Writer};
 use super::{agree, from_numpys, numpys, shape_of, tensor_of};
-use crate::frame::{row_major, write_all};
+use crate::frame::{Payload, row_major, write_all};
 
 const NAME: &str = "prefill";
 
@@ -98,87 +98,119 @@ pub fn write_header(writer: &mut impl Write, header: &Header) -> Result<()> {
     out.map(5).text("request_id").text(&header.request_id).text("model_id").text(&header.model_id);
     out.text("num_layers").int(header.num_layers).text("dtype").text(numpys(header.dtype));
     out.text("start_pos").int(header.start_pos);
-    send(writer, &[&out.0], &[])
+    Encoded::new(vec![Payload::Packed(out.0)], Vec::new())?.write_to(writer)
 }
 
-/// Writes a message: tensors from where they are, gathered where they have strides.
-///
-/// # Errors
-/// Keys and values that differ in shape or dtype, or are not `[tokens, heads, width]`; a dtype that the format lacks; 4 GiB or more; those of
-/// the writer.
-pub fn write_message(writer: &mut impl Write, message: &Message, place: Place) -> Result<()> {
-    let mut out = Writer::default();
-    match message {
-        Message::KvChunk { layer_idx, keys, values } => {
-            let &[tokens, heads, width] = keys.dims() else {
-                return Err(Error::shape(NAME, "keys", "[tokens, heads, width]", keys.shape()));
-            };
-            if values.dims() != keys.dims() {
-                return Err(Error::shape(NAME, "values", keys.shape(), values.shape()));
-            }
-            if values.dtype() != keys.dtype() {
-                return Err(Error::dtype(NAME, "values", keys.dtype(), values.dtype()));
-            }
-            known(keys.dtype())?;
-            let dtype = numpys(keys.dtype());
-            let (keys, values) = (row_major(keys, false)?.0, row_major(values, false)?.0);
-            let (keys, values) = (keys.bytes(), values.bytes());
-            out.map(8).text("type").text("kv_chunk").text("layer_idx").int(*layer_idx);
-            for (name, size) in [("num_tokens", tokens), ("n_heads", heads), ("head_dim", width)] {
-                out.text(name).int(size as i64);
-            }
-            out.text("dtype").text(dtype);
-            if place == Place::Behind {
-                out.text("keys_len").int(keys.len() as i64).text("values_len").int(values.len() as i64);
-                return send(writer, &[&out.0], &[keys, values]);
-            }
-            let mut between = Writer::default();
-            if u32::try_from(keys.len()).is_err() {
-                return Err(Error::range(NAME, "keys", "below 4 GiB", format!("{} bytes", keys.len())));
-            }
-            out.text("keys").bytes_follow(keys.len());
-            between.text("values").bytes_follow(values.len());
-            send(writer, &[&out.0, keys, &between.0, values], &[])
-        }
-        Message::ArraysState { layer_idx, arrays } => {
-            out.map(3).text("type").text("arrays_state").text("layer_idx").int(*layer_idx).text("arrays");
-            out.array(arrays.len());
-            let (mut heads, mut bodies) = (Vec::new(), Vec::new());
-            for array in arrays {
-                known(array.dtype())?;
-                let body = row_major(array, false)?.0;
-                out.map(3).text("dtype").text(numpys(array.dtype())).text("shape").array(array.rank());
-                for &dim in array.dims() {
-                    out.int(dim as i64);
+/// A message on its way out, in pieces: tensors where they are, gathered where they have strides.
+#[derive(Debug)]
+pub struct Encoded(Vec<Payload>);
+
+impl Encoded {
+    /// A length and a message in parts, and what lies behind it.
+    fn new(mut message: Vec<Payload>, behind: Vec<Payload>) -> Result<Self> {
+        let bytes: usize = message.iter().map(|part| part.bytes().len()).sum();
+        let length = u32::try_from(bytes);
+        let length =
+            length.map_err(|_| Error::range(NAME, "message", "below 4 GiB", format!("{bytes} bytes")))?;
+        message.insert(0, Payload::Packed(length.to_be_bytes().into()));
+        message.extend(behind);
+        Ok(Self(message))
+    }
+
+    /// Bytes in all.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|part| part.bytes().len()).sum()
+    }
+
+    /// The pieces, in order, for a vectored write: nothing is put together.
+    pub fn slices(&self) -> Vec<IoSlice<'_>> {
+        self.0.iter().map(|part| IoSlice::new(part.bytes())).collect()
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_to(&self, writer: &mut impl Write) -> Result<()> {
+        write_all(writer, &mut self.slices()).map_err(failed)
+    }
+}
+
+impl Message {
+    /// The message's bytes, in pieces.
+    ///
+    /// # Errors
+    /// Keys and values that differ in shape or dtype, or are not `[tokens, heads, width]`; a dtype that the format lacks; 4 GiB or more.
+    pub fn encode(&self, place: Place) -> Result<Encoded> {
+        let mut out = Writer::default();
+        match self {
+            Message::KvChunk { layer_idx, keys, values } => {
+                let &[tokens, heads, width] = keys.dims() else {
+                    return Err(Error::shape(NAME, "keys", "[tokens, heads, width]", keys.shape()));
+                };
+                if values.dims() != keys.dims() {
+                    return Err(Error::shape(NAME, "values", keys.shape(), values.shape()));
                 }
-                out.text("data").bytes_follow(body.bytes().len());
-                heads.push(std::mem::take(&mut out.0));
-                bodies.push(body);
+                if values.dtype() != keys.dtype() {
+                    return Err(Error::dtype(NAME, "values", keys.dtype(), values.dtype()));
+                }
+                known(keys.dtype())?;
+                let dtype = numpys(keys.dtype());
+                let (keys, values) = (row_major(keys, false)?.0, row_major(values, false)?.0);
+                let [keys_len, values_len] = [&keys, &values].map(|part| part.bytes().len());
+                out.map(8).text("type").text("kv_chunk").text("layer_idx").int(*layer_idx);
+                for (name, size) in [("num_tokens", tokens), ("n_heads", heads), ("head_dim", width)] {
+                    out.text(name).int(size as i64);
+                }
+                out.text("dtype").text(dtype);
+                if place == Place::Behind {
+                    out.text("keys_len").int(keys_len as i64).text("values_len").int(values_len as i64);
+                    return Encoded::new(vec![Payload::Packed(out.0)], vec![keys, values]);
+                }
+                if u32::try_from(keys_len).is_err() {
+                    return Err(Error::range(NAME, "keys", "below 4 GiB", format!("{keys_len} bytes")));
+                }
+                out.text("keys").bytes_follow(keys_len);
+                let mut between = Writer::default();
+                between.text("values").bytes_follow(values_len);
+                let parts = vec![Payload::Packed(out.0), keys, Payload::Packed(between.0), values];
+                Encoded::new(parts, Vec::new())
             }
-            let pairs = heads.iter().zip(&bodies).flat_map(|(head, body)| [&head[..], body.bytes()]);
-            let parts: Vec<&[u8]> = pairs.chain([&out.0[..]]).collect();
-            send(writer, &parts, &[])
-        }
-        Message::Done { total_tokens } => {
-            out.map(2).text("type").text("done").text("total_tokens").int(*total_tokens);
-            send(writer, &[&out.0], &[])
-        }
-        Message::Error { code, message } => {
-            out.map(3).text("type").text("error").text("code").int(*code).text("message").text(message);
-            send(writer, &[&out.0], &[])
+            Message::ArraysState { layer_idx, arrays } => {
+                out.map(3).text("type").text("arrays_state").text("layer_idx").int(*layer_idx).text("arrays");
+                out.array(arrays.len());
+                let mut parts = Vec::new();
+                for array in arrays {
+                    known(array.dtype())?;
+                    let body = row_major(array, false)?.0;
+                    out.map(3).text("dtype").text(numpys(array.dtype())).text("shape").array(array.rank());
+                    for &dim in array.dims() {
+                        out.int(dim as i64);
+                    }
+                    out.text("data").bytes_follow(body.bytes().len());
+                    parts.extend([Payload::Packed(std::mem::take(&mut out.0)), body]);
+                }
+                parts.push(Payload::Packed(out.0));
+                Encoded::new(parts, Vec::new())
+            }
+            Message::Done { total_tokens } => {
+                out.map(2).text("type").text("done").text("total_tokens").int(*total_tokens);
+                Encoded::new(vec![Payload::Packed(out.0)], Vec::new())
+            }
+            Message::Error { code, message } => {
+                out.map(3).text("type").text("error").text("code").int(*code).text("message").text(message);
+                Encoded::new(vec![Payload::Packed(out.0)], Vec::new())
+            }
         }
     }
 }
 
-/// A length and a message in parts, and what lies behind it.
-fn send(writer: &mut impl Write, message: &[&[u8]], behind: &[&[u8]]) -> Result<()> {
-    let bytes: usize = message.iter().map(|part| part.len()).sum();
-    let length = u32::try_from(bytes);
-    let length =
-        length.map_err(|_| Error::range(NAME, "message", "below 4 GiB", format!("{bytes} bytes")))?;
-    let length = length.to_be_bytes();
-    let parts = [&length[..]].into_iter().chain(message.iter().copied()).chain(behind.iter().copied());
-    write_all(writer, &mut parts.map(IoSlice::new).collect::<Vec<_>>()).map_err(failed)
+/// Writes a message.
+///
+/// # Errors
+/// Those of [`Message::encode`], and those of the writer.
+pub fn write_message(writer: &mut impl Write, message: &Message, place: Place) -> Result<()> {
+    message.encode(place)?.write_to(writer)
 }
 
 /// A message's bytes; `None` where the stream ends before it.

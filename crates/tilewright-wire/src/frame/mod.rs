@@ -15,7 +15,7 @@ mod encode;
 pub(crate) use decode::Preamble;
 pub use decode::{Contents, Entry, Frame};
 pub use encode::{Encoded, Item};
-pub(crate) use encode::{row_major, write_all};
+pub(crate) use encode::{Payload, row_major, write_all};
 
 use tilewright_core::DType;
 

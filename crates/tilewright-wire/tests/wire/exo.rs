@@ -72,7 +72,9 @@ fn prefill_streams_are_read_and_written_to_the_byte() {
                 }
                 other => other.clone(),
             };
+            let begin = written.len();
             prefill::write_message(&mut written, &message, place).unwrap();
+            assert_eq!(message.encode(place).unwrap().bytes(), written.len() - begin);
         }
         assert!(written == bytes, "{name}");
     }
