@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tilewright_check::{Summary, Timing, write_record};
 use tilewright_core::{DType, Device};
 use tilewright_lm::{Config, Decoder, Model, Next, State, read};
 
 use crate::stop::Stop;
-use crate::{Console, select, table};
+use crate::{Console, records, select, table};
 
 /// Measure how fast a model of some shape reads and writes.
 ///
@@ -44,6 +45,12 @@ pub(crate) struct Options {
     /// Times that each is measured; the median counts.
     #[arg(long, default_value_t = 3)]
     repeats: usize,
+    /// Add the results to the records, in FOLDER/<host>/<date>_<commit>.csv.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = "bench/record")]
+    record: Option<PathBuf>,
+    /// The machine's name in the records [default: made of its processor].
+    #[arg(long)]
+    host: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -113,7 +120,15 @@ pub(crate) fn bench(options: &Options, console: &mut Console) -> Result<(), Stop
     let weight_bytes: usize = model.weights().all().iter().map(|(_, tensor)| tensor.bytes()).sum();
     // The table of embeddings is not read, but for a row a text.
     let read_bytes = weight_bytes - model.weights().embeddings.bytes();
-    let rows = options.prompt.iter().map(|&prompt| measured(options, &model, prompt, read_bytes));
+    let mut rows = Vec::with_capacity(options.prompt.len());
+    for &prompt in &options.prompt {
+        let measured = measured(options, &model, prompt, read_bytes)?;
+        if let Some(folder) = &options.record {
+            let recorded = recorded(options, &model, &measured)?;
+            eprintln!("recorded in {}", write_record(folder, &recorded)?.display());
+        }
+        rows.push(measured.row);
+    }
     let document = Document {
         device: options.device.to_string(),
         dtype: model.dtype().name(),
@@ -122,7 +137,7 @@ pub(crate) fn bench(options: &Options, console: &mut Console) -> Result<(), Stop
         weights_seconds,
         batch: options.batch,
         tokens: options.tokens,
-        rows: rows.collect::<Result<_, _>>()?,
+        rows,
     };
     if console.json {
         return console.json(&document);
@@ -155,7 +170,46 @@ pub(crate) fn bench(options: &Options, console: &mut Console) -> Result<(), Stop
     )?)
 }
 
-fn measured(options: &Options, model: &Model, prompt: usize, read_bytes: usize) -> Result<Row, Stop> {
+struct Measured {
+    row: Row,
+    /// Seconds of the whole prompt, and of all tokens of all texts, each time.
+    prefill: Vec<f64>,
+    decode: Vec<f64>,
+    read_bytes: usize,
+}
+
+/// The whole prompt, and a step of all texts, as they stand in records.
+fn recorded(
+    options: &Options,
+    model: &Model,
+    measured: &Measured,
+) -> Result<Vec<tilewright_check::Row>, Stop> {
+    let blank = records::blank(&records::origin(options.host.as_ref()), options.device)?;
+    let shape = options.shape.map_or_else(
+        || format!("w{}_blocks{}", model.config().hidden_size, model.config().num_hidden_layers),
+        |shape| shape.to_possible_value().expect("none is hidden").get_name().to_owned(),
+    );
+    let (batch, prompt, dtype) = (options.batch, measured.row.prompt, model.dtype().name());
+    let row = |what: &str, seconds: &[f64], calls: usize, flops: f64, bytes: usize| {
+        let mut row = blank.clone();
+        row.kernel = "lm".to_owned();
+        row.case = format!("{shape}_b{batch}_prompt{prompt}_{what}");
+        (row.dtype, row.variant) = (dtype.to_owned(), "lm bench".to_owned());
+        (row.flops, row.bytes) = (flops, bytes as f64);
+        let each: Vec<f64> = seconds.iter().map(|seconds| 1e3 * seconds / calls as f64).collect();
+        row.fill(&Timing { samples: each.len(), calls, wall: Summary::of(&each), device: None });
+        row
+    };
+    // Each weight is multiplied and added once a token.
+    let tokens = (batch * prompt) as f64;
+    let products = 2.0 * model.parameters() as f64 * tokens;
+    Ok(vec![
+        row(&format!("by{}", options.prefill), &measured.prefill, 1, products, 0),
+        row("step", &measured.decode, options.tokens, 0.0, measured.read_bytes),
+    ])
+}
+
+fn measured(options: &Options, model: &Model, prompt: usize, read_bytes: usize) -> Result<Measured, Stop> {
     let vocabulary = model.config().vocab_size;
     // Steps of a prime over the vocabulary: neighbours are no neighbours.
     let text = |place: usize| (0..prompt).map(move |at| ((place * 31 + at * 7919) % vocabulary) as u32);
@@ -169,24 +223,24 @@ fn measured(options: &Options, model: &Model, prompt: usize, read_bytes: usize) 
     };
     // The first one compiles.
     let (_, mut state) = prefill()?;
-    let mut seconds = Vec::with_capacity(options.repeats);
+    let mut reading = Vec::with_capacity(options.repeats);
     for _ in 0..options.repeats {
         let (time, after) = prefill()?;
-        seconds.push(time);
+        reading.push(time);
         state = after;
     }
-    let prefill_seconds = median(seconds);
+    let prefill_seconds = Summary::of(&reading).median;
     let mut decoder = Decoder::new(model, state, &vec![1; options.batch], Next::Greedy)?;
     // Compiled, both captures made and replayed once.
     decoder.run(5)?;
-    let mut seconds = Vec::with_capacity(options.repeats);
+    let mut writing = Vec::with_capacity(options.repeats);
     for _ in 0..options.repeats {
         let start = Instant::now();
         decoder.run(options.tokens)?;
-        seconds.push(start.elapsed().as_secs_f64());
+        writing.push(start.elapsed().as_secs_f64());
     }
-    let step = median(seconds) / options.tokens as f64;
-    Ok(Row {
+    let step = Summary::of(&writing).median / options.tokens as f64;
+    let row = Row {
         prompt,
         prefill_seconds,
         prefill_tokens_per_second: (options.batch * prompt) as f64 / prefill_seconds,
@@ -195,10 +249,6 @@ fn measured(options: &Options, model: &Model, prompt: usize, read_bytes: usize) 
         weight_gigabytes_per_second: read_bytes as f64 / step / 1e9,
         state_bytes: decoder.state().tensors().values().map(tilewright_core::Tensor::bytes).sum(),
         captured: decoder.is_captured(),
-    })
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    };
+    Ok(Measured { row, prefill: reading, decode: writing, read_bytes })
 }
