@@ -65,6 +65,14 @@ class Library:
     def release(self):
         """Gives unused memory back, so that others find it on the device."""
 
+    def start_memory(self):
+        """Starts counting what the device's memory holds at most, where the library can, and gives what stop_memory needs."""
+        return None
+
+    def stop_memory(self, before):
+        """Bytes that were in use at most since start_memory, beside those that were then, or None."""
+        return None
+
     def start_timer(self):
         """Starts the device's own timer, where there is one, and gives what stop_timer needs."""
         return None
@@ -116,12 +124,15 @@ class Problem:
 
     def outputs(self):
         answer = []
-        for index, array in enumerate(listed(self.function(*self.sets[0]))):
+        before = self.library.start_memory()
+        arrays = listed(self.function(*self.sets[0]))
+        memory = self.library.stop_memory(before)
+        for index, array in enumerate(arrays):
             stored, dtype = self.library.store(array)
             path = os.path.join(self.folder, f"output_{index}.npy")
             numpy.save(path, stored.copy(order="C"))
             answer.append({"file": path, "dtype": dtype})
-        return {"outputs": answer}
+        return {"outputs": answer, "memory": memory}
 
     def sample(self, calls):
         function, library, sets = self.function, self.library, self.sets

@@ -46,6 +46,19 @@ class TorchLibrary(Library):
     def release(self):
         torch.cuda.empty_cache()
 
+    def start_memory(self):
+        if self.device == "cpu":
+            return None
+        torch.cuda.synchronize(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        return torch.cuda.memory_allocated(self.device)
+
+    def stop_memory(self, before):
+        if before is None:
+            return None
+        torch.cuda.synchronize(self.device)
+        return torch.cuda.max_memory_allocated(self.device) - before
+
     def start_timer(self):
         if self.device == "cpu":
             return None

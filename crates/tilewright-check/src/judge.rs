@@ -183,6 +183,29 @@ impl<'k> Trial<'k> {
         self.kernel.answers(&self.case, &self.inputs, &outputs)
     }
 
+    /// The worst max |out - truth| / max |truth| of the outputs whose truth is a number each; `None` where there is none, or one has another shape.
+    ///
+    /// It says how accurate a result is where the judge only says that it is accurate enough, or that it is not.
+    pub fn error(&self, outputs: &[Tensor]) -> Option<f64> {
+        let mut worst = None;
+        for ((_, expected), output) in self.present().zip(outputs) {
+            let Expected::Values { shape, value, .. } = expected else { continue };
+            if output.dims() != &shape[..] {
+                return None;
+            }
+            let largest = value.iter().fold(0.0f64, |largest, truth| largest.max(truth.abs()));
+            let got = output.to_f64_vec().ok()?;
+            let apart = got.iter().zip(value).map(|(got, truth)| (got - truth).abs());
+            // A NaN is no small error.
+            let larger = |most: f64, one: f64| if most.is_nan() || most > one { most } else { one };
+            let apart = apart.fold(0.0, larger);
+            if largest > 0.0 && largest.is_finite() {
+                worst = Some(larger(worst.unwrap_or(0.0), apart / largest));
+            }
+        }
+        worst
+    }
+
     /// Judges every mutant of accepted outputs: the mutation, the output that it hit, and what became of it.
     pub fn mutate(&self, outputs: &[Tensor]) -> Result<Vec<(&'static str, &'static str, Fate)>> {
         let (names, expected): (Vec<_>, Vec<_>) = self.present().unzip();

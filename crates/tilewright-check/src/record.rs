@@ -77,6 +77,12 @@ pub struct Row {
     pub fraction: Option<f64>,
     /// The worst share of a tolerance that was used.
     pub share: Option<f64>,
+    /// The worst max |out - truth| / max |truth| of the outputs whose truth is a number each; also of a peer that was not judged right.
+    #[serde(default)]
+    pub error: Option<f64>,
+    /// Bytes of device memory that one call had in use at most, beside its inputs.
+    #[serde(default)]
+    pub memory: Option<f64>,
     /// `pass`, or what failed. Peers are judged too.
     pub verdict: String,
 }
@@ -111,6 +117,8 @@ impl Row {
             peak_gbs: None,
             fraction: None,
             share: None,
+            error: None,
+            memory: None,
             verdict: "pass".to_owned(),
         }
     }
@@ -223,6 +231,8 @@ pub(crate) mod tests {
             peak_gbs: Some(40.0),
             fraction: median.map(|median| 0.2 / median),
             share: Some(0.25),
+            error: Some(1e-6),
+            memory: None,
             verdict: "pass".into(),
         }
     }

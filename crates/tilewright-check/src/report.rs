@@ -65,7 +65,7 @@ fn section(page: &mut String, host: &str, device: &str, rows: &Group) {
 fn table(page: &mut String, rows: &Group) {
     page.push_str(
         "<div class=\"wide\"><table>\n<tr><th>case</th><th>by</th><th>median ms</th><th>MAD</th><th>min</th><th>wall ms</th>\
-         <th>GFLOP/s</th><th>GB/s</th><th>fraction</th><th>to best peer</th><th>share</th><th>verdict</th></tr>\n",
+         <th>GFLOP/s</th><th>GB/s</th><th>fraction</th><th>to best peer</th><th>share</th><th>error</th><th>MB</th><th>verdict</th></tr>\n",
     );
     for row in rows {
         let device = (row.device_median_ms, row.device_mad_ms, row.device_min_ms);
@@ -89,9 +89,11 @@ fn table(page: &mut String, rows: &Group) {
         }
         let _ = writeln!(
             page,
-            "<td>{}</td><td>{ratio}</td><td>{}</td><td class=\"{judged}\">{}</td></tr>",
+            "<td>{}</td><td>{ratio}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"{judged}\">{}</td></tr>",
             row.fraction.map_or(String::new(), |fraction| format!("{:.0} %", 100.0 * fraction)),
             number(row.share),
+            number(row.error),
+            number(row.memory.map(|bytes| bytes / 1e6)),
             escape(&row.verdict),
         );
     }

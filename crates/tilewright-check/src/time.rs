@@ -218,6 +218,15 @@ impl<'k> KernelContestant<'k> {
         (2 * cache).div_ceil(bytes.max(1)).clamp(1, 256)
     }
 
+    /// Bytes of device memory that one call has in use at most, beside all the copies of its inputs; `None` where the back end does not count.
+    pub fn memory(&mut self) -> Result<Option<usize>> {
+        self.stream.synchronize()?;
+        let Some(before) = self.stream.driver().forget_peak_memory()? else { return Ok(None) };
+        self.call()?;
+        self.stream.synchronize()?;
+        Ok(self.stream.driver().peak_memory()?.map(|peak| peak.saturating_sub(before)))
+    }
+
     fn call(&mut self) -> Result<()> {
         let inputs = &self.sets[self.next % self.sets.len()];
         self.next += 1;

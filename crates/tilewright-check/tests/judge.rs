@@ -30,6 +30,25 @@ fn a_right_kernel_passes_with_its_share() {
     let (worst, outputs) = trial.judge(&Stream::cpu(), None).unwrap();
     assert!(worst.share > 0.0 && worst.share <= 1.0, "{worst}");
     assert_eq!(outputs.len(), 2);
+    assert!(trial.error(&outputs).is_some_and(|error| error < 1e-7));
+}
+
+#[test]
+fn the_error_is_against_the_largest_value_and_a_nan_is_no_small_one() {
+    let kernel = Scale::new(Fault::None);
+    let trial = Trial::new(&kernel, kernel.cases().remove(0)).unwrap();
+    let mut out = trial.inputs()[0].to_f64_vec().unwrap();
+    out.iter_mut().for_each(|x| *x *= 2.0);
+    let largest = out.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let error = |out: &[f64], shape: [usize; 2]| {
+        trial.error(&[Tensor::from_f64(out, DType::F64, shape).unwrap()])
+    };
+    out[2] += 0.25 * largest;
+    assert!(error(&out, [1, 7]).is_some_and(|error| (error - 0.25).abs() < 1e-6));
+    assert_eq!(error(&out, [7, 1]), None);
+    out[3] = f64::NAN;
+    out[4] += 1.0;
+    assert!(error(&out, [1, 7]).is_some_and(f64::is_nan));
 }
 
 #[test]

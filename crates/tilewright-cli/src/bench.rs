@@ -199,11 +199,13 @@ impl<'b> Bench<'b> {
                 }
             }
             entries.push(match trial.judge(self.stream, Some(variant)) {
-                Ok((worst, _)) => {
+                Ok((worst, outputs)) => {
                     let inputs = trial.inputs();
-                    let contestant =
+                    let mut contestant =
                         KernelContestant::new(kernel, &case.args, variant, self.stream, inputs, sets)?;
-                    (Row { share: Some(worst.share), ..row }, Some(Box::new(contestant)))
+                    let memory = contestant.memory()?.map(|bytes| bytes as f64);
+                    let (share, error) = (Some(worst.share), trial.error(&outputs));
+                    (Row { share, error, memory, ..row }, Some(Box::new(contestant)))
                 }
                 Err(failure) => (Row { verdict: failure.to_string(), ..row }, None),
             });
@@ -213,7 +215,8 @@ impl<'b> Bench<'b> {
         for peer in self.peers(&trial, sets, folder.path())? {
             let row = self.row(&trial, Role::Peer, &peer.name);
             let contestant = peer.contestant.map(|contestant| contestant as Box<dyn Contestant>);
-            entries.push((Row { share: peer.share, verdict: peer.verdict, ..row }, contestant));
+            let Peer { share, error, memory, verdict, .. } = peer;
+            entries.push((Row { share, error, memory, verdict, ..row }, contestant));
         }
         let (mut rows, contestants): (Vec<Row>, Vec<_>) = entries.into_iter().unzip();
         let timed: Vec<usize> = (0..rows.len()).filter(|&index| contestants[index].is_some()).collect();
@@ -267,6 +270,7 @@ fn said(row: &Row) -> String {
 fn print(rows: &[Row], absent: &[String], console: &mut Console) -> Result<(), Stop> {
     let number =
         |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| format!("{value:.digits$}"));
+    let small = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1e}"));
     let line = |row: &Row| {
         let ratio = best_peer(rows, row).zip(row.median()).filter(|_| row.role == Role::Ours);
         [
@@ -282,10 +286,12 @@ fn print(rows: &[Row], absent: &[String], console: &mut Console) -> Result<(), S
             row.fraction.map_or(String::new(), |fraction| format!("{:.0} %", 100.0 * fraction)),
             ratio.map_or(String::new(), |(peer, ours)| format!("{:.2}x", peer / ours)),
             number(row.share, 3),
+            small(row.error),
+            number(row.memory.map(|bytes| bytes / 1e6), 1),
             row.verdict.clone(),
         ]
     };
-    let lines: Vec<[String; 13]> = rows.iter().map(line).collect();
+    let lines: Vec<[String; 15]> = rows.iter().map(line).collect();
     let header = [
         "kernel",
         "case",
@@ -299,6 +305,8 @@ fn print(rows: &[Row], absent: &[String], console: &mut Console) -> Result<(), S
         "of peak",
         "to best peer",
         "share",
+        "error",
+        "MB",
         "verdict",
     ];
     table::write(console.out, header, &lines)?;

@@ -133,7 +133,7 @@ for line in sys.stdin:
     elif request["op"] == "outputs":
         npy(folder + "/out.npy", "f", "<f4", [FACTOR * v for v in x], (64, 1024))
         npy(folder + "/rounded.npy", "q", "<i8", [int(abs(2 * v) + 0.5) * (1 if v > 0 else -1) for v in x], (64, 1024))
-        answer = {"outputs": [{"file": folder + "/out.npy", "dtype": None}, {"file": folder + "/rounded.npy", "dtype": None}]}
+        answer = {"outputs": [{"file": folder + "/out.npy", "dtype": None}, {"file": folder + "/rounded.npy", "dtype": None}], "memory": 4096}
     elif request["op"] == "sample":
         answer = {"wall_ms": 1.5, "device_ms": None}
     else:
@@ -163,6 +163,9 @@ fn peers_are_judged_before_they_are_timed_and_absent_ones_are_told() {
     assert!(
         row("3")["wall_median_ms"].is_null() && row("3")["verdict"].as_str().unwrap().contains("output out")
     );
+    let error = |variant: &str| row(variant)["error"].as_f64().unwrap();
+    assert!(error("2") < 1e-6 && (error("3") - 0.5).abs() < 1e-6, "of the wrong one too: {document}");
+    assert_eq!((&row("3")["memory"], &row("cpu")["memory"]), (&4096.0.into(), &serde_json::Value::Null));
     assert!(document["absent"][0].as_str().unwrap().starts_with("gone: "), "{document}");
 
     let (code, document) =

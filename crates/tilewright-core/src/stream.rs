@@ -29,6 +29,14 @@ pub trait StreamDriver: Any + Send + Sync {
     fn record(&self) -> Result<Event>;
     /// Makes what is submitted from now on wait for `event`, which may belong to another stream of the same kind.
     fn wait(&self, event: &Event) -> Result<()>;
+    /// Forgets how much of its memory the device has had in use at most, and gives what is in use now, in bytes; `None` where the back end does not count.
+    fn forget_peak_memory(&self) -> Result<Option<usize>> {
+        Ok(None)
+    }
+    /// How much of its memory the device has had in use at most since it last forgot, in bytes; `None` where the back end does not count.
+    fn peak_memory(&self) -> Result<Option<usize>> {
+        Ok(None)
+    }
     /// For a back end to recognise its own.
     fn as_any(&self) -> &dyn Any;
 }

@@ -46,6 +46,10 @@ pub(crate) struct Peer {
     pub(crate) verdict: String,
     /// The worst share of a tolerance that it used.
     pub(crate) share: Option<f64>,
+    /// How far its outputs are from the truth, see [`Trial::error`].
+    pub(crate) error: Option<f64>,
+    /// Bytes of device memory that one call had in use at most, beside its inputs, where the library counts them.
+    pub(crate) memory: Option<f64>,
     /// Where it computes the same function. It may do so less accurately, put equal values in another order, or draw by
     /// other random numbers: that stands in the verdict. A peer that solves another problem is not timed.
     pub(crate) contestant: Option<Box<dyn Contestant>>,
@@ -69,6 +73,7 @@ impl Peer {
         name: String,
         trial: &Trial,
         outputs: Result<Vec<Tensor>>,
+        memory: Option<f64>,
         contestant: Box<dyn Contestant>,
     ) -> Self {
         let outputs = outputs.map(|outputs| with_our_indices(trial, outputs));
@@ -76,6 +81,7 @@ impl Peer {
             Ok(outputs) => trial.assess(outputs).map_err(|failure| failure.to_string()),
             Err(error) => Err(error.to_string()),
         };
+        let error = outputs.as_ref().ok().and_then(|outputs| trial.error(outputs));
         let same = outputs.is_ok_and(|outputs| {
             trial.expected().first().is_some_and(|expected| same_function(expected, outputs.first()))
                 || trial.answers(&outputs).unwrap_or(false)
@@ -84,7 +90,7 @@ impl Peer {
             Ok(worst) => ("pass".to_owned(), Some(worst.share)),
             Err(why) => (why, None),
         };
-        Peer { name, verdict, share, contestant: same.then_some(contestant) }
+        Peer { name, verdict, share, error, memory, contestant: same.then_some(contestant) }
     }
 }
 
@@ -119,7 +125,7 @@ pub(crate) fn built_in(trial: &Trial, device: Device, sets: usize) -> Result<Vec
     let peer = |(name, function): (&'static str, Function)| {
         let outputs = function(trial.inputs());
         let contestant = HostFunction { function, sets: sets.clone(), next: 0 };
-        Peer::new(name.to_owned(), trial, outputs, Box::new(contestant))
+        Peer::new(name.to_owned(), trial, outputs, None, Box::new(contestant))
     };
     Ok(functions.into_iter().map(peer).collect())
 }
@@ -138,8 +144,9 @@ pub(crate) fn scripted(
     folder: &Path,
 ) -> Result<Vec<Peer>> {
     let mut peers = Vec::new();
-    for (name, outputs, contestant) in interpreters.open(trial, device, sets, folder)? {
-        peers.push(Peer::new(name, trial, outputs, contestant));
+    for (name, made, contestant) in interpreters.open(trial, device, sets, folder)? {
+        let memory = made.as_ref().ok().and_then(|made| made.memory);
+        peers.push(Peer::new(name, trial, made.map(|made| made.outputs), memory, contestant));
     }
     Ok(peers)
 }

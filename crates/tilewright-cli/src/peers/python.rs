@@ -4,7 +4,7 @@
 //! |---|---|
 //! | | once, at the start: `{"library": "numpy 2.1"}`, or `{"absent": "why"}` |
 //! | `{"op": "open", "kernel", "args", "device", "folder", "inputs": [{"name", "file", "dtype", "axes"}], "sets"}` | `{"knows": true}`, where it has a function for exactly this |
-//! | `{"op": "outputs"}` | `{"outputs": [{"file", "dtype"}]}` of the problem's inputs; `dtype` is null where the file tells it |
+//! | `{"op": "outputs"}` | `{"outputs": [{"file", "dtype"}], "memory": 4096}` of the problem's inputs; `dtype` is null where the file tells it, `memory` where the library does not count the bytes that its call had in use at most |
 //! | `{"op": "sample", "calls"}` | `{"wall_ms": 1.5, "device_ms": null}`, of one call |
 //! | `{"op": "close"}` | `{}` |
 //! | `{"op": "index", "recipe", "dimension", "device", "folder", "vectors", "shown", "queries", "k", "refine"}` | `{"knows": true, "train_ms": 1.5, "add_ms": 2.5}`, once an index of this recipe has been trained on the first `shown` of the vectors in a file and holds them all |
@@ -35,8 +35,15 @@ pub(crate) struct Interpreters {
     pub(crate) absent: Vec<(String, String)>,
 }
 
-/// A peer: its name, its outputs on the trial's inputs, and the means to time it.
-type Found = (String, Result<Vec<Tensor>>, Box<dyn Contestant>);
+/// What a library made of a trial's inputs.
+pub(crate) struct Made {
+    pub(crate) outputs: Vec<Tensor>,
+    /// Bytes that its call had in use at most, beside the inputs.
+    pub(crate) memory: Option<f64>,
+}
+
+/// A peer: its name, what it made, and the means to time it.
+type Found = (String, Result<Made>, Box<dyn Contestant>);
 
 impl Interpreters {
     /// Starts every `peer_*.py` of the folder.
@@ -99,7 +106,7 @@ impl Interpreters {
             library.pauses = device == Device::Cpu;
             let outputs = match library.ask(&request) {
                 Ok(Opened { knows: false }) => continue,
-                Ok(Opened { knows: true }) => library.outputs(),
+                Ok(Opened { knows: true }) => library.made(),
                 Err(error) => Err(error),
             };
             found.push((library.name.clone(), outputs, contestant));
@@ -170,7 +177,7 @@ impl PeerIndex {
     pub(crate) fn found(&self, nprobe: usize, batch: usize) -> Result<(Tensor, Tensor)> {
         self.aim(nprobe, batch)?;
         let mut library = self.library.borrow_mut();
-        match <[Tensor; 2]>::try_from(library.outputs()?) {
+        match <[Tensor; 2]>::try_from(library.made()?.outputs) {
             Ok([distances, ids]) => Ok((distances, ids)),
             Err(other) => Err(broken(&library.name, format!("{} outputs, expected 2", other.len()))),
         }
@@ -239,6 +246,8 @@ struct Indexed {
 #[derive(Deserialize)]
 struct Outputs {
     outputs: Vec<Output>,
+    #[serde(default)]
+    memory: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -317,8 +326,8 @@ impl Library {
         }
     }
 
-    fn outputs(&mut self) -> Result<Vec<Tensor>> {
-        let Outputs { outputs } = self.ask(&json!({"op": "outputs"}))?;
+    fn made(&mut self) -> Result<Made> {
+        let Outputs { outputs, memory } = self.ask(&json!({"op": "outputs"}))?;
         let read = |output: Output| {
             let tensor = files::read(&output.file, "output")?;
             if output.dtype.as_deref() != Some("bf16") {
@@ -327,7 +336,7 @@ impl Library {
             let bits = tensor.to_vec::<u16>()?.into_iter().map(bf16::from_bits);
             Tensor::from_vec(bits.collect::<Vec<bf16>>(), tensor.shape())
         };
-        outputs.into_iter().map(read).collect()
+        Ok(Made { outputs: outputs.into_iter().map(read).collect::<Result<_>>()?, memory })
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 
-use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUresult};
+use cudarc::driver::sys::{
+    self, CUdevice_attribute as Attribute, CUmemPool_attribute as PoolAttribute, CUresult,
+};
 use tilewright_core::{Device, Error, Kind, Result};
 
 use super::stream::RawStream;
@@ -14,6 +16,8 @@ use crate::caps::Caps;
 pub(super) struct Context {
     pub(super) ordinal: u32,
     raw: sys::CUcontext,
+    /// The memory that its streams allocate from.
+    pool: sys::CUmemoryPool,
     pub(super) caps: Caps,
     /// The streams of this context by slot; several share a slot beyond 64.
     pub(super) streams: Mutex<Vec<Weak<RawStream>>>,
@@ -108,18 +112,44 @@ impl Context {
         // SAFETY: writes one context handle of a device that exists.
         check(ordinal, "stream", unsafe { sys::cuDevicePrimaryCtxRetain(&mut raw, device) })?;
         let caps = read_caps(ordinal, device)?;
-        let context = Self { ordinal, raw, caps, streams: Mutex::default() };
-        context.bind()?;
         let mut pool = std::ptr::null_mut();
         // SAFETY: writes one pool handle.
         check(ordinal, "stream", unsafe { sys::cuDeviceGetDefaultMemPool(&mut pool, device) })?;
+        let context = Self { ordinal, raw, pool, caps, streams: Mutex::default() };
+        context.bind()?;
         // Freed memory stays with the pool: giving it back to the system at each synchronise would cost milliseconds.
-        let mut keep = u64::MAX;
-        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        // SAFETY: this attribute takes a pointer to one u64.
-        let set = unsafe { sys::cuMemPoolSetAttribute(pool, attribute, (&raw mut keep).cast()) };
-        check(ordinal, "stream", set)?;
+        context.set(PoolAttribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, u64::MAX)?;
         Ok(context)
+    }
+
+    /// Sets one of the pool's attributes that are numbers of bytes.
+    fn set(&self, attribute: PoolAttribute, mut bytes: u64) -> Result<()> {
+        self.bind()?;
+        // SAFETY: such an attribute takes a pointer to one u64; the device's own pool lives as long as the context.
+        let set = unsafe { sys::cuMemPoolSetAttribute(self.pool, attribute, (&raw mut bytes).cast()) };
+        check(self.ordinal, "memory pool", set)
+    }
+
+    /// One of the pool's attributes that are numbers of bytes.
+    fn get(&self, attribute: PoolAttribute) -> Result<usize> {
+        self.bind()?;
+        let mut bytes = 0u64;
+        // SAFETY: such an attribute writes one u64; the device's own pool lives as long as the context.
+        let got = unsafe { sys::cuMemPoolGetAttribute(self.pool, attribute, (&raw mut bytes).cast()) };
+        check(self.ordinal, "memory pool", got)?;
+        Ok(bytes as usize)
+    }
+
+    /// Starts to count anew what is in use of the pool at most, and gives what is in use now.
+    pub(super) fn forget_peak_memory(&self) -> Result<usize> {
+        // Zero is the only value that this attribute takes.
+        self.set(PoolAttribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0)?;
+        self.get(PoolAttribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)
+    }
+
+    /// What has been in use of the pool at most since then.
+    pub(super) fn peak_memory(&self) -> Result<usize> {
+        self.get(PoolAttribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH)
     }
 
     /// Makes the context current in this thread. Asked anew each time since other libraries change it; asking is cheaper than setting.

@@ -512,6 +512,14 @@ impl StreamDriver for CudaStream {
         }
     }
 
+    fn forget_peak_memory(&self) -> Result<Option<usize>> {
+        self.0.context.forget_peak_memory().map(Some)
+    }
+
+    fn peak_memory(&self) -> Result<Option<usize>> {
+        self.0.context.peak_memory().map(Some)
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
