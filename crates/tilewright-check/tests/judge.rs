@@ -40,9 +40,8 @@ fn the_error_is_against_the_largest_value_and_a_nan_is_no_small_one() {
     let mut out = trial.inputs()[0].to_f64_vec().unwrap();
     out.iter_mut().for_each(|x| *x *= 2.0);
     let largest = out.iter().fold(0.0f64, |most, x| most.max(x.abs()));
-    let error = |out: &[f64], shape: [usize; 2]| {
-        trial.error(&[Tensor::from_f64(out, DType::F64, shape).unwrap()])
-    };
+    let error =
+        |out: &[f64], shape: [usize; 2]| trial.error(&[Tensor::from_f64(out, DType::F64, shape).unwrap()]);
     out[2] += 0.25 * largest;
     assert!(error(&out, [1, 7]).is_some_and(|error| (error - 0.25).abs() < 1e-6));
     assert_eq!(error(&out, [7, 1]), None);
