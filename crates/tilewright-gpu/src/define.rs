@@ -42,6 +42,7 @@ pub struct Definition {
     pub(crate) any_strides: bool,
     pub(crate) mlx_inputs: bool,
     pub(crate) cuda_only: bool,
+    pub(crate) most_registers: Option<u32>,
     pub(crate) verbose: bool,
 }
 
@@ -70,6 +71,7 @@ impl Definition {
             any_strides: false,
             mlx_inputs: false,
             cuda_only: false,
+            most_registers: None,
             verbose: false,
         }
     }
@@ -155,6 +157,13 @@ impl Definition {
     /// instructions. Parameters are the same; every other device refuses the program.
     pub fn cuda_only(mut self) -> Self {
         self.cuda_only = true;
+        self
+    }
+
+    /// On CUDA a thread gets at most so many registers, so that so many groups share a multiprocessor; what does not fit goes to memory. Other devices choose by
+    /// themselves.
+    pub fn most_registers(mut self, most: u32) -> Self {
+        self.most_registers = Some(most);
         self
     }
 

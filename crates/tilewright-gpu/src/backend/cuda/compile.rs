@@ -93,6 +93,9 @@ fn flags(definition: &Definition, unit: &Unit, architecture: &str) -> Vec<String
     if definition.math == MathMode::Fast {
         flags.push("--use_fast_math".to_owned());
     }
+    if let Some(most) = definition.most_registers {
+        flags.push(format!("--maxrregcount={most}"));
+    }
     flags
 }
 
