@@ -13,12 +13,14 @@ use crate::gemm::runs::{RUN, RUNS, begins_run};
 const THREADS: usize = 256;
 /// Elements of a row up to which a SIMD group takes it alone: 16 for each lane.
 const NARROW: usize = 512;
+/// Runs of 16 bytes that a lane holds at most.
+const MOST_KEPT: usize = 4;
 
 const HEADER: &str = include_str!("rows.header.metal");
 
 static FORWARD: LazyLock<Program> = LazyLock::new(|| {
     let definition = definition("norm", include_str!("forward.metal")).header([RUNS, HEADER].concat());
-    let definition = definition.template("RUNS").template("GATED").input("gate");
+    let definition = definition.template("RUNS").template("KEPT").template("GATED").input("gate");
     Program::new(definition.output("out")).expect("the definition is valid")
 });
 
@@ -72,8 +74,12 @@ pub(super) fn forward(stream: &Stream, rows: &Rows<'_>) -> Result<Tensor> {
     let whole = (rows.n * rows.x.dtype().size()).is_multiple_of(RUN);
     // Where there is no gate, x stands in its place, unread.
     let gate = rows.gate.unwrap_or(rows.x);
+    let runs = whole && [rows.x, rows.weight, gate].into_iter().all(begins_run);
+    let lanes = if rows.n > NARROW { THREADS } else { 32 };
+    let held = (rows.n * rows.x.dtype().size()).div_ceil(RUN * lanes);
     let launch = launch(&FORWARD, stream, rows)?
-        .template("RUNS", whole && [rows.x, rows.weight, gate].into_iter().all(begins_run))
+        .template("RUNS", runs)
+        .template("KEPT", if runs && held <= MOST_KEPT { held } else { 0 })
         .template("GATED", rows.gate.is_some())
         .input("gate", gate);
     launch.output("out", rows.x.dtype(), rows.x.shape()).run_one()

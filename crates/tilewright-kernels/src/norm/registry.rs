@@ -99,6 +99,8 @@ impl Kernel for Registered {
             cases.push(self.case(Check, 300, 3, 100, dtype));
             cases.push(self.case(Check, 37, 2, 1100, dtype).data("offset"));
             cases.push(self.case(Check, 9000, 1, 24, dtype));
+            // Longer than a group's registers hold.
+            cases.push(self.case(Check, 3, 1, 9000, dtype));
         }
         cases.push(self.case(Bench, 8192, 8, 512, f32));
         cases.push(self.case(Bench, 8192, 8, 512, DType::Bf16));
