@@ -2,6 +2,7 @@
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy};
+use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_kernels::mlstm::{
     MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, mlstm_sequence, mlstm_step_into,
 };
@@ -182,7 +183,13 @@ impl Model {
             } else {
                 copy(stream, bias, &CopyTo { dtype: Some(dtype) })?
             };
-            linear(stream, &normed, w, Some(&bias), Some(dtype))?.permute(&[0, 2, 1])
+            if b > 1 || s == 1 {
+                return linear(stream, &normed, w, Some(&bias), Some(dtype))?.permute(&[0, 2, 1]);
+            }
+            // The gates of one text's tokens as the cell reads them, head by head.
+            let bias = bias.unsqueeze(1)?.broadcast_to([1, nh, s])?;
+            let args = Matmul { transpose_b: true, beta: 1.0, out_dtype: Some(dtype), ..Matmul::default() };
+            matmul(stream, w, &normed, Some(&bias), &args)
         };
         let (q, k, v, o) =
             (heads(project(&w.q)?)?, heads(project(&w.k)?)?, heads(project(&w.v)?)?, project(&w.o)?);
