@@ -53,6 +53,18 @@ impl Best {
         }
     }
 
+    /// Takes many in at once.
+    pub(super) fn offer_all(&mut self, mut candidates: Vec<Candidate>) {
+        candidates.extend(std::mem::take(&mut self.heap));
+        if candidates.len() > self.k {
+            if self.k > 0 {
+                candidates.select_nth_unstable(self.k - 1);
+            }
+            candidates.truncate(self.k);
+        }
+        self.heap = candidates.into();
+    }
+
     /// Takes in what another found.
     pub(super) fn join(mut self, other: Best) -> Best {
         other.heap.into_iter().for_each(|candidate| self.offer(candidate));
@@ -61,6 +73,8 @@ impl Best {
 
     /// The best, best first.
     pub(super) fn sorted(self) -> Vec<Candidate> {
-        self.heap.into_sorted_vec()
+        let mut all = self.heap.into_vec();
+        all.sort_unstable();
+        all
     }
 }

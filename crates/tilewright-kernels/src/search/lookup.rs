@@ -4,7 +4,9 @@
 //! the sum of the entries, and a row for which even that is above the bound is certainly not among the best. Bytes are at most 127, so that two of them can be
 //! added before their sum needs 16 bits. Sixteen entries are one register that `vpshufb` looks up in, 256 are four for `vpermi2b` (AVX-512 VBMI).
 
+use super::best::key_of;
 use super::codes::BLOCK;
+use super::product::word;
 
 /// The tables of one query as bytes.
 pub(super) struct Steps {
@@ -30,7 +32,7 @@ pub(super) struct Steps {
 impl Steps {
     /// Tables with numbers that are not finite have no bytes: nothing is known of their sums.
     #[inline(always)]
-    pub(super) fn of(table: &[f32], m: usize, words: usize) -> Self {
+    pub(super) fn of<L: Lookups>(lookups: L, table: &[f32], m: usize, words: usize) -> Self {
         let even = m.next_multiple_of(2);
         let bytes = super::product::bytes(m, words);
         let mut steps = Self {
@@ -45,7 +47,7 @@ impl Steps {
         let (mut widest, mut total, mut least) = (0.0f32, 0.0f64, 0.0f64);
         let mut lows = vec![0.0f32; m];
         for (low, own) in lows.iter_mut().zip(table.chunks_exact(words)) {
-            let (lowest, highest, finite) = range(own);
+            let (lowest, highest, finite) = lookups.range_of(own);
             if !finite {
                 return steps;
             }
@@ -64,12 +66,12 @@ impl Steps {
             steps.entries.chunks_exact_mut(stride(words)).zip(table.chunks_exact(words)).zip(&lows)
         {
             // Finite and from 0 on; at most a rounding above 127, which the integer is not.
-            for (to, &from) in to.iter_mut().zip(from) {
-                *to = ((from - low) * inverse) as i32 as u8;
+            for (to, from) in to.as_chunks_mut().0.iter_mut().zip(from.as_chunks().0) {
+                *to = lookups.steps_of(from, low, inverse);
             }
             let (first, copies) = to.split_at_mut(words);
-            for copy in copies.chunks_exact_mut(words) {
-                copy.copy_from_slice(first);
+            for copy in copies.as_chunks_mut::<16>().0 {
+                copy.copy_from_slice(&first[..16]);
             }
         }
         steps.least = least;
@@ -104,6 +106,9 @@ fn range(table: &[f32]) -> (f32, f32, bool) {
     (low, high, zeros.iter().all(|&zero| zero == 0.0))
 }
 
+/// More than three roundings of a number in f32.
+const ROUNDED: f32 = 2.0 * f32::EPSILON;
+
 /// A way to look up.
 pub(super) trait Lookups: Copy {
     /// The sums of the bytes that the codes `[bytes, 64]` of a block name.
@@ -118,6 +123,44 @@ pub(super) trait Lookups: Copy {
             passing |= u64::from(!above) << row;
         }
         passing
+    }
+
+    /// The least and greatest of a multiple of 16 numbers, and whether all are finite.
+    #[inline(always)]
+    fn range_of(self, table: &[f32]) -> (f32, f32, bool) {
+        range(table)
+    }
+
+    /// How many whole steps, of which `inverse` is the reciprocal, 16 numbers are above `low`: 127 at most.
+    #[inline(always)]
+    fn steps_of(self, table: &[f32; 16], low: f32, inverse: f32) -> [u8; 16] {
+        table.map(|x| ((x - low) * inverse) as i32 as u8)
+    }
+
+    /// Appends, for each of these rows of a block, a key that `shift + bias + step * sum` is not below, though f32 rounds it, above the row's number, the first row's being `number`.
+    /// Gives back the rows where that is not finite.
+    #[inline(always)]
+    fn wait(
+        self,
+        (sums, biases): (&[u16; BLOCK], &[f32; BLOCK]),
+        (step, shift): (f32, f32),
+        rows: u64,
+        number: u32,
+        waiting: &mut Vec<u64>,
+    ) -> u64 {
+        let (mut left, mut rest) = (rows, 0);
+        while left != 0 {
+            let lane = left.trailing_zeros();
+            left &= left - 1;
+            let value = (biases[lane as usize] + step * f32::from(sums[lane as usize])) + shift;
+            if value.is_finite() {
+                waiting
+                    .push(u64::from(key_of(value - ROUNDED * value.abs())) << 32 | u64::from(number + lane));
+            } else {
+                rest |= 1 << lane;
+            }
+        }
+        rest
     }
 
     /// A bit for each row where `bias + factor (low + step * sum)`, less than all that f64 rounds of it, is not above a limit, or the factor is negative; NaN included.
@@ -138,6 +181,35 @@ pub(super) trait Lookups: Copy {
         }
         above.iter().rev().fold(0, |passing, &above| passing << 1 | u64::from(!above))
     }
+}
+
+/// The sum in f64 of the table entries that a code names: four sums side by side, the same on every machine.
+#[inline(always)]
+pub(super) fn exact_sum(table: &[f32], m: usize, words: usize, byte: impl Fn(usize) -> u8) -> f64 {
+    let mut sums = [0.0f64; 4];
+    // Four parts at a time, by words that no table is too short for; then the rest.
+    let mut done = 0;
+    if words == 16 {
+        for tables in table.as_chunks::<64>().0 {
+            let [first, second] = [done / 2, done / 2 + 1].map(|i| usize::from(byte(i)));
+            sums[0] += f64::from(tables[first & 15]);
+            sums[1] += f64::from(tables[16 + (first >> 4 & 15)]);
+            sums[2] += f64::from(tables[32 + (second & 15)]);
+            sums[3] += f64::from(tables[48 + (second >> 4 & 15)]);
+            done += 4;
+        }
+    } else {
+        for tables in table.as_chunks::<1024>().0 {
+            for (part, sum) in sums.iter_mut().enumerate() {
+                *sum += f64::from(tables[256 * part + usize::from(byte(done + part))]);
+            }
+            done += 4;
+        }
+    }
+    for j in done..m {
+        sums[j % 4] += f64::from(table[j * words + word(words, j, &byte)]);
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// Work that is written over [`Lookups`].
@@ -192,7 +264,7 @@ impl Lookups for Plain {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Lookups, Plain, Steps, Task, stride};
+    use super::{BLOCK, Lookups, Plain, ROUNDED, Steps, Task, stride};
 
     /// A proof that the machine has AVX2: nothing else makes one.
     #[derive(Clone, Copy)]
@@ -362,6 +434,97 @@ mod x86 {
             }
             passing
         }
+
+        #[inline(always)]
+        fn range_of(self, table: &[f32]) -> (f32, f32, bool) {
+            // SAFETY: `self` exists, so the machine has these features; 16 numbers of a chunk are read.
+            unsafe {
+                let infinite = _mm512_set1_ps(f32::INFINITY);
+                let (mut low, mut high) = (infinite, _mm512_set1_ps(f32::NEG_INFINITY));
+                let mut finite = u16::MAX;
+                for some in table.as_chunks::<16>().0 {
+                    let x = _mm512_maskz_loadu_ps(u16::MAX, some.as_ptr());
+                    finite &= _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(x), infinite);
+                    (low, high) = (_mm512_min_ps(low, x), _mm512_max_ps(high, x));
+                }
+                (_mm512_reduce_min_ps(low), _mm512_reduce_max_ps(high), finite == u16::MAX)
+            }
+        }
+
+        #[inline(always)]
+        fn steps_of(self, table: &[f32; 16], low: f32, inverse: f32) -> [u8; 16] {
+            let mut bytes = [0; 16];
+            // SAFETY: `self` exists, so the machine has these features; 16 numbers are read and as many bytes written.
+            unsafe {
+                let x = _mm512_sub_ps(_mm512_maskz_loadu_ps(u16::MAX, table.as_ptr()), _mm512_set1_ps(low));
+                let steps = _mm512_cvttps_epi32(_mm512_mul_ps(x, _mm512_set1_ps(inverse)));
+                _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(steps));
+            }
+            bytes
+        }
+
+        #[inline(always)]
+        fn wait(
+            self,
+            (sums, biases): (&[u16; BLOCK], &[f32; BLOCK]),
+            (step, shift): (f32, f32),
+            rows: u64,
+            number: u32,
+            waiting: &mut Vec<u64>,
+        ) -> u64 {
+            let mut rest = 0;
+            waiting.reserve(BLOCK);
+            for part in 0..4 {
+                let some = (rows >> (16 * part)) as u16;
+                // SAFETY: as above; 16 of 64 sums and biases are read four times at most. Up to 16 keys are written after the vector's last, for 64 of which there is room.
+                unsafe {
+                    let sum = _mm256_lddqu_si256(sums.as_ptr().add(16 * part).cast());
+                    let sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(sum));
+                    let bias = _mm512_maskz_loadu_ps(u16::MAX, biases.as_ptr().add(16 * part));
+                    let value = _mm512_add_ps(
+                        _mm512_fmadd_ps(sum, _mm512_set1_ps(step), bias),
+                        _mm512_set1_ps(shift),
+                    );
+                    let size = _mm512_abs_ps(value);
+                    let finite =
+                        _mm512_mask_cmp_ps_mask::<_CMP_LT_OQ>(some, size, _mm512_set1_ps(f32::INFINITY));
+                    rest |= u64::from(some & !finite) << (16 * part);
+                    // As `key_of` of a number does; 0 is added to -0.
+                    let low = _mm512_add_ps(
+                        _mm512_fnmadd_ps(size, _mm512_set1_ps(ROUNDED), value),
+                        _mm512_setzero_ps(),
+                    );
+                    let bits = _mm512_castps_si512(low);
+                    let sign = _mm512_or_si512(_mm512_srai_epi32::<31>(bits), _mm512_set1_epi32(i32::MIN));
+                    let keys = _mm512_xor_si512(bits, sign);
+                    let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                    let numbers =
+                        _mm512_add_epi32(lanes, _mm512_set1_epi32((number + 16 * part as u32) as i32));
+                    for half in 0..2 {
+                        let keys = if half == 0 {
+                            _mm512_castsi512_si256(keys)
+                        } else {
+                            _mm512_extracti64x4_epi64::<1>(keys)
+                        };
+                        let numbers = if half == 0 {
+                            _mm512_castsi512_si256(numbers)
+                        } else {
+                            _mm512_extracti64x4_epi64::<1>(numbers)
+                        };
+                        let both = _mm512_or_si512(
+                            _mm512_slli_epi64::<32>(_mm512_cvtepu32_epi64(keys)),
+                            _mm512_cvtepu32_epi64(numbers),
+                        );
+                        let chosen = (finite >> (8 * half)) as u8;
+                        let to = waiting.as_mut_ptr().add(waiting.len());
+                        // A store under a mask would be slower than one of what is there anyway.
+                        _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi64(chosen, both));
+                        waiting.set_len(waiting.len() + chosen.count_ones() as usize);
+                    }
+                }
+            }
+            rest
+        }
     }
 
     #[cfg(test)]
@@ -381,7 +544,7 @@ mod x86 {
         fn every_way_to_look_up_finds_the_same_sums() {
             for (m, words) in [(1, 16), (2, 16), (7, 16), (32, 16), (1, 256), (2, 256), (9, 256), (32, 256)] {
                 let table: Vec<f32> = bytes(m * words, 7).iter().map(|&x| f32::from(x) - 99.0).collect();
-                let steps = Steps::of(&table, m, words);
+                let steps = Steps::of(Plain, &table, m, words);
                 let mut codes = bytes(steps.bytes * BLOCK, m as u32);
                 if words == 16 && m % 2 == 1 {
                     codes[(steps.bytes - 1) * BLOCK..].iter_mut().for_each(|code| *code &= 15);
@@ -405,6 +568,21 @@ mod x86 {
                     assert_eq!(sums, expected, "AVX-512, {m} of {words}");
                     let own = lookups.passing(&sums, &biases, steps.step, limit);
                     assert_eq!(own | passing, own, "AVX-512 drops what may be near");
+                    let (mut one, mut other) = (Vec::new(), Vec::new());
+                    let mut infinite = biases;
+                    infinite[20] = f32::NEG_INFINITY;
+                    let steps = (steps.step, -3.5);
+                    let rest = Plain.wait((&sums, &infinite), steps, own, 128, &mut one);
+                    assert_eq!(lookups.wait((&sums, &infinite), steps, own, 128, &mut other), rest);
+                    assert!(
+                        rest == own & 1 << 20
+                            && one.len() + rest.count_ones() as usize == own.count_ones() as usize
+                    );
+                    // A product and a sum are rounded once or twice.
+                    let far = |(one, other): (&u64, &u64)| {
+                        (one >> 32).abs_diff(other >> 32) > 8 || *one as u32 != *other as u32
+                    };
+                    assert!(!one.iter().zip(&other).any(far) && one.len() == other.len());
                 }
                 // Never above what they stand for.
                 for (row, &sum) in expected.iter().enumerate() {

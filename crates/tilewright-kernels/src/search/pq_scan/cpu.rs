@@ -1,7 +1,7 @@
 //! Native path: query by query, nearest lists first, so that the bound that rows are dropped by is soon a good one. Queries with the same nearest list
 //! come one after another: they find its codes in the cache.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -11,10 +11,14 @@ use super::{Input, NAME};
 use crate::search::best::{Best, Candidate, distance_of, key_of};
 use crate::search::codes::BLOCK;
 use crate::search::device::Lists;
-use crate::search::lookup::{Lookups, Steps, Task, dispatch};
-use crate::search::product::{bytes, word};
+use crate::search::lookup::{Lookups, Steps, Task, dispatch, exact_sum};
+use crate::search::product::bytes;
 use crate::search::vectors::{results, wide_ids};
 
+/// Neighbours from which on rows wait for their distances, and up to which they may.
+const WAITING: RangeInclusive<usize> = 4..=1 << 20;
+/// Rows that wait beyond twice the neighbours, so that few neighbours are not sorted out at every turn.
+const MORE: usize = 128;
 /// Rows that are worth making a query's tables once more for another thread.
 const ENOUGH: usize = 1 << 16;
 
@@ -154,65 +158,237 @@ impl Task for Worker<'_> {
     }
 }
 
+/// What is known of the rows of one query.
+///
+/// A row whose steps do not rule it out waits with them: they say between which numbers its distance is. When many wait, those that so many others are certainly nearer than go; only
+/// what is left at the end gets a distance.
+struct State<'a> {
+    scan: &'a Scan<'a>,
+    table: &'a [f32],
+    runs: &'a [Run],
+    steps: Steps,
+    best: Best,
+    /// The least key so far that some thread's best `k` do not exceed.
+    shared: &'a AtomicU32,
+    /// For each row that waits, a key that its distance's is not below, above its number among the rows of the blocks that the runs touch.
+    waiting: Vec<u64>,
+    /// Their keys, where these are compared.
+    keys: Vec<u32>,
+    /// The most that f64 may have rounded of what is below a row's distance.
+    rounded: f64,
+}
+
+impl State<'_> {
+    /// The greatest of what is added to the base of a row that may be among the best, and how far it is rounded.
+    #[inline(always)]
+    fn rest(&self, base: f32) -> (f64, f64) {
+        let key = self.best.bound().min(self.shared.load(Ordering::Relaxed));
+        let bound = f64::from(distance_of(key));
+        // What rounds to the bound counts too.
+        let bound = bound + f64::from(f32::EPSILON) * bound.abs() + f64::from(f32::MIN_POSITIVE);
+        (bound - f64::from(base), 1e-14 * (bound.abs() + f64::from(base.abs())))
+    }
+
+    /// What a row's bias and steps may come to together.
+    #[inline(always)]
+    fn limit(&self, base: f32) -> f32 {
+        let (rest, rounded) = self.rest(base);
+        (rest - self.steps.least + self.steps.slack + rounded + 1e-14 * self.steps.least.abs()) as f32
+    }
+
+    /// What a row's bias and steps are to be added to, for a number that its distance is not below.
+    #[inline(always)]
+    fn shift(&mut self, base: f32) -> f32 {
+        let (base, steps) = (f64::from(base), &self.steps);
+        // What f64 rounds of all terms but the bias.
+        let off = 1e-14 * (base.abs() + steps.least.abs() + 128.0 * steps.width);
+        let exact = base + steps.least - steps.slack - off;
+        let shift = exact as f32;
+        let shift = shift - 4.0 * f32::EPSILON * shift.abs();
+        self.rounded = self.rounded.max(off + 8.0 * f64::from(f32::EPSILON) * exact.abs());
+        shift
+    }
+
+    /// A bit for each row of a block that may be among the best.
+    #[inline(always)]
+    fn passing<L: Lookups>(
+        &self,
+        lookups: L,
+        sums: &[u16; BLOCK],
+        (biases, factors): (&[f32; BLOCK], &[f32; BLOCK]),
+        base: f32,
+        least: f32,
+    ) -> u64 {
+        if self.scan.factors.is_none() {
+            return lookups.passing(sums, biases, self.steps.step, least);
+        }
+        let (rest, rounded) = self.rest(base);
+        lookups.passing_scaled(
+            sums,
+            (biases, factors),
+            (self.steps.least - self.steps.slack, self.steps.step),
+            rest + rounded,
+        )
+    }
+
+    /// Publishes what the rows that wait say of the bound, and drops those that it leaves behind.
+    #[inline(always)]
+    fn sort_out(&mut self) {
+        if let Some(least) = reached(&self.waiting, self.scan.k, &mut self.keys) {
+            let low = f64::from(distance_of(least));
+            let high = low + self.steps.width + self.rounded;
+            // More than the roundings of `low`, and of this.
+            let high = (high + 1e-6 * (low.abs() + high.abs())) as f32;
+            self.shared.fetch_min(key_of(high.next_up()), Ordering::Relaxed);
+        }
+        let bound = self.best.bound().min(self.shared.load(Ordering::Relaxed));
+        let (rows, mut kept) = (&mut self.waiting[..], 0);
+        for place in 0..rows.len() {
+            let row = rows[place];
+            // As many as have been looked at, at most.
+            rows[kept] = row;
+            kept += usize::from((row >> 32) as u32 <= bound);
+        }
+        self.waiting.truncate(kept);
+    }
+
+    /// Gives the rows that wait their distances.
+    #[inline(always)]
+    fn settle(&mut self) {
+        let mut found = Vec::with_capacity(self.waiting.len());
+        // The number after the last row of each run's last block.
+        let mut end = 0;
+        let end_of = |run: &Run| {
+            end += run.blocks().len() * BLOCK;
+            end
+        };
+        let (ends, mut run): (Vec<usize>, _) = (self.runs.iter().map(end_of).collect(), 0);
+        for &waiting in &self.waiting {
+            let number = waiting as u32 as usize;
+            // Rows wait in their order.
+            while ends[run] <= number {
+                run += 1;
+            }
+            let Run { base, .. } = self.runs[run];
+            let row = self.runs[run].blocks().end * BLOCK + number - ends[run];
+            let own = &self.scan.block(row / BLOCK)[row % BLOCK..];
+            let sum = exact_sum(self.table, self.scan.m, self.scan.words, |byte| own[byte * BLOCK]);
+            let bias = self.scan.biases.map_or(0.0, |biases| biases[row]);
+            found.push((key_of(self.scan.distance(base, bias, 1.0, sum)), self.scan.id(row)));
+        }
+        self.waiting.clear();
+        self.best.offer_all(found);
+        self.shared.fetch_min(self.best.bound(), Ordering::Relaxed);
+    }
+}
+
+/// A key that those of `k` rows do not exceed, nor those of many more where the keys allow it; `None` where there are fewer rows.
+#[inline(always)]
+fn reached(rows: &[u64], k: usize, keys: &mut Vec<u32>) -> Option<u32> {
+    if rows.len() < k {
+        return None;
+    }
+    keys.clear();
+    keys.extend(rows.iter().map(|row| (row >> 32) as u32));
+    let (mut least, mut most) = (u32::MAX, 0);
+    for &key in &*keys {
+        (least, most) = (least.min(key), most.max(key));
+    }
+    // The keys of fewer than k are below `least`, those of k or more not above `most`.
+    let enough = (k + k / 8) as u32;
+    for _ in 0..16 {
+        if least >= most {
+            break;
+        }
+        let middle = least + (most - least) / 2;
+        // Fewer than 2^32 rows, so nothing wraps: sums without a check are vectors.
+        let below = keys.iter().fold(0u32, |below, &key| below.wrapping_add(u32::from(key <= middle)));
+        if below < k as u32 {
+            least = middle + 1;
+        } else {
+            most = middle;
+            if below <= enough {
+                break;
+            }
+        }
+    }
+    Some(most)
+}
+
 #[inline(always)]
 fn of_query<L: Lookups>(lookups: L, scan: &Scan, table: &[f32], runs: &[Run], shared: &AtomicU32) -> Best {
-    let mut best = Best::new(scan.k);
-    let steps = Steps::of(table, scan.m, scan.words);
+    let steps = Steps::of(lookups, table, scan.m, scan.words);
+    let scaled = scan.factors.is_some();
+    // Sums that say nothing, or only together with a factor, are no bounds to wait with.
+    let blocks: usize = runs.iter().map(|run| run.blocks().len()).sum();
+    let waits =
+        WAITING.contains(&scan.k) && !scaled && steps.width.is_finite() && blocks < u32::MAX as usize / BLOCK;
+    let most = if waits { 2 * scan.k + MORE } else { 0 };
+    let (best, waiting) = (Best::new(scan.k), Vec::with_capacity(most + BLOCK));
+    let mut state = State { scan, table, runs, steps, best, shared, waiting, keys: Vec::new(), rounded: 0.0 };
     let (mut sums, mut padded) = ([0u16; BLOCK], [[0.0f32; BLOCK]; 2]);
-    for Run { rows, base } in runs {
-        // The greatest of what is added to the base of a row that may be among the best.
-        let rest = |best: &Best| -> (f64, f64) {
-            let key = best.bound().min(shared.load(Ordering::Relaxed));
-            let bound = f64::from(distance_of(key));
-            // What rounds to the bound counts too.
-            let bound = bound + f64::from(f32::EPSILON) * bound.abs() + f64::from(f32::MIN_POSITIVE);
-            (bound - f64::from(*base), 1e-14 * (bound.abs() + f64::from(base.abs())))
-        };
-        let limit = |best: &Best| -> f32 {
-            let (rest, rounded) = rest(best);
-            (rest - steps.least + steps.slack + rounded + 1e-14 * steps.least.abs()) as f32
-        };
-        let mut least = limit(&best);
-        for block in rows.start / BLOCK..rows.end.div_ceil(BLOCK) {
-            let codes = &scan.codes[block * scan.bytes * BLOCK..][..scan.bytes * BLOCK];
-            lookups.sums(codes, &steps, &mut sums);
+    let mut number = 0u32;
+    for run in runs {
+        let (rows, base) = (&run.rows, run.base);
+        let low = (state.steps.least - state.steps.slack, state.steps.step);
+        let shift = state.shift(base);
+        let mut least = state.limit(base);
+        for block in run.blocks() {
+            lookups.sums(scan.block(block), &state.steps, &mut sums);
             let [own_biases, own_factors] = &mut padded;
             let biases = of_block(scan.biases, block, &ZEROS, own_biases);
             let factors = of_block(scan.factors, block, &ONES, own_factors);
-            let scaled = scan.factors.is_some();
-            let low = (steps.least - steps.slack, steps.step);
-            let mut left = if scaled {
-                let (rest, rounded) = rest(&best);
-                lookups.passing_scaled(&sums, (biases, factors), low, rest + rounded)
-            } else {
-                lookups.passing(&sums, biases, steps.step, least)
-            };
+            let mut left = state.passing(lookups, &sums, (biases, factors), base, least);
             left &= u64::MAX << rows.start.saturating_sub(block * BLOCK);
             left &= u64::MAX >> ((block + 1) * BLOCK).saturating_sub(rows.end);
+            if left == 0 {
+                number += BLOCK as u32;
+                continue;
+            }
+            if let Some(keep) = scan.keep {
+                left &= keep_of(keep, block);
+            }
+            if waits {
+                left = lookups.wait((&sums, biases), (low.1, shift), left, number, &mut state.waiting);
+            }
             while left != 0 {
                 let lane = left.trailing_zeros() as usize;
                 left &= left - 1;
                 let row = block * BLOCK + lane;
-                if scan.keep.is_some_and(|keep| keep[row / 8] >> (row % 8) & 1 == 0) {
+                let codes = scan.block(block);
+                let sum = exact_sum(table, scan.m, scan.words, |byte| codes[byte * BLOCK + lane]);
+                let key = key_of(scan.distance(base, biases[lane], factors[lane], sum));
+                if key > state.best.bound() || key > shared.load(Ordering::Relaxed) {
                     continue;
                 }
-                let key = key_of(scan.exact(table, codes, lane, *base, biases[lane], factors[lane]));
-                if key > best.bound() || key > shared.load(Ordering::Relaxed) {
-                    continue;
+                state.best.offer((key, scan.id(row)));
+                shared.fetch_min(state.best.bound(), Ordering::Relaxed);
+                least = state.limit(base);
+                left &= state.passing(lookups, &sums, (biases, factors), base, least);
+            }
+            number += BLOCK as u32;
+            if waits && state.waiting.len() >= most {
+                state.sort_out();
+                // So many that may be as good as the last of them: their distances decide.
+                if state.waiting.len() > most - most / 4 {
+                    state.settle();
                 }
-                best.offer((key, scan.ids.map_or(row as i64, |ids| ids[row])));
-                shared.fetch_min(best.bound(), Ordering::Relaxed);
-                least = limit(&best);
-                left &= if scaled {
-                    let (rest, rounded) = rest(&best);
-                    lookups.passing_scaled(&sums, (biases, factors), low, rest + rounded)
-                } else {
-                    lookups.passing(&sums, biases, steps.step, least)
-                };
+                least = state.limit(base);
             }
         }
     }
-    best
+    if waits {
+        state.sort_out();
+        state.settle();
+    }
+    state.best
+}
+
+/// The bits of a block's rows.
+#[inline(always)]
+fn keep_of(keep: &[u8], block: usize) -> u64 {
+    let own = &keep[(block * (BLOCK / 8)).min(keep.len())..];
+    own.iter().take(BLOCK / 8).rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte))
 }
 
 /// The numbers of a block's rows, whatever after the last one; `none` where there are none.
@@ -233,36 +409,28 @@ fn of_block<'a>(
     }
 }
 
+impl Run {
+    /// The blocks that it touches.
+    fn blocks(&self) -> Range<usize> {
+        self.rows.start / BLOCK..self.rows.end.div_ceil(BLOCK)
+    }
+}
+
 impl Scan<'_> {
-    /// The distance in f64, rounded once. Four sums side by side, the same on every machine.
+    /// The codes `[bytes, 64]` of a block.
     #[inline(always)]
-    fn exact(&self, table: &[f32], codes: &[u8], lane: usize, base: f32, bias: f32, factor: f32) -> f32 {
-        let (mut sums, lane) = ([0.0f64; 4], lane % BLOCK);
-        let rows = codes.as_chunks::<BLOCK>().0;
-        // Four parts at a time, by words that no table is too short for; then the rest.
-        let mut done = 0;
-        if self.words == 16 {
-            for (tables, bytes) in table.as_chunks::<64>().0.iter().zip(rows.as_chunks::<2>().0) {
-                let [first, second] = bytes.each_ref().map(|bytes| usize::from(bytes[lane]));
-                sums[0] += f64::from(tables[first & 15]);
-                sums[1] += f64::from(tables[16 + (first >> 4 & 15)]);
-                sums[2] += f64::from(tables[32 + (second & 15)]);
-                sums[3] += f64::from(tables[48 + (second >> 4 & 15)]);
-                done += 4;
-            }
-        } else {
-            for (tables, bytes) in table.as_chunks::<1024>().0.iter().zip(rows.as_chunks::<4>().0) {
-                for (part, sum) in sums.iter_mut().enumerate() {
-                    *sum += f64::from(tables[256 * part + usize::from(bytes[part][lane])]);
-                }
-                done += 4;
-            }
-        }
-        for j in done..self.m {
-            let word = word(self.words, j, |byte| codes[byte * BLOCK + lane]);
-            sums[j % 4] += f64::from(table[j * self.words + word]);
-        }
-        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    fn block(&self, block: usize) -> &[u8] {
+        &self.codes[block * self.bytes * BLOCK..][..self.bytes * BLOCK]
+    }
+
+    #[inline(always)]
+    fn id(&self, row: usize) -> i64 {
+        self.ids.map_or(row as i64, |ids| ids[row])
+    }
+
+    /// The distance that comes of the sum of a row's entries, rounded once.
+    #[inline(always)]
+    fn distance(&self, base: f32, bias: f32, factor: f32, sum: f64) -> f32 {
         (f64::from(base) + f64::from(bias) + f64::from(factor) * sum) as f32
     }
 }

@@ -48,6 +48,64 @@ fn one_query_of_many_rows_and_many_queries_of_each_find_the_same() {
 }
 
 #[test]
+fn rows_that_wait_are_the_ones_that_a_sort_of_all_finds() {
+    let (cpu, n, m, lists) = (Stream::cpu(), 5000usize, 7usize, 6usize);
+    let offsets: Vec<u32> = vec![0, 3, 64, 64, 1000, 4000, 5000];
+    let bases = [0.0f32, 3e6, -2.0, 7.5, -1e6, f32::MIN_POSITIVE];
+    for words in [16usize, 256] {
+        let bytes = if words == 16 { m.div_ceil(2) } else { m };
+        let mut row_codes: Vec<u8> = numbers(n * bytes, 256, 3).into_iter().map(|x| x as u8).collect();
+        if words == 16 {
+            row_codes.iter_mut().skip(bytes - 1).step_by(bytes).for_each(|byte| *byte &= 15);
+        }
+        // Sums of these are exact in any order.
+        let tables: Vec<f32> = numbers(m * words, 1000, 5).into_iter().map(|x| x as f32 / 8.0).collect();
+        let mut biases: Vec<f32> = numbers(n, 4000, 9).into_iter().map(|x| x as f32 / 64.0).collect();
+        // What the bases of two lists are is taken off again.
+        biases[3..64].iter_mut().for_each(|bias| *bias -= 3e6);
+        biases[1000..4000].iter_mut().for_each(|bias| *bias += 2.0);
+        for (row, bias) in [(5, f32::NAN), (70, f32::INFINITY), (1500, f32::NEG_INFINITY), (1501, f32::MAX)] {
+            biases[row] = bias;
+        }
+        let keep: Vec<u8> = numbers(n.div_ceil(64) * 8, 256, 11).into_iter().map(|x| x as u8 | 1).collect();
+        let word = |row: usize, j: usize| {
+            let code = &row_codes[row * bytes..(row + 1) * bytes];
+            usize::from(if words == 16 { code[j / 2] >> (j % 2 * 4) & 15 } else { code[j] })
+        };
+        let distance = |row: usize, base: f32| {
+            let sum: f64 = (0..m).map(|j| f64::from(tables[j * words + word(row, j)])).sum();
+            (f64::from(base) + f64::from(biases[row]) + sum) as f32
+        };
+        let mut all: Vec<(f32, i64)> = (0..lists)
+            .flat_map(|list| (offsets[list] as usize..offsets[list + 1] as usize).map(move |row| (list, row)))
+            .filter(|&(_, row)| keep[row / 8] >> (row % 8) & 1 == 1)
+            .map(|(list, row)| (distance(row, bases[list]), row as i64))
+            .collect();
+        all.sort_by(|a, b| a.0.is_nan().cmp(&b.0.is_nan()).then(a.0.total_cmp(&b.0)).then(a.1.cmp(&b.1)));
+        let tensor = |values: &[f32], shape: &[usize]| Tensor::from_vec(values.to_vec(), shape).unwrap();
+        let codes = block_codes(&Tensor::from_vec(row_codes.clone(), [n, bytes]).unwrap()).unwrap();
+        let rows = Coded {
+            codes: &codes,
+            offsets: &Tensor::from_vec(offsets.clone(), [lists + 1]).unwrap(),
+            biases: Some(&tensor(&biases, &[n])),
+            factors: None,
+            ids: None,
+            keep: Some(&Tensor::from_vec(keep.clone(), [keep.len()]).unwrap()),
+        };
+        let probes = Tensor::from_vec((0..lists as i64).collect(), [1, lists]).unwrap();
+        let (tables, bases) = (tensor(&tables, &[1, m, words]), tensor(&bases, &[1, lists]));
+        for k in [1, 4, 5, 40, 900, 3000] {
+            let found = pq_scan(&cpu, &tables, &rows, &probes, Some(&bases), &PqScan { k }).unwrap();
+            let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let near = || all.iter().copied().chain(std::iter::repeat((f32::INFINITY, -1))).take(k);
+            assert_eq!(found.1.to_vec::<i64>().unwrap(), near().map(|near| near.1).collect::<Vec<_>>());
+            let distances = found.0.to_vec::<f32>().unwrap();
+            assert_eq!(bits(distances), bits(near().map(|near| near.0).collect()), "{k} of {words} words");
+        }
+    }
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     let cpu = Stream::cpu();
     let zeros = |shape: &[usize]| Tensor::from_vec(vec![0.0f32; shape.iter().product()], shape).unwrap();
