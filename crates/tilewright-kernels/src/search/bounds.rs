@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::Metric;
 use super::best::{Best, distance_of, key_of};
 use super::exact;
+use super::lanes::Lanes;
 use super::pending::Pending;
 use super::scan::Scan;
+use super::tile;
 
 /// More than any error that underflow adds to a score that is not a cosine's.
 pub(super) const TINY: f64 = 1e-37;
@@ -54,9 +56,7 @@ impl<'a> Bounds<'a> {
     /// The worst distance of the best so far, and what rounds to it; NaN as long as there are fewer than `k`.
     #[inline(always)]
     pub(super) fn bound(&self, best: &Best, query: usize) -> f64 {
-        let key = best.bound().min(self.keys[query].load(Ordering::Relaxed));
-        let bound = f64::from(distance_of(key));
-        bound + 2.0 * f64::from(f32::EPSILON) * bound.abs() + TINY
+        rounded_to(best.bound().min(self.keys[query].load(Ordering::Relaxed)))
     }
 
     /// The true score above which a row is certainly not among the best; NaN where none is.
@@ -127,6 +127,44 @@ impl<'a> Bounds<'a> {
         shared.fetch_min(bound, Ordering::Relaxed);
         bound != u32::MAX
     }
+}
+
+/// The distance that has a key, and what rounds to it.
+#[inline(always)]
+pub(super) fn rounded_to(key: u32) -> f64 {
+    let bound = f64::from(distance_of(key));
+    bound + 2.0 * f64::from(f32::EPSILON) * bound.abs() + TINY
+}
+
+/// Whether a row is certainly farther from a query of this length than a bound, by sums in f32; not where that is NaN.
+#[inline(always)]
+pub(super) fn certainly_above<L: Lanes>(
+    lanes: L,
+    metric: Metric,
+    x: &[f32],
+    query: &[f32],
+    length: f64,
+    bound: f64,
+) -> bool {
+    let g = gamma(x.len());
+    if metric == Metric::L2 {
+        let score = tile::squared_distance(lanes, x, query);
+        return is_above(f64::from(score), bound * (1.0 + 2.0 * g) + TINY);
+    }
+    let (dot, squared) = tile::dot_and_squared_length(lanes, x, query);
+    if metric == Metric::InnerProduct {
+        let off = slack(g, length, f64::from(squared).sqrt() * (1.0 + g), 0.0);
+        is_above(-f64::from(dot), bound + off)
+    } else {
+        let off = cosine_slack(g, length, x.len());
+        is_above(-f64::from(dot * reciprocal_length(squared)), (bound - 1.0) * length + off)
+    }
+}
+
+/// NaN, which passes every limit, where underflow or overflow makes the length meaningless.
+#[inline(always)]
+pub(super) fn reciprocal_length(squared: f32) -> f32 {
+    if (1e-30..1e38).contains(&squared) { 1.0 / squared.sqrt() } else { f32::NAN }
 }
 
 /// NaN, which has no order, is not.

@@ -22,7 +22,7 @@ use tilewright_core::{Element, bf16, f16};
 
 use super::Metric;
 use super::best::{Best, Candidate};
-use super::bounds::{Bounds, TINY, cosine_slack, gamma, is_above, slack};
+use super::bounds::{Bounds, TINY, certainly_above, gamma, reciprocal_length};
 use super::lanes::{Lanes, Task, WIDEST, dispatch};
 use super::pending::Pending;
 use super::tile::{self, Pack, VECTORS, dots, unrolled};
@@ -355,12 +355,6 @@ impl Scores {
     }
 }
 
-/// NaN, which passes every limit, where underflow or overflow makes the length meaningless.
-#[inline(always)]
-fn reciprocal_length(squared: f32) -> f32 {
-    if (1e-30..1e38).contains(&squared) { 1.0 / squared.sqrt() } else { f32::NAN }
-}
-
 /// The best so far of every query, of one thread.
 struct State<'a, R> {
     scan: &'a Scan<'a, R>,
@@ -448,27 +442,12 @@ impl<R: Rows> State<'_, R> {
     #[inline(always)]
     fn meet_one<L: Lanes>(&mut self, lanes: L, start: usize, data: &[f32], query: usize) {
         let scan = self.scan;
-        let (d, g) = (scan.d, gamma(scan.d));
+        let d = scan.d;
         let vector = self.bounds.query(query);
         let length = self.bounds.squared[query].sqrt();
         let mut bound = self.bound(query);
         for (row, x) in data.chunks_exact(d).enumerate() {
-            let dropped = match scan.metric {
-                Metric::L2 => {
-                    let score = tile::squared_distance(lanes, x, vector);
-                    is_above(f64::from(score), bound * (1.0 + 2.0 * g) + TINY)
-                }
-                metric => {
-                    let (dot, squared) = tile::dot_and_squared_length(lanes, x, vector);
-                    let (score, off) = if metric == Metric::InnerProduct {
-                        (-f64::from(dot), slack(g, length, f64::from(squared).sqrt() * (1.0 + g), 0.0))
-                    } else {
-                        (-f64::from(dot * reciprocal_length(squared)), cosine_slack(g, length, d))
-                    };
-                    let limit = if metric == Metric::InnerProduct { bound } else { (bound - 1.0) * length };
-                    is_above(score, limit + off)
-                }
-            };
+            let dropped = certainly_above(lanes, scan.metric, x, vector, length, bound);
             if !dropped && self.admit(query, start + row, x) {
                 bound = self.bound(query);
             }

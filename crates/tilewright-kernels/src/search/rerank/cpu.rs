@@ -1,4 +1,4 @@
-//! Native path: each row's distance in f64.
+//! Native path: the distance in f64 of each row that f32 does not rule out.
 
 use rayon::prelude::*;
 use tilewright_core::{Error, Result, Tensor};
@@ -6,6 +6,7 @@ use tilewright_core::{Error, Result, Tensor};
 use super::{NAME, Rerank};
 use crate::prefetch::prefetch;
 use crate::search::best::{Best, Candidate, key_of};
+use crate::search::bounds::{certainly_above, rounded_to};
 use crate::search::lanes::{Lanes, Task, dispatch};
 use crate::search::scan::{AHEAD, Stored};
 use crate::search::vectors::{Vectors, results, with_vectors};
@@ -55,9 +56,10 @@ impl<T: Stored> Task for Reranking<'_, T> {
     type Output = Vec<Candidate>;
 
     #[inline(always)]
-    fn run<L: Lanes, const ROWS: usize>(self, _lanes: L) -> Self::Output {
+    fn run<L: Lanes, const ROWS: usize>(self, lanes: L) -> Self::Output {
         let Reranking { data, d, metric, k, ids, query, rows } = self;
         let (squared, mut wide, mut best) = (exact::squared_length(query), Vec::new(), Best::new(k));
+        let length = squared.sqrt();
         let row = |row: i64| usize::try_from(row).ok().map(|row| (row, &data[row * d..(row + 1) * d]));
         for (place, &number) in rows.iter().enumerate() {
             // Rows lie anywhere in memory: the next are on their way while one is compared.
@@ -65,7 +67,11 @@ impl<T: Stored> Task for Reranking<'_, T> {
                 prefetch(next);
             }
             if let Some((row, x)) = row(number) {
-                let distance = exact::distance(metric, query, squared, T::widened(x, &mut wide));
+                let x = T::widened(x, &mut wide);
+                if certainly_above(lanes, metric, x, query, length, rounded_to(best.bound())) {
+                    continue;
+                }
+                let distance = exact::distance(metric, query, squared, x);
                 best.offer((key_of(distance), ids.map_or(row as i64, |ids| ids[row])));
             }
         }
