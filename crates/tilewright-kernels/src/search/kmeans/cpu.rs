@@ -149,7 +149,9 @@ fn lloyd<T: Stored>(
     if args.spherical {
         to_unit_length(&mut centroids, d);
     }
+    let mut before = Vec::new();
     for _ in 0..args.iterations {
+        before.clone_from(&centroids);
         let all = assigned(x, d, &centroids, &mut labels)?;
         let restarts = if all.counts.contains(&0) {
             restarts(&all.counts, &distances(x, d, &centroids, &labels))
@@ -169,6 +171,10 @@ fn lloyd<T: Stored>(
         }
         if args.spherical {
             to_unit_length(&mut centroids, d);
+        }
+        // A fixed point: what follows would be the same again.
+        if centroids == before {
+            break;
         }
     }
     Ok((centroids, labels))

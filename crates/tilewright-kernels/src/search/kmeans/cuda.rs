@@ -122,9 +122,10 @@ static MEANS: LazyLock<Program> = LazyLock::new(|| {
         name: "kmeans_means",
         body: include_str!("means.cuda.cu"),
         header: HEADER,
-        inputs: &["parts", "slices_before", "totals", "old"],
+        inputs: &["parts", "slices_before", "old"],
         numbers: &["d", "k"],
         outputs: &["next"],
+        in_place: &["totals"],
         ..Parts::default()
     }
     .program()
@@ -175,13 +176,19 @@ pub(super) fn kmeans(
     for _ in 0..args.iterations {
         let labels = labelled(stream, x, &centroids)?;
         let (mut next, counts) = means(stream, x, &labels, &centroids)?;
-        let counts = counts.to_vec::<u32>()?;
-        if counts.contains(&0) {
+        let mut counts = counts.to_vec::<u32>()?;
+        let moved = counts.pop() != Some(0);
+        let is_empty = counts.contains(&0);
+        if is_empty {
             let rows = restarts(&counts, &own_distances(stream, x, &centroids, &labels)?);
             next = update(stream, x, &labels, &rows, &centroids)?.0;
         }
         centroids = of_length(stream, next, args)?;
         last = Some(labels);
+        // A fixed point: what follows would be the same again.
+        if !moved && !is_empty {
+            break;
+        }
     }
     Ok((centroids, last.expect("at least one iteration")))
 }
@@ -222,7 +229,7 @@ fn labelled(stream: &Stream, x: &Tensor, centroids: &Tensor) -> Result<Tensor> {
         .run_one()
 }
 
-/// The means of the rows by label, the old centroid where there are none; and how many rows each has.
+/// The means of the rows by label, the old centroid where there are none; and how many rows each has, and after those whether a mean is another than before.
 fn means(stream: &Stream, x: &Tensor, labels: &Tensor, old: &Tensor) -> Result<(Tensor, Tensor)> {
     let (&[n, d], k) = (x.dims(), old.dims()[0]) else { unreachable!("checked to be a matrix") };
     let warps = warps(stream.device(), k);
@@ -243,10 +250,10 @@ fn means(stream: &Stream, x: &Tensor, labels: &Tensor, old: &Tensor) -> Result<(
         .scalar("k", k32)
         .scalar("stretches", stretches as u32)
         .output("offsets", DType::U32, [stretches, k])
-        .output("totals", DType::U32, [k])
-        .grid(Grid::groups([k.div_ceil(64), 1, 1]), [64, 1, 1])
+        .output("totals", DType::U32, [k + 1])
+        .grid(Grid::groups([k.div_ceil(32), 1, 1]), [1024, 1, 1])
         .run()?;
-    let [offsets, totals] = offsets.try_into().expect("two outputs are declared");
+    let [offsets, mut totals] = offsets.try_into().expect("two outputs are declared");
     let starts = STARTS
         .launch(stream)
         .input("totals", &totals)
@@ -286,10 +293,10 @@ fn means(stream: &Stream, x: &Tensor, labels: &Tensor, old: &Tensor) -> Result<(
         .launch(stream)
         .input("parts", &parts)
         .input("slices_before", &slices_before)
-        .input("totals", &totals)
         .input("old", old)
         .scalar("d", d32)
         .scalar("k", k32)
+        .in_place("totals", &mut totals)
         .output("next", DType::F32, [k, d])
         .grid(Grid::groups([(k * d).div_ceil(256), 1, 1]), [256, 1, 1])
         .run_one()?;
@@ -324,7 +331,7 @@ mod tests {
         compiles(&OFFSETS, &[], &[U32; 3]);
         compiles(&STARTS, &[], &[U32; 3]);
         compiles(&SORT, &[], &[I64, U32, U32, U32]);
-        compiles(&MEANS, &[], &[F32, U32, U32, F32, F32]);
+        compiles(&MEANS, &[], &[F32, U32, F32, U32, F32]);
         for (dtype, length) in [(F32, 128), (F16, 256), (Bf16, 64), (I8, 128)] {
             let (left, right) = planes(dtype);
             let templates = [(dtype == F16).into(), length.into(), left.into()];

@@ -149,17 +149,24 @@ __device__ inline void assign(const unsigned short* planes, const float* half_sq
 
 // How many of the labels that a warp passes are each of k, or, where `order` is wanted, each row at its place: places[label] for the next one.
 // Rows of one step of 32 with one label follow one another by lane.
+// The labels of a run are all on their way before the first is counted.
 template <bool PLACE> __device__ inline void pass(const long long* labels, size_t first, size_t last, unsigned* places, unsigned* order) {
     const unsigned lane = threadIdx.x % 32;
-    for (size_t start = first; start < last; start += 32) {
-        const size_t row = start + lane;
-        const unsigned label = row < last ? unsigned(labels[row]) : ~0u;
+    unsigned own[RUN / 32];
+#pragma unroll
+    for (int step = 0; step < RUN / 32; ++step) {
+        const size_t row = first + step * 32 + lane;
+        own[step] = row < last ? unsigned(labels[row]) : ~0u;
+    }
+#pragma unroll
+    for (int step = 0; step < RUN / 32; ++step) {
+        const unsigned label = own[step];
         const unsigned same = __match_any_sync(EVERY_LANE, label), before = __popc(same & ((1u << lane) - 1));
         unsigned from = 0;
-        if (row < last) from = places[label];
+        if (label != ~0u) from = places[label];
         __syncwarp();  // all have read
-        if (PLACE && row < last) order[from + before] = unsigned(row);
-        if (row < last && before == 0) places[label] = from + __popc(same);
+        if (PLACE && label != ~0u) order[from + before] = unsigned(first + step * 32 + lane);
+        if (label != ~0u && before == 0) places[label] = from + __popc(same);
         __syncwarp();  // the next step's places are there
     }
 }

@@ -16,6 +16,9 @@
 //! | centroids | `[k, d]` | row-major | f32 |
 //! | labels | `[n]` | row-major | i64 |
 //!
+//! An update that is seen to move no centroid is the last, since further ones would give the same bits: on the CPU, and by `mma` unless `spherical`. So `iterations` are an
+//! upper bound.
+//!
 //! `labels` are those that the last update averaged: one assignment older than `centroids`. After mini-batches they are those of the centroids.
 //!
 //! # Numerics
@@ -98,7 +101,7 @@ impl FromStr for Start {
 pub struct Kmeans {
     /// How many centroids. Default 1.
     pub k: usize,
-    /// How many updates. Default 10.
+    /// How many updates, unless one before them moves nothing. Default 10.
     pub iterations: usize,
     /// Where they start, without `initial`. Default at random rows.
     pub start: Start,

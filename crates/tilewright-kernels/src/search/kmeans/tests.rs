@@ -30,6 +30,23 @@ fn the_objective_falls_and_a_seed_repeats() {
 }
 
 #[test]
+fn a_fixed_point_is_the_end() {
+    let (cpu, x) = (Stream::cpu(), waves(300, 5));
+    for spherical in [false, true] {
+        let run = |iterations| {
+            let args = Kmeans { k: 6, iterations, spherical, ..Kmeans::default() };
+            let (centroids, labels) = kmeans(&cpu, &x, None, &args).unwrap();
+            (centroids.to_bytes().unwrap(), labels.to_bytes().unwrap())
+        };
+        let few: Vec<_> = (1..80).map(run).collect();
+        assert_ne!(few[0], few[78]);
+        assert_eq!(few[77], few[78]);
+        // As many as no machine makes.
+        assert_eq!(run(usize::MAX), few[78]);
+    }
+}
+
+#[test]
 fn as_many_centroids_as_different_rows_are_those_rows() {
     let (cpu, x) = (Stream::cpu(), waves(30, 4));
     for start in [Start::Random, Start::PlusPlus] {
