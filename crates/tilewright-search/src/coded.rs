@@ -45,12 +45,10 @@ impl Coded {
         let (n, places) = (order.places.len(), &order.places[..]);
         let codes: Vec<&[u8]> = sources.iter().map(|rows| &rows.codes[..]).collect();
         let (bytes, in_blocks) = sources.first().map_or((0, false), |rows| (rows.bytes, rows.in_blocks));
-        let codes = Tensor::from_vec(gathered(&codes, places, bytes), [n, bytes])?;
+        let codes = gathered(&codes, places, [n, bytes])?;
         let numbers = |of: fn(&Rows) -> Option<&[f32]>| {
             let own: Option<Vec<&[f32]>> = sources.iter().map(of).collect();
-            own.filter(|own| !own.is_empty())
-                .map(|own| Tensor::from_vec(gathered(&own, places, 1), [n]))
-                .transpose()
+            own.filter(|own| !own.is_empty()).map(|own| gathered(&own, places, [n])).transpose()
         };
         Ok(Self {
             codes: if in_blocks { block_codes(&codes)? } else { codes },

@@ -377,7 +377,7 @@ fn sampled(vectors: &Tensor, most: usize) -> Result<Tensor> {
     let mut chosen = sample(&mut ChaCha8Rng::seed_from_u64(1), n, most).into_vec();
     chosen.sort_unstable();
     let places: Vec<_> = chosen.into_iter().map(|row| (0, row as u32)).collect();
-    Tensor::from_vec(gathered(&[vectors.as_slice::<f32>()?], &places, d), [most, d])
+    gathered(&[vectors.as_slice::<f32>()?], &places, [most, d])
 }
 
 /// Makes a change of the log again.

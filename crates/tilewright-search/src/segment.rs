@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
-use tilewright_core::{Result, Tensor};
+use tilewright_core::{AlignedBytes, Element, Error, Layout, Result, Shape, Tensor};
 
 use crate::coded::Coded;
 
@@ -34,8 +34,8 @@ impl Segment {
     /// Rows of several sources, in an order by lists.
     pub(crate) fn of(data: &[&[f32]], ids: &[&[i64]], order: &Order, d: usize) -> Result<Self> {
         let n = order.places.len();
-        let data = Tensor::from_vec(gathered(data, &order.places, d), [n, d])?;
-        Ok(Self::new(data, Tensor::from_vec(gathered(ids, &order.places, 1), [n])?, order.offsets.clone()))
+        let data = gathered(data, &order.places, [n, d])?;
+        Ok(Self::new(data, gathered(ids, &order.places, [n])?, order.offsets.clone()))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -124,25 +124,27 @@ pub(crate) fn by_list(labels: &[&[u32]], nlist: usize) -> Result<Order> {
     Ok(Order { places, offsets })
 }
 
-/// Rows of `width` elements of several sources, in this order; many of them by all threads.
-pub(crate) fn gathered<T: Copy + Default + Send + Sync>(
+/// Rows of several sources, in this order, as a tensor of this shape; many of them by all threads. They lie where the system gives huge pages, since searches read rows anywhere.
+pub(crate) fn gathered<T: Element>(
     sources: &[&[T]],
     places: &[Place],
-    width: usize,
-) -> Vec<T> {
+    shape: impl TryInto<Shape, Error = Error>,
+) -> Result<Tensor> {
     /// Rows that a thread takes at a time.
     const ROWS: usize = 4096;
-    let mut all = vec![T::default(); places.len() * width];
-    if width == 0 {
-        return all;
-    }
+    let shape = shape.try_into()?;
+    let width: usize = shape.dims()[1..].iter().product();
+    let mut bytes = AlignedBytes::fresh(places.len() * width * size_of::<T>())?;
     let fill = |(all, places): (&mut [T], &[Place])| {
         for (to, &(source, row)) in all.chunks_exact_mut(width).zip(places) {
             to.copy_from_slice(&sources[source as usize][row as usize * width..][..width]);
         }
     };
-    all.par_chunks_mut(ROWS * width).zip(places.par_chunks(ROWS)).for_each(fill);
-    all
+    if width > 0 {
+        let all: &mut [T] = bytemuck::cast_slice_mut(bytes.as_mut());
+        all.par_chunks_mut(ROWS * width).zip(places.par_chunks(ROWS)).for_each(fill);
+    }
+    Tensor::from_buffer(Arc::new(bytes), T::DTYPE, Layout::contiguous(shape))
 }
 
 /// One part of several, without what has been removed.
