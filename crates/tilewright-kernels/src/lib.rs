@@ -22,7 +22,6 @@ pub mod search;
 pub mod slstm;
 
 mod arguments;
-#[cfg(target_arch = "x86_64")]
 mod machine;
 #[cfg(test)]
 mod nvrtc;

@@ -1,8 +1,9 @@
-//! Native path: the largest value of a leaf by vector maxima; its position is looked for only when it beats all leaves before.
+//! Native path: vector maxima of a leaf, whose largest and its position are looked for only where one of them beats all leaves before.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use tilewright_core::{DType, Result, Tensor};
 
+use crate::machine::widest;
 use crate::reduce::fold::Fold;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_number};
 use crate::reduce::rows::{Rows, positions};
@@ -38,10 +39,12 @@ impl<T: Number> Fold<T> for Best {
         let mut best: Option<Found<T::Sum>> = None;
         for (leaf, source) in block.chunks(LEAF).enumerate() {
             let source = T::load(source, &mut stage);
-            let candidate = Arch::new().dispatch(Largest(source));
+            if best.is_some_and(|best| !widest(AnyBeats { leaf: source, best: best.value })) {
+                continue;
+            }
+            let candidate = widest(Largest(source));
             if best.is_none_or(|best| beats(candidate, best.value)) {
-                let equal = |x: &T::Sum| *x == candidate || (candidate.is_nan() && x.is_nan());
-                let within = source.iter().position(equal).expect("the largest is one of them");
+                let within = position(source, candidate);
                 best = Some(Found { value: candidate, position: first + leaf * LEAF + within });
             }
         }
@@ -59,6 +62,50 @@ fn beats<S: Accumulator>(later: S, earlier: S) -> bool {
     later > earlier || (later.is_nan() && !earlier.is_nan())
 }
 
+/// Where the first element is that equals one which is there, or is NaN as that is.
+fn position<S: Accumulator>(leaf: &[S], wanted: S) -> usize {
+    let equal = |x: &S| (*x == wanted) | (wanted.is_nan() & x.is_nan());
+    let any = |chunk: &[S]| chunk.iter().fold(false, |any, x| any | equal(x));
+    let chunk = leaf.chunks(LANES).position(any).expect("it is one of them");
+    chunk * LANES + leaf[chunk * LANES..].iter().position(equal).expect("it is one of the chunk")
+}
+
+/// The maxima of the columns of a leaf, and an element of each that is NaN where there is one.
+#[inline(always)]
+fn columns<S: Accumulator>(leaf: &[S]) -> ([S; LANES], [S; LANES]) {
+    let mut lanes = [leaf[0]; LANES];
+    let mut unordered = [S::ZERO; LANES];
+    let (chunks, tail) = leaf.as_chunks::<LANES>();
+    for chunk in chunks {
+        for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(chunk) {
+            *lane = if x > *lane { x } else { *lane };
+            *nan = if x.is_nan() { x } else { *nan };
+        }
+    }
+    for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(tail) {
+        *lane = if x > *lane { x } else { *lane };
+        *nan = if x.is_nan() { x } else { *nan };
+    }
+    (lanes, unordered)
+}
+
+/// Whether an element beats the best, or is NaN.
+struct AnyBeats<'a, S> {
+    leaf: &'a [S],
+    best: S,
+}
+
+impl<S: Accumulator> WithSimd for AnyBeats<'_, S> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> bool {
+        let (lanes, unordered) = columns(self.leaf);
+        let beats = |any, (lane, nan): (S, S)| any | (lane > self.best) | nan.is_nan();
+        lanes.into_iter().zip(unordered).fold(false, beats)
+    }
+}
+
 /// A NaN, or else the largest. Of at least one element.
 struct Largest<'a, S>(&'a [S]);
 
@@ -67,20 +114,7 @@ impl<S: Accumulator> WithSimd for Largest<'_, S> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, _: V) -> S {
-        let leaf = self.0;
-        let mut lanes = [leaf[0]; LANES];
-        let mut unordered = [S::ZERO; LANES];
-        let (chunks, tail) = leaf.as_chunks::<LANES>();
-        for chunk in chunks {
-            for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(chunk) {
-                *lane = if x > *lane { x } else { *lane };
-                *nan = if x.is_nan() { x } else { *nan };
-            }
-        }
-        for ((lane, nan), &x) in lanes.iter_mut().zip(&mut unordered).zip(tail) {
-            *lane = if x > *lane { x } else { *lane };
-            *nan = if x.is_nan() { x } else { *nan };
-        }
+        let (lanes, unordered) = columns(self.0);
         let mut best = lanes[0];
         for (lane, nan) in lanes.into_iter().zip(unordered) {
             best = if beats(lane, best) { lane } else { best };

@@ -8,6 +8,7 @@ use tilewright_core::{DType, Element, Result, Tensor, bf16, f16};
 
 use super::keep::{Kept, Pool};
 use super::{Logprobs, Sample, Sampled};
+use crate::machine::widest;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
     COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of,
@@ -149,7 +150,7 @@ pub(in crate::sample) struct Tile {
 
 /// Fills neighbouring tiles of a row, of which `source` are the logits.
 fn scan<T: Logit>(source: &[T], row: &Row, tiles: &mut [Tile]) {
-    Arch::new().dispatch(Scan { source, row, tiles });
+    widest(Scan { source, row, tiles });
 }
 
 struct Scan<'a, T> {
