@@ -50,8 +50,8 @@ template <int W> inline uint first(const thread uint (&words)[W], uint from, boo
 }
 
 template <int W, int M, typename S> struct Chase {
-    // With AHEAD elements of a row read at once; more would take the registers that groups of small matrices share.
-    enum : int { N = 32 * W, PITCH = N + 1, SIMDS = M * W, AHEAD = W > 1 ? 4 : 2 };
+    // With AHEAD elements of a row turned, and CHUNK of a row or column multiplied at once; more would take the registers that groups of small matrices share.
+    enum : int { N = 32 * W, PITCH = N + 1, SIMDS = M * W, AHEAD = W > 1 ? 4 : 2, CHUNK = W > 2 ? 16 : 8 };
     threadgroup S* sums;  // [2][SIMDS]
     uint r, simd, buffer;
 
@@ -63,7 +63,7 @@ template <int W, int M, typename S> struct Chase {
 
     // The sum of a matrix's threads' values. What was written before is there after it.
     S total(S x) {
-        x = simd_sum(x);
+        x = sum_of_all(x);
         if (W > 1) {
             threadgroup S* all = sums + buffer * SIMDS;
             buffer ^= 1;
@@ -112,79 +112,115 @@ template <int W, int M, typename S> struct Chase {
         return x / (head - beta);
     }
 
-    // The product of `count` reflections, in place: that of column k acts from row k + OFFSET on, where its vector is 1. `vectors` has room for 2 N.
+    // The product of `count` reflections, in place, two at a time: that of column k acts from row k + OFFSET on, where its vector is 1. `vectors` has room
+    // for 4 N.
     template <int OFFSET>
     void form(threadgroup S* q, threadgroup S* taus, threadgroup S* vectors, uint n, int count) {
         sync();
         if (r + 1 == n) q[r * PITCH + r] = S(1);
-        for (int k = count - 1; k >= 0; --k) {
-            const uint head = k + OFFSET;
-            threadgroup S* vector = vectors + k % 2 * N;
-            if (r < uint(N)) vector[r] = r == head ? S(1) : r > head && r < n ? q[k * PITCH + r] : S(0);
-            const S tau = taus[k];
-            // The vector is there before it is used; that of two turns ago was read, and so was the column that is overwritten.
+        for (int k = count - 1; k >= 0; k -= 2) {
+            // Where the second one is none it is one of zeros.
+            const bool two = k > 0;
+            const uint high = k + OFFSET, low = two ? high - 1 : high;
+            threadgroup S* first = vectors + k / 2 % 2 * 2 * N;
+            threadgroup S* second = first + N;
+            if (r < uint(N)) {
+                first[r] = r == high ? S(1) : r > high && r < n ? q[k * PITCH + r] : S(0);
+                second[r] = !two ? S(0) : r == low ? S(1) : r > low && r < n ? q[(k - 1) * PITCH + r] : S(0);
+            }
+            const S tau = taus[k], other = two ? taus[k - 1] : S(0);
+            // The vectors are there before they are used; those of two turns ago were read, and so were the columns that are overwritten.
             sync();
-            if (r >= head && r < n) {
+            if (r >= low && r < n) {
                 threadgroup S* column = q + r * PITCH;
-                // The column of the head is the identity's still, whatever lies there.
-                const S kept = r == head ? S(0) : S(1);
-                column[head] = S(0);
-                const S factor = product(column, 1, vector, head, n);
-                subtract(column, 1, vector, tau * (r == head ? S(1) : factor), head, n, kept);
-                if (r == head) column[head] += S(1);
+                // The heads' columns are the identity's still, whatever lies there.
+                const bool fresh = r <= high;
+                column[low] = S(0);
+                column[high] = S(0);
+                S by_first, by_second, between;
+                products(column, first, second, low, n, by_first, by_second, between);
+                by_first = tau * (fresh ? first[r] : by_first);
+                by_second = other * ((fresh ? second[r] : by_second) - by_first * between);
+                subtract(column, 1, first, by_first, second, by_second, low, n, fresh ? S(0) : S(1));
+                if (fresh) column[r] += S(1);
             }
         }
         // Columns are there before others read them.
         sync();
     }
 
-    // Of a row's or column's elements from a multiple of 8 on, up to n, with a vector, which is 0 where it does not count.
+    // The products of a column with two vectors, and of these.
+    void products(const threadgroup S* x, const threadgroup S* v, const threadgroup S* w, uint from, uint n, thread S& by_v, thread S& by_w, thread S& both) {
+        const threadgroup vec<S, 4>* all_v = (const threadgroup vec<S, 4>*)v;
+        const threadgroup vec<S, 4>* all_w = (const threadgroup vec<S, 4>*)w;
+        S of_v[2] = {S(0), S(0)}, of_w[2] = {S(0), S(0)}, of_both[2] = {S(0), S(0)};
+        for (uint c = from / CHUNK * (CHUNK / 4); 4 * c < n; c += CHUNK / 4) {
+            S y[CHUNK];
+#pragma unroll
+            for (int e = 0; e < CHUNK; ++e) y[e] = x[4 * c + e];
+#pragma unroll
+            for (int part = 0; part < CHUNK / 4; ++part) {
+                const vec<S, 4> some_v = all_v[c + part], some_w = all_w[c + part];
+#pragma unroll
+                for (int e = 0; e < 4; ++e) {
+                    of_v[e % 2] += y[4 * part + e] * some_v[e];
+                    of_w[e % 2] += y[4 * part + e] * some_w[e];
+                    of_both[e % 2] += some_v[e] * some_w[e];
+                }
+            }
+        }
+        by_v = of_v[0] + of_v[1];
+        by_w = of_w[0] + of_w[1];
+        both = of_both[0] + of_both[1];
+    }
+
+    // Of a row's or column's elements from a multiple of CHUNK on, up to n, with a vector, which is 0 where it does not count.
     S product(const threadgroup S* x, uint step, const threadgroup S* vector, uint from, uint n) {
         const threadgroup vec<S, 4>* fours = (const threadgroup vec<S, 4>*)vector;
         S sums4[4] = {S(0), S(0), S(0), S(0)};
-        for (uint c = from / 8 * 2; 4 * c < n; c += 2) {
+        for (uint c = from / CHUNK * (CHUNK / 4); 4 * c < n; c += CHUNK / 4) {
 #pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const vec<S, 4> v = fours[c + half];
+            for (int part = 0; part < CHUNK / 4; ++part) {
+                const vec<S, 4> v = fours[c + part];
 #pragma unroll
-                for (int e = 0; e < 4; ++e) sums4[e] += x[(4 * (c + half) + e) * step] * v[e];
+                for (int e = 0; e < 4; ++e) sums4[e] += x[(4 * (c + part) + e) * step] * v[e];
             }
         }
         return (sums4[0] + sums4[1]) + (sums4[2] + sums4[3]);
     }
 
-    // Takes multiples of two vectors off them. All are read before one is written: nothing tells the compiler that they are apart.
-    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by_v, const threadgroup S* w, S by_w, uint from, uint n) {
+    // Takes multiples of two vectors off so much of them. All are read before one is written: nothing tells the compiler that they are apart.
+    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by_v, const threadgroup S* w, S by_w, uint from, uint n, S kept = S(1)) {
         const threadgroup vec<S, 4>* all_v = (const threadgroup vec<S, 4>*)v;
         const threadgroup vec<S, 4>* all_w = (const threadgroup vec<S, 4>*)w;
-        for (uint c = from / 8 * 2; 4 * c < n; c += 2) {
-            S y[8];
+        for (uint c = from / CHUNK * (CHUNK / 4); 4 * c < n; c += CHUNK / 4) {
+            S y[CHUNK];
 #pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const vec<S, 4> some_v = all_v[c + half], some_w = all_w[c + half];
+            for (int part = 0; part < CHUNK / 4; ++part) {
+                const vec<S, 4> some_v = all_v[c + part], some_w = all_w[c + part];
 #pragma unroll
                 for (int e = 0; e < 4; ++e) {
-                    y[4 * half + e] = x[(4 * (c + half) + e) * step] - (by_v * some_v[e] + by_w * some_w[e]);
+                    y[4 * part + e] = kept * x[(4 * (c + part) + e) * step] - (by_v * some_v[e] + by_w * some_w[e]);
                 }
             }
 #pragma unroll
-            for (int e = 0; e < 8; ++e) x[(4 * c + e) * step] = y[e];
+            for (int e = 0; e < CHUNK; ++e) x[(4 * c + e) * step] = y[e];
         }
     }
 
-    // The same with one vector, off so much of them.
-    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by, uint from, uint n, S kept = S(1)) {
+    // The same with one vector.
+    void subtract(threadgroup S* x, uint step, const threadgroup S* v, S by, uint from, uint n) {
         const threadgroup vec<S, 4>* all = (const threadgroup vec<S, 4>*)v;
-        for (uint c = from / 8 * 2; 4 * c < n; c += 2) {
-            S y[8];
+        for (uint c = from / CHUNK * (CHUNK / 4); 4 * c < n; c += CHUNK / 4) {
+            S y[CHUNK];
 #pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const vec<S, 4> some = all[c + half];
+            for (int part = 0; part < CHUNK / 4; ++part) {
+                const vec<S, 4> some = all[c + part];
 #pragma unroll
-                for (int e = 0; e < 4; ++e) y[4 * half + e] = kept * x[(4 * (c + half) + e) * step] - by * some[e];
+                for (int e = 0; e < 4; ++e) y[4 * part + e] = x[(4 * (c + part) + e) * step] - by * some[e];
             }
 #pragma unroll
-            for (int e = 0; e < 8; ++e) x[(4 * c + e) * step] = y[e];
+            for (int e = 0; e < CHUNK; ++e) x[(4 * c + e) * step] = y[e];
         }
     }
 
@@ -266,5 +302,43 @@ template <int W, int M, typename S> struct Chase {
         const vec<S, 2> last = second[UP ? low : high - 1];
         q[(UP ? low + 1 : high - 1) * PITCH + r] = last.x * behind + last.y * carried;
         q[(UP ? low : high) * PITCH + r] = last.x * carried - last.y * behind;
+    }
+
+    // Turns them, from high on, by K sweeps at once, each a column behind the one before. Row t of `rotations` has step t - k of each sweep k; before its first
+    // step and after its last one a sweep turns nothing. Rows beyond are read up to a multiple of AHEAD, and do nothing that is kept.
+    template <int K> void turn_up(threadgroup S* q, const threadgroup vec<S, 2>* rotations, uint low, uint high) {
+        const threadgroup vec<S, 4>* pairs = (const threadgroup vec<S, 4>*)rotations;
+        const int count = int(high - low);
+        threadgroup S* last = q + high * PITCH + r;
+        S carried[K];
+#pragma unroll
+        for (int k = 0; k < K; ++k) carried[k] = k == 0 ? last[0] : S(0);
+        for (int t = 0; t < count + K; t += AHEAD) {
+            S x[AHEAD];
+            vec<S, 2> turns[AHEAD][K];
+#pragma unroll
+            for (int e = 0; e < AHEAD; ++e) {
+                x[e] = t + e < count ? last[-(t + e + 1) * PITCH] : S(0);
+#pragma unroll
+                for (int k = 0; k < K; k += 2) {
+                    const vec<S, 4> both = pairs[((t + e) * K + k) / 2];
+                    turns[e][k] = vec<S, 2>(both.x, both.y);
+                    turns[e][k + 1] = vec<S, 2>(both.z, both.w);
+                }
+            }
+#pragma unroll
+            for (int e = 0; e < AHEAD; ++e) {
+                // What a sweep leaves of a column is what the next one takes up.
+#pragma unroll
+                for (int k = 0; k < K; ++k) {
+                    const S c = turns[e][k].x, s = turns[e][k].y;
+                    const S left = c * carried[k] + s * x[e];
+                    carried[k] = c * x[e] - s * carried[k];
+                    x[e] = left;
+                }
+                const int done = t + e - (K - 1);
+                if (done >= 0 && done <= count) last[-done * PITCH] = x[e];
+            }
+        }
     }
 };

@@ -18,16 +18,23 @@ fn program(definition: Definition, inputs: &[&'static str], flags: &[&'static st
     Program::new(definition).expect("the definition is valid")
 }
 
+/// What bodies that make several sweeps at once share.
+const SWEPT: &str = concat!(include_str!("lanes.header.metal"), include_str!("chase.header.metal"));
+
 static SYMMETRIC: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("eigh_chase", include_str!("eigh/gpu.chase.metal"));
-    symmetric_program(definition.header(include_str!("chase.header.metal")))
+    symmetric_program(definition.header(SWEPT))
 });
 
 /// One sweep at a time, for matrices of up to 32 columns: what several at once gain there is less than what their registers cost in matrices that are
 /// under way together.
 static SINGLE: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("eigh_chase_single", include_str!("eigh/gpu.chase.single.metal"));
-    let header = concat!(include_str!("roots.header.metal"), include_str!("chase.single.header.metal"));
+    let header = concat!(
+        include_str!("lanes.header.metal"),
+        include_str!("roots.header.metal"),
+        include_str!("chase.single.header.metal")
+    );
     symmetric_program(definition.header(header))
 });
 
@@ -38,7 +45,7 @@ fn symmetric_program(definition: Definition) -> Program {
 
 static GENERAL: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("svd_chase", include_str!("svd/gpu.chase.metal"));
-    let definition = definition.header(include_str!("chase.header.metal"));
+    let definition = definition.header(SWEPT);
     let outputs = ["spectrum", "left_vectors", "right_vectors", "info"];
     let definition = outputs.into_iter().fold(definition, Definition::output);
     program(definition, &["m", "n", "p", "items"], &["triangular", "vectors"])
@@ -71,7 +78,7 @@ impl Room {
         let (rows, pitch) = (32 * simds, 32 * simds + 1);
         let elements = match kind {
             Kind::Symmetric if simds == 1 => rows * pitch + 9 * rows,
-            Kind::Symmetric => rows * pitch + (if simds > 2 { 26 } else { 18 }) * rows + 8,
+            Kind::Symmetric => rows * pitch + 2 * rows + 4 + 16 * (rows + 8),
             Kind::General => 2 * rows * pitch + 34 * rows + 4,
         };
         let counts: &[usize] = if simds == 1 { &[4, 2, 1] } else { &[1] };

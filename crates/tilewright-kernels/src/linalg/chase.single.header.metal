@@ -56,7 +56,7 @@ template <int W, int M, typename S> struct Chase {
 
     // The sum of a matrix's threads' values. What was written before is there after it.
     S total(S x) {
-        x = simd_sum(x);
+        x = sum_of_all(x);
         if (W > 1) {
             threadgroup S* all = sums + buffer * SIMDS;
             buffer ^= 1;

@@ -1,11 +1,11 @@
 // M matrices of up to 32 W rows a group: reflections make each tridiagonal, and implicit QL sweeps diagonal (LAPACK's SYTRD, ORGTR and STEQR).
 using Room = Chase<W, M, S>;
 constexpr int N = Room::N, PITCH = Room::PITCH, G = 32 / M;
-// Sweeps at once: as many as pay for what they need.
-constexpr int SWEEPS = W > 2 ? 6 : 4;
-constexpr int MATRIX = N * PITCH + (4 * SWEEPS + 2) * N + 8;
+// Sweeps at once, and rows of their rotations.
+constexpr int SWEEPS = 4, ROWS = N + SWEEPS + Room::AHEAD;
+constexpr int MATRIX = N * PITCH + 2 * N + 4 + 4 * SWEEPS * ROWS;
 threadgroup S sums[2 * M * W];
-threadgroup uint bounds[6 * M];
+threadgroup uint bounds[4 * M];
 threadgroup uint more[2];
 threadgroup uint failed[M];
 const uint t = thread_index_in_threadgroup;
@@ -14,12 +14,12 @@ const bool finds = t >= uint(M * N);
 const uint slot = finds ? lane / G : t / N;
 const uint item = threadgroup_position_in_grid.x * M + slot;
 threadgroup S* q = (threadgroup S*)memory + slot * MATRIX;
-threadgroup S* d = q + N * PITCH + 4;  // [N], and two before it that a sweep reads
+threadgroup S* d = q + N * PITCH + 4;  // [N], and one before it that a sweep reads
 threadgroup S* e = d + N;
 threadgroup S* taus = e + N;
-threadgroup S* pairs = taus + N;  // [2][N]
+threadgroup S* pairs = taus + N;  // [4][N]
 // Where the reflections' were, which are done with.
-threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)taus;  // [2][SWEEPS][N]
+threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)taus;  // [2][ROWS][SWEEPS]
 Room room = {sums, finds ? uint(N) : t % N, t / 32, 0};
 const uint r = room.r;
 
@@ -30,12 +30,22 @@ if (W > 1 || !finds) {
     S largest = S(0);
     if (!finds) {
         const device S* from = a + ulong(item) * n * n;
-        for (uint i = 0; i < uint(N); ++i) {
-            if (upper ? i > r : i < r) continue;
-            const S x = item < items && max(i, r) < n ? from[i * n + r] : S(0);
-            q[r * PITCH + i] = x;
-            q[i * PITCH + r] = x;
-            largest = magnitude(x) > largest || x != x ? magnitude(x) : largest;
+        const bool column = item < items && r < n;
+        const device S* lane_from = column ? from + r : a;
+        // Several are under way at once.
+        for (uint top = 0; top < uint(N); top += 16) {
+            S x[16];
+#pragma unroll
+            for (int k = 0; k < 16; ++k) x[k] = lane_from[(column && top + k < n ? top + k : 0) * n];
+#pragma unroll
+            for (int k = 0; k < 16; ++k) {
+                const uint i = top + k;
+                if (upper ? i > r : i < r) continue;
+                const S y = column && i < n ? x[k] : S(0);
+                q[r * PITCH + i] = y;
+                q[i * PITCH + r] = y;
+                largest = magnitude(y) > largest || y != y ? magnitude(y) : largest;
+            }
         }
     }
     largest = room.largest(largest);
@@ -80,12 +90,12 @@ if (W > 1 || !finds) {
             for (uint i = 1; r == 0 && i < n; ++i) q[i] = S(0);
             q[r * PITCH] = S(r == 0);
         }
+        for (uint i = r; !finds && i < uint(2 * ROWS * SWEEPS); i += N) rotations[i] = vec<S, 2>(S(0), S(0));
     }
 }
 if (finds && lane % G == 0) {
     failed[slot] = 0;
     d[-1] = S(0);
-    d[-2] = S(0);
 }
 if (!finds && r >= n) {
     d[r] = S(0);
@@ -103,8 +113,9 @@ for (uint round = 0;; ++round) {
 #pragma unroll
         for (int part = 0; part < N / G; ++part) {
             const uint i = part * G + lane % G;
-            const bool is = i + 1 >= n || magnitude(e[i]) <= unit<S>() * max(lift<S>(), magnitude(d[i]) + magnitude(d[i + 1]));
-            const uint votes = uint(ulong(simd_ballot(is))) >> (lane / G * G);
+            const S size = magnitude(d[i]) + magnitude(d[min(i + 1, uint(N - 1))]);
+            const bool is = (i + 1 >= n) | (magnitude(e[i]) <= unit<S>() * max(lift<S>(), size));
+            const uint votes = votes_of_all(is) >> (lane / G * G);
             small[part * G / 32] |= (G == 32 ? votes : votes & ((1u << (G % 32)) - 1)) << (part * G % 32);
         }
         // All have read before anything changes.
@@ -114,17 +125,21 @@ for (uint round = 0;; ++round) {
         const bool goes = active && left > 0;
         const uint l = start, m = goes ? first<W>(small, start, true) : start;
         const uint sweep = lane % G;
-        // Several at once, each three columns behind the one before.
+        // Several at once.
         const uint sweeps = m > l + 1 ? SWEEPS : 1;
         if (sweep == 0) {
-            bounds[(now * M + slot) * 3] = l;
-            bounds[(now * M + slot) * 3 + 1] = m;
-            bounds[(now * M + slot) * 3 + 2] = sweeps;
+            bounds[(now * M + slot) * 2] = l;
+            bounds[(now * M + slot) * 2 + 1] = m;
             if (active && !goes) failed[slot] = 1;
         }
         const bool mine = goes && sweep < sweeps;
-        const uint count = mine ? m - l : 0;
-        S shift = S(0), g = S(0), c = S(1), s = S(1), p = S(0), above = S(0), here = S(0), off = S(0);
+        const int count = mine ? int(m - l) : 0;
+        // The sweep's first step.
+        threadgroup vec<S, 2>* turns = rotations + (now * ROWS + sweep % SWEEPS) * SWEEPS + sweep % SWEEPS;
+        if (goes && sweeps == 1 && sweep < SWEEPS) {
+            for (int t = -int(sweep); t <= SWEEPS - int(sweep); ++t) turns[t * SWEEPS] = vec<S, 2>(S(1), S(0));
+        }
+        S shift = S(0), g = S(0), c = S(1), s = S(1), p = S(0);
         if (mine) {
             // Wilkinson's shift, and the other eigenvalue of the two rows, in turn.
             const S low = d[l], high = d[l + 1], between = e[l];
@@ -134,71 +149,68 @@ for (uint round = 0;; ++round) {
             const S less = near_ratio(between, ratio + (ratio < S(0) ? -length : length));
             shift = (sweep + 1) / 2 % 2 == 0 ? low - less : high + less;
         }
-        // Until it begins, a lane reads what nobody writes.
-        threadgroup S* own_d = d;
-        threadgroup S* own_e = d;
-        threadgroup vec<S, 2>* turns = rotations + (now * SWEEPS + sweep % SWEEPS) * N;
-        const uint most = simd_max(mine ? count + 3 * sweep : 0u);
-        uint step = 0;
+        // The first sweep takes up what lies in memory, and each of the others what the one before hands on, three rows behind it; what the last one
+        // leaves goes to memory.
+        const bool leads = mine && sweep == 0, ends = mine && sweep + 1 == sweeps;
+        threadgroup S* own_d = d + m;
+        threadgroup S* own_e = e + m;
+        S above = leads ? own_d[0] : S(0), here = leads ? own_d[-1] : S(0), off = leads ? own_e[-1] : S(0);
+        S next_here = leads ? own_d[-2] : S(0), next_off = leads ? own_e[-2] : S(0);
+        // Of its steps, those before which it reads, and how many leave a rotation, or nothing in its place, and a row.
+        const int reads = leads ? count - 2 : -3 * SWEEPS;
+        const uint rows = mine ? uint(count + SWEEPS) : 0, writes = ends ? uint(count) : 0;
+        int taken = -3 * int(sweep % SWEEPS);
+        own_d -= taken;
+        own_e -= taken;
+        turns += taken * SWEEPS;
+        const uint most = largest_of_all(goes ? m - l + 3 * sweeps - 2 : 0u);
 #pragma unroll 1
-        for (uint ready = 0; ready < uint(SWEEPS); ++ready) {
-            // What the sweep ahead wrote is there.
+        for (uint step = 0; step < most; step += 3) {
+            // What the last one writes next was read.
             simdgroup_barrier(mem_flags::mem_threadgroup);
-            if (mine && sweep == ready) {
-                own_d = d + m - 1;
-                own_e = e + m - 1;
-                turns += m - 1;
-                above = own_d[1];
-                here = own_d[0];
-                off = own_e[0];
+            if (taken == 0) {
                 g = above - shift;
                 c = S(1);
                 s = S(1);
                 p = S(0);
             }
-            const uint end = ready + 1 < uint(SWEEPS) ? min(most, 3 * ready + 3) : most;
             // Lanes without a row take part and keep nothing, so that none waits for another.
-#pragma unroll 1
-            for (; step < end; ++step) {
-                // As above.
-                simdgroup_barrier(mem_flags::mem_threadgroup);
-                const uint taken = step - 3 * sweep;
-                const bool goes_on = taken < count, ends = goes_on && taken + 1 == count;
-                // Of what lies before the first row nothing comes.
-                const S next_here = own_d[-1], next_off = own_e[-1];
-                const S b = c * off;
+#pragma unroll
+            for (int u = 0; u < 3; ++u) {
+                const int at = taken + u;
+                const bool takes = at < reads;
+                const S read_d = takes ? own_d[-3 - u] : S(0), read_e = takes ? own_e[-3 - u] : S(0);
+                const S b = c * off, before = g;
                 S length;
                 rotation(g, s * off, c, s, length);
-                if (goes_on && taken > 0) own_e[1] = length;
                 g = above - p;
                 const S change = (here - g) * s + (S(2) * b) * c;
                 p = s * change;
-                if (goes_on) own_d[1] = g + p;
+                // A step after its last one a sweep leaves the first row.
+                const bool last = at >= count, turned = uint(at) < uint(count);
+                const S left_d = last ? g : g + p, left_e = last ? before : length;
                 g = c * change - b;
-                if (goes_on) *turns = vec<S, 2>(c, s);
-                if (ends) own_d[0] = here - p;
-                if (ends) own_e[0] = g;
+                if (uint(at + int(sweep)) < rows) turns[u * SWEEPS] = vec<S, 2>(turned ? c : S(1), turned ? s : S(0));
+                if (ends && uint(at) <= writes) own_d[-u] = left_d;
+                if (uint(at - 1) < writes) own_e[-u] = left_e;
                 above = here;
                 here = next_here;
                 off = next_off;
-                own_d -= goes_on ? 1 : 0;
-                own_e -= goes_on ? 1 : 0;
-                turns -= goes_on ? 1 : 0;
+                const S handed_d = of_lane_before(left_d), handed_e = of_lane_before(left_e);
+                next_here = leads ? read_d : handed_d;
+                next_off = leads ? read_e : handed_e;
             }
+            taken += 3;
+            own_d -= 3;
+            own_e -= 3;
+            turns += 3 * SWEEPS;
         }
         left -= left > 0 ? 1 : 0;
-        const bool any = simd_any(goes);
+        const bool any = votes_of_all(goes) != 0;
         if (lane == 0) more[now] = any ? 1 : 0;
     } else if (round > 0 && vectors) {
-        const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 3;
-        const threadgroup vec<S, 2>* turns = rotations + (1 - now) * SWEEPS * N;
-        if (range[2] == 1) {
-            room.template turn<true>(q, turns, range[0], range[1]);
-        } else {
-            for (int two = 0; two < SWEEPS; two += 2, turns += 2 * N) {
-                room.template turn<true>(q, turns, turns + N, range[0], range[1]);
-            }
-        }
+        const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 2;
+        if (range[0] < range[1]) room.template turn_up<SWEEPS>(q, rotations + (1 - now) * ROWS * SWEEPS, range[0], range[1]);
     }
     // The sweep is there before it is turned by; what it overwrites next was read.
     threadgroup_barrier(mem_flags::mem_threadgroup);

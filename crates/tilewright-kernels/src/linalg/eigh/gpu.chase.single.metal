@@ -27,12 +27,22 @@ if (W > 1 || !finds) {
     S largest = S(0);
     if (!finds) {
         const device S* from = a + ulong(item) * n * n;
-        for (uint i = 0; i < uint(N); ++i) {
-            if (upper ? i > r : i < r) continue;
-            const S x = item < items && max(i, r) < n ? from[i * n + r] : S(0);
-            q[r * PITCH + i] = x;
-            q[i * PITCH + r] = x;
-            largest = magnitude(x) > largest || x != x ? magnitude(x) : largest;
+        const bool column = item < items && r < n;
+        const device S* lane_from = column ? from + r : a;
+        // Several are under way at once.
+        for (uint top = 0; top < uint(N); top += 8) {
+            S x[8];
+#pragma unroll
+            for (int k = 0; k < 8; ++k) x[k] = lane_from[(column && top + k < n ? top + k : 0) * n];
+#pragma unroll
+            for (int k = 0; k < 8; ++k) {
+                const uint i = top + k;
+                if (upper ? i > r : i < r) continue;
+                const S y = column && i < n ? x[k] : S(0);
+                q[r * PITCH + i] = y;
+                q[i * PITCH + r] = y;
+                largest = magnitude(y) > largest || y != y ? magnitude(y) : largest;
+            }
         }
     }
     largest = room.largest(largest);
@@ -80,6 +90,12 @@ if (W > 1 || !finds) {
     }
 }
 if (finds && lane % G == 0) failed[slot] = 0;
+// There is nothing beyond the last row, but it is read.
+if (!finds && r >= n) {
+    d[r] = S(0);
+    e[r] = S(0);
+}
+if (!finds && r + 1 == n) e[r] = S(0);
 // The tridiagonal matrices and the reflections' product are there before the one is diagonalised and the other turned.
 threadgroup_barrier(mem_flags::mem_threadgroup);
 
@@ -91,8 +107,9 @@ for (uint round = 0;; ++round) {
 #pragma unroll
         for (int part = 0; part < N / G; ++part) {
             const uint i = part * G + lane % G;
-            const bool is = i + 1 >= n || magnitude(e[i]) <= unit<S>() * max(S(1), magnitude(d[i]) + magnitude(d[i + 1]));
-            const uint votes = uint(ulong(simd_ballot(is))) >> (lane / G * G);
+            const S size = magnitude(d[i]) + magnitude(d[min(i + 1, uint(N - 1))]);
+            const bool is = (i + 1 >= n) | (magnitude(e[i]) <= unit<S>() * max(S(1), size));
+            const uint votes = votes_of_all(is) >> (lane / G * G);
             small[part * G / 32] |= (G == 32 ? votes : votes & ((1u << (G % 32)) - 1)) << (part * G % 32);
         }
         // All have read before anything changes.
@@ -135,7 +152,7 @@ for (uint round = 0;; ++round) {
             }
         }
         left -= left > 0 ? 1 : 0;
-        const bool any = simd_any(goes);
+        const bool any = votes_of_all(goes) != 0;
         if (lane == 0) more[now] = any ? 1 : 0;
     } else if (round > 0 && vectors) {
         const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 2;

@@ -18,7 +18,7 @@ threadgroup S* v = q + N * PITCH;
 threadgroup S* d = v + N * PITCH;
 threadgroup S* e = d + N;
 threadgroup S* taus = e + N + 4;  // [2][N]; before it is one that a sweep reads
-threadgroup S* pairs = taus + 2 * N;  // [2][N]
+threadgroup S* pairs = taus + 2 * N;  // [4][N]
 // Where the reflections' were, which are done with.
 threadgroup vec<S, 2>* rotations = (threadgroup vec<S, 2>*)taus;  // [2][4][2][N]
 Room room = {sums, finds ? uint(N) : t % N, t / 32, 0};
@@ -31,11 +31,21 @@ if (W > 1 || !finds) {
     S most = S(0);
     if (!finds) {
         const device S* from = a + ulong(item) * m * n;
-        for (uint i = 0; i < uint(N); ++i) {
-            const S x = item < items && max(i, r) < n && (i <= r || !triangular) ? from[i * n + r] : S(0);
-            q[r * PITCH + i] = x;
-            v[i * PITCH + r] = S(0);
-            most = magnitude(x) > most || x != x ? magnitude(x) : most;
+        const bool column = item < items && r < n;
+        const device S* lane_from = column ? from + r : a;
+        // Several are under way at once.
+        for (uint top = 0; top < uint(N); top += 16) {
+            S x[16];
+#pragma unroll
+            for (int k = 0; k < 16; ++k) x[k] = lane_from[(column && top + k < n ? top + k : 0) * n];
+#pragma unroll
+            for (int k = 0; k < 16; ++k) {
+                const uint i = top + k;
+                const S y = column && i < n && (i <= r || !triangular) ? x[k] : S(0);
+                q[r * PITCH + i] = y;
+                v[i * PITCH + r] = S(0);
+                most = magnitude(y) > most || y != y ? magnitude(y) : most;
+            }
         }
     }
     most = room.largest(most);
@@ -121,11 +131,11 @@ for (uint round = 0;; ++round) {
 #pragma unroll
         for (int part = 0; part < N / G; ++part) {
             const uint i = part * G + lane % G;
-            const bool last = i + 1 >= n;
-            const S own = i < n ? magnitude(d[i]) : S(0);
-            const bool is = last || magnitude(e[i]) <= unit<S>() * max(lift<S>(), own + magnitude(d[last ? 0 : i + 1]));
-            const uint votes = uint(ulong(simd_ballot(is))) >> (lane / G * G);
-            const uint zeros = uint(ulong(simd_ballot(own <= unit<S>() * lift<S>()))) >> (lane / G * G);
+            const S own = magnitude(d[i]);
+            const S size = own + magnitude(d[min(i + 1, uint(N - 1))]);
+            const bool is = (i + 1 >= n) | (magnitude(e[i]) <= unit<S>() * max(lift<S>(), size));
+            const uint votes = votes_of_all(is) >> (lane / G * G);
+            const uint zeros = votes_of_all(own <= unit<S>() * lift<S>()) >> (lane / G * G);
             const uint field = G == 32 ? ~0u : (1u << (G % 32)) - 1;
             small[part * G / 32] |= (votes & field) << (part * G % 32);
             zero[part * G / 32] |= (zeros & field) << (part * G % 32);
@@ -176,7 +186,7 @@ for (uint round = 0;; ++round) {
         threadgroup S* own_e = e + N - 1;
         const uint count = goes && sweep < sweeps && shifted ? h - l : 0;
         if (sweep == 1 || sweep == 2) shift = larger;
-        const uint most = simd_max(count > 0 ? count + 3 * sweep : 0u);
+        const uint most = largest_of_all(count > 0 ? count + 3 * sweep : 0u);
         S here = S(0), off = S(0), f = S(0), g = S(0), length;
         uint step = 0;
 #pragma unroll 1
@@ -245,7 +255,7 @@ for (uint round = 0;; ++round) {
             e[h - 1] = last * before_s;
         }
         left -= left > 0 ? 1 : 0;
-        const bool any = simd_any(goes);
+        const bool any = votes_of_all(goes) != 0;
         if (lane == 0) more[now] = any ? 1 : 0;
     } else if (round > 0 && vectors) {
         const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 3;
