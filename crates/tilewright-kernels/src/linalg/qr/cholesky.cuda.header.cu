@@ -134,9 +134,9 @@ inline double inverse_root(double x) {
     return ::fma(near * off, ::fma(0.375, off, 0.5), near);
 }
 
-// The triangle of a 32 x 32 block, rT r = s, by one warp whose lane has a column in s, and the inverse of rT, into `inverse`; s becomes r. Whether
-// all squares on the diagonal were `least` or more, or no numbers.
-inline bool factor_block(double (&s)[BLOCK], double* inverse, double least) {
+// The triangle of a 32 x 32 block, rT r = s, by one warp whose lane has a column in s, and the inverse of rT, into `inverse`; r goes to
+// the column `at`, in rows of `pitch`. Whether all squares on the diagonal were `least` or more, or no numbers.
+inline bool factor_block(double (&s)[BLOCK], double* inverse, double least, double* at, unsigned pitch) {
     const unsigned lane = threadIdx.x % 32;
     // The lane's element on the diagonal: all wait for one after the other, and so for as little as can be.
     double diagonal = 0.0;
@@ -160,6 +160,9 @@ inline bool factor_block(double (&s)[BLOCK], double* inverse, double least) {
         for (int i = k + 2; i < BLOCK; ++i) s[i] -= inverse[k * PITCH + i] * s[k];
     }
     good = __all_sync(0xffffffffu, good);
+    // Registers are wanted for the inverse.
+#pragma unroll
+    for (int k = 0; k < BLOCK; ++k) at[size_t(k) * pitch] = s[k];
     // x, the lane's column of the inverse of rT, row by row; `inverse` holds r, and on its diagonal what is divided by.
 #pragma unroll
     for (int k = 0; k < BLOCK; ++k) x[k] = int(lane) == k ? 1.0 : 0.0;
@@ -229,12 +232,11 @@ inline bool factor(double* s, double* x, unsigned blocks, unsigned pitch, double
             double* at = s + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
 #pragma unroll
             for (int i = 0; i < BLOCK; ++i) column[i] = at[size_t(i) * pitch];
-            good = factor_block(column, inverse, LEAST) && good;
+            good = factor_block(column, inverse, LEAST, at, pitch) && good;
             double* to = x + size_t(BLOCK) * k * pitch + BLOCK * k + lane;
             double* seat = panel + k * BLOCK * PITCH + lane;
 #pragma unroll
             for (int i = 0; i < BLOCK; ++i) {
-                at[size_t(i) * pitch] = column[i];
                 to[size_t(i) * pitch] = inverse[i * PITCH + lane];
                 seat[i * PITCH] = inverse[i * PITCH + lane];
                 squares += inverse[i * PITCH + lane] * inverse[i * PITCH + lane];
@@ -311,8 +313,10 @@ inline double group_sum(double value, double* shared) {
 }
 
 // One group for one matrix of n columns, whose aT a is `gram`, pitch x pitch: lengths of columns, and of what is left of them when these are divided by,
-// `s` and `x` of `factor`. What of a q of the first time is not orthogonal enough is decomposed a second time, and there is nothing to decide any more.
-inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second, double* s, double* x, double* sizes, int* state, double* memory) {
+// `s` and `x` of `factor`. The second attempt is that of a matrix whose columns depend on others; the first one tells whether it is wanted, as all groups have
+// the time of one. What of a q of the first time is not orthogonal enough is decomposed a second time, and there is nothing to decide any more.
+inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second, unsigned attempt, double* s, double* x, double* sizes, int* state,
+                     double* memory) {
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, blocks = pitch / BLOCK;
     double* over = memory;
     double* shared = over + pitch;
@@ -320,61 +324,50 @@ inline void triangle(const double* gram, unsigned n, unsigned pitch, bool second
     for (unsigned k = threadIdx.x; k < pitch; k += blockDim.x) {
         const double square = k < n ? gram[size_t(k) * pitch + k] : 1.0;
         // A column of zeros is left as it is.
-        sizes[k] = square == 0.0 ? 1.0 : sqrt(square);
+        if (attempt == 0) sizes[k] = square == 0.0 ? 1.0 : sqrt(square);
         over[k] = square == 0.0 ? 1.0 : 1.0 / sqrt(square);
     }
     // The lengths are there before they are divided by.
     __syncthreads();
-    int decided = 0;
-    for (int attempt = 0; attempt < 2; ++attempt) {
-        // Four rows a warp at once, two columns of 64 a lane; all of it is under way before the first of it is waited for.
-        for (unsigned top = warp; top < pitch; top += 4 * warps) {
-            ::double2 read[4][4];
+    // Four rows a warp at once, two columns of 64 a lane; all of it is under way before the first of it is waited for.
+    for (unsigned top = warp; top < pitch; top += 4 * warps) {
+        ::double2 read[4][4];
 #pragma unroll
-            for (int r = 0; r < 4; ++r) {
+        for (int r = 0; r < 4; ++r) {
 #pragma unroll
-                for (int c = 0; c < 4; ++c) {
-                    const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
-                    const bool above = i < pitch && j < pitch && i / BLOCK <= j / BLOCK;
-                    read[r][c] = above ? *(const ::double2*)(gram + size_t(i) * pitch + j) : ::make_double2(0.0, 0.0);
-                }
-            }
-#pragma unroll
-            for (int r = 0; r < 4; ++r) {
-#pragma unroll
-                for (int c = 0; c < 4; ++c) {
-                    const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
-                    if (i >= pitch || j >= pitch) continue;
-                    const double own = i >= n ? 1.0 : attempt == 1 ? SHIFT : 0.0;
-                    ::double2 v = read[r][c];
-                    // Beyond n columns the products are zeros.
-                    v.x = v.x * over[i] * over[j] + (i == j ? own : 0.0);
-                    v.y = v.y * over[i] * over[j + 1] + (i == j + 1 ? own : 0.0);
-                    const bool above = i / BLOCK <= j / BLOCK;
-                    *(::double2*)((above ? s : x) + size_t(i) * pitch + j) = above ? v : ::make_double2(0.0, 0.0);
-                }
+            for (int c = 0; c < 4; ++c) {
+                const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
+                const bool above = i < pitch && j < pitch && i / BLOCK <= j / BLOCK;
+                read[r][c] = above ? *(const ::double2*)(gram + size_t(i) * pitch + j) : ::make_double2(0.0, 0.0);
             }
         }
-        // The matrix is there before it is taken apart.
-        __syncthreads();
-        double squares = 0.0;
-        const bool good = factor(s, x, blocks, pitch, panel, !second && attempt == 0, squares);
-        if (second) return;
-        // Beyond n columns there is an identity.
-        squares = group_sum(squares, shared) - double(pitch - n);
-        const double bad = group_sum(good ? 0.0 : 1.0, shared);
-        // What roundings make of the sums, times the square of the condition, against a rounding of f32.
-        decided = attempt == 1 ? NOISY : squares * sqrt(double(n)) <= 0x1p22 ? DONE : 0;
-        if (!(bad > 0.0) && !(squares > 0x1p42)) break;
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+#pragma unroll
+            for (int c = 0; c < 4; ++c) {
+                const unsigned i = top + r * warps, j = 64 * c + 2 * lane;
+                if (i >= pitch || j >= pitch) continue;
+                const double own = i >= n ? 1.0 : attempt == 1 ? SHIFT : 0.0;
+                ::double2 v = read[r][c];
+                // Beyond n columns the products are zeros.
+                v.x = v.x * over[i] * over[j] + (i == j ? own : 0.0);
+                v.y = v.y * over[i] * over[j + 1] + (i == j + 1 ? own : 0.0);
+                const bool above = i / BLOCK <= j / BLOCK;
+                *(::double2*)((above ? s : x) + size_t(i) * pitch + j) = above ? v : ::make_double2(0.0, 0.0);
+            }
+        }
     }
-    if (threadIdx.x == 0) *state = decided;
+    // The matrix is there before it is taken apart.
+    __syncthreads();
+    double squares = 0.0;
+    const bool good = factor(s, x, blocks, pitch, panel, !second && attempt == 0, squares);
+    if (second || attempt == 1) return;
+    // Beyond n columns there is an identity.
+    squares = group_sum(squares, shared) - double(pitch - n);
+    const bool bad = group_sum(good ? 0.0 : 1.0, shared) > 0.0 || squares > 0x1p42;
+    // What roundings make of the sums, times the square of the condition, against a rounding of f32.
+    if (threadIdx.x == 0) *state = bad ? NOISY : squares * sqrt(double(n)) <= 0x1p22 ? DONE : 0;
 }
-
-// Element (i, j) of r, and of w, with a w = q, out of the results of `triangle`; a column of zeros has none in r.
-inline double of_r(const double* s, const double* gram, const double* sizes, unsigned i, unsigned j, unsigned pitch) {
-    return gram[size_t(j) * pitch + j] == 0.0 ? 0.0 : s[size_t(i) * pitch + j] * sizes[j];
-}
-inline double of_w(const double* x, const double* sizes, unsigned i, unsigned j, unsigned pitch) { return x[size_t(j) * pitch + i] / sizes[i]; }
 
 // A number in -1 .. 1 for an element.
 inline double noise(unsigned row, unsigned column) {

@@ -74,8 +74,7 @@ static TRIANGLE: LazyLock<Program> = LazyLock::new(|| {
 });
 static FINISH: LazyLock<Program> = LazyLock::new(|| {
     let inputs = ["gram", "s", "x", "sizes", "r_before", "w_before", "state"];
-    let definition =
-        program("qr_cholesky_finish", include_str!("cholesky.finish.cuda.cu"), &inputs, &["n", "items"]);
+    let definition = program("qr_cholesky_finish", include_str!("cholesky.finish.cuda.cu"), &inputs, &["n"]);
     let definition = definition.scalar("second", DType::Bool).in_place("r");
     finished(definition.output("r_wide").output("w"))
 });
@@ -155,16 +154,18 @@ impl Call<'_> {
         let (items, pitch, second) = (self.items, self.pitch, before.is_some());
         let gram = self.gram(a, state, second)?;
         let threads = if self.blocks == 1 { 64 } else { 256 };
+        // The first time that of a matrix whose columns depend on others is made beside the other, wanted or not.
+        let attempts = if second { 1 } else { 2 };
         let outputs = self
             .sized(&TRIANGLE)
             .input("gram", &gram)
             .scalar("second", second)
             .in_place("state", state)
-            .output("s", DType::F64, self.square())
-            .output("x", DType::F64, self.square())
+            .output("s", DType::F64, [attempts * items, pitch, pitch])
+            .output("x", DType::F64, [attempts * items, pitch, pitch])
             .output("sizes", DType::F64, [items, pitch])
             .threadgroup_bytes((pitch + BLOCK + (self.blocks + 1) * BLOCK * PITCH) * 8)
-            .grid(Grid::groups([items, 1, 1]), [threads, 1, 1])
+            .grid(Grid::groups([attempts * items, 1, 1]), [threads, 1, 1])
             .run()?;
         let [s, x, sizes] = <[Tensor; 3]>::try_from(outputs).expect("three outputs are declared");
         let outputs = self
@@ -177,12 +178,11 @@ impl Call<'_> {
             .input("r_before", before.map_or(&s, |before| &before.r))
             .input("w_before", before.map_or(&x, |before| &before.w))
             .input("state", state)
-            .scalar("items", items as u32)
             .scalar("second", second)
             .in_place("r", r)
             .output("r_wide", DType::F64, self.square())
             .output("w", DType::F64, self.square())
-            .grid(Grid::threads([items * pitch * pitch, 1, 1]), [256, 1, 1])
+            .grid(Grid::groups([2 * items * self.blocks * self.blocks, 1, 1]), [256, 1, 1])
             .run()?;
         let [r, w] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
         Ok(Pass { r, w, sizes })
