@@ -113,7 +113,7 @@ impl Kernel for Registered {
     }
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
-        registry::residuals(case, inputs, outputs, |alone| Ok(truth(case, alone)?.outputs()))
+        registry::residuals(NAME, case, inputs, outputs, false, |alone| Ok(truth(case, alone)?.outputs()))
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {

@@ -90,7 +90,7 @@ impl Kernel for Registered {
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let (cell, sums) = (registry::cell(&case.args)?, accumulator(case.dtype));
-        registry::residuals(case, inputs, outputs, |alone| {
+        registry::residuals(NAME, case, inputs, outputs, false, |alone| {
             Ok(vec![reference::mlstm_parallel(&Numbers::new(alone)?, &cell, sums)])
         })
     }

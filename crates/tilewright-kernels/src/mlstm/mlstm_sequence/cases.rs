@@ -93,7 +93,7 @@ impl Kernel for Registered {
 
     fn residuals(&self, case: &Case, inputs: &[Tensor], outputs: &[Tensor]) -> Result<Vec<Residual>> {
         let cell = registry::cell(&case.args)?;
-        registry::residuals(case, inputs, outputs, |alone| {
+        registry::residuals(NAME, case, inputs, outputs, false, |alone| {
             let x = Numbers::new(alone)?;
             Ok(reference::mlstm_sequence(&x, &cell, 0.0, accumulator(case.dtype)).outputs())
         })

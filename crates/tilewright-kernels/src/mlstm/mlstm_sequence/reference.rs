@@ -92,6 +92,13 @@ impl Sum {
         Sum { value, size: value.abs(), ..Sum::default() }
     }
 
+    /// Adds `by x`.
+    fn add(&mut self, by: f64, x: &Sum, roundings: f64) {
+        self.value += by * x.value;
+        self.size += by.abs() * x.size;
+        self.error += by.abs() * (x.error + roundings * x.size);
+    }
+
     /// keep self + take product, where what is below the smallest normal number may have become 0.
     fn after(self, token: &Token, product: f64, factor: f64, flush: f64) -> Self {
         let size = token.keep * self.size;
@@ -160,17 +167,19 @@ pub(in crate::mlstm) fn rounded_factors(
                 }
             };
             m = next;
+            let roundings = dqk as f64 + order + PRODUCTS;
+            let (mut z, mut reads) = (Sum::default(), vec![Sum::default(); dv]);
             for a in 0..dqk {
-                for b in 0..dv {
-                    c[a * dv + b] = c[a * dv + b].after(&token, k[a] * v[b], factor, flush);
+                for (b, read) in reads.iter_mut().enumerate() {
+                    let c = &mut c[a * dv + b];
+                    *c = c.after(&token, k[a] * v[b], factor, flush);
+                    read.add(scale * q[a], c, roundings + factor);
                 }
                 n[a] = n[a].after(&token, k[a], factor, flush);
+                z.add(scale * q[a], &n[a], roundings);
             }
-            let roundings = dqk as f64 + order + PRODUCTS;
-            let z = read(scale, q, |a| n[a], roundings);
             let (denominator, error) = denominator(cell, z, m, m_error, sums.unit_roundoff(), smallest);
-            for b in 0..dv {
-                let sum = read(scale, q, |a| c[a * dv + b], roundings + factor);
+            for (b, sum) in reads.into_iter().enumerate() {
                 let h = sum.value / denominator;
                 let h_error = sum.error / denominator
                     + h.abs() * (error / denominator + EXP + PRODUCTS)
@@ -190,18 +199,6 @@ pub(in crate::mlstm) fn rounded_factors(
         truth.m.push((m, m_error));
     }
     truth
-}
-
-/// s q . x
-fn read(scale: f64, q: &[f64], x: impl Fn(usize) -> Sum, roundings: f64) -> Sum {
-    let mut read = Sum::default();
-    for (a, &q) in q.iter().enumerate() {
-        let (x, weight) = (x(a), (scale * q).abs());
-        read.value += scale * q * x.value;
-        read.size += weight * x.size;
-        read.error += weight * (x.error + roundings * x.size);
-    }
-    read
 }
 
 /// max(|z|, exp(-m)) + eps, or exp(-m), with the error bound. h is what it is for any m but for eps, which m's error therefore reaches.
