@@ -178,17 +178,14 @@ impl Model {
         let heads = |y: Tensor| y.reshape([b, s, nh, y.elements() / (b * s * nh)])?.permute(&[0, 2, 1, 3]);
         let gate = |w: &Tensor, bias: &Tensor| {
             let dtype = if self.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-            let bias = if bias.dtype() == dtype {
-                bias.clone()
-            } else {
-                copy(stream, bias, &CopyTo { dtype: Some(dtype) })?
-            };
+            let wide = CopyTo { dtype: Some(dtype) };
             if b > 1 || s == 1 {
+                let bias = if bias.dtype() == dtype { bias.clone() } else { copy(stream, bias, &wide)? };
                 return linear(stream, &normed, w, Some(&bias), Some(dtype))?.permute(&[0, 2, 1]);
             }
-            // The gates of one text's tokens as the cell reads them, head by head.
-            let bias = bias.unsqueeze(1)?.broadcast_to([1, nh, s])?;
-            let args = Matmul { transpose_b: true, beta: 1.0, out_dtype: Some(dtype), ..Matmul::default() };
+            // The gates of one text's tokens, head by head as the cell reads them.
+            let bias = copy(stream, &bias.unsqueeze(1)?.broadcast_to([1, nh, s])?, &wide)?;
+            let args = Matmul { transpose_b: true, beta: 1.0, out_dtype: wide.dtype, ..Matmul::default() };
             matmul(stream, w, &normed, Some(&bias), &args)
         };
         let (q, k, v, o) =
