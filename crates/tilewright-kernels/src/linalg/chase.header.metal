@@ -224,42 +224,42 @@ template <int W, int M, typename S> struct Chase {
         }
     }
 
-    // Turns columns i and i + 1, a thread's row of them, for i from low to high - 1, or with UP from high - 1 to low.
-    template <bool UP> void turn(threadgroup S* q, const threadgroup vec<S, 2>* rotations, uint low, uint high) {
+    // Turns columns i and i + 1, a thread's row of them, for i from low to high - 1.
+    void turn(threadgroup S* q, const threadgroup vec<S, 2>* rotations, uint low, uint high) {
         if (low == high) return;
         const uint count = high - low;
-        S carried = q[(UP ? high : low) * PITCH + r];
+        S carried = q[low * PITCH + r];
         uint done = 0;
         for (; done + AHEAD <= count; done += AHEAD) {
             S x[AHEAD];
             vec<S, 2> turns[AHEAD];
 #pragma unroll
             for (int e = 0; e < AHEAD; ++e) {
-                const uint i = UP ? high - 1 - done - e : low + done + e;
-                x[e] = q[(UP ? i : i + 1) * PITCH + r];
+                const uint i = low + done + e;
+                x[e] = q[(i + 1) * PITCH + r];
                 turns[e] = rotations[i];
             }
 #pragma unroll
             for (int e = 0; e < AHEAD; ++e) {
-                const uint i = UP ? high - 1 - done - e : low + done + e;
+                const uint i = low + done + e;
                 const S c = turns[e].x, s = turns[e].y;
-                q[(UP ? i + 1 : i) * PITCH + r] = c * carried + s * x[e];
+                q[i * PITCH + r] = c * carried + s * x[e];
                 carried = c * x[e] - s * carried;
             }
         }
         for (; done < count; ++done) {
-            const uint i = UP ? high - 1 - done : low + done;
-            const S x = q[(UP ? i : i + 1) * PITCH + r], c = rotations[i].x, s = rotations[i].y;
-            q[(UP ? i + 1 : i) * PITCH + r] = c * carried + s * x;
+            const uint i = low + done;
+            const S x = q[(i + 1) * PITCH + r], c = rotations[i].x, s = rotations[i].y;
+            q[i * PITCH + r] = c * carried + s * x;
             carried = c * x - s * carried;
         }
-        q[(UP ? low : high) * PITCH + r] = carried;
+        q[high * PITCH + r] = carried;
     }
 
     // Turns them by two sweeps, of which the second follows the first.
-    template <bool UP> void turn(threadgroup S* q, const threadgroup vec<S, 2>* first, const threadgroup vec<S, 2>* second, uint low, uint high) {
+    void turn(threadgroup S* q, const threadgroup vec<S, 2>* first, const threadgroup vec<S, 2>* second, uint low, uint high) {
         const uint count = high - low;
-        S carried = q[(UP ? high : low) * PITCH + r], behind = S(0);
+        S carried = q[low * PITCH + r], behind = S(0);
         uint done = 0;
         // What the first sweep leaves of a column is what the second one takes up.
         for (; done + AHEAD <= count; done += AHEAD) {
@@ -267,41 +267,41 @@ template <int W, int M, typename S> struct Chase {
             vec<S, 2> turns[AHEAD], others[AHEAD];
 #pragma unroll
             for (int e = 0; e < AHEAD; ++e) {
-                const uint i = UP ? high - 1 - done - e : low + done + e;
-                x[e] = q[(UP ? i : i + 1) * PITCH + r];
+                const uint i = low + done + e;
+                x[e] = q[(i + 1) * PITCH + r];
                 turns[e] = first[i];
-                others[e] = second[done + e == 0 ? i : UP ? i + 1 : i - 1];
+                others[e] = second[done + e == 0 ? i : i - 1];
             }
 #pragma unroll
             for (int e = 0; e < AHEAD; ++e) {
-                const uint i = UP ? high - 1 - done - e : low + done + e;
+                const uint i = low + done + e;
                 const S c = turns[e].x, s = turns[e].y;
                 const S left = c * carried + s * x[e];
                 carried = c * x[e] - s * carried;
                 if (done + e == 0) {
                     behind = left;
                 } else {
-                    q[(UP ? i + 2 : i - 1) * PITCH + r] = others[e].x * behind + others[e].y * left;
+                    q[(i - 1) * PITCH + r] = others[e].x * behind + others[e].y * left;
                     behind = others[e].x * left - others[e].y * behind;
                 }
             }
         }
         for (; done < count; ++done) {
-            const uint i = UP ? high - 1 - done : low + done;
-            const S x = q[(UP ? i : i + 1) * PITCH + r], c = first[i].x, s = first[i].y;
+            const uint i = low + done;
+            const S x = q[(i + 1) * PITCH + r], c = first[i].x, s = first[i].y;
             const S left = c * carried + s * x;
             carried = c * x - s * carried;
             if (done == 0) {
                 behind = left;
             } else {
-                const vec<S, 2> other = second[UP ? i + 1 : i - 1];
-                q[(UP ? i + 2 : i - 1) * PITCH + r] = other.x * behind + other.y * left;
+                const vec<S, 2> other = second[i - 1];
+                q[(i - 1) * PITCH + r] = other.x * behind + other.y * left;
                 behind = other.x * left - other.y * behind;
             }
         }
-        const vec<S, 2> last = second[UP ? low : high - 1];
-        q[(UP ? low + 1 : high - 1) * PITCH + r] = last.x * behind + last.y * carried;
-        q[(UP ? low : high) * PITCH + r] = last.x * carried - last.y * behind;
+        const vec<S, 2> last = second[high - 1];
+        q[(high - 1) * PITCH + r] = last.x * behind + last.y * carried;
+        q[high * PITCH + r] = last.x * carried - last.y * behind;
     }
 
     // Turns them, from high on, by K sweeps at once, each a column behind the one before. Row t of `rotations` has step t - k of each sweep k; before its first

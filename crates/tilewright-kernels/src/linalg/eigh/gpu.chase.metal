@@ -134,7 +134,7 @@ for (uint round = 0;; ++round) {
         }
         const bool mine = goes && sweep < sweeps;
         const int count = mine ? int(m - l) : 0;
-        // The sweep's first step.
+        // The sweep's first step. Before it and after the last one a sweep turns nothing, nor does one that is none.
         threadgroup vec<S, 2>* turns = rotations + (now * ROWS + sweep % SWEEPS) * SWEEPS + sweep % SWEEPS;
         if (goes && sweeps == 1 && sweep < SWEEPS) {
             for (int t = -int(sweep); t <= SWEEPS - int(sweep); ++t) turns[t * SWEEPS] = vec<S, 2>(S(1), S(0));

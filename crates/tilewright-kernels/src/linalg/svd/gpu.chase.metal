@@ -261,12 +261,12 @@ for (uint round = 0;; ++round) {
         const threadgroup uint* range = bounds + ((1 - now) * M + slot) * 3;
         const threadgroup vec<S, 2>* turns = rotations + (1 - now) * 8 * N;
         if (range[2] == 1) {
-            room.template turn<false>(v, turns, range[0], range[1]);
-            room.template turn<false>(q, turns + N, range[0], range[1]);
+            room.turn(v, turns, range[0], range[1]);
+            room.turn(q, turns + N, range[0], range[1]);
         } else {
             for (uint two = 0; two < 2; ++two, turns += 4 * N) {
-                room.template turn<false>(v, turns, turns + 2 * N, range[0], range[1]);
-                room.template turn<false>(q, turns + N, turns + 3 * N, range[0], range[1]);
+                room.turn(v, turns, turns + 2 * N, range[0], range[1]);
+                room.turn(q, turns + N, turns + 3 * N, range[0], range[1]);
             }
         }
     }
