@@ -294,3 +294,48 @@ pub(super) fn sequence_of(case: &Case) -> Case {
     case.dims.insert(2, ("s", 1));
     case
 }
+
+#[cfg(test)]
+mod tests {
+    use tilewright_core::DType;
+
+    use super::*;
+
+    #[test]
+    fn long_sequences_are_judged_in_stretches_where_they_forget() {
+        let s = 40_000;
+        let case = case(Tier::Bench, [1, 1, s, 1, 1], DType::F32);
+        let gates = |f: &[f32]| stretches(&case, &Tensor::from_vec(f.to_vec(), [1, 1, s]).unwrap()).unwrap();
+        let mut f = vec![1.0; s];
+        let parts = gates(&f);
+        let judged: Vec<_> = parts.iter().map(|part| (part.judged.clone(), part.made.clone())).collect();
+        assert_eq!(
+            judged,
+            [(0..1024, 0..2048), (19_488..20_512, 18_464..21_536), (s - 1024..s, s - 2048..s)]
+        );
+        // Tokens that are kept for ever reach everything.
+        f[18_000..21_000].fill(50.0);
+        assert!(matches!(&gates(&f)[..], [Stretch { made, judged }] if *made == (0..s) && judged == made));
+    }
+
+    #[test]
+    fn one_wrong_token_of_a_stretch_shows() {
+        let case = case(Tier::Bench, [1, 1, 20_000, 160, 160], DType::F32);
+        assert!(is_sampled(&case));
+        let zeros = |dims: &[usize]| Tensor::zeros(DType::F32, dims);
+        let inputs = [1, 1, 1].map(|d| zeros(&[1, 1, 20_000, d]).unwrap());
+        let gates = [0, 1].map(|_| zeros(&[1, 1, 20_000]).unwrap());
+        let inputs: Vec<Tensor> = inputs.into_iter().chain(gates).collect();
+        let truth = |alone: &[Tensor]| Ok(vec![vec![(1.0, 1.0); alone[2].elements()]]);
+        let ratio = |at: usize| {
+            let mut h = vec![1.0f32; 20_000];
+            h[at] = 1.5;
+            let h = Tensor::from_vec(h, [1, 1, 20_000, 1]).unwrap();
+            residuals("probe", &case, &inputs, &[h], false, truth).unwrap()[0].ratio
+        };
+        for at in [0, 1023, 9_600, 19_999] {
+            assert!(ratio(at) > 1e3, "{at}");
+        }
+        assert!(ratio(5_000) == 0.0, "between stretches nothing is judged");
+    }
+}
