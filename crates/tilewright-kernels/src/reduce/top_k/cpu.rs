@@ -5,11 +5,10 @@
 //! A candidate is one integer: a key in the order of the values, above the complement of the position, so that the larger
 //! integer is the better candidate and no two are equal.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 use tilewright_core::{Result, Tensor};
 
 use super::TopK;
-use crate::machine::widest;
 use crate::reduce::fold::Fold;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_number};
 use crate::reduce::rows::{Rows, positions};
@@ -142,7 +141,7 @@ fn better<S: Ordered, const LARGEST: bool>(bests: &mut [S; GROUP], others: &[S])
 
 /// The best number of each of the groups of a leaf, or the worst there is.
 fn best_of_groups<S: Ordered, const LARGEST: bool>(leaf: &[S]) -> [S; GROUP] {
-    widest(Tops::<_, LARGEST>(leaf))
+    Arch::new().dispatch(Tops::<_, LARGEST>(leaf))
 }
 
 struct Tops<'a, S, const LARGEST: bool>(&'a [S]);
@@ -174,7 +173,7 @@ fn collect<S: Ordered, const LARGEST: bool>(
         kept.extend(source[..taken].iter().enumerate().map(candidate));
         return taken;
     };
-    widest(Filter::<_, LARGEST> { source, start, threshold, enough, kept })
+    Arch::new().dispatch(Filter::<_, LARGEST> { source, start, threshold, enough, kept })
 }
 
 /// Adds what beats the threshold.

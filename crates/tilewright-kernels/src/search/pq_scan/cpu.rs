@@ -67,7 +67,11 @@ pub(super) fn pq_scan(input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
     for (query, runs) in all {
         let rows: usize = runs.iter().map(|run| run.rows.len()).sum();
         let parts = if input.b >= 4 * threads { 1 } else { (rows / ENOUGH).clamp(1, threads) };
-        pieces.extend(cut(runs, rows.div_ceil(parts)).into_iter().map(|runs| (query, runs)));
+        if parts == 1 {
+            pieces.push((query, runs));
+        } else {
+            pieces.extend(cut(runs, rows.div_ceil(parts)).into_iter().map(|runs| (query, runs)));
+        }
     }
     let work = pieces.iter().flat_map(|(_, runs)| runs).map(|run| run.rows.len()).sum::<usize>();
     let bounds: Vec<AtomicU32> = (0..input.b).map(|_| AtomicU32::new(u32::MAX)).collect();
@@ -148,13 +152,58 @@ impl Task for Worker<'_> {
     fn run<L: Lookups>(self, lookups: L) -> Self::Output {
         let scan = self.scan;
         let size = scan.m * scan.words;
-        let mut found = Vec::new();
+        let (mut found, mut queue) = (Vec::new(), Queue::default());
         while let Some((query, runs)) = self.pieces.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let table = &scan.tables[*query as usize * size..][..size];
             let bound = &self.bounds[*query as usize];
-            found.push((*query, of_query(lookups, scan, table, runs, bound)));
+            found.push((*query, of_query(lookups, scan, table, runs, bound, &mut queue)));
         }
         found
+    }
+}
+
+/// The rows of a query that wait; its memory serves one query after another.
+#[derive(Default)]
+struct Queue {
+    /// For each row, a key that its distance's is not below, above its number among the rows of the blocks that the runs touch.
+    rows: Vec<u64>,
+    /// The keys, where these are compared.
+    keys: Vec<u32>,
+}
+
+impl Queue {
+    /// A key that those of `k` rows do not exceed, nor those of many more where the keys allow it; `None` where there are fewer rows.
+    #[inline(always)]
+    fn reached(&mut self, k: usize) -> Option<u32> {
+        let Self { rows, keys } = self;
+        if rows.len() < k {
+            return None;
+        }
+        keys.clear();
+        keys.extend(rows.iter().map(|row| (row >> 32) as u32));
+        let (mut least, mut most) = (u32::MAX, 0);
+        for &key in &*keys {
+            (least, most) = (least.min(key), most.max(key));
+        }
+        // The keys of fewer than k are below `least`, those of k or more not above `most`.
+        let enough = (k + k / 8) as u32;
+        for _ in 0..16 {
+            if least >= most {
+                break;
+            }
+            let middle = least + (most - least) / 2;
+            // Fewer than 2^32 rows, so nothing wraps: sums without a check are vectors.
+            let below = keys.iter().fold(0u32, |below, &key| below.wrapping_add(u32::from(key <= middle)));
+            if below < k as u32 {
+                least = middle + 1;
+            } else {
+                most = middle;
+                if below <= enough {
+                    break;
+                }
+            }
+        }
+        Some(most)
     }
 }
 
@@ -170,10 +219,7 @@ struct State<'a> {
     best: Best,
     /// The least key so far that some thread's best `k` do not exceed.
     shared: &'a AtomicU32,
-    /// For each row that waits, a key that its distance's is not below, above its number among the rows of the blocks that the runs touch.
-    waiting: Vec<u64>,
-    /// Their keys, where these are compared.
-    keys: Vec<u32>,
+    queue: &'a mut Queue,
     /// The most that f64 may have rounded of what is below a row's distance.
     rounded: f64,
 }
@@ -204,8 +250,9 @@ impl State<'_> {
         let off = 1e-14 * (base.abs() + steps.least.abs() + 128.0 * steps.width);
         let exact = base + steps.least - steps.slack - off;
         let shift = exact as f32;
-        let shift = shift - 4.0 * f32::EPSILON * shift.abs();
-        self.rounded = self.rounded.max(off + 8.0 * f64::from(f32::EPSILON) * exact.abs());
+        let shift = shift - 4.0 * f32::EPSILON * shift.abs() - f32::MIN_POSITIVE;
+        let tiny = 4.0 * f64::from(f32::MIN_POSITIVE);
+        self.rounded = self.rounded.max(off + 8.0 * f64::from(f32::EPSILON) * exact.abs() + tiny);
         shift
     }
 
@@ -234,7 +281,7 @@ impl State<'_> {
     /// Publishes what the rows that wait say of the bound, and drops those that it leaves behind.
     #[inline(always)]
     fn sort_out(&mut self) {
-        if let Some(least) = reached(&self.waiting, self.scan.k, &mut self.keys) {
+        if let Some(least) = self.queue.reached(self.scan.k) {
             let low = f64::from(distance_of(least));
             let high = low + self.steps.width + self.rounded;
             // More than the roundings of `low`, and of this.
@@ -242,20 +289,20 @@ impl State<'_> {
             self.shared.fetch_min(key_of(high.next_up()), Ordering::Relaxed);
         }
         let bound = self.best.bound().min(self.shared.load(Ordering::Relaxed));
-        let (rows, mut kept) = (&mut self.waiting[..], 0);
+        let (rows, mut kept) = (&mut self.queue.rows[..], 0);
         for place in 0..rows.len() {
             let row = rows[place];
             // As many as have been looked at, at most.
             rows[kept] = row;
             kept += usize::from((row >> 32) as u32 <= bound);
         }
-        self.waiting.truncate(kept);
+        self.queue.rows.truncate(kept);
     }
 
     /// Gives the rows that wait their distances.
     #[inline(always)]
     fn settle(&mut self) {
-        let mut found = Vec::with_capacity(self.waiting.len());
+        let mut found = Vec::with_capacity(self.queue.rows.len());
         // The number after the last row of each run's last block.
         let mut end = 0;
         let end_of = |run: &Run| {
@@ -263,7 +310,7 @@ impl State<'_> {
             end
         };
         let (ends, mut run): (Vec<usize>, _) = (self.runs.iter().map(end_of).collect(), 0);
-        for &waiting in &self.waiting {
+        for &waiting in &self.queue.rows {
             let number = waiting as u32 as usize;
             // Rows wait in their order.
             while ends[run] <= number {
@@ -276,47 +323,21 @@ impl State<'_> {
             let bias = self.scan.biases.map_or(0.0, |biases| biases[row]);
             found.push((key_of(self.scan.distance(base, bias, 1.0, sum)), self.scan.id(row)));
         }
-        self.waiting.clear();
+        self.queue.rows.clear();
         self.best.offer_all(found);
         self.shared.fetch_min(self.best.bound(), Ordering::Relaxed);
     }
 }
 
-/// A key that those of `k` rows do not exceed, nor those of many more where the keys allow it; `None` where there are fewer rows.
 #[inline(always)]
-fn reached(rows: &[u64], k: usize, keys: &mut Vec<u32>) -> Option<u32> {
-    if rows.len() < k {
-        return None;
-    }
-    keys.clear();
-    keys.extend(rows.iter().map(|row| (row >> 32) as u32));
-    let (mut least, mut most) = (u32::MAX, 0);
-    for &key in &*keys {
-        (least, most) = (least.min(key), most.max(key));
-    }
-    // The keys of fewer than k are below `least`, those of k or more not above `most`.
-    let enough = (k + k / 8) as u32;
-    for _ in 0..16 {
-        if least >= most {
-            break;
-        }
-        let middle = least + (most - least) / 2;
-        // Fewer than 2^32 rows, so nothing wraps: sums without a check are vectors.
-        let below = keys.iter().fold(0u32, |below, &key| below.wrapping_add(u32::from(key <= middle)));
-        if below < k as u32 {
-            least = middle + 1;
-        } else {
-            most = middle;
-            if below <= enough {
-                break;
-            }
-        }
-    }
-    Some(most)
-}
-
-#[inline(always)]
-fn of_query<L: Lookups>(lookups: L, scan: &Scan, table: &[f32], runs: &[Run], shared: &AtomicU32) -> Best {
+fn of_query<L: Lookups>(
+    lookups: L,
+    scan: &Scan,
+    table: &[f32],
+    runs: &[Run],
+    shared: &AtomicU32,
+    queue: &mut Queue,
+) -> Best {
     let steps = Steps::of(lookups, table, scan.m, scan.words);
     let scaled = scan.factors.is_some();
     // Sums that say nothing, or only together with a factor, are no bounds to wait with.
@@ -324,8 +345,7 @@ fn of_query<L: Lookups>(lookups: L, scan: &Scan, table: &[f32], runs: &[Run], sh
     let waits =
         WAITING.contains(&scan.k) && !scaled && steps.width.is_finite() && blocks < u32::MAX as usize / BLOCK;
     let most = if waits { 2 * scan.k + MORE } else { 0 };
-    let (best, waiting) = (Best::new(scan.k), Vec::with_capacity(most + BLOCK));
-    let mut state = State { scan, table, runs, steps, best, shared, waiting, keys: Vec::new(), rounded: 0.0 };
+    let mut state = State { scan, table, runs, steps, best: Best::new(scan.k), shared, queue, rounded: 0.0 };
     let (mut sums, mut padded) = ([0u16; BLOCK], [[0.0f32; BLOCK]; 2]);
     let mut number = 0u32;
     for run in runs {
@@ -349,7 +369,7 @@ fn of_query<L: Lookups>(lookups: L, scan: &Scan, table: &[f32], runs: &[Run], sh
                 left &= keep_of(keep, block);
             }
             if waits {
-                left = lookups.wait((&sums, biases), (low.1, shift), left, number, &mut state.waiting);
+                left = lookups.wait((&sums, biases), (low.1, shift), left, number, &mut state.queue.rows);
             }
             while left != 0 {
                 let lane = left.trailing_zeros() as usize;
@@ -367,10 +387,10 @@ fn of_query<L: Lookups>(lookups: L, scan: &Scan, table: &[f32], runs: &[Run], sh
                 left &= state.passing(lookups, &sums, (biases, factors), base, least);
             }
             number += BLOCK as u32;
-            if waits && state.waiting.len() >= most {
+            if waits && state.queue.rows.len() >= most {
                 state.sort_out();
                 // So many that may be as good as the last of them: their distances decide.
-                if state.waiting.len() > most - most / 4 {
+                if state.queue.rows.len() > most - most / 4 {
                     state.settle();
                 }
                 least = state.limit(base);
