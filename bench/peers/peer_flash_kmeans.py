@@ -9,7 +9,7 @@ def make():
     import torch
     from flash_kmeans.assign_euclid_triton import euclid_assign_triton
     from flash_kmeans.centroid_update_triton import triton_centroid_update_sorted_euclid
-    from torch_arrays import TorchLibrary
+    from torch_arrays import CudaLibrary
 
     lengths = {}
 
@@ -27,12 +27,9 @@ def make():
 
         return None if others else run
 
-    class FlashKmeans(TorchLibrary):
+    class FlashKmeans(CudaLibrary):
         name = f"flash-kmeans {version('flash-kmeans')}"
         kernels = {"kmeans": kmeans}
-
-        def accepts(self, device):
-            return device.startswith("cuda") and super().accepts(device)
 
         def release(self):
             lengths.clear()

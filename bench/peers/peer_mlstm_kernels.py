@@ -14,7 +14,7 @@ CHUNK = 128
 def make():
     import torch
     from mlstm_kernels.torch import get_mlstm_kernel, get_mlstm_step_kernel
-    from torch_arrays import TorchLibrary
+    from torch_arrays import CudaLibrary
 
     def chunkwise(input_gate, normalize, last):
         if input_gate == "exponential" and not normalize:
@@ -78,13 +78,10 @@ def make():
 
         return run
 
-    class MlstmKernels(TorchLibrary):
+    class MlstmKernels(CudaLibrary):
         name = f"mlstm_kernels {version('mlstm_kernels')}"
         kernels = {"mlstm_chunkwise": forward, "mlstm_chunkwise+bw": both, "mlstm_step": step}
         replayed = {"mlstm_step"}
-
-        def accepts(self, device):
-            return device.startswith("cuda") and super().accepts(device)
 
     return MlstmKernels()
 

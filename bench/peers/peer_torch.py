@@ -7,7 +7,7 @@ from protocol import serve
 def make():
     import torch
     from torch_arrays import DTYPES as dtypes
-    from torch_arrays import TorchLibrary
+    from torch_arrays import TorchLibrary, filters
 
     torch.backends.cuda.matmul.allow_tf32 = False
 
@@ -104,19 +104,16 @@ def make():
 
         def settings(logits, words):
             # Made once for a batch, as a server's would be: the untimed first call pays.
-            host = words.cpu().numpy().view(numpy.uint32)
-            stages = {int(host[row, 10]) >> 4 * at & 15 for row in range(len(host)) for at in range(7)}
-            if host[:, 0].max(initial=0) & 1 or not stages <= {0, 1, 3, 5}:
+            asked = filters(words, logits.device)
+            if asked is None:
                 return False
-            heat, k, p = (torch.from_numpy(host[:, at].copy()[:, None]) for at in (1, 3, 4))
-            heat = (1.4426950408889634 / heat.view(torch.float32)).to(logits.device)
-            k = k.view(torch.int32).long().to(logits.device)
+            heat, k, p, by_k, by_p = asked
+            k = k.long()[:, None]
             k = torch.where(k == 0, logits.shape[1], k)
-            p = torch.from_numpy(host[:, 4:5].astype(numpy.float64) / 2**32).float().to(logits.device)
             tiles = -(-logits.shape[1] // 1024)
             noise = deviates(words, numpy.arange(1024 * tiles), logits.device)
             heats = deviates(words, numpy.arange(tiles) + 2**31, logits.device)
-            known.extend([heat, k, p, 3 in stages or 5 in stages, noise, heats])
+            known.extend([heat[:, None], k, p[:, None], by_k or by_p, noise, heats])
             return True
 
         def draw(logits, words):

@@ -82,3 +82,22 @@ class TorchLibrary(Library):
             for call in range(calls):
                 function(*sets[call % len(sets)])
         return graph.replay
+
+
+class CudaLibrary(TorchLibrary):
+    """Of libraries that have kernels for NVIDIA GPUs alone."""
+
+    def accepts(self, device):
+        return device.startswith("cuda") and super().accepts(device)
+
+
+def filters(words, device):
+    """What rows of `sample` ask for (parameters.rs): temperatures, k (0 for none), p, and whether any row has k and p; None where a row is greedy or has other stages."""
+    host = words.cpu().numpy().view(numpy.uint32)
+    stages = {int(host[row, 10]) >> 4 * at & 15 for row in range(len(host)) for at in range(7)}
+    if host[:, 0].max(initial=0) & 1 or not stages <= {0, 1, 3, 5}:
+        return None
+    heat = 1.4426950408889634 / torch.from_numpy(host[:, 1].copy()).view(torch.float32).to(device)
+    k = torch.from_numpy(host[:, 3].astype(numpy.int32)).to(device)
+    p = torch.from_numpy((host[:, 4].astype(numpy.float64) / 2**32).astype(numpy.float32)).to(device)
+    return heat, k, p, 3 in stages, 5 in stages
