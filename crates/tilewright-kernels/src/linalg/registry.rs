@@ -10,6 +10,11 @@ pub(super) const UPPER: ArgSpec = ArgSpec {
     doc: "the upper triangle is read and written, not the lower one",
 };
 
+/// Matrices of a batch, 0 for a single one, and rows and columns of each, of what is timed; and of f32 alone.
+pub(super) const TIMED: [[usize; 2]; 7] =
+    [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]];
+pub(super) const TIMED_F32: [[usize; 2]; 3] = [[640, 512], [60, 1024], [0, 4096]];
+
 /// The one variant that runs `dtype` on `device`.
 pub(super) fn variants(operation: &'static str, device: Device, dtype: DType) -> Result<Vec<&'static str>> {
     check_f64(operation, device, dtype)?;

@@ -61,11 +61,11 @@ fn cases() -> Vec<Case> {
         cases.push(case(Tier::Check, [0, 600], dtype));
         cases.push(case(Tier::Check, [2, 150], dtype).data("indefinite"));
         cases.push(case(Tier::Check, [3, 140], dtype).set("upper", true));
-        for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
+        for size in registry::TIMED {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }
-    for size in [[640, 512], [60, 1024], [0, 4096]] {
+    for size in registry::TIMED_F32 {
         cases.push(case(Tier::Bench, size, f32));
     }
     cases

@@ -49,11 +49,11 @@ fn cases() -> Vec<Case> {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
-        for size in [[1000, 32], [4096, 32], [1024, 64], [256, 128], [0, 128], [0, 512], [0, 1024]] {
+        for size in registry::TIMED {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }
-    for size in [[640, 512], [60, 1024], [0, 4096]] {
+    for size in registry::TIMED_F32 {
         cases.push(case(Tier::Bench, size, f32));
     }
     cases

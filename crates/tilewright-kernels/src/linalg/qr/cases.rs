@@ -101,23 +101,15 @@ fn cases() -> Vec<Case> {
         for data in ["one_small", "graded", "huge", "tiny"] {
             cases.push(case(Tier::Check, [2, 1500, 32], dtype).data(data));
         }
-        for size in [
-            [1000, 32, 32],
-            [4096, 32, 32],
-            [1024, 64, 64],
-            [256, 128, 128],
-            [0, 128, 128],
-            [0, 512, 512],
-            [0, 1024, 1024],
-            [0, 100_000, 32],
-            [0, 1_000_000, 32],
-            [0, 100_000, 256],
-        ] {
+        for [b, n] in registry::TIMED {
+            cases.push(case(Tier::Bench, [b, n, n], dtype));
+        }
+        for size in [[0, 100_000, 32], [0, 1_000_000, 32], [0, 100_000, 256]] {
             cases.push(case(Tier::Bench, size, dtype));
         }
     }
-    for size in [[640, 512, 512], [60, 1024, 1024], [0, 4096, 4096]] {
-        cases.push(case(Tier::Bench, size, f32));
+    for [b, n] in registry::TIMED_F32 {
+        cases.push(case(Tier::Bench, [b, n, n], f32));
     }
     cases
 }

@@ -124,18 +124,10 @@ fn cases() -> Vec<Case> {
         cases.push(case(Tier::Check, [0, 140, 150], dtype).set("mode", "full"));
         cases.push(case(Tier::Check, [0, 150, 150], dtype).set("mode", "values"));
         cases.push(case(Tier::Check, [0, 1100, 130], dtype).data("zero_column"));
-        for size in [
-            [1000, 32, 32],
-            [4096, 32, 32],
-            [1024, 64, 64],
-            [256, 128, 128],
-            [0, 128, 128],
-            [0, 512, 512],
-            [0, 1024, 1024],
-            [0, 1_000_000, 32],
-        ] {
-            cases.push(case(Tier::Bench, size, dtype));
+        for [b, n] in registry::TIMED {
+            cases.push(case(Tier::Bench, [b, n, n], dtype));
         }
+        cases.push(case(Tier::Bench, [0, 1_000_000, 32], dtype));
         if dtype == f32 {
             cases.push(case(Tier::Bench, [0, 256, 256], dtype));
             cases.push(case(Tier::Bench, [0, 4096, 4096], dtype));
