@@ -75,9 +75,9 @@ fn is_near(expected: &Expected, output: Option<&Tensor>) -> bool {
     let (Expected::Values { value, .. }, Some(Ok(got))) = (expected, output.map(Tensor::to_f64_vec)) else {
         return false;
     };
-    let squares = |each: &mut dyn Iterator<Item = f64>| each.map(|x| x * x).sum::<f64>();
-    let apart = squares(&mut got.iter().zip(value).map(|(got, truth)| got - truth));
-    apart <= NEAR * NEAR * squares(&mut value.iter().copied())
+    let apart: f64 = got.iter().zip(value).map(|(got, truth)| (got - truth).powi(2)).sum();
+    let all: f64 = value.iter().map(|truth| truth.powi(2)).sum();
+    apart <= NEAR * NEAR * all
 }
 
 impl Peer {
