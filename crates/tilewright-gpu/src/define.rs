@@ -43,6 +43,7 @@ pub struct Definition {
     pub(crate) mlx_inputs: bool,
     pub(crate) cuda_only: bool,
     pub(crate) most_registers: Option<u32>,
+    pub(crate) cooperative: bool,
     pub(crate) verbose: bool,
 }
 
@@ -72,6 +73,7 @@ impl Definition {
             mlx_inputs: false,
             cuda_only: false,
             most_registers: None,
+            cooperative: false,
             verbose: false,
         }
     }
@@ -167,6 +169,13 @@ impl Definition {
         self
     }
 
+    /// On CUDA all groups of a launch are under way at once, and so may wait for each other; the driver refuses a launch of more than the device holds. For
+    /// bodies that are [`cuda_only`](Self::cuda_only).
+    pub fn cooperative(mut self) -> Self {
+        self.cooperative = true;
+        self
+    }
+
     /// Prints the generated source to standard error each time it is compiled.
     pub fn verbose(mut self) -> Self {
         self.verbose = true;
@@ -193,6 +202,9 @@ impl Definition {
         }
         if self.outputs.is_empty() && self.in_place.is_empty() {
             return Err(Error::range("program", "outputs", "at least one output or in-place buffer", 0));
+        }
+        if self.cooperative && !self.cuda_only {
+            return Err(Error::range("program", "cooperative", "a body for CUDA alone", true));
         }
         for output in &self.outputs {
             let Some(like) = &output.like else { continue };
@@ -370,6 +382,7 @@ mod tests {
             (with(Definition::new("k", "").input("x")), "at least one output"),
             (with(Definition::new("k", "").output_like("y", "x")), "the name of an input"),
             (with(Definition::new("k", "").scalar("s", DType::F8E4M3).output("y")), "s has dtype f8e4m3"),
+            (with(Definition::new("k", "").cooperative().output("y")), "cooperative is true"),
         ] {
             assert!(error.contains(part), "{error}");
         }

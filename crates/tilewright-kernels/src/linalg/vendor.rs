@@ -7,7 +7,7 @@ use tilewright_gpu::backend::cuda::{cublas, cusolver};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::extents::Extents;
-use super::{cholesky, gram, lu};
+use super::{cholesky, eigh, gram, lu};
 use crate::arguments::{choose, only_variant};
 
 /// The variant's name.
@@ -51,7 +51,7 @@ pub(super) fn chosen(
 ) -> Result<&'static str> {
     let usable = |name: &&str| match *name {
         VARIANT => cusolver::usable(stream),
-        gram::VARIANT | lu::PANELS | cholesky::BLOCKS => cublas::usable(stream),
+        gram::VARIANT | lu::PANELS | cholesky::BLOCKS | eigh::DIVIDED => cublas::usable(stream),
         _ => true,
     };
     let wish = variant.or_else(|| known.iter().copied().find(usable));

@@ -345,19 +345,15 @@ impl CudaStream {
             // bytes, then the metadata block, whose layout `metadata` shares with the generated entry. The driver copies them before it
             // returns. Sizes were checked against the pipeline's limits; the memory outlives the work by stream order.
             let result = unsafe {
-                sys::cuLaunchKernel(
-                    pipeline.function,
-                    groups[0],
-                    groups[1],
-                    groups[2],
-                    block[0],
-                    block[1],
-                    block[2],
-                    call.threadgroup_bytes as u32,
-                    stream.raw,
-                    pointers.as_mut_ptr(),
-                    std::ptr::null_mut(),
-                )
+                let (function, raw, bytes) = (pipeline.function, stream.raw, call.threadgroup_bytes as u32);
+                let ([x, y, z], [across, up, deep]) = (groups, block);
+                let pointers = pointers.as_mut_ptr();
+                if pipeline.cooperative {
+                    sys::cuLaunchCooperativeKernel(function, x, y, z, across, up, deep, bytes, raw, pointers)
+                } else {
+                    let none = std::ptr::null_mut();
+                    sys::cuLaunchKernel(function, x, y, z, across, up, deep, bytes, raw, pointers, none)
+                }
             };
             check(stream.context.ordinal, call.name, result)?;
         }

@@ -21,7 +21,7 @@
 //!
 //! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. On the CPU, and where a GPU's
 //! threadgroup memory holds a matrix of at most 128 columns, reflections make it tridiagonal, and implicit shifts (with vectors on the CPU, other than of
-//! batches of small ones: divide and conquer) diagonal. Others on GPUs are made positive definite by a shift of 1.125 times the root of `|a²|` in Frobenius' norm, which bounds every eigenvalue; columns of their Cholesky factor are
+//! batches of small ones, and of larger ones on CUDA: divide and conquer) diagonal. Others on GPUs are made positive definite by a shift of 1.125 times the root of `|a²|` in Frobenius' norm, which bounds every eigenvalue; columns of their Cholesky factor are
 //! turned in pairs until all are orthogonal to rounding: then they are eigenvectors, and the squares of their lengths less the shift eigenvalues.
 //! Each value is off by a small multiple of `n eps |a|` at most; small ones have no relative accuracy of their own. Judged by LAPACK's ratios `|a -
 //! q l qᵀ| / (n |a| eps)` and `|1 - qᵀ q| / (n eps)`, under 30, and by the values themselves. The sign of a vector is not determined.
@@ -32,8 +32,9 @@
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise one by one, with threads from n = 512 on.
 //! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024; up to 128 (emulated 64) a matrix
 //!   stays on chip.
-//! - CUDA, variant `cusolver`: a single matrix beyond n = 64, and matrices of a batch beyond n = 128, where cuSOLVER is installed (for batches that of
-//!   CUDA 12.6), of any size; not in a capture.
+//! - CUDA, variant `divide`: a single matrix beyond n = 64, and matrices of a batch beyond n = 128, while one lies in the registers of the whole device
+//!   (on an H200 n up to 2112, and 1488 of f64), where cuBLAS is installed; not in a capture. It takes memory for six times the batch.
+//! - CUDA, variant `cusolver`: the same and larger ones, where cuSOLVER is installed (for batches that of CUDA 12.6); not in a capture.
 //!
 //! # Sources
 //!
@@ -57,6 +58,7 @@
 mod cases;
 mod cpu;
 mod cuda;
+mod divide;
 mod gpu;
 mod reference;
 #[cfg(test)]
@@ -64,6 +66,7 @@ mod tests;
 
 pub(crate) use cases::KERNEL;
 pub(super) use cpu::single;
+pub(super) use divide::VARIANT as DIVIDED;
 pub(super) use reference::{eigenvalues, symmetric, value_error};
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
@@ -128,6 +131,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Resul
     let wide = widened(stream, a)?;
     let Eigen { values, vectors, info } = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::eigh::<T>(&wide, &extents, args)?),
+        _ if variant == DIVIDED => divide::eigh(stream, &wide, &extents, args)?,
         _ if variant == vendor::VARIANT => cuda::eigh(stream, &wide, &extents, args)?,
         _ => gpu::eigh(stream, &wide, &extents, args)?,
     };
@@ -135,19 +139,26 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Eigh) -> Resul
     Ok(Eigen { values: narrowed(stream, values, a.dtype())?, vectors, info })
 }
 
-/// Beyond it the library's divide and conquer is faster for a single matrix than the portable body's turns.
+/// Beyond it a single matrix is faster by divide and conquer than by the portable body.
 const TURNED: usize = 64;
 
-/// Beyond it, where matrices fit no group's memory, its form for batches is.
+/// Beyond it, where matrices fit no group's memory, those of a batch are.
 const CHASED: usize = 128;
 
 /// The variants for n x n matrices, the default first, or why there is none.
 pub(super) fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
     let own = jacobi::check(NAME, device, n);
-    if batches > 1 && (n > CHASED || own.is_err()) && vendor::has_batches(device) {
+    let large = n > if batches > 1 { CHASED } else { TURNED };
+    let divided = (large && divide::takes(device, dtype, batches, n)).then_some(DIVIDED);
+    let others = if batches > 1 && (n > CHASED || own.is_err()) && vendor::has_batches(device) {
         let own = own.is_ok().then(|| only_variant(device));
-        return Ok([Some(vendor::VARIANT), own].into_iter().flatten().collect());
+        Ok([Some(vendor::VARIANT), own].into_iter().flatten().collect())
+    } else {
+        vendor::variants(device, batches, (n, TURNED), own)
+    };
+    match divided {
+        None => others,
+        Some(divided) => Ok(std::iter::once(divided).chain(others.unwrap_or_default()).collect()),
     }
-    vendor::variants(device, batches, (n, TURNED), own)
 }
