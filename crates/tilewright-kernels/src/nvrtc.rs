@@ -5,7 +5,12 @@ use tilewright_gpu::{Program, Template};
 
 /// Where NVRTC is installed.
 pub(crate) fn compiles(program: &Program, templates: &[Template], dtypes: &[DType]) {
-    match program.compile_for("sm_90", templates, dtypes) {
+    compiles_for("sm_90", program, templates, dtypes);
+}
+
+/// [`compiles`], for a chip whose own instructions the body uses.
+pub(crate) fn compiles_for(chip: &str, program: &Program, templates: &[Template], dtypes: &[DType]) {
+    match program.compile_for(chip, templates, dtypes) {
         Err(error) if error.is_unsupported() => eprintln!("not compiled: {error}"),
         done => done.unwrap(),
     }

@@ -16,6 +16,9 @@ const TILE: usize = 1024;
 const PARTS: usize = 2048;
 /// Threads of a group, at most.
 pub(super) const THREADS: usize = 256;
+/// Groups of a cluster, as many as every chip with clusters has, and threads of such a group, at most.
+pub(super) const CLUSTER: usize = 8;
+const CLUSTER_THREADS: usize = 1024;
 
 /// A division of `rows` rows of `n` elements into items: parts of rows of at most [`CHUNK`] elements.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,14 @@ impl Split {
         let chunk = n.div_ceil(PARTS).max(tiles * TILE).next_multiple_of(TILE);
         let split = Self::with_chunk(operation, rows, n, chunk)?;
         Ok(Self { wide: false, threads: (32 * split.items).clamp(32, 4 * 32), ..split })
+    }
+
+    /// With [`CLUSTER`] parts of a row, each for a threadgroup with 8 quads a thread on their way at once.
+    pub(super) fn in_clusters(operation: &'static str, rows: usize, n: usize) -> Result<Self> {
+        let chunk = n.div_ceil(CLUSTER).next_multiple_of(4);
+        let split = Self::with_chunk(operation, rows, n, chunk)?;
+        let threads = chunk.div_ceil(4 * 8).next_multiple_of(32).min(CLUSTER_THREADS);
+        Ok(Self { wide: true, threads, ..split })
     }
 
     /// With parts of this length, a multiple of 4.

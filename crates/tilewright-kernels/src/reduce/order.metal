@@ -13,4 +13,4 @@ typename Word<sizeof(A)>::type key_of(A x) {
 }
 inline uint key_of(int x) { return uint(x) ^ 0x80000000u; }
 inline uint key_of(uint x) { return x; }
-inline ulong key_of(long x) { return ulong(x) ^ (1ul << 63); }
+inline ulong key_of(long x) { return ulong(x) ^ (ulong(1) << 63); }

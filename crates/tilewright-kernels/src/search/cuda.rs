@@ -34,7 +34,7 @@ pub(super) const STREAMS_OF_ONE: usize = 512;
 const STREAMING: usize = 256;
 const RESIDENT: usize = 3;
 /// Where a device does not tell how many multiprocessors it has.
-const MULTIPROCESSORS: usize = 132;
+pub(super) const MULTIPROCESSORS: usize = 132;
 /// Rows below which the portable scan, which is one launch where they are few, is no slower.
 pub(super) const FEW: usize = 2048;
 
@@ -64,6 +64,8 @@ pub(super) struct Parts {
     pub(super) in_place: &'static [&'static str],
     /// The element of `memory`, where the body has some.
     pub(super) memory: Option<DType>,
+    /// Of a thread, where the body would take more than the group has room for.
+    pub(super) most_registers: Option<u32>,
 }
 
 impl Parts {
@@ -78,6 +80,9 @@ impl Parts {
         definition = self.outputs.iter().copied().fold(definition, Definition::output);
         if let Some(dtype) = self.memory {
             definition = definition.threadgroup_memory("memory", dtype);
+        }
+        if let Some(most) = self.most_registers {
+            definition = definition.most_registers(most);
         }
         Program::new(definition).expect("the definition is valid")
     }

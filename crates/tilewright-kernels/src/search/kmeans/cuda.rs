@@ -1,4 +1,5 @@
-//! The variant for CUDA: labels from products on the matrix units, means of rows that a stable sort has put together.
+//! The variants for CUDA: labels from products on the matrix units, in the way that all of them know or in Hopper's, and means of rows that a stable sort has put
+//! together.
 
 use std::sync::LazyLock;
 
@@ -8,24 +9,33 @@ use tilewright_gpu::{Definition, Grid, Program, caps};
 use super::gpu::{draw_start, of_length, update};
 use super::start::restarts;
 use super::{Kmeans, NAME};
-use crate::search::cuda::{Parts, has_units, kind, misaligned, padded_length};
+use crate::search::cuda::{MULTIPROCESSORS, Parts, has_units, kind, misaligned, padded_length};
 
 pub(super) use crate::search::cuda::VARIANT;
 
+/// Named after Hopper's instruction.
+pub(super) const WIDE: &str = "wgmma";
+
 const HEADER: &str = include_str!("gpu.cuda.header.cu");
+const STAGED: &str = concat!(include_str!("gpu.cuda.header.cu"), include_str!("stages.cuda.header.cu"));
 /// Of the header: centroids of a stage, rows of a warp of the sort, rows of a slice.
 const CENTROIDS: usize = 64;
 const RUN: usize = 512;
 const SLICE: usize = 256;
 /// Threads of a group that labels, 32 rows a warp.
 const THREADS: usize = 128;
+/// Of the header for Hopper: centroids of a stage, rows of a group, 16 a warp, and bytes of the ring, whose memory begins on a multiple of `ALIGNED`.
+const STAGE: usize = 128;
+const TILE_ROWS: usize = 256;
+const RING: usize = 6 << 15;
+const ALIGNED: usize = 1024;
 
 static PREPARE: LazyLock<Program> = LazyLock::new(|| {
     Parts {
         name: "kmeans_prepare",
         body: include_str!("prepare.cuda.cu"),
         header: HEADER,
-        templates: &["HALF", "DK", "LEFT"],
+        templates: &["HALF", "DK", "LEFT", "PANELS"],
         inputs: &["centroids"],
         numbers: &["k", "padded", "d"],
         outputs: &["planes", "half_squares"],
@@ -44,6 +54,22 @@ static ASSIGN: LazyLock<Program> = LazyLock::new(|| {
         numbers: &["n", "d", "padded"],
         outputs: &["labels"],
         memory: Some(DType::U8),
+        ..Parts::default()
+    }
+    .program()
+});
+
+static ASSIGN_STAGES: LazyLock<Program> = LazyLock::new(|| {
+    Parts {
+        name: "kmeans_assign_stages",
+        body: include_str!("stages.cuda.cu"),
+        header: STAGED,
+        templates: &["KIND", "DK", "LEFT"],
+        inputs: &["planes", "half_squares", "x"],
+        numbers: &["n", "d", "padded"],
+        outputs: &["labels"],
+        memory: Some(DType::U8),
+        most_registers: Some(65_536 / (2 * TILE_ROWS as u32)),
         ..Parts::default()
     }
     .program()
@@ -161,11 +187,18 @@ pub(super) fn takes(device: Device, dtype: DType, d: usize, k: usize) -> bool {
     has_units(device) && d <= most && padded_length(d).is_some() && warps(device, k) > 0
 }
 
+/// Whether this runs in Hopper's way: a row is one number of 16 bits an element, and its registers are half of a thread's.
+pub(super) fn takes_wide(device: Device, dtype: DType, d: usize, k: usize) -> bool {
+    let hopper = || caps(device).is_ok_and(|caps| caps.architecture == "sm_90a");
+    dtype != DType::F32 && d <= 128 && takes(device, dtype, d, k) && hopper()
+}
+
 pub(super) fn kmeans(
     stream: &Stream,
     x: &Tensor,
     initial: Option<&Tensor>,
     args: &Kmeans,
+    wide: bool,
 ) -> Result<(Tensor, Tensor)> {
     if misaligned(x) {
         let why = "begins at an address between two units of four elements, which the variant reads";
@@ -174,7 +207,7 @@ pub(super) fn kmeans(
     let mut centroids = of_length(stream, draw_start(stream, x, initial, args)?, args)?;
     let mut last = None;
     for _ in 0..args.iterations {
-        let labels = labelled(stream, x, &centroids)?;
+        let labels = labelled(stream, x, &centroids, wide)?;
         let (mut next, counts) = means(stream, x, &labels, &centroids)?;
         let mut counts = counts.to_vec::<u32>()?;
         let moved = counts.pop() != Some(0);
@@ -193,16 +226,17 @@ pub(super) fn kmeans(
     Ok((centroids, last.expect("at least one iteration")))
 }
 
-fn labelled(stream: &Stream, x: &Tensor, centroids: &Tensor) -> Result<Tensor> {
+fn labelled(stream: &Stream, x: &Tensor, centroids: &Tensor, wide: bool) -> Result<Tensor> {
     let (&[n, d], k) = (x.dims(), centroids.dims()[0]) else { unreachable!("checked to be a matrix") };
     let (left, right) = planes(x.dtype());
     let length = padded_length(d).expect("the variant takes this");
-    let padded = k.next_multiple_of(CENTROIDS);
+    let padded = k.next_multiple_of(if wide { STAGE } else { CENTROIDS });
     let prepared = PREPARE
         .launch(stream)
         .template("HALF", x.dtype() == DType::F16)
         .template("DK", length)
         .template("LEFT", left)
+        .template("PANELS", wide)
         .input("centroids", centroids)
         .scalar("k", k as u32)
         .scalar("padded", padded as u32)
@@ -211,12 +245,21 @@ fn labelled(stream: &Stream, x: &Tensor, centroids: &Tensor) -> Result<Tensor> {
         .output("half_squares", DType::F32, [padded])
         .grid(Grid::groups([padded / 8, 1, 1]), [256, 1, 1])
         .run()?;
-    ASSIGN
-        .launch(stream)
+    let launch = if wide {
+        let most = caps(stream.device())?.multiprocessors.unwrap_or(MULTIPROCESSORS);
+        let groups = Grid::groups([n.div_ceil(TILE_ROWS).min(most), 1, 1]);
+        ASSIGN_STAGES.launch(stream).threadgroup_bytes(ALIGNED + RING).grid(groups, [2 * TILE_ROWS, 1, 1])
+    } else {
+        ASSIGN
+            .launch(stream)
+            .template("RIGHT", right)
+            .threadgroup_bytes(2 * left * CENTROIDS * length * 2)
+            .grid(Grid::groups([n.div_ceil(THREADS), 1, 1]), [THREADS, 1, 1])
+    };
+    launch
         .template("KIND", kind(x.dtype()))
         .template("DK", length)
         .template("LEFT", left)
-        .template("RIGHT", right)
         .input("planes", &prepared[0])
         .input("half_squares", &prepared[1])
         .input("x", x)
@@ -224,8 +267,6 @@ fn labelled(stream: &Stream, x: &Tensor, centroids: &Tensor) -> Result<Tensor> {
         .scalar("d", d as u32)
         .scalar("padded", padded as u32)
         .output("labels", DType::I64, [n])
-        .threadgroup_bytes(2 * left * CENTROIDS * length * 2)
-        .grid(Grid::groups([n.div_ceil(THREADS), 1, 1]), [THREADS, 1, 1])
         .run_one()
 }
 
@@ -325,19 +366,25 @@ mod tests {
     #[test]
     #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
-        use crate::nvrtc::compiles;
+        use crate::nvrtc::{compiles, compiles_for};
         use DType::{Bf16, F16, F32, I8, I64, U32};
         compiles(&COUNT, &[], &[I64, U32]);
         compiles(&OFFSETS, &[], &[U32; 3]);
         compiles(&STARTS, &[], &[U32; 3]);
         compiles(&SORT, &[], &[I64, U32, U32, U32]);
         compiles(&MEANS, &[], &[F32, U32, F32, U32, F32]);
-        for (dtype, length) in [(F32, 128), (F16, 256), (Bf16, 64), (I8, 128)] {
+        for (dtype, length) in [(F32, 128), (F16, 128), (F16, 256), (Bf16, 64), (I8, 128)] {
             let (left, right) = planes(dtype);
-            let templates = [(dtype == F16).into(), length.into(), left.into()];
-            compiles(&PREPARE, &templates, &[F32, Bf16, F32]);
+            for panels in [false, true] {
+                let templates = [(dtype == F16).into(), length.into(), left.into(), panels.into()];
+                compiles(&PREPARE, &templates, &[F32, Bf16, F32]);
+            }
             let templates = [kind(dtype).into(), length.into(), left.into(), right.into()];
             compiles(&ASSIGN, &templates, &[Bf16, F32, dtype, I64]);
+            if right == 1 && length <= 128 {
+                let templates = [kind(dtype).into(), length.into(), left.into()];
+                compiles_for("sm_90a", &ASSIGN_STAGES, &templates, &[Bf16, F32, dtype, I64]);
+            }
             let dtypes = [dtype, U32, U32, U32, U32, F32];
             compiles(&SUMS, &[kind(dtype).into()], &dtypes);
         }
@@ -350,6 +397,8 @@ mod tests {
         {
             assert!(HEADER.contains(&line), "{line}");
         }
+        assert!(HEADER.contains(&format!("STAGE = {STAGE},")) && RING == 6 << 15);
+        assert!(STAGED.contains(&format!("TILE_ROWS = {TILE_ROWS}, RING = 6 << 15;")));
         assert!(!takes(Device::Emulated, DType::F32, 64, 10));
     }
 }

@@ -8,6 +8,16 @@ constexpr int RUN = 512;
 // Rows of one label that a group of threads sums.
 constexpr int SLICE = 256;
 
+// Of `assign_stages`: centroids of a stage, and columns of a panel.
+constexpr int STAGE = 128, PANEL = 64;
+
+// Where element j of a centroid lies for it: by stage, plane and panel, in which neighbouring rows put the same unit of 16 bytes into other banks.
+template <int LEFT> __device__ inline size_t panel_place(unsigned number, int plane, int columns, int j) {
+    const int row = number % STAGE, place = place_of(j);
+    const size_t first = (size_t(number / STAGE) * LEFT + plane) * STAGE * columns;
+    return first + (place / PANEL * STAGE + row) * PANEL + ((place % PANEL / 8 ^ (row & 7)) << 3) + place % 8;
+}
+
 // Bits of two numbers: f16 where the rows are, else bf16.
 template <bool HALF> __device__ inline unsigned rounded_pair(float low, float high) {
     if (!HALF) return packed(low, high);
@@ -20,8 +30,8 @@ template <bool HALF> __device__ inline void pair_of(float& low, float& high, uns
     else low = low_of(word), high = high_of(word);
 }
 
-// A centroid as the sum of LEFT rounded numbers, each in a plane of its own, and half its squared length. By a warp.
-template <bool HALF, int LEFT> __device__ inline void prepare_centroid(const float* centroids, unsigned number, unsigned k, unsigned padded, int d, int columns,
+// A centroid as the sum of LEFT rounded numbers, each in a plane of its own, and half its squared length. By a warp. PANELS: laid out for `assign_stages`.
+template <bool HALF, int LEFT, bool PANELS> __device__ inline void prepare_centroid(const float* centroids, unsigned number, unsigned k, unsigned padded, int d, int columns,
                                                                        unsigned short* planes, float* half_squares) {
     const int lane = threadIdx.x % 32;
     float squared = 0;
@@ -30,7 +40,6 @@ template <bool HALF, int LEFT> __device__ inline void prepare_centroid(const flo
         if (number < k && j < d) four<0>(x, centroids, size_t(number) * d + j);
 #pragma unroll
         for (int plane = 0; plane < LEFT; ++plane) {
-            unsigned short* const row = planes + (size_t(plane) * padded + number) * columns;
 #pragma unroll
             for (int pair = 0; pair < 2; ++pair) {
                 const unsigned word = rounded_pair<HALF>(x[2 * pair], x[2 * pair + 1]);
@@ -38,7 +47,9 @@ template <bool HALF, int LEFT> __device__ inline void prepare_centroid(const flo
                 pair_of<HALF>(low, high, word);
                 x[2 * pair] -= low, x[2 * pair + 1] -= high;
                 all[2 * pair] += low, all[2 * pair + 1] += high;
-                *(unsigned*)(row + place_of(j + 2 * pair)) = word;
+                const int element = j + 2 * pair;
+                const size_t row = (size_t(plane) * padded + number) * columns;
+                *(unsigned*)(planes + (PANELS ? panel_place<LEFT>(number, plane, columns, element) : row + place_of(element))) = word;
             }
         }
         for (int i = 0; i < 4; ++i) squared += all[i] * all[i];

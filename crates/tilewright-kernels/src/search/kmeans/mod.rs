@@ -11,12 +11,12 @@
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
-//! | x | `[n, d]`, n >= k, d >= 1 | any strides; row-major is read in place | f32; f16, bf16, i8 (CPU, and CUDA as `mma`) |
+//! | x | `[n, d]`, n >= k, d >= 1 | any strides; row-major is read in place | f32; f16, bf16, i8 (CPU, and CUDA as `mma` or `wgmma`) |
 //! | initial (optional) | `[k, d]` | any strides | f32 |
 //! | centroids | `[k, d]` | row-major | f32 |
 //! | labels | `[n]` | row-major | i64 |
 //!
-//! An update that is seen to move no centroid is the last, since further ones would give the same bits: on the CPU, and by `mma` unless `spherical`. So `iterations` are an
+//! An update that is seen to move no centroid is the last, since further ones would give the same bits: on the CPU, and by `mma` and `wgmma` unless `spherical`. So `iterations` are an
 //! upper bound.
 //!
 //! `labels` are those that the last update averaged: one assignment older than `centroids`. After mini-batches they are those of the centroids.
@@ -31,6 +31,7 @@
 //!
 //! - `portable`: every GPU, f32 rows.
 //! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4, at most 128 for f32 and 256 for other rows. The default from 2048 rows on.
+//! - `wgmma`: as `mma`, for f16, bf16 and i8 on Hopper (compute capability 9.0), d at most 128. The default there.
 //!
 //! # Sources
 //! Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (2007); Dhillon and
@@ -171,7 +172,7 @@ fn run(
     let variant = choose(NAME, wish, &known)?;
     match stream.device() {
         Device::Cpu => cpu::kmeans(&x, initial.as_ref(), args),
-        _ if variant == cuda::VARIANT => cuda::kmeans(stream, &x, initial.as_ref(), args),
+        _ if variant != portable => cuda::kmeans(stream, &x, initial.as_ref(), args, variant == cuda::WIDE),
         _ => gpu::kmeans(stream, &x, initial.as_ref(), args),
     }
 }
@@ -186,6 +187,9 @@ fn variants(device: Device, dtype: DType, n: usize, d: usize, k: usize) -> Resul
         // Of few rows the portable body makes fewer launches.
         let place = if n < FEW { known.len() } else { 0 };
         known.insert(place, cuda::VARIANT);
+        if cuda::takes_wide(device, dtype, d, k) {
+            known.insert(place, cuda::WIDE);
+        }
     }
     if known.is_empty() {
         let why = format!(
