@@ -7,9 +7,9 @@ use tilewright_gpu::Launch;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tile {
     /// Columns, in 32.
-    blocks: usize,
+    pub(super) blocks: usize,
     /// SIMD groups.
-    simds: usize,
+    pub(super) simds: usize,
 }
 
 impl Tile {
@@ -21,6 +21,11 @@ impl Tile {
             (_, blocks @ 3..=4) => Some(Tile { blocks, simds: 8 }),
             _ => None,
         }
+    }
+
+    /// [`of`](Self::of), or up to 128 of f64: for a body that needs few numbers beside the matrix, which takes half of a thread's registers.
+    pub(super) fn with_f64(dtype: DType, largest: usize) -> Option<Self> {
+        Self::of(dtype, largest).or_else(|| Self::of(DType::F32, largest))
     }
 
     pub(super) fn threads(self) -> usize {

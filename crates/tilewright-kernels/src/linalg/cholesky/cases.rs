@@ -61,6 +61,8 @@ fn cases() -> Vec<Case> {
         cases.push(case(Tier::Check, [0, 600], dtype));
         cases.push(case(Tier::Check, [2, 150], dtype).data("indefinite"));
         cases.push(case(Tier::Check, [3, 140], dtype).set("upper", true));
+        cases.push(case(Tier::Check, [3, 96], dtype));
+        cases.push(case(Tier::Check, [3, 101], dtype).set("upper", true));
         for size in registry::TIMED {
             cases.push(case(Tier::Bench, size, dtype));
         }

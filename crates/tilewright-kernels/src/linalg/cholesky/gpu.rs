@@ -49,7 +49,7 @@ pub(super) fn cholesky(
     } else if n <= 64 && a.dtype() == DType::F32 {
         // A matrix of f64 would take more registers than a thread has.
         PAIR.launch(stream).grid(Grid::groups([items, 1, 1]), [32, 1, 1])
-    } else if let Some(tile) = Tile::of(a.dtype(), n) {
+    } else if let Some(tile) = Tile::with_f64(a.dtype(), n) {
         tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
         BLOCKED.launch(stream).template("N", 32usize).grid(Grid::groups([items, 1, 1]), [256, 1, 1])
@@ -65,4 +65,22 @@ pub(super) fn cholesky(
         .run()?;
     let [factor, info] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");
     Ok((factor, info))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where NVRTC is installed. No emulator shows what f64 makes of a body.
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn a_group_holds_128_rows_of_f64() {
+        use DType::{F64, I32};
+        for n in [96, 128] {
+            let Tile { blocks, simds } = Tile::with_f64(F64, n).unwrap();
+            let templates = [blocks.into(), simds.into(), F64.into()];
+            crate::nvrtc::compiles(&TILE, &templates, &[F64, F64, I32]);
+        }
+        assert!(Tile::with_f64(F64, 129).is_none());
+    }
 }
