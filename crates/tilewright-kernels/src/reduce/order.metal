@@ -8,8 +8,9 @@ template <typename A>
 typename Word<sizeof(A)>::type key_of(A x) {
     using K = typename Word<sizeof(A)>::type;
     const K bits = as_type<K>(x), sign = K(1) << (8 * sizeof(K) - 1);
-    if (bits == sign) return sign;
-    return bits & sign ? ~bits : bits | sign;
+    // Without branches, between which a compiler would put loads that could be on their way together.
+    const K negative = K(0) - (bits >> (8 * sizeof(K) - 1));
+    return (bits ^ (negative | sign)) + K(bits == sign);
 }
 inline uint key_of(int x) { return uint(x) ^ 0x80000000u; }
 inline uint key_of(uint x) { return x; }

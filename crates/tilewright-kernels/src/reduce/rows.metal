@@ -86,10 +86,16 @@ R reduce(const device T* x, Item item, uint n, uint shift) {
     return four[0];
 }
 
+// Joins the lanes of a SIMD group; every lane gets the result.
+template <typename R> R across(R reducer) {
+    for (ushort mask = 16; mask > 0; mask /= 2) reducer.merge(reducer.from_lane(mask));
+    return reducer;
+}
+
 // Joins the lanes of an item; every lane gets the result. `scratch`: one reducer a SIMD group.
 template <typename R>
 R combine(R reducer, Item item, bool wide, threadgroup R* scratch) {
-    for (ushort mask = 16; mask > 0; mask /= 2) reducer.merge(reducer.from_lane(mask));
+    reducer = across(reducer);
     if (wide) {
         if (item.lane % 32 == 0) scratch[item.lane / 32] = reducer;
         threadgroup_barrier(mem_flags::mem_threadgroup);  // all SIMD groups' results are there

@@ -7,13 +7,13 @@ use tilewright_gpu::{Program, caps};
 
 use super::NAME;
 use super::gpu::BEST;
-use crate::reduce::geometry::{CLUSTER, HEADER, Split, definition};
+use crate::reduce::geometry::{CLUSTER, HEADER, REGISTERS, Split, definition};
 use crate::reduce::rows::Rows;
 
 /// Named after what the chip calls such groups.
 pub(super) const VARIANT: &str = "cluster";
 
-/// Lengths of rows: below, the second launch costs less than it waits for; above, a cluster reads a row in more than one go.
+/// Lengths of rows: below, a group has little to read; above, eight groups are few for a row.
 const SHORTEST: usize = 1 << 15;
 const LONGEST: usize = 1 << 18;
 /// Rows from which on the portable body, whose parts fill the chip by then, is no slower.
@@ -23,7 +23,7 @@ static CLUSTERS: LazyLock<Program> = LazyLock::new(|| {
     // Pointers of CUDA do not name the address spaces of Metal.
     let header = ["#define device\n#define threadgroup\n", HEADER, BEST].concat();
     let definition = definition("argmax_cluster", &[], include_str!("gpu.cuda.cu")).header(header);
-    let definition = definition.cuda_only().cluster(CLUSTER as u32);
+    let definition = definition.cuda_only().cluster(CLUSTER as u32).most_registers(REGISTERS);
     Program::new(definition.output("out")).expect("the definition is valid")
 });
 
@@ -33,7 +33,7 @@ pub(super) fn takes(device: Device, dtype: DType, rows: usize, n: usize) -> bool
     let has_clusters = || {
         caps(device).is_ok_and(|caps| caps.compute_capability().is_some_and(|capability| capability >= 90))
     };
-    // Eight quads of larger elements are more than the registers of 1024 threads.
+    // What a group found of larger elements is more than is sent at once.
     dtype.size() <= 4 && (1..MANY).contains(&rows) && (SHORTEST..=LONGEST).contains(&n) && has_clusters()
 }
 

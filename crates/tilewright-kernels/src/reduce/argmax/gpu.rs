@@ -6,7 +6,7 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::NAME;
-use crate::reduce::geometry::{HEADER, Split, THREADS, definition};
+use crate::reduce::geometry::{HEADER, REGISTERS, Split, THREADS, definition};
 use crate::reduce::rows::Rows;
 
 /// The reducer that `max` uses too.
@@ -14,7 +14,7 @@ pub(in crate::reduce) const BEST: &str =
     concat!(include_str!("../order.metal"), include_str!("../best.metal"));
 
 static PARTS: LazyLock<Program> = LazyLock::new(|| {
-    let definition = definition(NAME, &[BEST], include_str!("gpu.metal"));
+    let definition = definition(NAME, &[BEST], include_str!("gpu.metal")).most_registers(REGISTERS);
     Program::new(definition.output("value").output("out")).expect("the definition is valid")
 });
 

@@ -7,11 +7,11 @@ use tilewright_gpu::Program;
 
 use super::NAME;
 use crate::reduce::argmax::gpu::BEST;
-use crate::reduce::geometry::{Split, definition};
+use crate::reduce::geometry::{REGISTERS, Split, definition};
 use crate::reduce::rows::Rows;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-    let definition = definition(NAME, &[BEST], include_str!("gpu.metal"));
+    let definition = definition(NAME, &[BEST], include_str!("gpu.metal")).most_registers(REGISTERS);
     Program::new(definition.output("out")).expect("the definition is valid")
 });
 
