@@ -1,5 +1,5 @@
 //! On NVIDIA GPUs: blocks of 64 columns, each by one group of threads for every matrix, and the library's products with its inverse and its rows. Made for
-//! batches: of a single matrix the library's own factor is there sooner.
+//! batches: a single matrix is there sooner in tiles.
 
 use std::sync::LazyLock;
 

@@ -29,6 +29,7 @@
 //! - Metal, emulated: no f64. One group of threads a matrix at any n: made for batches; one large matrix does not fill a GPU.
 //! - CUDA, variant `blocks` (f32, f16 and bf16, matrices of a batch beyond n = 128, where cuBLAS is installed): a group of threads for each block of 64
 //!   columns of each matrix, the rest by products; not in a capture.
+//! - CUDA, variant `tiles` (f32, f16 and bf16, a single matrix beyond n = 128, up to 4096): one launch, a group of threads for each tile of 32 x 32.
 //! - CUDA, variant `cusolver`: a single matrix beyond n = 256 where cuSOLVER is installed, of any size; not in a capture. Its results lie by
 //!   columns.
 //!
@@ -56,6 +57,7 @@ mod gpu;
 mod reference;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub(super) use blocks::VARIANT as BLOCKS;
 pub(crate) use cases::KERNEL;
@@ -116,6 +118,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Cholesky) -> R
     let (factor, info) = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::cholesky::<T>(&wide, &extents, args.upper)?),
         _ if variant == blocks::VARIANT => blocks::cholesky(stream, &wide, &extents, args.upper)?,
+        _ if variant == tiles::VARIANT => tiles::cholesky(stream, &wide, &extents, args.upper)?,
         _ if variant == vendor::VARIANT => cuda::cholesky(stream, &wide, &extents.batch, args.upper)?,
         _ => gpu::cholesky(stream, &wide, &extents, args.upper)?,
     };
@@ -126,6 +129,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Cholesky) -> R
 fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
     let others = vendor::variants(device, batches, (n, vendor::LARGE), Ok(()))?;
-    let first = blocks::takes(device, dtype, batches, n).then_some(blocks::VARIANT);
-    Ok(first.into_iter().chain(others).collect())
+    let tiles = tiles::takes(device, dtype, batches, n).then_some(tiles::VARIANT);
+    let blocks = blocks::takes(device, dtype, batches, n).then_some(blocks::VARIANT);
+    Ok(tiles.into_iter().chain(blocks).chain(others).collect())
 }
