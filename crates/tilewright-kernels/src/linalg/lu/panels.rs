@@ -41,8 +41,10 @@ fn program(name: &'static str, body: &'static str) -> Definition {
 
 static PANEL: LazyLock<Program> = LazyLock::new(|| {
     let definition = program("lu_panel", include_str!("panels.factor.cuda.cu")).template("R");
+    let definition = definition.header(include_str!("panels.factor.cuda.header.cu"));
     let definition = definition.in_place("lu").in_place("permutation").in_place("info");
-    let definition = definition.threadgroup_memory("memory", DType::U8);
+    // The most threads of a group have all registers of a multiprocessor.
+    let definition = definition.threadgroup_memory("memory", DType::U8).most_registers(128);
     Program::new(definition.output("moves")).expect("the definition is valid")
 });
 
@@ -76,8 +78,8 @@ pub(super) fn lu(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<LuFac
             .in_place("permutation", &mut permutation)
             .in_place("info", &mut info)
             .output("moves", DType::I32, [items, 2 * WIDTH])
-            // A square of its own for each warp, in which it turns its rows.
-            .threadgroup_bytes(threads * (WIDTH + 1) * 4)
+            // A square of its own for each warp, in which it turns its rows, four elements at once.
+            .threadgroup_bytes(threads * (WIDTH + 4) * 4)
             .grid(Grid::groups([items, 1, 1]), [threads, 1, 1])
             .run_one()?;
         let width = WIDTH.min(n - k);
