@@ -30,10 +30,9 @@ pub(super) fn inputs<'a, const N: usize>(
     inputs.try_into().map_err(wrong)
 }
 
-/// What is timed of the variants of a case. One group of threads a matrix, which is made for smaller ones, takes minutes for batches of large ones.
+/// What is timed of the variants of a case. One group of threads a matrix, which is made for smaller ones, takes seconds for a large one.
 pub(super) fn timed(case: &Case, variants: Vec<&'static str>) -> Vec<&'static str> {
-    let [b, n] = ["b", "n"].map(|name| case.dim(name));
-    if case.tier != Tier::Bench || n < 512 || b.max(1) * n * n < 1 << 24 || variants.len() == 1 {
+    if case.tier != Tier::Bench || case.dim("n") < 512 || variants.len() == 1 {
         return variants;
     }
     variants.into_iter().filter(|&variant| variant != "portable").collect()

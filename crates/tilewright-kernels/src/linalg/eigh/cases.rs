@@ -92,6 +92,9 @@ fn cases() -> Vec<Case> {
         for data in ["low_rank", "falling_low_rank", "one_small", "opposite", "huge", "tiny"] {
             cases.push(case(Tier::Check, [0, 131], dtype).data(data));
         }
+        for data in ["identity", "wilkinson", "graded", "geometric", "hilbert"] {
+            cases.push(case(Tier::Check, [2, 150], dtype).data(data));
+        }
         for size in registry::TIMED {
             cases.push(case(Tier::Bench, size, dtype));
         }
