@@ -44,7 +44,6 @@ pub struct Definition {
     pub(crate) cuda_only: bool,
     pub(crate) most_registers: Option<u32>,
     pub(crate) cooperative: bool,
-    pub(crate) cluster: Option<u32>,
     pub(crate) verbose: bool,
 }
 
@@ -75,7 +74,6 @@ impl Definition {
             cuda_only: false,
             most_registers: None,
             cooperative: false,
-            cluster: None,
             verbose: false,
         }
     }
@@ -178,13 +176,6 @@ impl Definition {
         self
     }
 
-    /// On CUDA from compute capability 9.0 on, so many neighbouring groups along x, at most 8, run at once and reach each other's threadgroup memory by the
-    /// chip's own instructions. The grid is a multiple of it. For bodies that are [`cuda_only`](Self::cuda_only).
-    pub fn cluster(mut self, groups: u32) -> Self {
-        self.cluster = Some(groups);
-        self
-    }
-
     /// Prints the generated source to standard error each time it is compiled.
     pub fn verbose(mut self) -> Self {
         self.verbose = true;
@@ -214,11 +205,6 @@ impl Definition {
         }
         if self.cooperative && !self.cuda_only {
             return Err(Error::range("program", "cooperative", "a body for CUDA alone", true));
-        }
-        if let Some(groups) = self.cluster
-            && !(self.cuda_only && (1..=8).contains(&groups))
-        {
-            return Err(Error::range("program", "cluster", "1..=8 groups of a body for CUDA alone", groups));
         }
         for output in &self.outputs {
             let Some(like) = &output.like else { continue };
@@ -397,8 +383,6 @@ mod tests {
             (with(Definition::new("k", "").output_like("y", "x")), "the name of an input"),
             (with(Definition::new("k", "").scalar("s", DType::F8E4M3).output("y")), "s has dtype f8e4m3"),
             (with(Definition::new("k", "").cooperative().output("y")), "cooperative is true"),
-            (with(Definition::new("k", "").cluster(8).output("y")), "cluster is 8"),
-            (with(Definition::new("k", "").cuda_only().cluster(9).output("y")), "cluster is 9"),
         ] {
             assert!(error.contains(part), "{error}");
         }

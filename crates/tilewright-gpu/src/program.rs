@@ -461,12 +461,6 @@ impl<'a> Launch<'a> {
                 format!("{groups:?}"),
             ));
         }
-        if let Some(cluster) = self.definition.cluster
-            && !groups[0].is_multiple_of(cluster)
-        {
-            let expected = format!("a multiple of {cluster} groups");
-            return Err(Error::range(program(), "grid", expected, format!("{groups:?}")));
-        }
         if self.threadgroup_bytes > 0 && self.definition.threadgroup.is_none() {
             let expected = "0: the definition declares no dynamic threadgroup memory";
             return Err(Error::range(program(), "threadgroup_bytes", expected, self.threadgroup_bytes));

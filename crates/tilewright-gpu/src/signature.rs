@@ -353,7 +353,7 @@ fn hosted(
     .expect("strings take writes");
     let call = format!("{name}_body{}", template_values(special));
     source += &match target {
-        Target::Cuda => cuda_entry(definition, &call, signature),
+        Target::Cuda => cuda_entry(name, &call, signature),
         Target::Emulated => emulated_entry(&call, signature),
     };
     source += match target {
@@ -388,8 +388,7 @@ fn declaration(param: &Param, target: Target) -> String {
 
 /// The entry on CUDA. Pointers and scalars are parameters of their own; grid, group and the described inputs' shapes travel
 /// by value in one block, so a new shape compiles nothing and uploads nothing. Its layout is [`crate::launch::metadata`]'s.
-fn cuda_entry(definition: &Definition, call: &str, signature: &Signature) -> String {
-    let name = &definition.name;
+fn cuda_entry(name: &str, call: &str, signature: &Signature) -> String {
     let slots = signature.described.len();
     let mut fields = String::from("unsigned grid[3], group[3], origin[3], reserved;");
     if slots > 0 {
@@ -431,13 +430,11 @@ fn cuda_entry(definition: &Definition, call: &str, signature: &Signature) -> Str
         }
     }
     parameters.push(format!("const __grid_constant__ {name}_launch launch"));
-    let cluster = definition.cluster.map(|groups| format!("__cluster_dims__({groups}, 1, 1) "));
     format!(
         "struct {name}_launch {{ {fields} }};\n\
-         extern \"C\" __global__ void {}tw_{name}({}) {{\n{prologue}\
+         extern \"C\" __global__ void tw_{name}({}) {{\n{prologue}\
          const tw::Position at(launch.grid, launch.group, launch.origin);\n\
          if (at.surplus) return;\n{call}({});\n}}\n",
-        cluster.unwrap_or_default(),
         parameters.join(", "),
         arguments.join(", ")
     )

@@ -16,12 +16,6 @@ const TILE: usize = 1024;
 const PARTS: usize = 2048;
 /// Threads of a group, at most.
 pub(super) const THREADS: usize = 256;
-/// Groups of a cluster, as many as every chip with clusters has.
-pub(super) const CLUSTER: usize = 8;
-/// Threads of such a group, and of one that has a multiprocessor to itself, because the groups are at most so many.
-const CLUSTER_THREADS: usize = 256;
-const ALONE_THREADS: usize = 512;
-const ALONE: usize = 128;
 /// Of a thread, for a body with 8 quads on their way at once. Without a bound of this kind NVIDIA's compiler takes 32, and the quads by threes.
 pub(super) const REGISTERS: u32 = 64;
 
@@ -52,15 +46,6 @@ impl Split {
         let chunk = n.div_ceil(PARTS).max(tiles * TILE).next_multiple_of(TILE);
         let split = Self::with_chunk(operation, rows, n, chunk)?;
         Ok(Self { wide: false, threads: (32 * split.items).clamp(32, 4 * 32), ..split })
-    }
-
-    /// With [`CLUSTER`] parts of a row, each for a threadgroup.
-    pub(super) fn in_clusters(operation: &'static str, rows: usize, n: usize) -> Result<Self> {
-        let chunk = n.div_ceil(CLUSTER).next_multiple_of(4);
-        let split = Self::with_chunk(operation, rows, n, chunk)?;
-        let most = if split.items <= ALONE { ALONE_THREADS } else { CLUSTER_THREADS };
-        let threads = chunk.div_ceil(4 * 8).next_multiple_of(32).min(most);
-        Ok(Self { wide: true, threads, ..split })
     }
 
     /// With parts of this length, a multiple of 4.

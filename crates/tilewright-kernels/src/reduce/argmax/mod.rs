@@ -13,9 +13,6 @@
 //! Exact: comparisons only. -0 and 0 are equal. Ties go to the lowest position, on every device and at every size.
 //!
 //! # Constraints
-//! - `portable`: every GPU.
-//! - `cluster`: CUDA from compute capability 9.0 on, fewer than 96 rows of 32,768 to 262,144 elements of at most 4 bytes: one launch. The default there.
-//!
 //! f64 on the CPU and on CUDA. Fewer than 2^32 elements along the axis. A row without elements has no largest one: an error that names `x`.
 //!
 //! # Sources
@@ -34,7 +31,6 @@
 
 mod cases;
 pub(super) mod cpu;
-mod cuda;
 pub(super) mod gpu;
 mod reference;
 #[cfg(test)]
@@ -44,7 +40,6 @@ use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
 pub(crate) use cases::KERNEL;
 
-use crate::arguments::{choose, only_variant};
 use crate::reduce::rows::{Rows, check_index};
 
 const NAME: &str = "argmax";
@@ -69,23 +64,11 @@ impl Default for Argmax {
 /// The position of the largest element of `x` along an axis. Fails on a dtype, an axis or a device that does not fit, and on
 /// rows without elements.
 pub fn argmax(stream: &Stream, x: &Tensor, args: &Argmax) -> Result<Tensor> {
-    run(stream, None, x, args)
-}
-
-fn run(stream: &Stream, variant: Option<&str>, x: &Tensor, args: &Argmax) -> Result<Tensor> {
     let rows = Rows::new(NAME, stream, x, args.axis, DTYPES)?;
     rows.require_elements(NAME)?;
     check_index(NAME, args.index, rows.n)?;
-    let variant = choose(NAME, variant, &variants(stream.device(), x.dtype(), rows.rows, rows.n))?;
     match stream.device() {
         Device::Cpu => cpu::argmax(&rows, args.index),
-        _ if variant == cuda::VARIANT => cuda::argmax(stream, &rows, args.index),
         _ => gpu::argmax(stream, &rows, args.index),
     }
-}
-
-/// The variants, the default first.
-fn variants(device: Device, dtype: DType, rows: usize, n: usize) -> Vec<&'static str> {
-    let cluster = cuda::takes(device, dtype, rows, n).then_some(cuda::VARIANT);
-    cluster.into_iter().chain([only_variant(device)]).collect()
 }
