@@ -1,4 +1,4 @@
-//! NVIDIA's cuSOLVER for a single large matrix of f32: the eigenvalues of `aᵀ a` in f64, which has room for the square of a condition that f32 knows.
+//! A single large matrix of f32 on NVIDIA GPUs: the eigenvalues of `aᵀ a` in f64, which has room for the square of a condition that f32 knows.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use super::super::vendor;
 use super::{SvdFactors, SvdMode};
 use crate::gemm::{Matmul, matmul};
 
-/// Columns beyond which the library is faster than a group of threads that sweeps along two diagonals.
+/// Columns beyond which that is faster than a group of threads that sweeps along two diagonals.
 const CHASED: usize = 128;
 
 /// The least eigenvalue, beside the largest one, with whose root columns can be divided: what roundings of f64 add to their products is a rounding of f32.
@@ -26,7 +26,7 @@ static ROOTS: LazyLock<Program> = LazyLock::new(|| {
     Program::new(definition.output("over").output("roots")).expect("the definition is valid")
 });
 
-/// Whether the library takes such matrices, of no fewer rows than columns.
+/// Whether such matrices are taken, of no fewer rows than columns: whatever the size, the library at least has their eigenvalues.
 pub(super) fn takes(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> bool {
     let shape =
         extents.batches() == 1 && extents.n > CHASED && (mode != SvdMode::Full || extents.m == extents.n);

@@ -1,5 +1,5 @@
 //! On a GPU: tall matrices are reflected to a triangle first; small triangles and squares are decomposed by sweeps along two diagonals, single large
-//! ones by the library, others by turns of the triangle's columns.
+//! ones by the eigenvalues of their squares, others by turns of the triangle's columns.
 
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
@@ -17,7 +17,7 @@ pub(super) fn is_tall(device: Device, dtype: DType, extents: &Extents, mode: Svd
     mode != SvdMode::Full && qr::is_tall(device, dtype, extents)
 }
 
-/// The factors, by the library where it may be called and takes it. `a` has elements, and n <= m.
+/// The factors, by eigenvalues where libraries may be called and such a matrix is taken. `a` has elements, and n <= m.
 pub(super) fn svd(
     stream: &Stream,
     a: &Tensor,

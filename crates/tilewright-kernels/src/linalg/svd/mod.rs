@@ -25,7 +25,7 @@
 //!
 //! Computed in f32 (f64 for f64), on the matrix over its largest element, so that no scale of it leaves the range. On the CPU, and where a GPU's
 //! threadgroup memory holds a matrix of at most 128 columns, reflections make it bidiagonal, and implicit shifts (large ones on the CPU: divide and
-//! conquer, whose factors are multiplied with vectors of signs; where that does not give what the matrix gives, shifts after all) diagonal. A single larger one of f32, f16 or bf16 with cuSOLVER has the eigenvectors of `aᵀ a`, which are found in f64, on the right, and u is
+//! conquer, whose factors are multiplied with vectors of signs; where that does not give what the matrix gives, shifts after all) diagonal. A single larger one of f32, f16 or bf16 on CUDA has the eigenvectors of `aᵀ a`, which are found in f64, on the right, and u is
 //! `a v` over the values, or where those are next to nothing what reflections of it leave. Otherwise on GPUs `a = q r` first; then columns of rᵀ are
 //! turned in pairs until all are orthogonal to rounding, relative to their own lengths. u is a product of reflections and turns, and so orthogonal
 //! whatever the rank; rows of vt that belong to zeros complete the basis, a singular value under 1e-15 of the largest element (1e-30 in f64) being 0.
@@ -37,8 +37,8 @@
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise faer, with threads from 512 on.
 //! - Metal, emulated: no f64. One group of threads a matrix, made for batches: the larger of m and n at most 4096, the smaller at most 1024;
 //!   up to 128 columns a matrix stays on chip.
-//! - CUDA: the same bounds but for what `qr` calls tall, and for a single matrix whose smaller side is beyond 128: it runs in cuSOLVER where that is
-//!   installed, variant `cusolver`, which waits for the eigenvalues.
+//! - CUDA: the same bounds but for what `qr` calls tall, and for a single matrix whose smaller side is beyond 128: where cuSOLVER is
+//!   installed, it goes by `eigh` of `aᵀ a`, variant `gram`, which waits for the eigenvalues.
 //!
 //! # Sources
 //!
@@ -77,7 +77,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::{check_converged, jacobi, qr_reflectors, vendor};
+use super::{check_converged, gram, jacobi, qr_reflectors, vendor};
 use crate::arguments::only_variant;
 
 const NAME: &str = "svd";
@@ -183,7 +183,7 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Svd) -> Result
     let wide = widened(stream, a)?;
     let SvdFactors { u, s, vt, info } = match stream.device() {
         Device::Cpu => with_real!(wide.dtype(), T => cpu::svd::<T>(&wide, &extents, args.mode)?),
-        _ => gpu::svd(stream, &wide, &extents, args.mode, variant == vendor::VARIANT)?,
+        _ => gpu::svd(stream, &wide, &extents, args.mode, variant == gram::VARIANT)?,
     };
     let narrow =
         |factor: Option<Tensor>| factor.map(|factor| narrowed(stream, factor, a.dtype())).transpose();
@@ -197,7 +197,7 @@ fn variants(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> R
     let tall = gpu::is_tall(device, dtype, &upright, mode);
     let own = check(NAME, device, dtype, if tall { n } else { m }, n).map(|()| only_variant(device));
     match cuda::takes(device, dtype, &upright, mode) {
-        true => Ok([Some(vendor::VARIANT), own.ok()].into_iter().flatten().collect()),
+        true => Ok([Some(gram::VARIANT), own.ok()].into_iter().flatten().collect()),
         false => Ok(vec![own?]),
     }
 }
