@@ -44,6 +44,7 @@ pub struct Definition {
     pub(crate) cuda_only: bool,
     pub(crate) most_registers: Option<u32>,
     pub(crate) cooperative: bool,
+    pub(crate) early: bool,
     pub(crate) verbose: bool,
 }
 
@@ -74,6 +75,7 @@ impl Definition {
             cuda_only: false,
             most_registers: None,
             cooperative: false,
+            early: false,
             verbose: false,
         }
     }
@@ -176,6 +178,13 @@ impl Definition {
         self
     }
 
+    /// On CUDA from compute capability 9.0 on, groups take their places while the launch before them on the stream, if it is early too, still runs, and wait there
+    /// for its end: for small launches that follow one another. Elsewhere it changes nothing.
+    pub fn early(mut self) -> Self {
+        self.early = true;
+        self
+    }
+
     /// Prints the generated source to standard error each time it is compiled.
     pub fn verbose(mut self) -> Self {
         self.verbose = true;
@@ -203,8 +212,8 @@ impl Definition {
         if self.outputs.is_empty() && self.in_place.is_empty() {
             return Err(Error::range("program", "outputs", "at least one output or in-place buffer", 0));
         }
-        if self.cooperative && !self.cuda_only {
-            return Err(Error::range("program", "cooperative", "a body for CUDA alone", true));
+        if self.cooperative && (!self.cuda_only || self.early) {
+            return Err(Error::range("program", "cooperative", "a body for CUDA alone, not early", true));
         }
         for output in &self.outputs {
             let Some(like) = &output.like else { continue };

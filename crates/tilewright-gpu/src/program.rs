@@ -174,6 +174,8 @@ pub(crate) struct Call<'a> {
     pub(crate) described: &'a [&'a Tensor],
     pub(crate) extent: Extent,
     pub(crate) threadgroup_bytes: usize,
+    pub(crate) early: bool,
+    pub(crate) cooperative: bool,
 }
 
 impl<'a> Launch<'a> {
@@ -423,6 +425,8 @@ impl<'a> Launch<'a> {
             described: &described,
             extent,
             threadgroup_bytes: self.threadgroup_bytes,
+            early: definition.early,
+            cooperative: definition.cooperative,
         };
         backend.launch(&ready.pipeline, &call)?;
         Ok(fresh)

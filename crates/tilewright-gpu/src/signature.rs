@@ -353,7 +353,7 @@ fn hosted(
     .expect("strings take writes");
     let call = format!("{name}_body{}", template_values(special));
     source += &match target {
-        Target::Cuda => cuda_entry(name, &call, signature),
+        Target::Cuda => cuda_entry(definition, &call, signature),
         Target::Emulated => emulated_entry(&call, signature),
     };
     source += match target {
@@ -386,9 +386,13 @@ fn declaration(param: &Param, target: Target) -> String {
     }
 }
 
+const EARLY: &str = "#if __CUDA_ARCH__ >= 900\nasm volatile(\"griddepcontrol.launch_dependents;\");\n\
+                     asm volatile(\"griddepcontrol.wait;\" ::: \"memory\");\n#endif\n";
+
 /// The entry on CUDA. Pointers and scalars are parameters of their own; grid, group and the described inputs' shapes travel
 /// by value in one block, so a new shape compiles nothing and uploads nothing. Its layout is [`crate::launch::metadata`]'s.
-fn cuda_entry(name: &str, call: &str, signature: &Signature) -> String {
+fn cuda_entry(definition: &Definition, call: &str, signature: &Signature) -> String {
+    let name = &definition.name;
     let slots = signature.described.len();
     let mut fields = String::from("unsigned grid[3], group[3], origin[3], reserved;");
     if slots > 0 {
@@ -397,7 +401,8 @@ fn cuda_entry(name: &str, call: &str, signature: &Signature) -> String {
     }
     let mut parameters = Vec::new();
     let mut arguments = Vec::new();
-    let mut prologue = String::new();
+    // The next launch may take its places at once; what the one before writes is there after the wait.
+    let mut prologue = String::from(if definition.early { EARLY } else { "" });
     for param in &signature.params {
         match param {
             Param::Input { name, dtype, class } => {

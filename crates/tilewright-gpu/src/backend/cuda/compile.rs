@@ -20,8 +20,6 @@ pub struct CudaPipeline {
     pub(super) name: Arc<str>,
     pub(super) function: driver::CUfunction,
     pub(crate) limits: Limits,
-    /// All groups of a launch are under way at once.
-    pub(super) cooperative: bool,
     _module: Module,
 }
 
@@ -81,8 +79,7 @@ impl CudaStream {
         let key = Key::new(parts.iter().map(String::as_str));
         let artifact = cache::shared().get(&key, |path| build(&name, unit, &flags, path))?;
         let cubin = std::fs::read(&*artifact).map_err(|why| Error::file(name.clone(), &*artifact, why))?;
-        let pipeline = load(context, &name, &unit.entry, &cubin)?;
-        Ok(CudaPipeline { cooperative: definition.cooperative, ..pipeline })
+        load(context, &name, &unit.entry, &cubin)
     }
 }
 
@@ -210,5 +207,5 @@ fn load(context: &Arc<Context>, name: &str, entry: &str, cubin: &[u8]) -> Result
         threadgroup_memory: context.caps.threadgroup_memory,
         threadgroup_static: fixed,
     };
-    Ok(CudaPipeline { name: name.into(), function, limits, cooperative: false, _module: module })
+    Ok(CudaPipeline { name: name.into(), function, limits, _module: module })
 }

@@ -336,6 +336,22 @@ impl CudaStream {
                 Arg::Shape(_) | Arg::Strides(_) | Arg::Ndim(_) => {}
             }
         }
+        // What an early entry waits with came with Hopper.
+        let early = call.early && stream.context.caps.compute_capability().is_some_and(|chip| chip >= 90);
+        let mut attributes = Vec::new();
+        if early || call.cooperative {
+            use sys::CUlaunchAttributeID as Id;
+            // SAFETY: all zero is a value of each of its members.
+            let mut attribute = unsafe { std::mem::zeroed::<sys::CUlaunchAttribute>() };
+            if early {
+                attribute.id = Id::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+                attribute.value.programmaticStreamSerializationAllowed = 1;
+            } else {
+                attribute.id = Id::CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
+                attribute.value.cooperative = 1;
+            }
+            attributes.push(attribute);
+        }
         for (origin, groups, block) in parts(&call.extent) {
             let mut block_data = metadata(call, origin);
             let mut pointers: Vec<*mut c_void> =
@@ -345,15 +361,20 @@ impl CudaStream {
             // bytes, then the metadata block, whose layout `metadata` shares with the generated entry. The driver copies them before it
             // returns. Sizes were checked against the pipeline's limits; the memory outlives the work by stream order.
             let result = unsafe {
-                let (function, raw, bytes) = (pipeline.function, stream.raw, call.threadgroup_bytes as u32);
-                let ([x, y, z], [across, up, deep]) = (groups, block);
-                let pointers = pointers.as_mut_ptr();
-                if pipeline.cooperative {
-                    sys::cuLaunchCooperativeKernel(function, x, y, z, across, up, deep, bytes, raw, pointers)
-                } else {
-                    let none = std::ptr::null_mut();
-                    sys::cuLaunchKernel(function, x, y, z, across, up, deep, bytes, raw, pointers, none)
-                }
+                let config = sys::CUlaunchConfig {
+                    gridDimX: groups[0],
+                    gridDimY: groups[1],
+                    gridDimZ: groups[2],
+                    blockDimX: block[0],
+                    blockDimY: block[1],
+                    blockDimZ: block[2],
+                    sharedMemBytes: call.threadgroup_bytes as u32,
+                    hStream: stream.raw,
+                    attrs: attributes.as_mut_ptr(),
+                    numAttrs: attributes.len() as u32,
+                };
+                let (function, none) = (pipeline.function, std::ptr::null_mut());
+                sys::cuLaunchKernelEx(&config, function, pointers.as_mut_ptr(), none)
             };
             check(stream.context.ordinal, call.name, result)?;
         }

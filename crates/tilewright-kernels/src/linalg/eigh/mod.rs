@@ -32,7 +32,7 @@
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise one by one, with threads from n = 512 on.
 //! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024; up to 128 (emulated 64) a matrix
 //!   stays on chip.
-//! - CUDA, variant `divide`: a single matrix beyond n = 64, and matrices of a batch beyond n = 128, while one lies in the registers of the whole device
+//! - CUDA, variant `divide`: a single matrix beyond n = 64, and matrices of a batch beyond n = 128 (of f64 64), while one lies in the registers of the whole device
 //!   (on an H200 n up to 2112, and 1488 of f64), where cuBLAS is installed; not in a capture. It takes memory for six times the batch.
 //! - CUDA, variant `cusolver`: the same and larger ones, where cuSOLVER is installed (for batches that of CUDA 12.6); not in a capture.
 //!
@@ -149,7 +149,8 @@ const CHASED: usize = 128;
 pub(super) fn variants(device: Device, dtype: DType, batches: usize, n: usize) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
     let own = jacobi::check(NAME, device, n);
-    let large = n > if batches > 1 { CHASED } else { TURNED };
+    // f64 takes twice the memory there.
+    let large = n > if batches > 1 && dtype != DType::F64 { CHASED } else { TURNED };
     let divided = (large && divide::takes(device, dtype, batches, n)).then_some(DIVIDED);
     let others = if batches > 1 && (n > CHASED || own.is_err()) && vendor::has_batches(device) {
         let own = own.is_ok().then(|| only_variant(device));

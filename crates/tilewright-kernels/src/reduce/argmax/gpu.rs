@@ -14,13 +14,14 @@ pub(in crate::reduce) const BEST: &str =
     concat!(include_str!("../order.metal"), include_str!("../best.metal"));
 
 static PARTS: LazyLock<Program> = LazyLock::new(|| {
-    let definition = definition(NAME, &[BEST], include_str!("gpu.metal")).most_registers(REGISTERS);
+    let definition = definition(NAME, &[BEST], include_str!("gpu.metal")).most_registers(REGISTERS).early();
     Program::new(definition.output("value").output("out")).expect("the definition is valid")
 });
 
 static COMBINE: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("argmax_combine", include_str!("gpu.combine.metal"))
         .header([HEADER, BEST].concat())
+        .early()
         .template("T")
         .input("values")
         .input("positions")
@@ -49,4 +50,21 @@ pub(super) fn argmax(stream: &Stream, rows: &Rows, index: DType) -> Result<Tenso
         .output("out", index, rows.reduced())
         .grid(Grid::groups([rows.rows, 1, 1]), [split.parts.next_multiple_of(32).min(THREADS), 1, 1])
         .run_one()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where NVRTC is installed. No emulator shows what CUDA's entry of an early launch is.
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn early_entries_compile() {
+        use crate::nvrtc::compiles_for;
+        use DType::{Bf16, F32, F64, I64, U32};
+        for (chip, dtype) in [("sm_90a", F32), ("sm_90a", F64), ("sm_80", Bf16)] {
+            compiles_for(chip, &PARTS, &[dtype.into()], &[dtype, dtype, U32]);
+            compiles_for(chip, &COMBINE, &[dtype.into()], &[dtype, U32, I64]);
+        }
+    }
 }
