@@ -91,20 +91,14 @@ inline void publish(const Part& part, float* to) {
     for (int q = 0; q < 2; ++q) give(to + (x + q) * SIDE + y, column(part, q));
 }
 
-// One warp, a lane a row: the rows of room times the inverse of triangleᵀ, on whose diagonal there are reciprocals; in place, and published. With `done` it
-// follows another warp that makes the triangle, whose columns up to 8 (q + 1) are there when that is beyond q + before.
-inline void solve(float* room, const float* triangle, float* to, const volatile int* done = nullptr, int before = 0) {
+// One warp, a lane a row: the rows of room times the inverse of triangleᵀ, on whose diagonal there are reciprocals; in place, and published.
+inline void solve(float* room, const float* triangle, float* to) {
     const int lane = threadIdx.x % 32;
     float p[SIDE];
 #pragma unroll
     for (int k = 0; k < SIDE; ++k) p[k] = room[k * PITCH + lane];
 #pragma unroll
     for (int k = 0; k < SIDE; ++k) {
-        if (done && k % 8 == 0) {
-            while (*done - before <= k / 8) {}
-            // Columns are read after what says that they are there.
-            __threadfence_block();
-        }
         p[k] *= triangle[k * PITCH + k];
 #pragma unroll
         for (int q = (k + 1) / 4; q < 8; ++q) {
@@ -122,9 +116,9 @@ inline void solve(float* room, const float* triangle, float* to, const volatile 
 }
 
 // One warp, a lane a row: the factor of what is in room, which is used up, into triangle, with reciprocals on the diagonal, which itself is laid out apart.
-// Blocks of 8 on the diagonal are done by every lane for itself, as no lane waits for another in them. `done` says how many there are, and `before`. Which
-// pivots are not positive finite numbers is the answer.
-inline unsigned factor_tile(float* room, float* triangle, float* diagonal, float* to, volatile int* done, int before) {
+// Blocks of 8 on the diagonal are done by every lane for itself, as no lane waits for another in them. Which pivots are not positive finite numbers is the
+// answer.
+inline unsigned factor_tile(float* room, float* triangle, float* diagonal, float* to) {
     const int lane = threadIdx.x % 32;
     ::float4* block = (::float4*)room;
     float a[SIDE], pivot = 0.0f, length = 0.0f;
@@ -175,10 +169,6 @@ inline unsigned factor_tile(float* room, float* triangle, float* diagonal, float
         }
         // The block's columns are there.
         __syncwarp();
-        if (lane == 0) {
-            __threadfence_block();
-            *done = before + o / 8 + 1;
-        }
 #pragma unroll
         for (int k = 0; k < 8; ++k) {
 #pragma unroll
@@ -294,28 +284,26 @@ inline void work(const float* a, unsigned n, bool upper, float* tiles, float* ha
 inline int chain(const float* a, unsigned n, bool upper, float* tiles, float* handed, float* factor, float* s, int count) {
     const int t = threadIdx.x;
     __shared__ float diagonal[2][SIDE];
-    __shared__ volatile int done;
     float* room = s + 4 * SIDE * PITCH;
     float* next = room + SIDE * PITCH;
     int failed = 0;
     Part part;
     load(part, a, n, upper, 0, 0);
     lay(part, room);
-    if (t == 0) done = 0;
     for (int j = 0; j < count; ++j) {
         float* triangle = s + j % 2 * SIDE * PITCH;
         float* below = s + (2 + j % 2) * SIDE * PITCH;
         // The tile on the diagonal is there.
         __syncthreads();
         if (t < 32) {
-            const unsigned bad = factor_tile(room, triangle, diagonal[j % 2], tiles + slot(j, j), &done, 4 * j);
+            const unsigned bad = factor_tile(room, triangle, diagonal[j % 2], tiles + slot(j, j));
             if (bad && failed == 0) failed = j * SIDE + __ffs(bad);
         } else {
-            const float* from[3];
-            ::float4 cells[3];
+            const float* from[6];
+            ::float4 cells[6];
 #pragma unroll
-            for (int u = 0; u < 3; ++u) {
-                from[u] = handed + 2 * min(j + 1, count - 1) * CELLS + 4 * min(t - 32 + 96 * u, 255);
+            for (int u = 0; u < 6; ++u) {
+                from[u] = handed + 2 * min(j + 1, count - 1) * CELLS + 4 * min(t - 32 + 96 * u, 511);
                 cells[u] = peek(from[u]);
             }
             if (j > 0) {
@@ -325,31 +313,16 @@ inline int chain(const float* a, unsigned n, bool upper, float* tiles, float* ha
             if (j + 1 < count) {
                 await(from, cells);
 #pragma unroll
-                for (int u = 0; u < 3; ++u) {
-                    const int e = min(t - 32 + 96 * u, 255);
-                    *(::float4*)(below + e / 8 * PITCH + e % 8 * 4) = cells[u];
-                }
-                // Three warps: the tile below is there.
-                asm volatile("bar.sync 1, 96;" ::: "memory");
-                if (t < 64) {
-                    solve(below, triangle, tiles + slot(j + 1, j), &done, 4 * j);
-                } else {
-                    const float* square[4];
-                    ::float4 more[4];
-#pragma unroll
-                    for (int u = 0; u < 4; ++u) {
-                        square[u] = handed + (2 * j + 3) * CELLS + 4 * (t - 64 + 64 * u);
-                        more[u] = peek(square[u]);
-                    }
-                    await(square, more);
-#pragma unroll
-                    for (int u = 0; u < 4; ++u) *(::float4*)(next + (t / 8 - 8 + 8 * u) * PITCH + t % 8 * 4) = more[u];
+                for (int u = 0; u < 6; ++u) {
+                    const int e = min(t - 32 + 96 * u, 511);
+                    *(::float4*)((e < 256 ? below : next) + e % 256 / 8 * PITCH + e % 8 * 4) = cells[u];
                 }
             }
         }
-        // The tile below is finished, and the next one on the diagonal there.
+        // The factor is there, and what it is to be applied to.
         __syncthreads();
         if (j + 1 == count) break;
+        if (t >= 32 && t < 64) solve(below, triangle, tiles + slot(j + 1, j));
         const int y = t / 16 * 4, x = t % 16 * 2;
 #pragma unroll
         for (int q = 0; q < 2; ++q) {
@@ -359,6 +332,8 @@ inline int chain(const float* a, unsigned n, bool upper, float* tiles, float* ha
             part.at[2][q] = v.z;
             part.at[3][q] = v.w;
         }
+        // The tile below is finished.
+        __syncthreads();
         lose<PITCH, PITCH>(part, below, below);
         lay(part, room);
     }

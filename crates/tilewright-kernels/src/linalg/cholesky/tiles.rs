@@ -21,6 +21,9 @@ const THREADS: usize = 128;
 /// Bytes of two stages of three tiles, and of two tiles with room between their columns.
 const ROOM: usize = (2 * 3 * SIDE * SIDE + 2 * SIDE * (SIDE + 4)) * 4;
 
+/// Up to so many rows a multiprocessor has one group: there is no more work than the diagonal leaves time for, and nothing beside its group slows it.
+const ALONE: usize = 1024;
+
 /// The largest matrix: up to there this is faster than the library's factor, whose products are of larger tiles.
 const LARGEST: usize = 4096;
 
@@ -37,7 +40,9 @@ static TILES: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("cholesky_tiles", include_str!("tiles.cuda.cu")).cuda_only();
     let definition = definition.header(include_str!("tiles.cuda.header.cu")).input("a");
     let definition = definition.scalar("n", DType::U32).scalar("upper", DType::Bool);
-    let definition = definition.threadgroup_memory("memory", DType::U8).in_place("factor").in_place("info");
+    // Four groups share the registers of a multiprocessor.
+    let definition = definition.threadgroup_memory("memory", DType::U8).most_registers(128);
+    let definition = definition.in_place("factor").in_place("info");
     Program::new(definition.output("tiles").output("ticket")).expect("the definition is valid")
 });
 
@@ -54,6 +59,8 @@ pub(super) fn cholesky(
     let tickets = 2 + (count - 2) * (count - 1) / 2;
     // The lower triangle of tiles, and two that each row hands on.
     let tiles = count * (count + 1) / 2 + 2 * count;
+    let alone = caps(stream.device())?.threadgroup_memory / 2 + 1024;
+    let room = if n <= ALONE { alone.max(ROOM) } else { ROOM };
     let mut factor = Tensor::empty(stream, DType::F32, a.shape())?;
     let mut info = Tensor::empty(stream, DType::I32, &extents.batch[..])?;
     TILES
@@ -67,7 +74,7 @@ pub(super) fn cholesky(
         .output("ticket", DType::U32, [1])
         // What is absent is NaN, which as a ticket is 0.
         .initial_value(f64::NAN)
-        .threadgroup_bytes(ROOM)
+        .threadgroup_bytes(room)
         .grid(Grid::groups([tickets, 1, 1]), [THREADS, 1, 1])
         .run()?;
     vendor::spoil(stream, &mut factor, &info)?;
