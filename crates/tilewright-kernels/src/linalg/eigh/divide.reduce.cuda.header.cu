@@ -40,12 +40,6 @@ template <> struct Packet<double> {
     }
 };
 
-template <typename S> inline S warp_sum(S x) {
-#pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
-    return x;
-}
-
 // The sums over a warp of each of N values, a power of two: lane l has that of value l N / 32.
 template <typename S, int N> inline S warp_sums(S (&x)[N]) {
     const int lane = threadIdx.x % 32;
@@ -56,12 +50,12 @@ template <typename S, int N> inline S warp_sums(S (&x)[N]) {
 #pragma unroll
         for (int e = 0; e < half; ++e) {
             const S given = high ? x[e] : x[e + half];
-            x[e] = (high ? x[e + half] : x[e]) + __shfl_xor_sync(0xffffffffu, given, distance);
+            x[e] = (high ? x[e + half] : x[e]) + __shfl_xor_sync(ALL, given, distance);
         }
         distance /= 2;
     }
 #pragma unroll
-    for (; distance > 0; distance /= 2) x[0] += __shfl_xor_sync(0xffffffffu, x[0], distance);
+    for (; distance > 0; distance /= 2) x[0] += __shfl_xor_sync(ALL, x[0], distance);
     return x[0];
 }
 

@@ -95,7 +95,7 @@ fn program(
 const SHARED: &str = include_str!("divide.cuda.header.cu");
 
 fn reducing() -> Definition {
-    let header = include_str!("divide.reduce.cuda.header.cu");
+    let header = concat!(include_str!("divide.cuda.header.cu"), include_str!("divide.reduce.cuda.header.cu"));
     let scalars = ["n", "items", "team", "pitch", "side", "epoch"];
     let definition = program("eigh_reduce", include_str!("divide.reduce.cuda.cu"), header, &scalars);
     let definition = ["RG", "RA", "CB"].into_iter().fold(definition, Definition::template);
@@ -247,12 +247,12 @@ fn join(
     let (all, side, dtype) = (count / 2, 2 * height, halves.vectors.dtype());
     let (f64, i32) = (DType::F64, DType::I32);
     let each = |elements: usize| [all, elements * side];
+    let launch = |program: &'static Program| {
+        program.launch(stream).template("S", dtype).scalar("height", height as u32)
+    };
     let [poles, parts, places, counts, weights, turns, turned_places] = outputs(
-        DEFLATE
-            .launch(stream)
-            .template("S", dtype)
+        launch(&DEFLATE)
             .scalar("n", n as u32)
-            .scalar("height", height as u32)
             .scalar("pairs", pairs as u32)
             .input("values", &halves.values)
             .input("vectors", &halves.vectors)
@@ -268,48 +268,37 @@ fn join(
             .grid(Grid::groups([all, 1, 1]), [256, 1, 1])
             .run()?,
     );
-    let [origins, offsets] = outputs(
-        ROOTS
-            .launch(stream)
-            .template("S", dtype)
-            .scalar("height", height as u32)
+    // Of all pairs, so many columns a group, which has so many bytes for each column of the pair.
+    let launch = |program, columns: usize, bytes: usize| {
+        launch(program)
             .input("poles", &poles)
-            .input("parts", &parts)
             .input("counts", &counts)
+            .threadgroup_bytes(bytes * side)
+            .grid(Grid::groups([all, side.div_ceil(columns), 1]), [256, 1, 1])
+    };
+    let [origins, offsets] = outputs(
+        launch(&ROOTS, 8, 16)
+            .input("parts", &parts)
             .input("weights", &weights)
             .output("origins", i32, each(1))
             .output("offsets", f64, each(1))
-            .threadgroup_bytes(16 * side)
-            .grid(Grid::groups([all, side.div_ceil(8), 1]), [256, 1, 1])
             .run()?,
     );
     let [exact, values, which] = outputs(
-        EXACT
-            .launch(stream)
-            .template("S", dtype)
-            .scalar("height", height as u32)
-            .input("poles", &poles)
+        launch(&EXACT, 8, 24)
             .input("parts", &parts)
-            .input("counts", &counts)
             .input("origins", &origins)
             .input("offsets", &offsets)
             .output("exact", f64, each(1))
             .output("values", f64, each(1))
             .output("which", i32, each(1))
-            .threadgroup_bytes(24 * side)
-            .grid(Grid::groups([all, side.div_ceil(8), 1]), [256, 1, 1])
             .run()?,
     );
     if !vectors {
         return Ok(Joined { values, vectors: halves.vectors.clone() });
     }
-    let turning = VECTORS
-        .launch(stream)
-        .template("S", dtype)
-        .scalar("height", height as u32)
-        .input("poles", &poles)
+    let turning = launch(&VECTORS, 32, 20)
         .input("places", &places)
-        .input("counts", &counts)
         .input("origins", &origins)
         .input("offsets", &offsets)
         .input("exact", &exact)
@@ -317,8 +306,6 @@ fn join(
         .input("turns", &turns)
         .input("turned_places", &turned_places)
         .output("turning", dtype, [all, side, side])
-        .threadgroup_bytes(20 * side)
-        .grid(Grid::groups([all, side.div_ceil(32), 1]), [256, 1, 1])
         .run_one()?;
     let mut joined = Tensor::empty(stream, dtype, [all, side, side])?;
     for first in [0, 1] {
