@@ -549,7 +549,8 @@ pub(crate) fn row_major(stream: &Stream, tensor: &Tensor) -> Result<Tensor> {
 
 /// Launches recorded once and replayed many times with the same tensors.
 ///
-/// On CUDA this is a CUDA graph: the replay of many small launches costs the host one call. Elsewhere the recorded launches are submitted again.
+/// On CUDA this is a CUDA graph: the replay of many small launches costs the host one call, and what was sent to the device meanwhile is there anew in each.
+/// Elsewhere the recorded launches are submitted again, on such tensors as the replay before left them.
 pub struct Capture(pub(crate) backend::Recording);
 
 impl Capture {

@@ -32,7 +32,7 @@ const STREAMS: usize = 264;
 pub(super) const STREAMS_OF_ONE: usize = 512;
 /// Threads of one, and how many of them a multiprocessor holds at once.
 const STREAMING: usize = 256;
-const RESIDENT: usize = 3;
+const RESIDENT: usize = 2;
 /// Where a device does not tell how many multiprocessors it has.
 pub(super) const MULTIPROCESSORS: usize = 132;
 /// Rows below which the portable scan, which is one launch where they are few, is no slower.
@@ -66,6 +66,8 @@ pub(super) struct Parts {
     pub(super) memory: Option<DType>,
     /// Of a thread, where the body would take more than the group has room for.
     pub(super) most_registers: Option<u32>,
+    /// See [`Definition::early`].
+    pub(super) early: bool,
 }
 
 impl Parts {
@@ -83,6 +85,9 @@ impl Parts {
         }
         if let Some(most) = self.most_registers {
             definition = definition.most_registers(most);
+        }
+        if self.early {
+            definition = definition.early();
         }
         Program::new(definition).expect("the definition is valid")
     }
@@ -143,6 +148,7 @@ static STREAM_ROWS: LazyLock<Program> = LazyLock::new(|| {
         numbers: &["n", "d", "k", "parts", "cuts", "lists"],
         flags: &["labelled", "filtered"],
         outputs: &["candidates"],
+        early: true,
         ..Parts::default()
     }
     .program()
@@ -156,6 +162,7 @@ static JOIN: LazyLock<Program> = LazyLock::new(|| {
         inputs: &["candidates"],
         numbers: &["parts", "k"],
         outputs: &["distances", "ids"],
+        early: true,
         ..Parts::default()
     }
     .program()

@@ -19,26 +19,42 @@ __device__ inline void halves(float& low, float& high, unsigned word) {
     asm("{ .reg .b16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b; }" : "=f"(low), "=f"(high) : "r"(word));
 }
 
-// Four neighbours of a row, from element `at` of the tensor, which is a multiple of four.
-template <int KIND> __device__ inline void four(float (&x)[4], const void* from, size_t at) {
-    if (KIND == 0) {
-        asm("ld.global.nc.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(x[0]), "=f"(x[1]), "=f"(x[2]), "=f"(x[3]) : "l"((const float*)from + at));
-    } else if (KIND == 3) {
-        unsigned word;
-        asm("ld.global.nc.u32 %0, [%1];" : "=r"(word) : "l"((const char*)from + at));
-#pragma unroll
-        for (int i = 0; i < 4; ++i) x[i] = float(int(word << (24 - 8 * i)) >> 24);
+// Four neighbours of a row as they lie in memory.
+template <int KIND> struct Four {
+    unsigned words[KIND == 0 ? 4 : KIND == 3 ? 1 : 2];
+};
+
+// Those from element `at` of the tensor on, which is a multiple of four.
+template <int KIND> __device__ inline Four<KIND> four_of(const void* from, size_t at) {
+    Four<KIND> four;
+    if constexpr (KIND == 0) {
+        asm("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+            : "=r"(four.words[0]), "=r"(four.words[1]), "=r"(four.words[2]), "=r"(four.words[3])
+            : "l"((const float*)from + at));
+    } else if constexpr (KIND == 3) {
+        asm("ld.global.nc.u32 %0, [%1];" : "=r"(four.words[0]) : "l"((const char*)from + at));
     } else {
-        unsigned low, high;
-        asm("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(low), "=r"(high) : "l"((const unsigned short*)from + at));
-        if (KIND == 1) {
-            halves(x[0], x[1], low);
-            halves(x[2], x[3], high);
-        } else {
-            x[0] = low_of(low), x[1] = high_of(low), x[2] = low_of(high), x[3] = high_of(high);
-        }
+        asm("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(four.words[0]), "=r"(four.words[1]) : "l"((const unsigned short*)from + at));
+    }
+    return four;
+}
+
+template <int KIND> __device__ inline void unpack(float (&x)[4], const Four<KIND>& four) {
+    if constexpr (KIND == 0) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) x[i] = __uint_as_float(four.words[i]);
+    } else if constexpr (KIND == 1) {
+        halves(x[0], x[1], four.words[0]);
+        halves(x[2], x[3], four.words[1]);
+    } else if constexpr (KIND == 2) {
+        x[0] = low_of(four.words[0]), x[1] = high_of(four.words[0]), x[2] = low_of(four.words[1]), x[3] = high_of(four.words[1]);
+    } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) x[i] = float(int(four.words[0] << (24 - 8 * i)) >> 24);
     }
 }
+
+template <int KIND> __device__ inline void four(float (&x)[4], const void* from, size_t at) { unpack<KIND>(x, four_of<KIND>(from, at)); }
 
 __device__ inline void copy_async(unsigned to, const void* from) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");

@@ -5,6 +5,43 @@ struct Streamed : Kept {
     float query[LONGEST];
 };
 
+// Eight rows of at most 128 elements, on their way while those before them are weighed.
+template <int KIND> struct Ahead {
+    Four<KIND> rows[8];
+
+    // Rows from `first` on; the last row there is in place of those behind it.
+    __device__ void ask(const void* data, size_t first, size_t end, int d) {
+        const int at = threadIdx.x % 32 * 4;
+        if (at >= d) return;
+#pragma unroll
+        for (int r = 0; r < 8; ++r) rows[r] = four_of<KIND>(data, min(first + r, end - 1) * d + at);
+    }
+
+    // The distance of row `first` + its number for each lane, where row `first` was asked for; then row `next` is. All lanes take part.
+    template <int METRIC> __device__ float distance_of(const void* data, const float (&query)[4], size_t first, size_t next, size_t end, int d) {
+        const int lane = threadIdx.x % 32;
+        float shown = 0;
+#pragma unroll
+        for (int part = 0; part < 4; ++part) {
+            float sums[8];
+            const Ahead own = *this;
+            ask(data, part < 3 ? first + 8 * (part + 1) : next, end, d);
+#pragma unroll
+            for (int r = 0; r < 8; ++r) {
+                float x[4];
+                unpack<KIND>(x, own.rows[r]);
+                sums[r] = 0;
+#pragma unroll
+                for (int i = 0; i < 4; ++i) sums[r] += METRIC == 0 ? (x[i] - query[i]) * (x[i] - query[i]) : -(query[i] * x[i]);
+                if (lane * 4 >= d) sums[r] = 0;
+            }
+            const float sum = folded(sums);
+            if (lane / 8 == part) shown = sum;
+        }
+        return shown;
+    }
+};
+
 // Leaves the best k in shared.kept, best first, zeros after them, of runs of as many rows as there are threads, each `hop` rows behind the one before.
 template <int KIND, int METRIC>
 __device__ inline void stream(const void* query, const void* data, const unsigned* ids, const unsigned char* keep, size_t begin, size_t hop, size_t end, int d, unsigned k,
@@ -18,13 +55,21 @@ __device__ inline void stream(const void* query, const void* data, const unsigne
     if (threadIdx.x == 0) shared.filled = 0;
     __syncthreads();  // the query is there
     unsigned long long bound = 0;
+    const bool short_rows = METRIC != 2 && d <= 128;
+    Ahead<KIND> ahead;
+    float own_query[4] = {0, 0, 0, 0};
+    if (short_rows && begin + warp * 32 < end) {
+        ahead.ask(data, begin + warp * 32, end, d);
+        for (int i = 0; i < 4 && lane * 4 < d; ++i) own_query[i] = shared.query[lane * 4 + i];
+    }
     // The first round, of one run, gives a bound; later ones are longer.
     unsigned runs = 1;
     for (unsigned number = 0; begin + number * hop < end;) {
         for (unsigned run = 0; run < runs; ++run, ++number) {
             const size_t first = begin + number * hop + warp * 32, own = first + lane;
             if (first >= end) continue;
-            const float distance = distance_of<KIND, METRIC>(data, shared.query, first + lane / 8 * 8, unsigned(end), d);
+            const float distance = short_rows ? ahead.template distance_of<METRIC>(data, own_query, first, first + hop, end, d)
+                                              : distance_of<KIND, METRIC>(data, shared.query, first + lane / 8 * 8, unsigned(end), d);
             const bool counts = own < end && (!filtered || (keep[own / 8] >> (own % 8) & 1));
             const unsigned id = counts && labelled ? ids[own] : unsigned(own);
             const unsigned long long candidate = candidate_of(distance, id);

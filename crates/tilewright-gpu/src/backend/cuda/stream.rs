@@ -503,13 +503,29 @@ impl StreamDriver for CudaStream {
     }
 
     fn upload(&self, bytes: &[u8]) -> Result<Arc<dyn Buffer>> {
-        let buffer = CudaBuffer::allocate(&self.0, bytes.len())?;
-        if !bytes.is_empty() {
-            let (to, raw) = (buffer.address(), self.0.raw);
-            // SAFETY: copies exactly the bytes that were allocated. The driver has taken pageable memory when the call returns.
-            let result = unsafe { sys::cuMemcpyHtoDAsync_v2(to, bytes.as_ptr().cast(), bytes.len(), raw) };
-            check(self.0.context.ordinal, "upload", result)?;
+        let stream = &self.0;
+        let buffer = CudaBuffer::allocate(stream, bytes.len())?;
+        if bytes.is_empty() {
+            return Ok(Arc::new(buffer));
         }
+        let (to, from, raw) = (buffer.address(), bytes.as_ptr().cast(), stream.raw);
+        let result = if stream.is_capturing() {
+            // A replay finds the caller's memory gone: it copies what lies beside, which is written now.
+            let kept = CudaBuffer::allocate(stream, bytes.len())?;
+            // SAFETY: both copy exactly the bytes that were allocated; what lies beside lives as long as the capture.
+            let result = unsafe {
+                match sys::cuMemcpyHtoD_v2(kept.address(), from, bytes.len()) {
+                    CUresult::CUDA_SUCCESS => sys::cuMemcpyDtoDAsync_v2(to, kept.address(), bytes.len(), raw),
+                    failure => failure,
+                }
+            };
+            stream.captured.lock().expect("no panic holds the lock").push(Arc::new(kept));
+            result
+        } else {
+            // SAFETY: copies exactly the bytes that were allocated. The driver has taken pageable memory when the call returns.
+            unsafe { sys::cuMemcpyHtoDAsync_v2(to, from, bytes.len(), raw) }
+        };
+        check(stream.context.ordinal, "upload", result)?;
         Ok(Arc::new(buffer))
     }
 

@@ -1,5 +1,5 @@
 //! On NVIDIA GPUs: panels of 32 columns, each by one group of threads for every matrix, whose rows lie in registers; what is to their right loses their
-//! products by the library. Made for batches and for a single matrix alike.
+//! products by the library, or where these are small by a body whose launch takes its place early. Made for batches and for a single matrix alike.
 //!
 //! Toledo, "Locality of reference in LU decomposition with partial pivoting" (1997); Haidar, Abdelfattah, Zounon, Tomov, Dongarra, "A guide for achieving high
 //! performance with very small matrices on GPU" (2018), for rows that stay where they are.
@@ -24,6 +24,9 @@ const WIDTH: usize = 32;
 const THREADS: usize = 512;
 const ROWS: usize = 2;
 
+/// Tiles of 64 x 64 below which a product takes less time than the library's launch.
+const FEW_TILES: usize = 512;
+
 /// Whether such matrices are taken: of f32, beyond what lies in registers.
 pub(super) fn takes(device: Device, dtype: DType, extents: &Extents) -> bool {
     dtype != DType::F64
@@ -35,7 +38,7 @@ pub(super) fn takes(device: Device, dtype: DType, extents: &Extents) -> bool {
 }
 
 fn program(name: &'static str, body: &'static str) -> Definition {
-    let definition = Definition::new(name, body).cuda_only();
+    let definition = Definition::new(name, body).cuda_only().early();
     ["m", "n", "k"].into_iter().fold(definition, |all, name| all.scalar(name, DType::U32))
 }
 
@@ -50,6 +53,11 @@ static PANEL: LazyLock<Program> = LazyLock::new(|| {
 
 static BESIDE: LazyLock<Program> = LazyLock::new(|| {
     let definition = program("lu_panel_rows", include_str!("panels.rows.cuda.cu")).input("moves");
+    Program::new(definition.in_place("lu")).expect("the definition is valid")
+});
+
+static PRODUCT: LazyLock<Program> = LazyLock::new(|| {
+    let definition = program("lu_panel_product", include_str!("panels.product.cuda.cu"));
     Program::new(definition.in_place("lu")).expect("the definition is valid")
 });
 
@@ -95,7 +103,20 @@ pub(super) fn lu(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<LuFac
                 .run()?;
         }
         let (below, right) = (m.saturating_sub(k + WIDTH), n - k - width);
-        if below > 0 && right > 0 {
+        if below == 0 || right == 0 {
+            continue;
+        }
+        let (down, over) = (below.div_ceil(64), right.div_ceil(64));
+        if items * down * over <= FEW_TILES {
+            PRODUCT
+                .launch(stream)
+                .scalar("m", m as u32)
+                .scalar("n", n as u32)
+                .scalar("k", k as u32)
+                .in_place("lu", &mut lu)
+                .grid(Grid::groups([over, down, items]), [256, 1, 1])
+                .run()?;
+        } else {
             let next = k + WIDTH;
             let trailing = Update {
                 items,
@@ -125,5 +146,6 @@ mod tests {
             compiles(&PANEL, &[rows.into()], &[DType::F32, DType::I32, DType::I32, DType::I32]);
         }
         compiles(&BESIDE, &[], &[DType::I32, DType::F32]);
+        compiles(&PRODUCT, &[], &[DType::F32]);
     }
 }

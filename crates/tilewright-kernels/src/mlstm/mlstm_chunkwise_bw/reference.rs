@@ -366,9 +366,17 @@ impl Rows {
             gradient.iter().zip(by).for_each(|(&gradient, &by)| sum.add(gradient, by, terms));
             sum
         };
+        let by_key: Vec<Sum> = (0..s).map(|t| along(&self.k[t], k(t))).collect();
+        let both: Vec<Sum> = (0..s)
+            .map(|t| {
+                let mut sum = along(&self.q[t], q(t));
+                sum.plus(by_key[t]);
+                sum
+            })
+            .collect();
         for t in 0..s {
             let (i, f) = (x.i[head * s + t], x.f[head * s + t]);
-            let by_input = along(&self.k[t], k(t));
+            let by_input = by_key[t];
             let (slope, error) = match cell.input_gate {
                 InputGate::Exponential => (1.0, 0.0),
                 InputGate::Sigmoid => {
@@ -380,10 +388,8 @@ impl Rows {
             all[3].push((value, by_input.error * slope * cap + value.abs() * (error + cap_error + PRODUCTS)));
             // Computed as what flows over the end of the chunk, and differences of products from there back to t.
             let end = s.min((t / run + 1) * run);
-            let back: f64 =
-                (t..end).map(|u| along(&self.q[u], q(u)).error + along(&self.k[u], k(u)).error).sum();
-            let sizes: f64 =
-                (t..end).map(|u| along(&self.q[u], q(u)).size + along(&self.k[u], k(u)).size).sum();
+            let back: f64 = both[t..end].iter().map(|sum| sum.error).sum();
+            let sizes: f64 = both[t..end].iter().map(|sum| sum.size).sum();
             let error = flow[end].error + back + sizes * (end - t) as f64;
             let slope = sigmoid(-capped(cell, f));
             let (cap, cap_error) = cap_slope(cell, f);

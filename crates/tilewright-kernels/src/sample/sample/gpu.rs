@@ -20,6 +20,7 @@ const TOGETHER: usize = 4;
 static TILES: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("sample_tiles", include_str!("gpu.metal"))
         .header(include_str!("../noise.header.metal"))
+        .early()
         .template("T")
         .template("VECTORS")
         .input("x")
@@ -42,6 +43,7 @@ static FINISH: LazyLock<Program> = LazyLock::new(|| {
     );
     let definition = Definition::new("sample_rows", include_str!("gpu.rows.metal"))
         .header(header)
+        .early()
         .template("T")
         .template("VECTORS")
         .template("PROCESSED")
