@@ -504,29 +504,31 @@ impl StreamDriver for CudaStream {
 
     fn upload(&self, bytes: &[u8]) -> Result<Arc<dyn Buffer>> {
         let stream = &self.0;
-        let buffer = CudaBuffer::allocate(stream, bytes.len())?;
+        let buffer = Arc::new(CudaBuffer::allocate(stream, bytes.len())?);
         if bytes.is_empty() {
-            return Ok(Arc::new(buffer));
+            return Ok(buffer);
         }
         let (to, from, raw) = (buffer.address(), bytes.as_ptr().cast(), stream.raw);
         let result = if stream.is_capturing() {
-            // A replay finds the caller's memory gone: it copies what lies beside, which is written now.
-            let kept = CudaBuffer::allocate(stream, bytes.len())?;
-            // SAFETY: both copy exactly the bytes that were allocated; what lies beside lives as long as the capture.
+            // A replay finds the caller's memory gone: it copies what lies beside, which is written now. Both stay, whether a launch uses the copy or not.
+            let kept = Arc::new(CudaBuffer::allocate(stream, bytes.len())?);
+            // SAFETY: both copy exactly the bytes that were allocated, in memory that lives as long as the capture.
             let result = unsafe {
                 match sys::cuMemcpyHtoD_v2(kept.address(), from, bytes.len()) {
                     CUresult::CUDA_SUCCESS => sys::cuMemcpyDtoDAsync_v2(to, kept.address(), bytes.len(), raw),
                     failure => failure,
                 }
             };
-            stream.captured.lock().expect("no panic holds the lock").push(Arc::new(kept));
+            let mut captured = stream.captured.lock().expect("no panic holds the lock");
+            captured.push(kept);
+            captured.push(buffer.clone());
             result
         } else {
             // SAFETY: copies exactly the bytes that were allocated. The driver has taken pageable memory when the call returns.
             unsafe { sys::cuMemcpyHtoDAsync_v2(to, from, bytes.len(), raw) }
         };
         check(stream.context.ordinal, "upload", result)?;
-        Ok(Arc::new(buffer))
+        Ok(buffer)
     }
 
     fn synchronize(&self) -> Result<()> {

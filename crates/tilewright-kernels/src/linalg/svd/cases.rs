@@ -202,7 +202,7 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let extents = Extents { batch: vec![case.dim("b").max(1)], m: case.dim("m"), n: case.dim("n") };
         check_f64(NAME, device, case.dtype)?;
-        variants(device, case.dtype, &extents, arguments(&case.args)?.mode)
+        Ok(registry::timed(case, variants(device, case.dtype, &extents, arguments(&case.args)?.mode)?))
     }
 
     fn run(
