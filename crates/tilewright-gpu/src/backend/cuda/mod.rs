@@ -9,6 +9,7 @@ mod context;
 pub mod cublas;
 pub mod cusolver;
 mod foreign;
+mod graph;
 mod memory;
 mod stream;
 
@@ -16,4 +17,5 @@ pub use bare::BareLaunch;
 pub use compile::CudaPipeline;
 pub(crate) use compile::trial;
 pub(crate) use context::{caps, count};
-pub use stream::{CudaGraph, CudaStream};
+pub use graph::CudaGraph;
+pub use stream::CudaStream;
