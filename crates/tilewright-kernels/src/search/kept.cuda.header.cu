@@ -69,6 +69,12 @@ __device__ inline float folded(float (&sums)[8]) {
     return sum;
 }
 
+// What four neighbours of a row and of a query are of its distance.
+template <int METRIC> __device__ inline void add(float& sum, const float (&x)[4], const float (&q)[4]) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sum += METRIC == 0 ? (x[i] - q[i]) * (x[i] - q[i]) : -(q[i] * x[i]);
+}
+
 // The distance of a row for each lane: of the eight from row `eight` on, which eight lanes have in common, that of the lane's place; of rows from `n` on, whatever. All lanes take part.
 template <int KIND, int METRIC> __device__ inline float distance_of(const void* data, const float* query, size_t eight, unsigned n, int d) {
     const int lane = threadIdx.x % 32;
@@ -117,8 +123,7 @@ template <int KIND, int METRIC> __device__ inline float distance_of(const void* 
             for (int r = 0; r < 8; ++r) {
                 float x[4];
                 four<KIND>(x, data, min(first + r, size_t(n) - 1) * d + j);
-#pragma unroll
-                for (int i = 0; i < 4; ++i) sums[r] += METRIC == 0 ? (x[i] - q[i]) * (x[i] - q[i]) : -(q[i] * x[i]);
+                add<METRIC>(sums[r], x, q);
             }
         }
         const float sum = folded(sums);

@@ -31,8 +31,7 @@ template <int KIND> struct Ahead {
                 float x[4];
                 unpack<KIND>(x, own.rows[r]);
                 sums[r] = 0;
-#pragma unroll
-                for (int i = 0; i < 4; ++i) sums[r] += METRIC == 0 ? (x[i] - query[i]) * (x[i] - query[i]) : -(query[i] * x[i]);
+                add<METRIC>(sums[r], x, query);
                 if (lane * 4 >= d) sums[r] = 0;
             }
             const float sum = folded(sums);

@@ -85,22 +85,16 @@ impl CudaStream {
         Ok(())
     }
 
-    /// Has each replay write `bytes` into `buffer`, which has as many. A replay finds the caller's memory gone: it copies what lies beside, which is written now.
-    pub(super) fn upload_in_replays(&self, buffer: &Arc<CudaBuffer>, bytes: &[u8]) -> Result<()> {
-        let stream = &self.0;
-        let kept = Arc::new(CudaBuffer::allocate(stream, bytes.len())?);
-        let (to, beside, from) = (buffer.address(), kept.address(), bytes.as_ptr().cast());
+    /// Has each replay write `bytes` to `to`, which has room for them. A replay finds the caller's memory gone: it copies what lies beside, which is written now.
+    pub(super) fn upload_in_replays(&self, to: u64, bytes: &[u8]) -> Result<()> {
+        let beside = self.room(bytes.len())?.address();
         // SAFETY: both copy exactly the bytes that were allocated, in memory that lives as long as the capture.
         let result = unsafe {
-            match sys::cuMemcpyHtoD_v2(beside, from, bytes.len()) {
-                CUresult::CUDA_SUCCESS => sys::cuMemcpyDtoDAsync_v2(to, beside, bytes.len(), stream.raw),
+            match sys::cuMemcpyHtoD_v2(beside, bytes.as_ptr().cast(), bytes.len()) {
+                CUresult::CUDA_SUCCESS => sys::cuMemcpyDtoDAsync_v2(to, beside, bytes.len(), self.0.raw),
                 failure => failure,
             }
         };
-        // Whether a launch uses the copy or not.
-        let mut captured = stream.captured.lock().expect("no panic holds the lock");
-        captured.push(kept);
-        captured.push(buffer.clone());
-        check(stream.context.ordinal, "upload", result)
+        check(self.0.context.ordinal, "upload", result)
     }
 }

@@ -299,6 +299,15 @@ impl CudaStream {
         self.0.remember(name);
     }
 
+    /// Memory that was not there before. A capture keeps it: its replays may write what no launch of it reads.
+    pub(super) fn room(&self, bytes: usize) -> Result<Arc<CudaBuffer>> {
+        let buffer = Arc::new(CudaBuffer::allocate(&self.0, bytes)?);
+        if self.0.is_capturing() {
+            self.0.captured.lock().expect("no panic holds the lock").push(buffer.clone());
+        }
+        Ok(buffer)
+    }
+
     fn own<'t>(&self, tensor: &'t Tensor) -> Result<&'t CudaBuffer> {
         let elsewhere = || Error::layout("launch", "tensor", format!("lies on {}", tensor.device()));
         tensor.buffer().as_any().downcast_ref().ok_or_else(elsewhere)
@@ -419,29 +428,28 @@ impl StreamDriver for CudaStream {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Arc<dyn Buffer>> {
-        let buffer = CudaBuffer::allocate(&self.0, bytes)?;
+        let buffer = self.room(bytes)?;
         if poisoning() && bytes > 0 {
             // SAFETY: writes exactly the bytes that were just allocated, in stream order.
             let result = unsafe { sys::cuMemsetD8Async(buffer.address(), 0xff, bytes, self.0.raw) };
             check(self.0.context.ordinal, "allocate", result)?;
         }
-        Ok(Arc::new(buffer))
+        Ok(buffer)
     }
 
     fn upload(&self, bytes: &[u8]) -> Result<Arc<dyn Buffer>> {
-        let stream = &self.0;
-        let buffer = Arc::new(CudaBuffer::allocate(stream, bytes.len())?);
+        let buffer = self.room(bytes.len())?;
         if bytes.is_empty() {
             return Ok(buffer);
         }
-        let (to, from, raw) = (buffer.address(), bytes.as_ptr().cast(), stream.raw);
-        if stream.is_capturing() {
-            self.upload_in_replays(&buffer, bytes)?;
+        if self.0.is_capturing() {
+            self.upload_in_replays(buffer.address(), bytes)?;
             return Ok(buffer);
         }
+        let (to, raw) = (buffer.address(), self.0.raw);
         // SAFETY: copies exactly the bytes that were allocated. The driver has taken pageable memory when the call returns.
-        let result = unsafe { sys::cuMemcpyHtoDAsync_v2(to, from, bytes.len(), raw) };
-        check(stream.context.ordinal, "upload", result)?;
+        let result = unsafe { sys::cuMemcpyHtoDAsync_v2(to, bytes.as_ptr().cast(), bytes.len(), raw) };
+        check(self.0.context.ordinal, "upload", result)?;
         Ok(buffer)
     }
 

@@ -24,7 +24,7 @@ const WIDTH: usize = 32;
 const THREADS: usize = 512;
 const ROWS: usize = 2;
 
-/// Tiles of 64 x 64 below which a product takes less time than the library's launch.
+/// Tiles of 64 x 64 up to which a product takes less time than the library's launch.
 const FEW_TILES: usize = 512;
 
 /// Whether such matrices are taken: of f32, beyond what lies in registers.
@@ -74,14 +74,13 @@ pub(super) fn lu(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<LuFac
         step: m * n,
         transposed: false,
     };
+    let at = |program: &'static Program, k: usize| {
+        program.launch(stream).scalar("m", m as u32).scalar("n", n as u32).scalar("k", k as u32)
+    };
     for k in (0..m.min(n)).step_by(WIDTH) {
         let threads = (m - k).next_multiple_of(32).min(THREADS);
-        let moves = PANEL
-            .launch(stream)
+        let moves = at(&PANEL, k)
             .template("R", (m - k).div_ceil(threads))
-            .scalar("m", m as u32)
-            .scalar("n", n as u32)
-            .scalar("k", k as u32)
             .in_place("lu", &mut lu)
             .in_place("permutation", &mut permutation)
             .in_place("info", &mut info)
@@ -92,12 +91,8 @@ pub(super) fn lu(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<LuFac
             .run_one()?;
         let width = WIDTH.min(n - k);
         if n > width {
-            BESIDE
-                .launch(stream)
+            at(&BESIDE, k)
                 .input("moves", &moves)
-                .scalar("m", m as u32)
-                .scalar("n", n as u32)
-                .scalar("k", k as u32)
                 .in_place("lu", &mut lu)
                 .grid(Grid::groups([(n - width).div_ceil(64), items, 1]), [64, 1, 1])
                 .run()?;
@@ -108,11 +103,7 @@ pub(super) fn lu(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<LuFac
         }
         let (down, over) = (below.div_ceil(64), right.div_ceil(64));
         if items * down * over <= FEW_TILES {
-            PRODUCT
-                .launch(stream)
-                .scalar("m", m as u32)
-                .scalar("n", n as u32)
-                .scalar("k", k as u32)
+            at(&PRODUCT, k)
                 .in_place("lu", &mut lu)
                 .grid(Grid::groups([over, down, items]), [256, 1, 1])
                 .run()?;
