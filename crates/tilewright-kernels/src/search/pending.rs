@@ -18,6 +18,12 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// Makes room for so many more rows.
+    #[inline(always)]
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.all.reserve(more);
+    }
+
     /// Takes in a row whose score is between two numbers, neither of them NaN.
     #[inline(always)]
     pub(super) fn push(&mut self, low: f32, high: f32, row: u32) {

@@ -41,6 +41,8 @@ pub(super) const GROUP: usize = 2048;
 const WAITING: std::ops::RangeInclusive<usize> = 4..=4096;
 /// Candidates that wait beyond twice the neighbours, so that few neighbours are not sorted out at every turn.
 const MORE: usize = 64;
+/// Candidates that a query's first one makes room for, at most.
+const ROOM: usize = 512;
 /// Rows as they are stored.
 pub(super) trait Stored: Element {
     /// The rows as f32, which holds every value; `scratch` where they are something else.
@@ -507,6 +509,9 @@ impl<R: Rows> State<'_, R> {
             return false;
         }
         let (best, pending) = (&mut self.best[query], &mut self.pending[query]);
+        if pending.len() == 0 {
+            pending.reserve(most.min(ROOM));
+        }
         pending.push(low, high, row as u32);
         if pending.len() < most {
             return false;

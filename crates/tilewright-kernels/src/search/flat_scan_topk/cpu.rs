@@ -25,7 +25,9 @@ pub(super) fn flat_scan_topk(vectors: &Vectors, args: &FlatScanTopk) -> Result<(
             scan.run(&[Group { rows: 0..vectors.n, queries: None }], &[])
         };
         // A scan gives threads rows; of few rows the queries have to be shared out.
-        let shares = (2 * rayon::current_num_threads()).div_ceil(vectors.n.div_ceil(GROUP).max(1));
+        let (threads, groups) = (rayon::current_num_threads(), vectors.n.div_ceil(GROUP).max(1));
+        // One group is one thread's: of many small blocks no thread is left with much more than another.
+        let shares = if groups == 1 { 8 * threads } else { (2 * threads).div_ceil(groups) };
         let block = vectors.b.div_ceil(shares).next_multiple_of(LEAST).min(BLOCK);
         if vectors.b <= block || vectors.b * vectors.n * vectors.d < ALONE {
             queries.chunks(BLOCK * vectors.d).flat_map(of_block).collect::<Vec<_>>()

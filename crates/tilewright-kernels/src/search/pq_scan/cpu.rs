@@ -169,13 +169,15 @@ struct Queue {
     rows: Vec<u64>,
     /// The keys, where these are compared.
     keys: Vec<u32>,
+    /// A query's tables as f64.
+    wide: Vec<f64>,
 }
 
 impl Queue {
     /// A key that those of `k` rows do not exceed, nor those of many more where the keys allow it; `None` where there are fewer rows.
     #[inline(always)]
     fn reached(&mut self, k: usize) -> Option<u32> {
-        let Self { rows, keys } = self;
+        let Self { rows, keys, .. } = self;
         if rows.len() < k {
             return None;
         }
@@ -278,10 +280,11 @@ impl State<'_> {
         )
     }
 
-    /// Publishes what the rows that wait say of the bound, and drops those that it leaves behind.
+    /// Publishes what the rows that wait say of the bound, and drops those that it leaves behind. Gives back a key that those of `k` rows do not exceed, where there are as many.
     #[inline(always)]
-    fn sort_out(&mut self) {
-        if let Some(least) = self.queue.reached(self.scan.k) {
+    fn sort_out(&mut self) -> u32 {
+        let reached = self.queue.reached(self.scan.k);
+        if let Some(least) = reached {
             let low = f64::from(distance_of(least));
             let high = low + self.steps.width + self.rounded;
             // More than the roundings of `low`, and of this.
@@ -297,31 +300,61 @@ impl State<'_> {
             kept += usize::from((row >> 32) as u32 <= bound);
         }
         self.queue.rows.truncate(kept);
+        reached.unwrap_or(u32::MAX)
     }
 
-    /// Gives the rows that wait their distances.
+    /// Gives the rows that wait their distances: first those whose keys do not exceed `near`, then those that the first ones, where they are enough, do not leave behind.
     #[inline(always)]
-    fn settle(&mut self) {
-        let mut found = Vec::with_capacity(self.queue.rows.len());
+    fn settle(&mut self, near: u32) {
+        let (rows, entries) = (self.queue.rows.len(), self.table.len());
+        // A conversion is a vector's here, and a number's at each row: many rows make good for all entries.
+        if rows * self.scan.m >= 2 * entries {
+            let mut wide = std::mem::take(&mut self.queue.wide);
+            wide.clear();
+            wide.extend(self.table.iter().map(|&entry| f64::from(entry)));
+            self.settle_by(&wide, near);
+            self.queue.wide = wide;
+        } else {
+            self.settle_by(self.table, near);
+        }
+    }
+
+    #[inline(always)]
+    fn settle_by<T: Copy>(&mut self, table: &[T], near: u32)
+    where
+        f64: From<T>,
+    {
+        let scan = self.scan;
+        let mut found: Vec<Candidate> = Vec::with_capacity(self.queue.rows.len());
         // The number after the last row of each run's last block.
         let mut end = 0;
         let end_of = |run: &Run| {
             end += run.blocks().len() * BLOCK;
             end
         };
-        let (ends, mut run): (Vec<usize>, _) = (self.runs.iter().map(end_of).collect(), 0);
-        for &waiting in &self.queue.rows {
-            let number = waiting as u32 as usize;
-            // Rows wait in their order.
-            while ends[run] <= number {
-                run += 1;
+        let ends: Vec<usize> = self.runs.iter().map(end_of).collect();
+        let mut bound = near;
+        for first in [true, false] {
+            let mut run = 0;
+            for &waiting in &self.queue.rows {
+                let (key, number) = ((waiting >> 32) as u32, waiting as u32 as usize);
+                if (key <= near) != first || key > bound {
+                    continue;
+                }
+                // Rows wait in their order.
+                while ends[run] <= number {
+                    run += 1;
+                }
+                let Run { base, .. } = self.runs[run];
+                let row = self.runs[run].blocks().end * BLOCK + number - ends[run];
+                let own = &scan.block(row / BLOCK)[row % BLOCK..];
+                let sum = exact_sum(table, scan.m, scan.words, |byte| own[byte * BLOCK]);
+                let bias = scan.biases.map_or(0.0, |biases| biases[row]);
+                found.push((key_of(scan.distance(base, bias, 1.0, sum)), scan.id(row)));
             }
-            let Run { base, .. } = self.runs[run];
-            let row = self.runs[run].blocks().end * BLOCK + number - ends[run];
-            let own = &self.scan.block(row / BLOCK)[row % BLOCK..];
-            let sum = exact_sum(self.table, self.scan.m, self.scan.words, |byte| own[byte * BLOCK]);
-            let bias = self.scan.biases.map_or(0.0, |biases| biases[row]);
-            found.push((key_of(self.scan.distance(base, bias, 1.0, sum)), self.scan.id(row)));
+            // The distances of as many rows as are asked for do not exceed this.
+            let enough = found.len() >= scan.k;
+            bound = if enough { found.iter().fold(0, |most, &(key, _)| most.max(key)) } else { u32::MAX };
         }
         self.queue.rows.clear();
         self.best.offer_all(found);
@@ -388,18 +421,18 @@ fn of_query<L: Lookups>(
             }
             number += BLOCK as u32;
             if waits && state.queue.rows.len() >= most {
-                state.sort_out();
+                let near = state.sort_out();
                 // So many that may be as good as the last of them: their distances decide.
                 if state.queue.rows.len() > most - most / 4 {
-                    state.settle();
+                    state.settle(near);
                 }
                 least = state.limit(base);
             }
         }
     }
     if waits {
-        state.sort_out();
-        state.settle();
+        let near = state.sort_out();
+        state.settle(near);
     }
     state.best
 }
