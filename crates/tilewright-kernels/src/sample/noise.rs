@@ -6,6 +6,9 @@ use std::f32::consts::{LN_2, LOG2_E};
 pub(super) const TILE: usize = 1024;
 /// Sums are taken down so many columns of a tile, then across them.
 pub(super) const COLUMNS: usize = 128;
+/// A number of each column, where no vector of them crosses a line of the cache: each is read and written for every line of a tile.
+#[repr(C, align(64))]
+pub(super) struct Columns(pub(super) [f32; COLUMNS]);
 /// Groups of a tile: 4 columns each.
 pub(super) const GROUPS: usize = 32;
 /// Marks the number of a tile where the hash takes that of a token, which is less.
@@ -68,14 +71,14 @@ pub(super) fn sum_of(
     limit: f32,
     meanwhile: impl Fn(usize),
 ) -> f32 {
-    let mut columns = [0.0f32; COLUMNS];
+    let mut columns = Columns([0.0; COLUMNS]);
     for (at, line) in z.chunks_exact(COLUMNS).enumerate() {
         meanwhile(at);
-        for (sum, &z) in columns.iter_mut().zip(line) {
+        for (sum, &z) in columns.0.iter_mut().zip(line) {
             *sum += power_of(z - largest, scale, limit).0;
         }
     }
-    across(&columns)
+    across(&columns.0)
 }
 
 /// The sum of columns, in the order of a SIMD group's exchanges.
@@ -169,6 +172,33 @@ pub(super) fn exponential_of(bits: u32) -> f32 {
     ];
     let p = p.into_iter().fold(0.097_033_77f32, |p, next| r.mul_add(p, next));
     (-r).mul_add(p, -(e as f32))
+}
+
+/// The last heat of a race, among the first `count` tokens of the tile that begins with token `first`: the one of the least time, the first of those; `u32::MAX`
+/// where no time is finite. `time` makes a token's, which it gets by its place in the tile, of its deviate: at least `least` times that.
+#[inline(always)]
+pub(super) fn heat(keys: u64, first: u32, count: usize, least: f32, time: impl Fn(usize, f32) -> f32) -> u32 {
+    /// Tokens that are looked at together.
+    const TOGETHER: usize = 32;
+    let mut luck = [0; TILE];
+    for (at, bits) in luck.iter_mut().enumerate() {
+        *bits = bits_of(keys, first + at as u32);
+    }
+    let mut best = (f32::INFINITY, u32::MAX);
+    for (part, luck) in luck[..count].chunks(TOGETHER).enumerate() {
+        // Most have lost by their luck alone.
+        let soon = |bits: u32, best: f32| less_than_exponential(bits) * least < best;
+        if !luck.iter().fold(false, |any, &bits| any | soon(bits, best.0)) {
+            continue;
+        }
+        for (at, &bits) in luck.iter().enumerate().map(|(at, bits)| (part * TOGETHER + at, bits)) {
+            if soon(bits, best.0) {
+                let time = time(at, exponential_of(bits));
+                best = if time < best.0 { (time, first + at as u32) } else { best };
+            }
+        }
+    }
+    best.1
 }
 
 #[cfg(test)]

@@ -39,7 +39,9 @@ impl<T: Number> Fold<T> for Best {
         let mut best: Option<Found<T::Sum>> = None;
         for (leaf, source) in block.chunks(LEAF).enumerate() {
             let source = T::load(source, &mut stage);
-            if best.is_some_and(|best| !widest(AnyBeats { leaf: source, best: best.value })) {
+            if best.is_some_and(|best| {
+                best.value.is_nan() || !widest(AnyBeats { leaf: source, best: best.value })
+            }) {
                 continue;
             }
             let candidate = widest(Largest(source));
@@ -100,9 +102,16 @@ impl<S: Accumulator> WithSimd for AnyBeats<'_, S> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, _: V) -> bool {
-        let (lanes, unordered) = columns(self.leaf);
-        let beats = |any, (lane, nan): (S, S)| any | (lane > self.best) | nan.is_nan();
-        lanes.into_iter().zip(unordered).fold(false, beats)
+        // What beats it is left in its lane: of NaN no number is said to be at most that.
+        let mut lanes = [self.best; LANES];
+        let (chunks, tail) = self.leaf.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                *lane = if x <= self.best { *lane } else { x };
+            }
+        }
+        let beats = |any, &x: &S| any | (x > self.best) | x.is_nan();
+        tail.iter().fold(lanes.iter().fold(false, beats), beats)
     }
 }
 

@@ -5,9 +5,11 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Result, Tensor, bf16, f16};
 
 use super::Categorical;
+use crate::machine::widest;
+use crate::prefetch::prefetch;
 use crate::sample::noise::{
-    COLD, COLUMNS, COOLEST, HEAT, NEVER, REFUSED, TILE, across, bits_of, exponential_of, key_of, keys_of,
-    power_of, sum_of, value_of,
+    COLD, COLUMNS, COOLEST, Columns, HEAT, NEVER, REFUSED, TILE, across, bits_of, exponential_of, heat,
+    key_of, keys_of, power_of, sum_of, value_of,
 };
 use crate::sample::sample::cpu::Logit;
 
@@ -39,12 +41,13 @@ fn rows<T: Logit>(x: &Tensor, seeds: &Tensor, positions: &Tensor, args: &Categor
     let (seeds, positions) = (seeds.to_vec::<i64>()?, positions.to_vec::<i64>()?);
     let one = |row: usize| {
         let (x, probabilities) = (&data[row * n..][..n], args.probabilities);
-        let Some(tiles) = Arch::new().dispatch(Scan { x, probabilities }) else {
+        let Some(tiles) = widest(Scan { x, probabilities }) else {
             return vec![u32::MAX; args.draws];
         };
         let draw = |at: usize| {
             let position = (positions[row] as u64).wrapping_add(at as u64);
-            draw(x, &tiles, probabilities, keys_of(seeds[row] as u64, position))
+            let keys = keys_of(seeds[row] as u64, position);
+            Arch::new().dispatch(Draw { x, tiles: &tiles, probabilities, keys })
         };
         (0..args.draws).map(draw).collect()
     };
@@ -74,8 +77,11 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
         let mut found = Vec::with_capacity(self.x.len().div_ceil(TILE));
         for (index, source) in (0u32..).zip(self.x.chunks(TILE)) {
             let x = T::load(source, &mut stage);
-            let (top, sum) =
-                if self.probabilities { (0.0, weights(&x[..source.len()])) } else { softmax(x)? };
+            let (top, sum) = match self.probabilities {
+                true => (0.0, weights(&x[..source.len()])),
+                // The next tile comes while this one's sum is taken.
+                false => softmax(x, self.x.get((index as usize + 1) * TILE..).unwrap_or_default())?,
+            };
             if sum.is_nan() {
                 return None;
             }
@@ -92,49 +98,61 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
 /// The sum of weights, down the columns and across; NaN where one is none.
 #[inline(always)]
 fn weights(x: &[f32]) -> f32 {
-    let mut columns = [0.0f32; COLUMNS];
+    let mut columns = Columns([0.0; COLUMNS]);
     for line in x.chunks(COLUMNS) {
-        for (sum, &x) in columns.iter_mut().zip(line) {
+        for (sum, &x) in columns.0.iter_mut().zip(line) {
             *sum += if (0.0..f32::INFINITY).contains(&x) { x } else { f32::NAN };
         }
     }
-    across(&columns)
+    across(&columns.0)
 }
 
-/// The largest logit and the sum of weights relative to it. `None` where one cannot be.
+/// The largest logit and the sum of weights relative to it; meanwhile asks for the first of `next`. `None` where one cannot be.
 #[inline(always)]
-fn softmax(x: &[f32; TILE]) -> Option<(f32, f32)> {
+fn softmax<T>(x: &[f32; TILE], next: &[T]) -> Option<(f32, f32)> {
     let mut top = NEVER;
     for &x in x {
         top = top.max(key_of(x));
     }
+    let line = |at: usize| next.chunks(COLUMNS).nth(at).unwrap_or_default();
     match top {
         NEVER => Some((f32::NEG_INFINITY, 0.0)),
         REFUSED.. => None,
-        _ => Some((value_of(top), sum_of(x, value_of(top), COLD, COOLEST, |_| ()))),
+        _ => Some((value_of(top), sum_of(x, value_of(top), COLD, COOLEST, |at| prefetch(line(at))))),
     }
 }
 
-fn draw<T: Logit>(x: &[T], tiles: &[(u32, Tile)], probabilities: bool, keys: u64) -> u32 {
-    let mut best = (f32::INFINITY, 0);
-    for (at, (index, tile)) in tiles.iter().enumerate() {
-        let inverse = power_of(tile.top, COLD, COOLEST).1;
-        let time = exponential_of(bits_of(keys, HEAT | index)) * inverse / tile.sum;
-        best = if time < best.0 { (time, at) } else { best };
-    }
-    let first = tiles[best.1].0 as usize * TILE;
-    let source = &x[first..x.len().min(first + TILE)];
-    let mut stage = [0.0; TILE];
-    let z = &T::load(source, &mut stage)[..source.len()];
-    let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut best = (f32::INFINITY, u32::MAX);
-    for (token, &z) in (first as u32..).zip(z) {
-        if z > if probabilities { 0.0 } else { f32::NEG_INFINITY } {
-            let deviate = exponential_of(bits_of(keys, token));
-            let time =
-                if probabilities { deviate / z } else { deviate * power_of(z - largest, COLD, COOLEST).1 };
-            best = if time < best.0 { (time, token) } else { best };
+/// A draw of a row that is not refused.
+struct Draw<'a, T> {
+    x: &'a [T],
+    tiles: &'a [(u32, Tile)],
+    probabilities: bool,
+    keys: u64,
+}
+
+impl<T: Logit> WithSimd for Draw<'_, T> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> u32 {
+        let Self { x, tiles, probabilities, keys } = self;
+        let mut best = (f32::INFINITY, 0);
+        for (at, (index, tile)) in tiles.iter().enumerate() {
+            let inverse = power_of(tile.top, COLD, COOLEST).1;
+            let time = exponential_of(bits_of(keys, HEAT | index)) * inverse / tile.sum;
+            best = if time < best.0 { (time, at) } else { best };
         }
+        let first = tiles[best.1].0 as usize * TILE;
+        let source = &x[first..x.len().min(first + TILE)];
+        let mut stage = [0.0; TILE];
+        let z = &T::load(source, &mut stage)[..source.len()];
+        let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // No time is less than its deviate over the largest weight, but for roundings.
+        let least = if probabilities { (0.999 / largest).min(f32::MAX) } else { 0.999 };
+        heat(keys, first as u32, z.len(), least, |at, deviate| match z[at] {
+            z if probabilities && z > 0.0 => deviate / z,
+            z if !probabilities && z > f32::NEG_INFINITY => deviate * power_of(z - largest, COLD, COOLEST).1,
+            _ => f32::INFINITY,
+        })
     }
-    best.1
 }

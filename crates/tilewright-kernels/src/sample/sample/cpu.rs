@@ -11,8 +11,8 @@ use super::{Logprobs, Sample, Sampled};
 use crate::machine::widest;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
-    COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, key_of,
-    less_than_exponential, power_of, steps_of, sum_of, units_of, value_of,
+    COLD, COLUMNS, COOLEST, Columns, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of,
+    heat, key_of, less_than_exponential, power_of, steps_of, sum_of, units_of, value_of,
 };
 use crate::sample::parameters::{Row, WORDS};
 
@@ -190,9 +190,9 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
 /// The largest of each group, and of the tile. NaN is the largest.
 #[inline(always)]
 fn tops(z: &[f32; TILE], tile: &mut Tile) {
-    let mut best = [f32::NEG_INFINITY; COLUMNS];
+    let mut best = Columns([f32::NEG_INFINITY; COLUMNS]);
     for line in z.chunks_exact(COLUMNS) {
-        for (best, &z) in best.iter_mut().zip(line) {
+        for (best, &z) in best.0.iter_mut().zip(line) {
             *best = if z > *best { z } else { *best };
         }
     }
@@ -201,7 +201,7 @@ fn tops(z: &[f32; TILE], tile: &mut Tile) {
     for &z in z {
         widest = (z.to_bits() & 0x7fff_ffff).max(widest);
     }
-    for (group, best) in tile.groups.iter_mut().zip(best.chunks_exact(4)) {
+    for (group, best) in tile.groups.iter_mut().zip(best.0.chunks_exact(4)) {
         *group = key_of(best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a }));
     }
     let wrong = widest > f32::INFINITY.to_bits();
@@ -251,8 +251,22 @@ fn key_at<T: Logit>(logits: &[T]) -> impl Fn(u32) -> u32 {
 
 /// Applies the filters of a row, and draws. `None` for a row that is refused.
 pub(in crate::sample) fn settle<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row) -> Option<Settled> {
-    // A fused multiply-add that is not the machine's own is a call.
-    Arch::new().dispatch(|| settled(logits, tiles, row))
+    Arch::new().dispatch(Settling { logits, tiles, row })
+}
+
+struct Settling<'a, T> {
+    logits: &'a [T],
+    tiles: &'a [Tile],
+    row: &'a Row,
+}
+
+impl<T: Logit> WithSimd for Settling<'_, T> {
+    type Output = Option<Settled>;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> Option<Settled> {
+        settled(self.logits, self.tiles, self.row)
+    }
 }
 
 #[inline(always)]
@@ -262,13 +276,17 @@ fn settled<T: Logit>(logits: &[T], tiles: &[Tile], row: &Row) -> Option<Settled>
         return None;
     }
     let largest = value_of(top);
-    let seen = || tiles.iter().filter(|tile| tile.top != NEVER);
-    let total = |scale, limit, sum: fn(&Tile) -> f32| -> u64 {
-        let weight = |tile: &Tile| power_of(value_of(tile.top) - largest, scale, limit).0;
-        seen().map(|tile| units_of(sum(tile) * weight(tile))).sum()
+    let mass = |tile: &Tile, sum: f32, scale, limit| {
+        units_of(sum * power_of(value_of(tile.top) - largest, scale, limit).0)
     };
-    let cold = total(COLD, COOLEST, |tile| tile.cold);
-    let warm = if row.warm_total { total(row.scale, row.limit, |tile| tile.warm) } else { cold };
+    let (mut cold, mut warm) = (0, 0);
+    for tile in tiles.iter().filter(|tile| tile.top != NEVER) {
+        cold += mass(tile, tile.cold, COLD, COOLEST);
+        if row.warm_total {
+            warm += mass(tile, tile.warm, row.scale, row.limit);
+        }
+    }
+    let warm = if row.warm_total { warm } else { cold };
     let key = key_at(logits);
     let n = logits.len();
     if row.greedy {
@@ -339,23 +357,12 @@ fn race(tiles: &[Tile], row: &Row, largest: f32, n: usize, key: &impl Fn(u32) ->
     }
     let tile = best.1;
     let largest = value_of(tiles[tile].top);
-    let (first, mut luck) = (tile * TILE, [0; TILE]);
-    for (at, bits) in luck.iter_mut().enumerate() {
-        *bits = bits_of(keys, (first + at) as u32);
-    }
-    let mut best = (f32::INFINITY, u32::MAX);
-    for (token, &bits) in (first as u32..n as u32).zip(&luck) {
-        // As above.
-        if less_than_exponential(bits) * 0.999 >= best.0 {
-            continue;
-        }
-        let key = key(token);
-        if key != NEVER {
-            let time = exponential_of(bits) * inverse(key, largest);
-            best = if time < best.0 { (time, token) } else { best };
-        }
-    }
-    best.1
+    let first = tile * TILE;
+    // As above.
+    heat(keys, first as u32, TILE.min(n - first), 0.999, |at, deviate| match key((first + at) as u32) {
+        NEVER => f32::INFINITY,
+        key => deviate * inverse(key, largest),
+    })
 }
 
 /// All tokens from some key on: at least `want` of them, if there are so many, and that key.

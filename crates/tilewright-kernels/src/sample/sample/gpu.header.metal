@@ -42,14 +42,21 @@ inline ulong lanes_least(ulong value) {
 struct Team {
     uint lane, lanes, turn;
 
-    void sums(thread ulong* values, uint count, threadgroup Shared& shared) {
+    // Sums in two halves, between which the threadgroup meets.
+    void give(const thread ulong* values, uint count, threadgroup Shared& shared) {
         turn ^= 1;
         for (uint i = 0; i < count; ++i) {
             const ulong sum = lanes_sum(values[i]);
             if (lane % 32 == 0) shared.partial[turn][i][lane / 32] = sum;
         }
-        threadgroup_barrier(mem_flags::mem_threadgroup);  // this turn's parts are there, and the last turn's were read
+    }
+    void take(thread ulong* values, uint count, const threadgroup Shared& shared) const {
         for (uint i = 0; i < count; ++i) values[i] = lanes_sum(lane % 32 < lanes / 32 ? shared.partial[turn][i][lane % 32] : 0ul);
+    }
+    void sums(thread ulong* values, uint count, threadgroup Shared& shared) {
+        give(values, count, shared);
+        threadgroup_barrier(mem_flags::mem_threadgroup);  // this turn's parts are there, and the last turn's were read
+        take(values, count, shared);
     }
     ulong sum(ulong value, threadgroup Shared& shared) {
         sums(&value, 1, shared);
@@ -156,7 +163,8 @@ inline ulong measure_of(Kept kept, uint what, uint key) { return what == COUNT ?
 //   uint threshold(kept, what, need, centre)      the largest score that kept ones of at least `need` > 0 together reach; 0: all have less
 //   ulong octaves(kept)                           the sum of their octaves
 //   uint part(kept, need, others)                 the least key of a mass of at least `need`, else ~0, and whether others are kept
-//   uint first(kept, row, mass)                   the token that wins the race, or the first of the largest, and the mass of the kept
+//   uint first(kept, row, mass)                   the token that wins the race, or the first of the largest, and the mass of the kept; of a list its key
+//                                                 too
 
 // A list, best first, in one SIMD group. What is kept is a stretch of it: of surprises too, since they grow to both sides of the entropy.
 struct List {
@@ -243,17 +251,23 @@ struct List {
         others = simd_max(fewer) > 0;
         return simd_min(low);
     }
-    uint first(Kept kept, Row row, thread ulong& mass) const {
+    uint first(Kept kept, Row row, thread ulong& mass, thread uint& key) const {
+        key = shared->keys[0];
         if (row.has(GREEDY)) return shared->tokens[0];
         ulong best = ~0ul;
+        uint own = 0;
         for (uint i = begin + lane; i < end; i += 32) {
             const uint token = shared->tokens[i];
             const float inverse = power_of(kept.distance(shared->keys[i]), kept.scale, kept.limit).inverse;
             const float time = exponential_of(bits_of(row.keys, token)) * inverse;
-            best = min(best, ulong(as_type<uint>(time)) << 32 | token);
+            const ulong heat = ulong(as_type<uint>(time)) << 32 | token;
+            own = heat < best ? shared->keys[i] : own;
+            best = min(best, heat);
         }
         mass = together(kept);
-        return uint(lanes_least(best));
+        const ulong least = lanes_least(best);
+        key = simd_max(best == least ? own : 0);
+        return uint(least);
     }
 };
 
@@ -439,7 +453,7 @@ constant constexpr uint TEMPERATURE = 1, TOP_N_SIGMA = 2, TOP_K = 3, TYPICAL_P =
 
 // Applies the filters in the row's order. False where the candidates are too few to tell.
 template <typename C>
-NOT_INLINED bool filter(thread C& candidates, thread Kept& kept, Row row, ulong warm, float deviation) {
+inline bool filter(thread C& candidates, thread Kept& kept, Row row, ulong warm, float deviation) {
     for (uint order = row.order; order > 0; order >>= 4) {
         const uint stage = order & 15;
         if (stage == TEMPERATURE) {

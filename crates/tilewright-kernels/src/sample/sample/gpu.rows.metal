@@ -40,25 +40,7 @@ if (top == 0 || top >= 0xff800000u) {
     return;
 }
 
-// Totals of the row, and the first heat of its race: among the tiles, by their masses.
 const float largest = value_of(top), log2e = 1.442695f, coolest = -69.0f;
-const bool chosen = settings.flags & (GREEDY | FILTERED);
-ulong totals[2] = {0, 0}, race = ~0ul;
-for (uint tile = team.lane; tile < tiles; tile += team.lanes) {
-    const uint own = tile == team.lane ? near_top : row_tops[tile];
-    if (own == 0) continue;
-    const float2 sum = tile == team.lane ? near_sums : row_sums[tile];
-    const float d = value_of(own) - largest;
-    totals[0] += ulong(sum.x * power_of(d, log2e, coolest).weight * UNITS);
-    const Power power = power_of(d, settings.scale, settings.limit);
-    if (settings.has(WARM_TOTAL)) totals[1] += ulong(sum.y * power.weight * UNITS);
-    if (!chosen) {
-        const float time = exponential_of(bits_of(settings.keys, HEAT | tile)) * power.inverse / (settings.has(WARM_TOTAL) ? sum.y : sum.x);
-        race = min(race, ulong(as_type<uint>(time)) << 32 | tile);
-    }
-}
-team.sums(totals, 2, shared);
-const ulong cold = totals[0], warm = settings.has(WARM_TOTAL) ? totals[1] : totals[0];
 float deviation = 0.0f;
 if (settings.has(DEVIATION)) {
     // About the mean rounded down, modulo 2^64, which the result is below. A tile's moments are of distances from its own largest.
@@ -76,17 +58,23 @@ if (settings.has(DEVIATION)) {
     deviation = precise::sqrt(float((sums[2] - 2 * mean * sums[1] + sums[0] * mean * mean) / sums[0]));
 }
 
-Kept all;
-all.low = 1;
-all.high = 0xffffffffu;
-all.base = 1;
-all.typical = false;
-all.untouched = true;
-all.centre = all.width = all.typical_scale = all.typical_limit = 0.0f;
-all.largest = largest;
-all.scale = log2e;
-all.limit = coolest;
-all.total = cold;
+// Totals of the row, and the first heat of its race: among the tiles, by their masses.
+const bool chosen = settings.flags & (GREEDY | FILTERED);
+ulong totals[2] = {0, 0}, race = ~0ul;
+for (uint tile = team.lane; tile < tiles; tile += team.lanes) {
+    const uint own = tile == team.lane ? near_top : row_tops[tile];
+    if (own == 0) continue;
+    const float2 sum = tile == team.lane ? near_sums : row_sums[tile];
+    const float d = value_of(own) - largest;
+    totals[0] += ulong(sum.x * power_of(d, log2e, coolest).weight * UNITS);
+    const Power power = power_of(d, settings.scale, settings.limit);
+    if (settings.has(WARM_TOTAL)) totals[1] += ulong(sum.y * power.weight * UNITS);
+    if (!chosen) {
+        const float time = exponential_of(bits_of(settings.keys, HEAT | tile)) * power.inverse / (settings.has(WARM_TOTAL) ? sum.y : sum.x);
+        race = min(race, ulong(as_type<uint>(time)) << 32 | tile);
+    }
+}
+team.give(totals, 2, shared);  // to be taken beyond the next barrier
 
 // The list: at least the best `want` tokens, if there are so many and the list holds them with their equals.
 const uint want = max(max(settings.want, top_n), 1u);
@@ -127,6 +115,7 @@ if (chosen || top_n > 0) {
             }
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);  // all groups are there
+        if (round == 0) team.take(totals, 2, shared);
         found = atomic_load_explicit(&shared.groups, memory_order_relaxed);
         if (found <= LISTED || round > 0) break;
         // Too many: the bound is halved until it is one that groups enough and not too many reach, if there is one.
@@ -178,9 +167,25 @@ if (chosen || top_n > 0) {
     listed = atomic_load_explicit(&shared.filled, memory_order_relaxed);
     fits = found <= LISTED && listed <= LISTED;
     if (fits) team.sort(listed, shared);
+} else {
+    threadgroup_barrier(mem_flags::mem_threadgroup);  // the totals are there
+    team.take(totals, 2, shared);
 }
+const ulong cold = totals[0], warm = settings.has(WARM_TOTAL) ? totals[1] : totals[0];
 
-uint id = 0xffffffffu;
+Kept all;
+all.low = 1;
+all.high = 0xffffffffu;
+all.base = 1;
+all.typical = false;
+all.untouched = true;
+all.centre = all.width = all.typical_scale = all.typical_limit = 0.0f;
+all.largest = largest;
+all.scale = log2e;
+all.limit = coolest;
+all.total = cold;
+
+uint id = 0xffffffffu, won = 0;  // and its key, where that is known
 ulong mass = warm;
 Kept kept = all;
 if (chosen) {
@@ -200,25 +205,28 @@ if (chosen) {
                 kept.limit = settings.limit;
                 list.weigh(kept);
             }
-            id = list.first(kept, settings, mass);
+            id = list.first(kept, settings, mass, won);
         }
         if (team.lane == 0) shared.told = told ? 1 : 0;
     }
     if (!fits && team.lane == 0) shared.told = 0;
     threadgroup_barrier(mem_flags::mem_threadgroup);  // it is known whether the list was enough
     if (shared.told == 0) {
-        kept = all;
-        if (settings.has(GREEDY)) kept.low = top;
+        // Apart from the list's, which can stay in registers.
+        Kept found = all;
+        won = 0;
+        if (settings.has(GREEDY)) found.low = top;
         Whole<T, VECTORS> whole;
         whole.logits = logits;
         whole.shared = &shared;
         whole.team = team;
         whole.n = n;
         whole.least = 0;
-        filter(whole, kept, settings, warm, deviation);
-        kept.scale = settings.scale;
-        kept.limit = settings.limit;
-        id = whole.first(kept, settings, mass);
+        filter(whole, found, settings, warm, deviation);
+        found.scale = settings.scale;
+        found.limit = settings.limit;
+        id = whole.first(found, settings, mass);
+        kept = found;
         team.turn = whole.team.turn;
     }
 } else {
@@ -240,7 +248,7 @@ if (id >= n) id = 0xffffffffu;
 const float all_octaves = log2(float(cold) / UNITS), ln2 = 0.6931472f;
 if (team.lane == 0) {
     ids[row] = id;
-    const float d = id < n ? float(logits[id]) - largest : NAN;
+    const float d = won > 0 ? value_of(won) - largest : id < n ? float(logits[id]) - largest : NAN;
     const float processed = settings.has(GREEDY) ? 0.0f : d * settings.scale * ln2 - log2(float(mass) / UNITS) * ln2;
     logprobs[row] = PROCESSED ? processed : d - all_octaves * ln2;
     if (BOUNDS) {

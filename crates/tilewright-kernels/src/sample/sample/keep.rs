@@ -1,6 +1,6 @@
 //! The filters on the host: what `gpu.header.metal` does with a threadgroup, on candidates in no order.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::super::noise::{COLD, COOLEST, UNITS, bits_of, key_of, part_of, power_of, units_of, value_of};
 use super::super::parameters::{Row, Step};
@@ -89,8 +89,8 @@ impl Kept {
 
     /// The masses of the candidates at this stage's scale.
     fn masses(&self, pool: &Pool) -> Vec<u64> {
-        let mass = |&key: &u32| units_of(power_of(self.distance(key), self.scale, self.limit).0);
-        Arch::new().dispatch(|| pool.keys.iter().map(mass).collect())
+        let of = |key| units_of(power_of(self.distance(key), self.scale, self.limit).0);
+        Arch::new().dispatch(Each { keys: &pool.keys, of })
     }
 
     /// The masses, and the total that a filter takes its part of, where the candidates tell it.
@@ -169,17 +169,18 @@ impl Kept {
             return;
         }
         // Of weight times distance in octaves, in units of 2^-33.
-        let term = |&key: &u32| {
+        let of = |key| {
             let d = self.distance(key);
             let octaves = (if d > self.limit { d } else { self.limit }) * self.scale;
             (power_of(d, self.scale, self.limit).0 * -octaves * (UNITS / 128.0)) as u64
         };
-        let sum: u64 = Arch::new().dispatch(|| pool.keys.iter().map(term).sum());
+        let terms: Vec<u64> = Arch::new().dispatch(Each { keys: &pool.keys, of });
+        let sum: u64 = terms.iter().sum();
         let centre = -(sum as f32 / total as f32) * 128.0;
         let mut typical = Typical { centre, width: f32::INFINITY, scale: self.scale, limit: self.limit };
         // The nearest has the largest score.
-        let score = |&key: &u32| !typical.surprise(self.distance(key)).to_bits();
-        let scores: Vec<u32> = Arch::new().dispatch(|| pool.keys.iter().map(score).collect());
+        let of = |key| !typical.surprise(self.distance(key)).to_bits();
+        let scores: Vec<u32> = Arch::new().dispatch(Each { keys: &pool.keys, of });
         if let Some(last) = reach(&scores, |at| masses[at], part_of(total, part).max(1)) {
             typical.width = f32::from_bits(!last);
         }
@@ -187,6 +188,25 @@ impl Kept {
         self.untouched = false;
         Arch::new()
             .dispatch(|| pool.retain(|key| typical.surprise(value_of(key) - self.largest) <= typical.width));
+    }
+}
+
+/// What comes of each key. A loop that stands in here, as a closure given to the dispatch need not: a fused multiply-add that is not the machine's own is a call.
+struct Each<'a, F> {
+    keys: &'a [u32],
+    of: F,
+}
+
+impl<R: Copy + Default, F: Fn(u32) -> R> WithSimd for Each<'_, F> {
+    type Output = Vec<R>;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> Vec<R> {
+        let mut out = vec![R::default(); self.keys.len()];
+        for (out, &key) in out.iter_mut().zip(self.keys) {
+            *out = (self.of)(key);
+        }
+        out
     }
 }
 
