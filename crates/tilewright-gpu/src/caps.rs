@@ -44,6 +44,11 @@ impl Caps {
             .parse()
             .ok()
     }
+
+    /// Whether this is NVIDIA's, of at least this [compute capability](Self::compute_capability).
+    pub fn is_cuda_of(&self, least: u32) -> bool {
+        self.compute_capability().is_some_and(|capability| capability >= least)
+    }
 }
 
 impl fmt::Display for Caps {

@@ -62,6 +62,28 @@ pub(super) fn power_of(d: f32, scale: f32, limit: f32) -> (f32, f32) {
     (weight, inverse)
 }
 
+/// The largest key of a tile, and of each of its groups; NaN's is the largest.
+#[inline(always)]
+pub(super) fn tops(z: &[f32; TILE]) -> (u32, [u32; GROUPS]) {
+    let mut best = Columns([f32::NEG_INFINITY; COLUMNS]);
+    for line in z.chunks_exact(COLUMNS) {
+        for (best, &z) in best.0.iter_mut().zip(line) {
+            *best = if z > *best { z } else { *best };
+        }
+    }
+    // A magnitude whose bits are above infinity's is NaN's.
+    let mut widest = 0u32;
+    for &z in z {
+        widest = (z.to_bits() & 0x7fff_ffff).max(widest);
+    }
+    let mut groups = [NEVER; GROUPS];
+    for (group, best) in groups.iter_mut().zip(best.0.chunks_exact(4)) {
+        *group = key_of(best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a }));
+    }
+    let wrong = widest > f32::INFINITY.to_bits();
+    (if wrong { u32::MAX } else { groups.iter().copied().max().unwrap_or(NEVER) }, groups)
+}
+
 /// The sum of a tile's weights relative to its `largest`, in the order of the bodies. `meanwhile` is called before each line of columns.
 #[inline(always)]
 pub(super) fn sum_of(

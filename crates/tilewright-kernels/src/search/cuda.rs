@@ -188,7 +188,7 @@ pub(super) fn padded_length(d: usize) -> Option<usize> {
 /// Whether the device has the instructions: bf16 on the matrix units, copies that do not pass registers.
 pub(super) fn has_units(device: Device) -> bool {
     let Device::Cuda(_) = device else { return false };
-    caps(device).is_ok_and(|caps| caps.compute_capability().is_some_and(|capability| capability >= 80))
+    caps(device).is_ok_and(|caps| caps.is_cuda_of(80))
 }
 
 /// The variants of the scan of all rows, the default first.

@@ -325,7 +325,7 @@ impl CudaStream {
             }
         }
         // What an early entry waits with came with Hopper.
-        let early = call.early && stream.context.caps.compute_capability().is_some_and(|chip| chip >= 90);
+        let early = call.early && stream.context.caps.is_cuda_of(90);
         let mut attributes = Vec::new();
         if early || call.cooperative {
             use sys::CUlaunchAttributeID as Id;

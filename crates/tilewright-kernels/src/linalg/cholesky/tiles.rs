@@ -33,7 +33,7 @@ pub(super) fn takes(device: Device, dtype: DType, batches: usize, n: usize) -> b
         && batches == 1
         && (gram::SMALL + 1..=LARGEST).contains(&n)
         // Groups of threads see what others write, in order, from there on.
-        && caps(device).is_ok_and(|caps| caps.compute_capability().is_some_and(|capability| capability >= 70))
+        && caps(device).is_ok_and(|caps| caps.is_cuda_of(70))
 }
 
 static TILES: LazyLock<Program> = LazyLock::new(|| {

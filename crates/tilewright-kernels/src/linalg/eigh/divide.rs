@@ -75,10 +75,9 @@ fn team(device: Device, items: usize, n: usize, dtype: DType) -> Option<(usize, 
 
 /// Whether such matrices are taken: those that lie in all groups' registers.
 pub(super) fn takes(device: Device, dtype: DType, batches: usize, n: usize) -> bool {
-    let capable = |capability| capability >= 80;
     n > LEAF
         && cublas::available(device).is_ok()
-        && caps(device).is_ok_and(|caps| caps.compute_capability().is_some_and(capable))
+        && caps(device).is_ok_and(|caps| caps.is_cuda_of(80))
         && team(device, batches, n, working(dtype)).is_some()
 }
 

@@ -34,7 +34,7 @@ pub(super) fn takes(device: Device, dtype: DType, extents: &Extents) -> bool {
         && extents.m <= THREADS * ROWS
         && cublas::available(device).is_ok()
         // Warps find a largest number in one instruction from there on.
-        && caps(device).is_ok_and(|caps| caps.compute_capability().is_some_and(|capability| capability >= 80))
+        && caps(device).is_ok_and(|caps| caps.is_cuda_of(80))
 }
 
 fn program(name: &'static str, body: &'static str) -> Definition {

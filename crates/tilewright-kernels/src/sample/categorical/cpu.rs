@@ -9,7 +9,7 @@ use crate::machine::widest;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
     COLD, COLUMNS, COOLEST, Columns, HEAT, NEVER, REFUSED, TILE, across, bits_of, exponential_of, heat,
-    key_of, keys_of, power_of, sum_of, value_of,
+    keys_of, power_of, sum_of, tops, value_of,
 };
 use crate::sample::sample::cpu::Logit;
 
@@ -110,10 +110,7 @@ fn weights(x: &[f32]) -> f32 {
 /// The largest logit and the sum of weights relative to it; meanwhile asks for the first of `next`. `None` where one cannot be.
 #[inline(always)]
 fn softmax<T>(x: &[f32; TILE], next: &[T]) -> Option<(f32, f32)> {
-    let mut top = NEVER;
-    for &x in x {
-        top = top.max(key_of(x));
-    }
+    let (top, _) = tops(x);
     let line = |at: usize| next.chunks(COLUMNS).nth(at).unwrap_or_default();
     match top {
         NEVER => Some((f32::NEG_INFINITY, 0.0)),

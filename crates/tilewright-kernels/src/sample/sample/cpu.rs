@@ -11,8 +11,8 @@ use super::{Logprobs, Sample, Sampled};
 use crate::machine::widest;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
-    COLD, COLUMNS, COOLEST, Columns, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of,
-    heat, key_of, less_than_exponential, power_of, steps_of, sum_of, units_of, value_of,
+    COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, heat, key_of,
+    less_than_exponential, power_of, steps_of, sum_of, tops, units_of, value_of,
 };
 use crate::sample::parameters::{Row, WORDS};
 
@@ -167,7 +167,7 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
         let mut stage = [f32::NEG_INFINITY; TILE];
         for (index, (source, tile)) in self.source.chunks(TILE).zip(self.tiles).enumerate() {
             let z = T::load(source, &mut stage);
-            tops(z, tile);
+            (tile.top, tile.groups) = tops(z);
             if tile.top == NEVER || tile.top >= REFUSED {
                 continue;
             }
@@ -185,27 +185,6 @@ impl<T: Logit> WithSimd for Scan<'_, T> {
             }
         }
     }
-}
-
-/// The largest of each group, and of the tile. NaN is the largest.
-#[inline(always)]
-fn tops(z: &[f32; TILE], tile: &mut Tile) {
-    let mut best = Columns([f32::NEG_INFINITY; COLUMNS]);
-    for line in z.chunks_exact(COLUMNS) {
-        for (best, &z) in best.0.iter_mut().zip(line) {
-            *best = if z > *best { z } else { *best };
-        }
-    }
-    // A magnitude whose bits are above infinity's is NaN's.
-    let mut widest = 0u32;
-    for &z in z {
-        widest = (z.to_bits() & 0x7fff_ffff).max(widest);
-    }
-    for (group, best) in tile.groups.iter_mut().zip(best.0.chunks_exact(4)) {
-        *group = key_of(best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a }));
-    }
-    let wrong = widest > f32::INFINITY.to_bits();
-    tile.top = if wrong { u32::MAX } else { tile.groups.iter().copied().max().unwrap_or(NEVER) };
 }
 
 #[inline(always)]
