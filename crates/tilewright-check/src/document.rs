@@ -1,10 +1,16 @@
 //! Tables of speeds in documents, generated from the records that they name.
 //!
 //! A document asks for a table between two comments and gets one row for each problem, ours beside its best peer: the fastest
-//! variant, or the one that is named.
+//! variant, or the one that is named. Each line of the first comment names a record.
 //!
 //! ```text
 //! <!-- speeds bench/record/host/2025-01-31_abc.csv: kernel/case kernel/case@variant -->
+//! <!-- end -->
+//!
+//! <!-- speeds
+//! bench/record/host/2025-01-31_abc.csv: kernel/case
+//! bench/record/host/2025-02-01_def.csv: kernel/case
+//! -->
 //! <!-- end -->
 //! ```
 
@@ -15,7 +21,8 @@ use tilewright_core::{Error, Result};
 
 use crate::record::{Role, Row, best_peer, read_record};
 
-const BEGIN: &str = "<!-- speeds ";
+const BEGIN: &str = "<!-- speeds";
+const CLOSE: &str = "-->";
 const END: &str = "<!-- end -->";
 
 /// The document with every table made anew. Record files are looked up below `root`.
@@ -26,24 +33,32 @@ pub fn with_tables(document: &str, root: &Path) -> Result<String> {
     let mut text = String::with_capacity(document.len());
     let mut rest = document;
     while let Some(begin) = rest.find(BEGIN) {
-        let line_end = rest[begin..].find('\n').map(|at| begin + at + 1);
-        let line_end = line_end.ok_or_else(|| fail("the document ends in a speeds comment".into()))?;
-        let close = rest[line_end..].find(END).map(|at| line_end + at);
-        let close = close.ok_or_else(|| fail(format!("no {END} after {}", rest[begin..line_end].trim())))?;
-        let wanted = rest[begin + BEGIN.len()..line_end].trim().trim_end_matches("-->").trim();
-        let (path, problems) = wanted.split_once(':').ok_or_else(|| fail(format!("no colon in {wanted}")))?;
-        let rows = read_record(&root.join(path))?;
-        text += &rest[..line_end];
-        text += &table(&rows, problems.split_whitespace())?;
+        let wanted = begin + BEGIN.len();
+        let place = |text: &str, from: usize| rest[from..].find(text).map(|at| from + at);
+        let shut =
+            place(CLOSE, wanted).ok_or_else(|| fail("the document ends in a speeds comment".into()))?;
+        let asked = rest[begin..shut].trim();
+        let close = place(END, shut).ok_or_else(|| fail(format!("no {END} after {asked}")))?;
+        text += &rest[..shut + CLOSE.len()];
+        text += HEAD;
+        for line in rest[wanted..shut].lines().filter(|line| !line.trim().is_empty()) {
+            let (path, problems) =
+                line.split_once(':').ok_or_else(|| fail(format!("no colon in {}", line.trim())))?;
+            let rows = read_record(&root.join(path.trim()))?;
+            text += &lines(&rows, problems.split_whitespace())?;
+        }
         rest = &rest[close..];
     }
     Ok(text + rest)
 }
 
-fn table<'p>(rows: &[Row], problems: impl Iterator<Item = &'p str>) -> Result<String> {
-    let mut text = String::from(
-        "| kernel / case | variant | time | rate | of the peak | best peer | ratio |\n|---|---|---|---|---|---|---|\n",
-    );
+const HEAD: &str = "
+| kernel / case | variant | time | rate | of the peak | best peer | ratio |
+|---|---|---|---|---|---|---|
+";
+
+fn lines<'p>(rows: &[Row], problems: impl Iterator<Item = &'p str>) -> Result<String> {
+    let mut text = String::new();
     for problem in problems {
         let (name, variant) =
             problem.split_once('@').map_or((problem, None), |(name, variant)| (name, Some(variant)));
@@ -125,11 +140,19 @@ mod tests {
         );
         assert!(!made.contains("stale"));
         assert_eq!(with_tables(&made, folder.path()).unwrap(), made);
+        // Of several records, a line each.
+        let both = document.replacen(" -->", &format!("\n\n{name}: scale/small@slow\n-->"), 1);
+        let both = with_tables(&both, folder.path()).unwrap();
+        let [fast, slow] =
+            ["| fast | 2.000 ms", "| slow | 4.000 ms"].map(|row| both.find(row).expect("a row of it"));
+        assert!(fast < slow && both.matches("\n|---").count() == 1, "{both}");
         let named = with_tables(&document.replace("small", "small@slow"), folder.path()).unwrap();
         assert!(named.contains("| scale / small | slow | 4.000 ms"), "{named}");
         for (broken, part) in [
             (format!("<!-- speeds {name}: scale/large -->\n<!-- end -->"), "scale/large"),
             (format!("<!-- speeds {name}: scale/small -->\n"), "no <!-- end -->"),
+            (format!("<!-- speeds {name}: scale/small\n<!-- end"), "ends in a speeds comment"),
+            ("<!-- speeds a/b -->\n<!-- end -->".to_owned(), "no colon in a/b"),
             ("<!-- speeds absent.csv: a/b -->\n<!-- end -->".to_owned(), "absent.csv"),
         ] {
             assert!(with_tables(&broken, folder.path()).unwrap_err().to_string().contains(part));

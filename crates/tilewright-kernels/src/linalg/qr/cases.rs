@@ -111,6 +111,8 @@ fn cases() -> Vec<Case> {
     for [b, n] in registry::TIMED_F32 {
         cases.push(case(Tier::Bench, [b, n, n], f32));
     }
+    // Of a condition at which aᵀ a alone says nothing of the last columns.
+    cases.push(case(Tier::Bench, [0, 100_000, 256], f32).data("geometric"));
     cases
 }
 
