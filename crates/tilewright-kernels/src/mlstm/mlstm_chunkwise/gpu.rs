@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Error, Result, Shape, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Shape, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Launch, Program};
 
 use crate::mlstm::cell::Sizes;
@@ -14,9 +14,18 @@ use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
 /// Numbers as sums of two floats.
 pub(in crate::mlstm) const TWOFOLD: &str = include_str!("twofold.header.metal");
 
-/// Tokens, rows of C and columns of C and h that a group of 256 threads has, 4 x 4 elements a thread.
+/// The variant that computes by matrices of a SIMD group.
+pub(in crate::mlstm) const SIMDGROUP: &str = "simdgroup";
+
+/// Whether a device has it: where SIMD groups have matrices of their own, or that is emulated.
+pub(in crate::mlstm) fn has_matrices(device: Device) -> bool {
+    matches!(device, Device::Metal(_) | Device::Emulated)
+}
+
+/// Tokens, rows of C and columns of C and h that a group has: of 256 threads with 4 x 4 elements each, or of four SIMD groups with 16 rows each.
 const TILE: usize = 64;
 const THREADS: usize = 256;
+const MATRIX_THREADS: usize = 128;
 /// Tokens that a thread of the scan takes at a time, and threads of it at most: of 1 x 1,024 to 32 x 256 the fastest on an H200, 29 us for 128 sequences of
 /// 8,192 tokens, where 8 x 512 takes 48.
 const RUN: usize = 2;
@@ -51,36 +60,28 @@ static GATES: LazyLock<Program> = LazyLock::new(|| {
     program("mlstm_gates", body, &["TOTALS"], &inputs, &sizes, &["resume"], &outputs)
 });
 
-static STATES: LazyLock<Program> = LazyLock::new(|| {
+static STATES: LazyLock<[Program; 2]> = LazyLock::new(|| {
     let inputs = ["k", "v", "c", "mu", "c_first", "n_first"];
     let sizes = ["s", "dk", "dv", "chunk", "chunks", "tiles_k", "tiles_v"];
     let outputs = ["c_states", "n_states", "c_last", "n_last"];
-    let body = include_str!("states.metal");
-    program(
-        "mlstm_states",
-        body,
-        &["TK", "TV"],
-        &inputs,
-        &sizes,
-        &["resume", "resume_n", "reverse"],
-        &outputs,
-    )
+    let flags = ["resume", "resume_n", "reverse"];
+    let bodies = [
+        ("mlstm_states", include_str!("states.metal")),
+        ("mlstm_states_simdgroup", include_str!("states.simdgroup.metal")),
+    ];
+    bodies.map(|(name, body)| program(name, body, &["TK", "TV"], &inputs, &sizes, &flags, &outputs))
 });
 
-static OUTPUTS: LazyLock<Program> = LazyLock::new(|| {
+static OUTPUTS: LazyLock<[Program; 2]> = LazyLock::new(|| {
     let inputs = ["q", "k", "v", "o", "c", "mu", "m", "c_states", "n_states"];
     let sizes = ["s", "dk", "dv", "chunk", "chunks", "blocks", "tiles_v"];
     let flags = ["resume", "reverse", "read", "gated"];
     let templates = ["TQ", "TK", "TV", "TO"];
-    program(
-        "mlstm_outputs",
-        include_str!("outputs.metal"),
-        &templates,
-        &inputs,
-        &sizes,
-        &flags,
-        &["h", "z_out"],
-    )
+    let bodies = [
+        ("mlstm_outputs", include_str!("outputs.metal")),
+        ("mlstm_outputs_simdgroup", include_str!("outputs.simdgroup.metal")),
+    ];
+    bodies.map(|(name, body)| program(name, body, &templates, &inputs, &sizes, &flags, &["h", "z_out"]))
 });
 
 /// The weights of all sequences, as `mod.rs` writes them.
@@ -111,6 +112,8 @@ pub(in crate::mlstm) struct Call<'a> {
     pub(in crate::mlstm) cell: &'a Mlstm,
     /// Tokens per chunk, at least 1.
     pub(in crate::mlstm) chunk: usize,
+    /// Whether products are made by matrices of SIMD groups.
+    pub(in crate::mlstm) matrices: bool,
 }
 
 /// What a pass reads: `q, k [b, nh, s, dk]` and `v [b, nh, s, dv]`.
@@ -160,6 +163,11 @@ impl Call<'_> {
         self.chunk.min(self.sizes.s).max(1)
     }
 
+    /// The threads of a group that has a tile.
+    fn threads(&self) -> [usize; 3] {
+        [if self.matrices { MATRIX_THREADS } else { THREADS }, 1, 1]
+    }
+
     pub(in crate::mlstm) fn chunks(&self) -> usize {
         self.sizes.s.div_ceil(self.chunk())
     }
@@ -167,11 +175,11 @@ impl Call<'_> {
     /// Begins a launch with the sizes of the pass and the cell's scalars.
     fn launch<'l>(
         &'l self,
-        program: &'l Program,
+        programs: &'l [Program; 2],
         weights: &'l Weights,
         pass: &'l Pass<'_>,
     ) -> Result<Launch<'l>> {
-        let launch = program
+        let launch = programs[usize::from(self.matrices)]
             .launch(self.stream)
             .input("c", &weights.c)
             .input("mu", &weights.mu)
@@ -245,7 +253,7 @@ impl Call<'_> {
             .output("n_states", DType::F32, [b * nh, chunks, dk])
             .output("c_last", DType::F32, [b, nh, dk, dv])
             .output("n_last", DType::F32, [b, nh, dk])
-            .grid(Grid::groups([b * nh * tiles_k * tiles_v, 1, 1]), [THREADS, 1, 1])
+            .grid(Grid::groups([b * nh * tiles_k * tiles_v, 1, 1]), self.threads())
             .run()?;
         let [c_states, n_states, c, n] = outputs.try_into().expect("four outputs are declared");
         Ok(States { entering: [c_states, n_states], last: [c, n] })
@@ -309,7 +317,7 @@ impl Call<'_> {
             .scalar("gated", o.is_some())
             .output("h", dtype, &shape)
             .output("z_out", DType::F32, [heads, self.sizes.s])
-            .grid(Grid::groups([heads * self.chunks() * blocks * tiles_v, 1, 1]), [THREADS, 1, 1])
+            .grid(Grid::groups([heads * self.chunks() * blocks * tiles_v, 1, 1]), self.threads())
             .run()?;
         Ok(outputs.try_into().expect("two outputs are declared"))
     }

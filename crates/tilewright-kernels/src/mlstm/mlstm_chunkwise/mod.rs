@@ -40,6 +40,7 @@
 //! Any extents, 0 included; any chunk length from 1. On a GPU f64 is refused, and f = -inf counts as -16384.
 //!
 //! - `portable`: every GPU, every dtype and chunk length.
+//! - `simdgroup`: the same on Metal, by `simdgroup_matrix` of floats: sums of the same factors, in an order of their own. It has run emulated only.
 //! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, dqk at most 256. Its chunks have 64 tokens, and C never leaves the chip
 //!   between them; where sequences are too few to fill the device, each is cut into segments.
 //!
@@ -127,6 +128,9 @@ pub fn mlstm_chunkwise(
 /// The variants for inputs of these sizes and this dtype, the default first, or why there is none.
 fn support(device: Device, sizes: &Sizes, dtype: DType, chunk: Option<usize>) -> Result<Vec<&'static str>> {
     let mut known = variants(NAME, device, dtype)?;
+    if gpu::has_matrices(device) {
+        known.push(gpu::SIMDGROUP);
+    }
     // A chunk length is a wish for the body that takes any.
     if chunk.is_none() && cuda::takes(device, sizes, dtype) {
         known.insert(0, cuda::VARIANT);
@@ -151,7 +155,8 @@ fn run(
     if device == Device::Cpu {
         return cpu::mlstm_chunkwise(&sizes, x, state, &args.cell, chunk);
     }
-    let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
+    let matrices = variant == gpu::SIMDGROUP;
+    let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk, matrices };
     match variant {
         cuda::VARIANT => cuda::mlstm_chunkwise(&call, x, state),
         _ => gpu::mlstm_chunkwise(&call, x, state),

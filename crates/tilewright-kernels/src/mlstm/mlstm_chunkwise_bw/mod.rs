@@ -41,6 +41,7 @@
 //! a pass over dy, h and o.
 //!
 //! - `portable`: every GPU, every dtype and chunk length.
+//! - `simdgroup`: the same on Metal, with the passes of [`mlstm_chunkwise`](super::mlstm_chunkwise())'s variant of this name. It has run emulated only.
 //! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, at most 128 and 256. Of states nothing
 //!   but C, rounded, at every 256th token leaves the chip; beside it A and S r of every chunk do, which the walk by query makes for the other two: 272 bytes a
 //!   token and head. Where sequences are too few to fill the device, each is cut into segments.
@@ -80,7 +81,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 use super::cell::{Sizes, check, check_gradient, variants};
 use super::mlstm_chunkwise::cuda::VARIANT as MATRIX_UNITS;
-use super::mlstm_chunkwise::gpu::Call;
+use super::mlstm_chunkwise::gpu::{Call, SIMDGROUP, has_matrices};
 use super::{Mlstm, MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise};
 use crate::arguments::{choose, only_variant};
 
@@ -154,6 +155,9 @@ pub fn mlstm_chunkwise_bw(
 /// The variants for inputs of these sizes and this dtype, the default first, or why there is none.
 fn support(device: Device, sizes: &Sizes, dtype: DType, chunk: Option<usize>) -> Result<Vec<&'static str>> {
     let mut known = variants(NAME, device, dtype)?;
+    if has_matrices(device) {
+        known.push(SIMDGROUP);
+    }
     // A chunk length is a wish for the body that takes any.
     if chunk.is_none() && cuda::takes(device, sizes, dtype) {
         known.insert(0, MATRIX_UNITS);
@@ -176,7 +180,8 @@ fn run(
     let device = stream.device();
     let known = support(device, &sizes, x.q.dtype(), args.chunk)?;
     let chunk = MlstmChunkwise { cell: args.cell, chunk: args.chunk }.chunk(NAME, device)?;
-    let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk };
+    let matrices = variant == Some(SIMDGROUP);
+    let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk, matrices };
     if let Some(o) = x.o {
         // h before its gate is made again, as everything is.
         let plain = MlstmInputs { o: None, ..*x };
