@@ -15,7 +15,7 @@ use tilewright_check::{Role, Row, Summary, Timing, write_record};
 use tilewright_core::{AlignedBytes, DType, Device, Error, Layout, Result, Shape, Tensor};
 use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_kernels::pack::pack;
-use tilewright_lm::{Config, Generation, Greedy, Model, Part, Sampler, generate};
+use tilewright_lm::{Config, Generation, Greedy, Model, Part, generate};
 use tilewright_wire::exo::prefill::{Message, Place, read_message};
 use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving};
 use tilewright_wire::{Frame, Item, Limits};
@@ -309,9 +309,8 @@ fn nodes(options: &Options) -> Result<Vec<Measured>, Stop> {
     let nodes = Nodes::connect(&addresses, &Dial::default())?;
     let prompts = [(0..16).collect::<Vec<u32>>()];
     let limits = Generation { tokens: options.tokens, ..Generation::default() };
-    let sampler = |_| -> Box<dyn Sampler> { Box::new(Greedy) };
-    let here = || generate(&model, &prompts, &limits, sampler, |_, _| true);
-    let there = || nodes.generate(&prompts, &limits, sampler, |_, _| true);
+    let here = || generate(&model, &prompts, &limits, &mut Greedy, |_, _| true);
+    let there = || nodes.generate(&prompts, &limits, &mut Greedy, |_, _| true);
     if there()? != here()? {
         return Err(Stop::Failed("two nodes write other tokens than one process".into()));
     }

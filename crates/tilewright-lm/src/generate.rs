@@ -1,6 +1,6 @@
 //! Generation: prompts are read in chunks, then each text is written on token by token. The state stays on the device.
 
-use tilewright_core::{DType, Error, Result, Tensor};
+use tilewright_core::{DType, Error, Kind, Result, Stream, Tensor};
 use tilewright_kernels::elementwise::{CopyTo, copy};
 
 use crate::{Config, Decoder, Model, Next, Sampler, State};
@@ -24,19 +24,19 @@ impl Default for Generation {
 
 /// Writes each prompt on, and gives what was written.
 ///
-/// `sampler` makes the sampler of each text; `stream(text, token)` sees each token at once, and ends its text by `false`. A token that the config
+/// `sampler` chooses the tokens, on the model's device; `stream(text, token)` sees each at once, and ends its text by `false`. A token that the config
 /// says ends a text ends it, and is kept.
 ///
 /// Prompts may have different lengths: all are read together as far as the shortest goes, in chunks, then step by step, each text taking its
 /// own prompt's next token as long as there is one. What a text becomes does not depend on the others but by rounding.
 ///
 /// # Errors
-/// No prompt, or one without tokens; a token that the vocabulary lacks; logits that are NaN.
+/// No prompt, or one without tokens; a token that the vocabulary lacks; logits of which none can be chosen, as those with NaN; those of the sampler.
 pub fn generate(
     model: &Model,
     prompts: &[Vec<u32>],
     options: &Generation,
-    sampler: impl Fn(usize) -> Box<dyn Sampler>,
+    sampler: &mut dyn Sampler,
     stream: impl FnMut(usize, u32) -> bool,
 ) -> Result<Vec<Vec<u32>>> {
     let (mut state, mut decoder): (Option<State>, Option<Decoder<'_>>) = (None, None);
@@ -56,15 +56,15 @@ pub fn generate(
             decoder.as_mut().expect("made in the first round").step(&tokens)?.clone()
         };
         Ok(match logits.dtype() {
-            DType::F32 => logits,
-            _ => copy(model.stream(), &logits, &CopyTo { dtype: Some(DType::F32) })?,
+            DType::F64 => copy(model.stream(), &logits, &CopyTo { dtype: Some(DType::F32) })?,
+            _ => logits,
         })
     };
-    generate_by(model.config(), prompts, options, sampler, stream, next)
+    generate_by(model.config(), prompts, options, (model.stream(), sampler), stream, next)
 }
 
 /// The same with a model that is anywhere: `next` takes the next tokens of each text, as many of each, and gives the logits after them,
-/// f32 `[b, vocab]`. It is called with what follows, and keeps the state itself.
+/// `[b, vocab]`, on the device of the stream that the sampler chooses on. It is called with what follows, and keeps the state itself.
 ///
 /// # Errors
 /// As [`generate`]; those of `next`; logits of another shape.
@@ -72,7 +72,7 @@ pub fn generate_by(
     config: &Config,
     prompts: &[Vec<u32>],
     options: &Generation,
-    sampler: impl Fn(usize) -> Box<dyn Sampler>,
+    (device, sampler): (&Stream, &mut dyn Sampler),
     mut stream: impl FnMut(usize, u32) -> bool,
     mut next: impl FnMut(&[&[u32]]) -> Result<Tensor>,
 ) -> Result<Vec<Vec<u32>>> {
@@ -82,7 +82,6 @@ pub fn generate_by(
     if options.prefill == 0 {
         return Err(Error::range(NAME, "prefill", "at least 1", 0));
     }
-    let mut samplers: Vec<_> = (0..prompts.len()).map(sampler).collect();
     let mut written = vec![Vec::new(); prompts.len()];
     let mut open = vec![options.tokens > 0; prompts.len()];
     if options.tokens == 0 {
@@ -101,9 +100,11 @@ pub fn generate_by(
             let expected = format!("[{}, {vocabulary}]", prompts.len());
             return Err(Error::shape(NAME, "logits", expected, logits_of_all.shape()));
         }
-        let all = logits_of_all.to_vec::<f32>()?;
+        // None of a text whose prompt is still read counts.
+        let before: Vec<usize> = written.iter().map(Vec::len).collect();
+        let chosen = sampler.choose(device, &logits_of_all, &before)?;
         let mut tokens = Vec::with_capacity(prompts.len());
-        for (text, row) in all.chunks_exact(vocabulary).enumerate() {
+        for (text, token) in chosen.into_iter().enumerate() {
             if let Some(&token) = prompts[text].get(read) {
                 tokens.push([token]);
                 continue;
@@ -113,13 +114,10 @@ pub fn generate_by(
                 tokens.push([0]);
                 continue;
             }
-            if let Some(token) = row.iter().position(|logit| logit.is_nan()) {
-                return Err(Error::new(
-                    NAME,
-                    tilewright_core::Kind::Numerical { what: "NaN among the logits".into(), index: token },
-                ));
+            if token as usize >= vocabulary {
+                let what = "logits of a text with NaN or infinity, or none to choose".into();
+                return Err(Error::new(NAME, Kind::Numerical { what, index: text }));
             }
-            let token = samplers[text].choose(row);
             written[text].push(token);
             open[text] = stream(text, token) && !config.ends(token) && written[text].len() < options.tokens;
             tokens.push([token]);

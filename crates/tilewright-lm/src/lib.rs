@@ -16,7 +16,7 @@
 //! let config = Config { hidden_size: 64, num_hidden_layers: 1, num_heads: 2, ..Config::bytes() };
 //! let model = Model::random(config, &Stream::cpu(), DType::F32, 1)?;
 //! let options = Generation { tokens: 5, ..Generation::default() };
-//! let written = generate(&model, &[bytes::encode("To be")], &options, |_| Box::new(Greedy), |_, _| true)?;
+//! let written = generate(&model, &[bytes::encode("To be")], &options, &mut Greedy, |_, _| true)?;
 //! assert_eq!(written[0].len(), 5);
 //! # Ok::<(), tilewright_core::Error>(())
 //! ```

@@ -1,13 +1,16 @@
-//! From logits to a token.
+//! From logits to tokens, where the logits lie.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use tilewright_core::{Error, Result};
+use tilewright_core::{Error, Result, Stream, Tensor};
+use tilewright_kernels::sample::{self as kernels, Parameters, Sample};
 
-/// A way to choose the next token of one text.
+/// A way to choose the next token of each text.
 pub trait Sampler {
-    /// The token, given a logit for each.
-    fn choose(&mut self, logits: &[f32]) -> u32;
+    /// The token of each text, of its row of `logits [b, vocab]`, f32, f16 or bf16 on `stream`'s device; `written` says how many tokens each has
+    /// been given before. What is not a token says that there is none to choose.
+    ///
+    /// # Errors
+    /// Those of the kernels.
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>>;
 }
 
 /// The token with the largest logit, the first of several.
@@ -15,73 +18,74 @@ pub trait Sampler {
 pub struct Greedy;
 
 impl Sampler for Greedy {
-    fn choose(&mut self, logits: &[f32]) -> u32 {
-        let mut best = 0;
-        for (token, logit) in logits.iter().enumerate() {
-            if logit.total_cmp(&logits[best]).is_gt() {
-                best = token;
-            }
-        }
-        best as u32
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>> {
+        Sampling::of(kernels::Sampling { temperature: 0.0, ..Default::default() })
+            .choose(stream, logits, written)
     }
 }
 
-/// A draw: logits over the temperature, of which the `top_k` largest stay, and of these the fewest whose probabilities add up to `top_p`.
+/// A draw by [`sample`](tilewright_kernels::sample::sample()), with all that it can filter by: nothing but the tokens leaves the device.
+///
+/// What a text gets follows from the seed, its number, and how many tokens it was given before, on every device: neither from the other texts nor from how many there are.
 #[derive(Debug, Clone)]
 pub struct Sampling {
-    temperature: f64,
-    top_k: usize,
-    top_p: f64,
-    random: ChaCha8Rng,
+    how: kernels::Sampling,
+    /// The number of the first text.
+    first: u64,
+    /// For how far each text is ahead of the first one: the parameters of all, in which the first is at position 0.
+    made: Option<(Vec<u64>, Parameters)>,
 }
 
 impl Sampling {
-    /// `text` tells the texts of a batch apart: each has draws of its own, whatever the others are.
+    /// Logits over the temperature, of which the `top_k` largest stay, and of these the fewest whose probabilities add up to `top_p`.
     ///
-    /// `top_k` 0 and `top_p` 1 leave nothing out.
+    /// Temperature 0 is [`Greedy`]; `top_k` 0 and `top_p` 1 leave nothing out.
     ///
     /// # Errors
-    /// A temperature that is not positive and finite (0 would be [`Greedy`]); `top_p` not in (0, 1].
-    pub fn new(temperature: f64, top_k: usize, top_p: f64, seed: u64, text: u64) -> Result<Self> {
-        if !(temperature > 0.0 && temperature.is_finite()) {
-            return Err(Error::range("sampling", "temperature", "a finite number > 0", temperature));
+    /// A temperature that is negative or not finite; `top_p` not in (0, 1]; a `top_k` of 2^32 or more.
+    pub fn new(temperature: f64, top_k: usize, top_p: f64, seed: u64) -> Result<Self> {
+        if !(temperature >= 0.0 && temperature.is_finite()) {
+            return Err(Error::range("sampling", "temperature", "a finite number >= 0", temperature));
         }
         if !(top_p > 0.0 && top_p <= 1.0) {
             return Err(Error::range("sampling", "top_p", "a number > 0 and <= 1", top_p));
         }
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(text);
-        Ok(Sampling { temperature, top_k, top_p, random })
+        let (temperature, top_p) = (temperature as f32, top_p as f32);
+        let top_k = top_k.try_into().map_err(|_| Error::range("sampling", "top_k", "below 2^32", top_k))?;
+        Ok(Self::of(kernels::Sampling { temperature, top_k, top_p, seed, ..Default::default() }))
+    }
+
+    /// With any of the kernel's filters. Its position is that of a text's first token.
+    pub fn of(how: kernels::Sampling) -> Self {
+        Self { how, first: 0, made: None }
+    }
+
+    /// The same for texts of which the first has this number: a text alone gets what it would get as that one of many.
+    pub fn from_text(self, first: u64) -> Self {
+        Self { first, made: None, ..self }
     }
 }
 
 impl Sampler for Sampling {
-    fn choose(&mut self, logits: &[f32]) -> u32 {
-        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-        // Ties go to the lower token, so that what stays does not depend on the sort.
-        order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
-        if self.top_k > 0 {
-            order.truncate(self.top_k);
-        }
-        let largest = f64::from(logits[order[0] as usize]);
-        let weight = |&token: &u32| ((f64::from(logits[token as usize]) - largest) / self.temperature).exp();
-        let mut weights: Vec<f64> = order.iter().map(weight).collect();
-        let total: f64 = weights.iter().sum();
-        let mut kept = 0.0;
-        let enough = weights.iter().position(|weight| {
-            kept += weight;
-            kept >= self.top_p * total
-        });
-        weights.truncate(enough.map_or(weights.len(), |last| last + 1));
-        let total: f64 = weights.iter().sum();
-        let mut left = self.random.random::<f64>() * total;
-        for (weight, &token) in weights.iter().zip(&order) {
-            left -= weight;
-            if left < 0.0 {
-                return token;
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>> {
+        let step = written.first().map_or(0, |&written| written as u64);
+        let ahead: Vec<u64> = written.iter().map(|&written| (written as u64).wrapping_sub(step)).collect();
+        let parameters = match self.made.take() {
+            Some((made_for, parameters)) if made_for == ahead => parameters,
+            _ => {
+                let row = |(text, &ahead): (u64, &u64)| kernels::Sampling {
+                    // The hash of a row mixes its seed first.
+                    seed: self.how.seed.wrapping_add(self.first.wrapping_add(text) << 32),
+                    position: self.how.position.wrapping_add(ahead),
+                    ..self.how
+                };
+                let rows: Vec<kernels::Sampling> = (0..).zip(&ahead).map(row).collect();
+                Parameters::new(&rows)?.to(stream)?
             }
-        }
-        order[weights.len() - 1]
+        };
+        let drawn = kernels::sample(stream, logits, &parameters, &Sample { step, ..Sample::default() })?;
+        self.made = Some((ahead, parameters));
+        drawn.ids.to_vec()
     }
 }
 
@@ -89,15 +93,21 @@ impl Sampler for Sampling {
 mod tests {
     use super::*;
 
-    fn counts(sampler: &mut Sampling, logits: &[f32], draws: usize) -> Vec<usize> {
-        let mut counts = vec![0; logits.len()];
-        (0..draws).for_each(|_| counts[sampler.choose(logits) as usize] += 1);
-        counts
+    fn drawn(sampler: &mut impl Sampler, rows: usize, logits: &[f32], written: &[usize]) -> Vec<u32> {
+        let logits = Tensor::from_vec(logits.repeat(rows), [rows, logits.len()]).unwrap();
+        sampler.choose(&Stream::cpu(), &logits, written).unwrap()
     }
 
     #[test]
     fn greedy_takes_the_first_largest() {
-        assert_eq!(Greedy.choose(&[1.0, 3.0, 3.0, 2.0]), 1);
+        assert_eq!(drawn(&mut Greedy, 1, &[1.0, 3.0, 3.0, 2.0], &[0]), [1]);
+        let mut cold = Sampling::new(0.0, 0, 1.0, 3).unwrap();
+        assert_eq!(drawn(&mut cold, 2, &[1.0, 3.0, 3.0, 2.0], &[0, 5]), [1, 1]);
+    }
+
+    #[test]
+    fn where_there_is_no_token_none_is_given() {
+        assert_eq!(drawn(&mut Greedy, 1, &[1.0, f32::NAN, 3.0], &[0]), [u32::MAX]);
     }
 
     /// Pearson's statistic over 20,000 draws from five tokens; with 4 degrees of freedom 18.47 is passed once in 1000.
@@ -105,14 +115,20 @@ mod tests {
     fn draws_have_the_probabilities_of_the_softmax() {
         let logits = [0.0f32, 1.0, -1.0, 2.0, 0.5];
         let weights: Vec<f64> = logits.iter().map(|&x| (f64::from(x) / 0.8).exp()).collect();
-        let (draws, total) = (20_000, weights.iter().sum::<f64>());
-        let counts = counts(&mut Sampling::new(0.8, 0, 1.0, 7, 0).unwrap(), &logits, draws);
+        let (texts, total) = (100, weights.iter().sum::<f64>());
+        let mut sampler = Sampling::new(0.8, 0, 1.0, 7).unwrap();
+        let mut counts = [0u32; 5];
+        for written in 0..200 {
+            for token in drawn(&mut sampler, texts, &logits, &vec![written; texts]) {
+                counts[token as usize] += 1;
+            }
+        }
         let statistic: f64 = counts
             .iter()
             .zip(&weights)
             .map(|(&count, weight)| {
-                let expected = draws as f64 * weight / total;
-                (count as f64 - expected).powi(2) / expected
+                let expected = 20_000.0 * weight / total;
+                (f64::from(count) - expected).powi(2) / expected
             })
             .sum();
         assert!(statistic < 18.47, "{statistic}");
@@ -121,34 +137,44 @@ mod tests {
     #[test]
     fn top_k_and_top_p_leave_out_the_rest() {
         let logits = [0.0f32, 1.0, -1.0, 2.0, 0.5];
-        let by_k = counts(&mut Sampling::new(5.0, 2, 1.0, 1, 0).unwrap(), &logits, 2000);
-        assert!(by_k[3] > 0 && by_k[1] > 0 && by_k[0] + by_k[2] + by_k[4] == 0, "{by_k:?}");
+        let kept = |mut sampler: Sampling| {
+            let mut tokens = drawn(&mut sampler, 500, &logits, &[0; 500]);
+            tokens.sort_unstable();
+            tokens.dedup();
+            tokens
+        };
+        assert_eq!(kept(Sampling::new(5.0, 2, 1.0, 1).unwrap()), [1, 3]);
         // Probabilities 0.55, 0.20, 0.12, ..: two are needed for 0.6.
-        let by_p = counts(&mut Sampling::new(1.0, 0, 0.6, 1, 0).unwrap(), &logits, 2000);
-        assert!(by_p[3] > 0 && by_p[1] > 0 && by_p[0] + by_p[2] + by_p[4] == 0, "{by_p:?}");
+        assert_eq!(kept(Sampling::new(1.0, 0, 0.6, 1).unwrap()), [1, 3]);
     }
 
     #[test]
-    fn draws_follow_seed_and_text_alone() {
+    fn draws_follow_seed_text_and_place_alone() {
         let logits = [0.0f32; 50];
-        let draw = |seed, text| {
-            let mut sampler = Sampling::new(1.0, 0, 1.0, seed, text).unwrap();
-            (0..20).map(|_| sampler.choose(&logits)).collect::<Vec<_>>()
-        };
-        assert_eq!(draw(3, 1), draw(3, 1));
-        assert_ne!(draw(3, 1), draw(3, 2));
-        assert_ne!(draw(3, 1), draw(4, 1));
+        let new = |seed| Sampling::new(1.0, 0, 1.0, seed).unwrap();
+        let alone = |seed, text, written| drawn(&mut new(seed).from_text(text), 1, &logits, &[written])[0];
+        // One text began later than the others, and stays behind.
+        let mut together = new(3);
+        for step in 4..20 {
+            let written = [step, step - 4, step];
+            let expected = (0..).zip(written).map(|(text, written)| alone(3, text, written));
+            let expected: Vec<u32> = expected.collect();
+            assert_eq!(drawn(&mut together, 3, &logits, &written), expected);
+        }
+        let row = |seed, text| (0..20).map(|written| alone(seed, text, written)).collect::<Vec<_>>();
+        assert_ne!(row(3, 1), row(3, 2));
+        assert_ne!(row(3, 1), row(4, 1));
     }
 
     #[test]
     fn wrong_arguments_are_named() {
         for (temperature, top_p, part) in [
-            (0.0, 1.0, "temperature is 0"),
+            (-0.5, 1.0, "temperature is -0.5"),
             (f64::NAN, 1.0, "temperature is NaN"),
             (1.0, 0.0, "top_p is 0"),
             (1.0, 1.5, "top_p is 1.5"),
         ] {
-            let error = Sampling::new(temperature, 0, top_p, 0, 0).unwrap_err().to_string();
+            let error = Sampling::new(temperature, 0, top_p, 0).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
     }

@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use tilewright_core::{Error, Tensor};
-use tilewright_lm::{Config, Generation, Greedy, Model, Sampler, Sampling, State, generate};
+use tilewright_lm::{Config, Generation, Model, Sampling, State, generate};
 
 use crate::device::{Device, DeviceLike, stream};
 use crate::errors::raise;
@@ -166,26 +166,18 @@ impl Xlstm {
         seed: u64,
         stop: Vec<u32>,
     ) -> PyResult<Writing> {
-        if temperature != 0.0 {
-            Sampling::new(temperature, top_k, top_p, seed, 0).map_err(raise)?;
-        }
+        let mut sampler = Sampling::new(temperature, top_k, top_p, seed).map_err(raise)?;
         let model = self.model.clone();
         // One token waits to be taken: the model does not run ahead of a reader who may stop.
         let (sender, receiver) = sync_channel(1);
         let work = move || {
-            let sampler = |text: usize| -> Box<dyn Sampler> {
-                match Sampling::new(temperature, top_k, top_p, seed, text as u64) {
-                    Ok(sampling) if temperature != 0.0 => Box::new(sampling),
-                    _ => Box::new(Greedy),
-                }
-            };
             let options = Generation { tokens: max_tokens, ..Generation::default() };
             let mut gone = false;
             let send = |text: usize, token: u32| {
                 gone |= sender.send(Ok((text, token))).is_err();
                 !gone && !stop.contains(&token)
             };
-            if let Err(error) = generate(&model, &prompts, &options, sampler, send) {
+            if let Err(error) = generate(&model, &prompts, &options, &mut sampler, send) {
                 // Nobody may listen any more.
                 let _ = sender.send(Err(error));
             }

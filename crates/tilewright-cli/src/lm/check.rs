@@ -72,7 +72,7 @@ pub(crate) fn check(options: &Options, console: &mut Console) -> Result<(), Stop
     let (found, right) = (logits(&judged)?, logits(&judge)?);
     let written = |model: &Model, tokens: usize| {
         let options = Generation { tokens, ..Generation::default() };
-        generate(model, &prompts, &options, |_| Box::new(Greedy), |_, _| true)
+        generate(model, &prompts, &options, &mut Greedy, |_, _| true)
     };
     let greedy = rows("greedy")?;
     let tokens = greedy.as_ref().map_or(options.tokens, |rows| rows.first().map_or(0, Vec::len));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use tilewright_core::{DType, Device, Error, Kind};
-use tilewright_lm::{Config, Generation, Greedy, Model, Sampler, Sampling, Tokenizer, generate as written};
+use tilewright_lm::{Config, Generation, Model, Sampling, Tokenizer, generate as written};
 use tilewright_wire::service::Nodes;
 
 use super::Where;
@@ -77,18 +77,9 @@ enum Source {
 }
 
 pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), Stop> {
-    let sampler = |text: usize| -> Result<Box<dyn Sampler>, Stop> {
-        if options.temperature == 0.0 {
-            return Ok(Box::new(Greedy));
-        }
-        let (top_k, top_p) = (options.top_k, options.top_p);
-        Ok(Box::new(Sampling::new(options.temperature, top_k, top_p, options.seed, text as u64)?))
-    };
     // Before a large model is read: a wrong argument must not cost minutes.
+    let mut sampler = Sampling::new(options.temperature, options.top_k, options.top_p, options.seed)?;
     let ids = options.prompt_ids.iter().map(|ids| ids_of(ids)).collect::<Result<Vec<_>, _>>()?;
-    let count = ids.len().max(options.prompt.len());
-    let samplers = (0..count).map(|text| sampler(text).map(Some)).collect::<Result<Vec<_>, _>>()?;
-    let samplers = std::cell::RefCell::new(samplers);
     let source = match &options.model {
         Some(model) => {
             let place = Where { model: model.clone(), device: options.device, dtype: options.dtype };
@@ -124,7 +115,6 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
     let mut unwritten: Option<Stop> = None;
     let mut streamed = tokenizer.as_ref().map(Tokenizer::streamed);
     let limits = Generation { tokens: options.tokens, ..Generation::default() };
-    let sampler = |text: usize| samplers.borrow_mut()[text].take().expect("each text asks once");
     let show = |_: usize, token: u32| {
         if !alone {
             return true;
@@ -141,8 +131,8 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
         unwritten.is_none()
     };
     let texts = match &source {
-        Source::Here(model) => written(model, &prompts, &limits, sampler, show)?,
-        Source::Nodes(nodes) => nodes.generate(&prompts, &limits, sampler, show).map_err(lost)?,
+        Source::Here(model) => written(model, &prompts, &limits, &mut sampler, show)?,
+        Source::Nodes(nodes) => nodes.generate(&prompts, &limits, &mut sampler, show).map_err(lost)?,
     };
     if let Some(why) = unwritten {
         return Err(why);

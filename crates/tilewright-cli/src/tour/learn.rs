@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use tilewright_core::{DType, Device, Stream};
 use tilewright_lm::train::{Options, Schedule, Trainer};
-use tilewright_lm::{Config, Generation, Model, Sampler, Sampling, bytes, generate};
+use tilewright_lm::{Config, Generation, Model, Sampling, bytes, generate};
 
 use super::read;
 use crate::progress;
@@ -82,12 +82,11 @@ pub(super) fn learn(
     let bytes_seen = (trainer.steps_done() as usize * options.batch * options.context) as f64;
 
     let (prompt, start) = ("The ", Instant::now());
-    let sampler = Sampling::new(0.6, 0, 0.95, 1, 0)?;
     let written = generate(
         trainer.model(),
         &[bytes::encode(prompt)],
         &Generation { tokens: WRITTEN, ..Generation::default() },
-        |_| Box::new(sampler.clone()) as Box<dyn Sampler>,
+        &mut Sampling::new(0.6, 0, 0.95, 1)?,
         |_, _| true,
     )?;
     Ok(Some(Learned {

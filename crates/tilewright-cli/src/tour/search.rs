@@ -1,6 +1,6 @@
 //! The passages nearest to a query, among the latent vectors.
 
-use tilewright_core::Tensor;
+use tilewright_core::{Error, Tensor};
 use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_search::{Index, Metric, Query, Recipe};
 
@@ -43,10 +43,14 @@ pub(super) fn search(meter: &mut Meter, svd: &Svd, query: &Row, neighbours: usiz
         let rows = |tensor: &Tensor| tensor.to_vec::<f32>().map(|values| of_unit_length(values, rank));
         Ok((rows(&svd.latent)?, rows(&folded)?))
     })?;
-    let index = meter.host("index", "add to a flat index", || {
+    // In a file, as an index is kept: what is searched is mapped from there.
+    let folder = tempfile::tempdir().map_err(|why| Error::file("tour", std::env::temp_dir(), why))?;
+    let index = meter.host("index", "flat index, in a file", || {
+        let file = folder.path().join("passages.index");
         let index = Index::new(Recipe::FLAT, rank, Metric::InnerProduct)?;
         index.add(&Tensor::from_slice(&unit, [passages, rank])?, None)?;
-        Ok(index.snapshot().on(&stream)?)
+        index.save(&file)?;
+        Ok(Index::load(&file)?.snapshot().on(&stream)?)
     })?;
     let query = Tensor::from_slice(&direction, [1, rank])?;
     let scan = problem(&[("b", 1), ("n", passages), ("d", rank)]).set("k", neighbours as i64);

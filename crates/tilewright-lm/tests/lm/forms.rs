@@ -44,9 +44,7 @@ fn a_decoder_writes_what_steps_write() {
         let model = tiny::mixed_model(&stream, DType::F32);
         let texts = tiny::texts(2, 9, 7);
         let (logits, state) = model.next(&model.tokens(&texts).unwrap(), None).unwrap();
-        let best = |logits: &Tensor| -> Vec<u32> {
-            logits.to_vec::<f32>().unwrap().chunks(11).map(|row| Greedy.choose(row)).collect()
-        };
+        let best = |logits: &Tensor| -> Vec<u32> { Greedy.choose(&stream, logits, &[0, 0]).unwrap() };
         let first = best(&logits);
         let (mut tokens, mut kept) = (first.clone(), state.clone());
         let mut given = Decoder::new(&model, state.clone(), &first, Next::Given).unwrap();
@@ -121,13 +119,11 @@ fn a_batch_is_each_alone(model: &Model) {
     let texts = tiny::texts(3, 30, 4);
     let prompts = vec![texts[0][..7].to_vec(), texts[1][..30].to_vec(), texts[2][..12].to_vec()];
     let options = Generation { tokens: 15, prefill: 3 };
-    let sampled = |text: usize| -> Box<dyn tilewright_lm::Sampler> {
-        Box::new(Sampling::new(0.9, 0, 0.95, 42, text as u64).unwrap())
-    };
-    let together = generate(model, &prompts, &options, sampled, |_, _| true).unwrap();
+    let sampled = |first: usize| Sampling::new(0.9, 0, 0.95, 42).unwrap().from_text(first as u64);
+    let together = generate(model, &prompts, &options, &mut sampled(0), |_, _| true).unwrap();
     for (text, prompt) in prompts.iter().enumerate() {
-        let alone =
-            generate(model, std::slice::from_ref(prompt), &options, |_| sampled(text), |_, _| true).unwrap();
+        let alone = std::slice::from_ref(prompt);
+        let alone = generate(model, alone, &options, &mut sampled(text), |_, _| true).unwrap();
         assert_eq!(alone[0], together[text], "text {text}");
         assert_eq!(alone[0].len(), 15);
     }
@@ -138,16 +134,10 @@ fn streams_see_every_token_and_may_stop() {
     let model = tiny::model(&Stream::cpu(), DType::F32);
     let mut seen = Vec::new();
     let prompts = tiny::texts(2, 5, 4);
-    let written = generate(
-        &model,
-        &prompts,
-        &Generation::default(),
-        |_| Box::new(Greedy),
-        |text, token| {
-            seen.push((text, token));
-            seen.iter().filter(|(other, _)| *other == text).count() < 3 + text
-        },
-    );
+    let written = generate(&model, &prompts, &Generation::default(), &mut Greedy, |text, token| {
+        seen.push((text, token));
+        seen.iter().filter(|(other, _)| *other == text).count() < 3 + text
+    });
     let written = written.unwrap();
     assert_eq!((written[0].len(), written[1].len(), seen.len()), (3, 4, 7));
     let of_first: Vec<u32> = seen.iter().filter(|(text, _)| *text == 0).map(|(_, token)| *token).collect();
@@ -173,9 +163,7 @@ fn evaluation_is_the_mean_over_all_windows() {
 fn wrong_arguments_are_named() {
     let model = tiny::model(&Stream::cpu(), DType::F32);
     let generated = |prompts: &[Vec<u32>]| {
-        generate(&model, prompts, &Generation::default(), |_| Box::new(Greedy), |_, _| true)
-            .unwrap_err()
-            .to_string()
+        generate(&model, prompts, &Generation::default(), &mut Greedy, |_, _| true).unwrap_err().to_string()
     };
     let tokens = model.tokens(&[[1u32, 2]]).unwrap();
     let (_, of_two) = model.logits(&model.tokens(&[[1u32], [2]]).unwrap(), None).unwrap();

@@ -24,7 +24,7 @@ fn logits_and_greedy_texts_are_those_of_transformers() {
         let error = distance(&logits, &expected["logits"]);
         assert!(error < tolerance, "{dtype}: {error}");
         let options = Generation { tokens: 12, ..Generation::default() };
-        let written = generate(&model, &prompts, &options, |_| Box::new(Greedy), |_, _| true).unwrap();
+        let written = generate(&model, &prompts, &options, &mut Greedy, |_, _| true).unwrap();
         assert_eq!(written, rows("greedy"), "{dtype}");
     }
     // In 8 bits of precision, through exponentials of gates: near on the whole.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use tilewright_core::{DType, Error, Result, Tensor};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_lm::{Config, Generation, Sampler, generate_by};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -291,7 +291,7 @@ impl Nodes {
         &self,
         prompts: &[Vec<u32>],
         options: &Generation,
-        sampler: impl Fn(usize) -> Box<dyn Sampler>,
+        sampler: &mut dyn Sampler,
         stream: impl FnMut(usize, u32) -> bool,
     ) -> Result<Vec<Vec<u32>>> {
         let mut links = Vec::with_capacity(self.peers.len());
@@ -302,7 +302,8 @@ impl Nodes {
             let link = link.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer")));
             links.push((link.map_err(|status| told(&peer.address, &status))?, &peer.address));
         }
-        generate_by(&self.config, prompts, options, sampler, stream, |rows| {
+        let here = Stream::cpu();
+        generate_by(&self.config, prompts, options, (&here, sampler), stream, |rows| {
             let length = rows.first().map_or(0, |row| row.len());
             let ids = rows.iter().flat_map(|row| row.iter().map(|&token| i64::from(token))).collect();
             let mut x = Tensor::from_vec(ids, [rows.len(), length])?;
@@ -314,10 +315,9 @@ impl Nodes {
                     y.unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer in {within:?}"))));
                 x = y.map_err(|status| told(address, &status))?;
             }
-            if x.dtype() == DType::F32 {
-                Ok(x)
-            } else {
-                Tensor::from_f64(&x.to_f64_vec()?, DType::F32, x.dims())
+            match x.dtype() {
+                DType::F64 => Tensor::from_f64(&x.to_f64_vec()?, DType::F32, x.dims()),
+                _ => Ok(x),
             }
         })
     }

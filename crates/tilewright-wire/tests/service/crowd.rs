@@ -130,7 +130,7 @@ fn streams_that_break_off_leave_nothing_and_too_many_are_refused() {
     let address = [served.address().to_string()];
     let options = Generation { tokens: 12, ..Generation::default() };
     let prompt = [bytes::encode("abc")];
-    let expected = generate(&model(), &prompt, &options, |_| Box::new(Greedy), |_, _| true).unwrap();
+    let expected = generate(&model(), &prompt, &options, &mut Greedy, |_, _| true).unwrap();
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..12)
             .map(|writer| {
@@ -139,15 +139,10 @@ fn streams_that_break_off_leave_nothing_and_too_many_are_refused() {
                     let nodes = Nodes::connect(address, &Dial::default()).unwrap();
                     let mut left = if writer % 3 == 0 { 3 } else { usize::MAX };
                     // A third breaks off within the text.
-                    nodes.generate(
-                        prompt,
-                        options,
-                        |_| Box::new(Greedy),
-                        |_, _| {
-                            left -= 1;
-                            left > 0
-                        },
-                    )
+                    nodes.generate(prompt, options, &mut Greedy, |_, _| {
+                        left -= 1;
+                        left > 0
+                    })
                 })
             })
             .collect();
@@ -167,21 +162,16 @@ fn streams_that_break_off_leave_nothing_and_too_many_are_refused() {
     assert!(whole > 0);
     settle(&served);
     let nodes = Nodes::connect(&address, &Dial::default()).unwrap();
-    assert_eq!(nodes.generate(&prompt, &options, |_| Box::new(Greedy), |_, _| true).unwrap(), expected);
+    assert_eq!(nodes.generate(&prompt, &options, &mut Greedy, |_, _| true).unwrap(), expected);
     // A node that stops ends the stream between two steps, and the caller is told.
     let mut served = Some(served);
     let error = nodes
-        .generate(
-            &prompt,
-            &Generation { tokens: 1 << 30, ..options },
-            |_| Box::new(Greedy),
-            |_, _| {
-                if let Some(served) = served.take() {
-                    served.stop().unwrap();
-                }
-                true
-            },
-        )
+        .generate(&prompt, &Generation { tokens: 1 << 30, ..options }, &mut Greedy, |_, _| {
+            if let Some(served) = served.take() {
+                served.stop().unwrap();
+            }
+            true
+        })
         .unwrap_err();
     assert!(error.to_string().contains(&address[0]), "{error}");
 }

@@ -1,7 +1,7 @@
 //! What nodes answer is what the model computes.
 
 use tilewright_core::Tensor;
-use tilewright_lm::{Generation, Greedy, Sampler, Sampling, bytes, generate};
+use tilewright_lm::{Generation, Greedy, Sampling, bytes, generate};
 use tilewright_wire::exo::node_service as exo;
 use tilewright_wire::service::{Capacity, Dial, Nodes, Served, Serving};
 
@@ -15,15 +15,9 @@ fn nodes_write_what_the_model_writes() {
     let prompts = [bytes::encode("To be, or not"), bytes::encode("Abc")];
     let options = Generation { tokens: 30, prefill: 2 };
     for drawn in [false, true] {
-        let sampler = |text: usize| -> Box<dyn Sampler> {
-            if drawn {
-                Box::new(Sampling::new(1.0, 0, 0.9, 4, text as u64).unwrap())
-            } else {
-                Box::new(Greedy)
-            }
-        };
-        let expected = generate(&model(), &prompts, &options, sampler, |_, _| true).unwrap();
-        assert_eq!(nodes.generate(&prompts, &options, sampler, |_, _| true).unwrap(), expected);
+        let sampler = || Sampling::new(if drawn { 1.0 } else { 0.0 }, 0, 0.9, 4).unwrap();
+        let expected = generate(&model(), &prompts, &options, &mut sampler(), |_, _| true).unwrap();
+        assert_eq!(nodes.generate(&prompts, &options, &mut sampler(), |_, _| true).unwrap(), expected);
     }
     // The last tokens are not sent; each of the others goes through three nodes, and comes back as 257 or 32 numbers of 4 bytes.
     let traffic = nodes.traffic();
@@ -34,14 +28,13 @@ fn nodes_write_what_the_model_writes() {
     );
     assert!(traffic.sent < 60 * steps * 32, "{traffic:?}");
     let long = Generation { tokens: 1, prefill: 4096 };
-    let sampler = |_| -> Box<dyn Sampler> { Box::new(Greedy) };
     let prompt = [vec![7; 30_000]];
     assert_eq!(
-        nodes.generate(&prompt, &long, sampler, |_, _| true).unwrap(),
-        generate(&model(), &prompt, &long, sampler, |_, _| true).unwrap(),
+        nodes.generate(&prompt, &long, &mut Greedy, |_, _| true).unwrap(),
+        generate(&model(), &prompt, &long, &mut Greedy, |_, _| true).unwrap(),
         "a residual stream of 512 KiB a piece"
     );
-    let error = nodes.generate(&[vec![256]], &options, sampler, |_, _| true).unwrap_err().to_string();
+    let error = nodes.generate(&[vec![256]], &options, &mut Greedy, |_, _| true).unwrap_err().to_string();
     assert!(error.contains(&addresses[1]) && error.contains("token is 256, expected 0..256"), "{error}");
     drop(nodes);
     for part in parts {

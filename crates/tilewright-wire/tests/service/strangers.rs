@@ -96,8 +96,8 @@ fn a_secret_and_a_certificate_keep_strangers_out() {
     let nodes = Nodes::connect(&address, &dial).unwrap();
     let (prompt, options) = ([bytes::encode("abc")], Generation { tokens: 5, ..Generation::default() });
     assert_eq!(
-        nodes.generate(&prompt, &options, |_| Box::new(Greedy), |_, _| true).unwrap(),
-        generate(&model(), &prompt, &options, |_| Box::new(Greedy), |_, _| true).unwrap()
+        nodes.generate(&prompt, &options, &mut Greedy, |_, _| true).unwrap(),
+        generate(&model(), &prompt, &options, &mut Greedy, |_, _| true).unwrap()
     );
     let refused = |dial: Dial| Nodes::connect(&address, &dial).map(drop).unwrap_err().to_string();
     for secret in [None, Some("sesam"), Some("sesame!"), Some("sesama"), Some("")] {
