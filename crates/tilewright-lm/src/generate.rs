@@ -44,21 +44,16 @@ pub fn generate(
     let mut read = 0;
     let next = |rows: &[&[u32]]| {
         // The prompts in pieces; then single tokens, by steps that are recorded once and replayed.
-        let logits = if read < shortest {
+        if read < shortest {
             let (logits, after) = model.next(&model.tokens(rows)?, state.as_ref())?;
             (state, read) = (Some(after), read + rows[0].len());
-            logits
-        } else {
-            let tokens: Vec<u32> = rows.iter().map(|row| row[0]).collect();
-            if let Some(state) = state.take() {
-                decoder = Some(Decoder::new(model, state, &tokens, Next::Given)?);
-            }
-            decoder.as_mut().expect("made in the first round").step(&tokens)?.clone()
-        };
-        Ok(match logits.dtype() {
-            DType::F64 => copy(model.stream(), &logits, &CopyTo { dtype: Some(DType::F32) })?,
-            _ => logits,
-        })
+            return Ok(logits);
+        }
+        let tokens: Vec<u32> = rows.iter().map(|row| row[0]).collect();
+        if let Some(state) = state.take() {
+            decoder = Some(Decoder::new(model, state, &tokens, Next::Given)?);
+        }
+        Ok(decoder.as_mut().expect("made in the first round").step(&tokens)?.clone())
     };
     generate_by(model.config(), prompts, options, (model.stream(), sampler), stream, next)
 }
@@ -102,6 +97,10 @@ pub fn generate_by(
         }
         // None of a text whose prompt is still read counts.
         let before: Vec<usize> = written.iter().map(Vec::len).collect();
+        let logits_of_all = match logits_of_all.dtype() {
+            DType::F64 => copy(device, &logits_of_all, &CopyTo { dtype: Some(DType::F32) })?,
+            _ => logits_of_all,
+        };
         let chosen = sampler.choose(device, &logits_of_all, &before)?;
         let mut tokens = Vec::with_capacity(prompts.len());
         for (text, token) in chosen.into_iter().enumerate() {

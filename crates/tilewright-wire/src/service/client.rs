@@ -315,10 +315,7 @@ impl Nodes {
                     y.unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer in {within:?}"))));
                 x = y.map_err(|status| told(address, &status))?;
             }
-            match x.dtype() {
-                DType::F64 => Tensor::from_f64(&x.to_f64_vec()?, DType::F32, x.dims()),
-                _ => Ok(x),
-            }
+            Ok(x)
         })
     }
 }
