@@ -144,6 +144,8 @@ TW_FN float frexp(float x, int& exponent) { return ::frexpf(x, &exponent); }
 TW_FN float modf(float x, float& whole) { return ::modff(x, &whole); }
 TW_FN float ldexp(float x, int exponent) { return ::ldexpf(x, exponent); }
 TW_FN int ilogb(float x) { return ::ilogbf(x); }
+template <class X, class R = tw_if_double<X>> TW_FN R frexp(X x, int& exponent) { return ::frexp(x, &exponent); }
+template <class X, class R = tw_if_double<X>> TW_FN R ldexp(X x, int exponent) { return ::ldexp(x, exponent); }
 template <class X, class R = tw_float_like_t<X>> TW_FN R sincos(const X& x, R& cosine) {
     cosine = cos(x);
     return sin(x);

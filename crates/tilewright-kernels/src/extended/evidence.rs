@@ -7,8 +7,8 @@
 use tilewright_core::{Args, Case, Device, Expected, Kernel, Residual, Result, Spec, Stream, Tensor, Work};
 
 use super::exact::Exact;
-use super::{Operand, Pair, check_device};
-use crate::arguments::{choose, only_variant};
+use super::{Operand, Pair};
+use crate::arguments::{check_f64, choose, only_variant};
 
 /// An element of the result: the products that add up to it.
 pub(super) type Terms = Vec<(f64, f64)>;
@@ -128,7 +128,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        check_device(self.spec.name, device, case.dtype)?;
+        check_f64(self.spec.name, device, case.dtype)?;
         Ok(vec![only_variant(device)])
     }
 

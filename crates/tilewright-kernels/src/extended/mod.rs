@@ -8,7 +8,7 @@
 //! | [`extended_sum()`] | the sum along the last axis |
 //!
 //! An operand is one tensor, or a high and a low one whose sum it is; a result always is such a [`Pair`]. Two f32 hold 48 bits, with f32's range of
-//! exponents; two f64 106 bits, on the CPU. Sums are by TwoSum, products by one fma, in code that is compiled without reordering and without
+//! exponents; two f64 106 bits, on the CPU and CUDA. Sums are by TwoSum, products by one fma, in code that is compiled without reordering and without
 //! fusing what is not to be fused: reordered, the errors that these kernels live on would be computed as zeros, and the judges refuse that.
 
 pub mod extended_axpy;
@@ -27,9 +27,9 @@ pub use extended_matmul::extended_matmul;
 pub use extended_sum::extended_sum;
 
 use number::{Number, Twofold, with_number};
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
 
-use crate::arguments::{check_same_dtype, check_tensor};
+use crate::arguments::{check_f64, check_same_dtype, check_tensor};
 
 /// Dtypes of the family: of each of the two parts.
 const DTYPES: &[DType] = &[DType::F32, DType::F64];
@@ -86,24 +86,12 @@ fn check_operand(
     x: Operand<'_>,
 ) -> Result<()> {
     check_tensor(operation, names[0], stream, x.high, DTYPES)?;
-    check_device(operation, stream.device(), x.high.dtype())?;
+    check_f64(operation, stream.device(), x.high.dtype())?;
     let Some(low) = x.low else { return Ok(()) };
     check_tensor(operation, names[1], stream, low, DTYPES)?;
     check_same_dtype(operation, names[1], low, x.high)?;
     if low.dims() != x.high.dims() {
         return Err(Error::shape(operation, names[1], x.high.shape().to_string(), low.shape()));
-    }
-    Ok(())
-}
-
-/// Says why a device cannot hold two numbers of a dtype.
-fn check_device(operation: &'static str, device: Device, dtype: DType) -> Result<()> {
-    if device != Device::Cpu && dtype != DType::F32 {
-        return Err(Error::unsupported(
-            operation,
-            device,
-            "pairs of f64 are for the CPU; a GPU has pairs of f32",
-        ));
     }
     Ok(())
 }

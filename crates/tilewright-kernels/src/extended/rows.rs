@@ -11,7 +11,8 @@ use super::number::{Number, Twofold, plus, times};
 use super::{Operand, Pair, TWOFOLD, with_number};
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-    let definition = Definition::new("extended_rows", include_str!("rows.metal")).header(TWOFOLD);
+    let definition =
+        Definition::new("extended_rows", include_str!("rows.metal")).header(TWOFOLD).template("S");
     let definition =
         ["x", "x_low", "y", "y_low"].into_iter().fold(definition.template("PRODUCTS"), Definition::input);
     let definition = ["n", "piece", "pieces"]
@@ -54,6 +55,7 @@ fn launch(
     let groups = shape.iter().product();
     let outputs = PROGRAM
         .launch(stream)
+        .template("S", x.high.dtype())
         .template("PRODUCTS", y.is_some())
         .input("x", x.high)
         .input("x_low", x.low.unwrap_or(x.high))
@@ -64,8 +66,8 @@ fn launch(
         .scalar("pieces", n.div_ceil(piece) as u32)
         .scalar("x_has_low", x.low.is_some())
         .scalar("y_has_low", other.low.is_some())
-        .output("out", DType::F32, shape.clone())
-        .output("out_low", DType::F32, shape)
+        .output("out", x.high.dtype(), shape.clone())
+        .output("out_low", x.high.dtype(), shape)
         .grid(Grid::groups([groups, 1, 1]), [256, 1, 1])
         .run()?;
     let [high, low] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");

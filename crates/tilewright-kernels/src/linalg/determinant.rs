@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::convert::{narrowed, widened};
@@ -10,8 +10,8 @@ use super::extents::Extents;
 use super::lu::{self, LuFactors, lu};
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-    let definition =
-        Definition::new("determinant", include_str!("determinant.metal")).input("lu").input("permutation");
+    let definition = Definition::new("determinant", include_str!("determinant.metal")).template("S");
+    let definition = definition.input("lu").input("permutation");
     let definition = definition.scalar("n", DType::U32).scalar("items", DType::U32);
     Program::new(definition.output("det").output("sign").output("logarithm"))
         .expect("the definition is valid")
@@ -28,11 +28,7 @@ pub(super) struct Determinants {
 
 /// Says why a device cannot compute determinants of n x n matrices.
 pub(super) fn check(operation: &'static str, device: Device, dtype: DType, n: usize) -> Result<()> {
-    lu::check(operation, device, dtype, n)?;
-    if dtype == DType::F64 && device != Device::Cpu {
-        return Err(Error::unsupported(operation, device, "logarithms on a GPU are of f32"));
-    }
-    Ok(())
+    lu::check(operation, device, dtype, n)
 }
 
 pub(super) fn determinants(operation: &'static str, stream: &Stream, a: &Tensor) -> Result<Determinants> {
@@ -56,13 +52,14 @@ pub(super) fn determinants(operation: &'static str, stream: &Stream, a: &Tensor)
     } else {
         let outputs = PROGRAM
             .launch(stream)
+            .template("S", wide.dtype())
             .input("lu", &factors.lu)
             .input("permutation", &factors.permutation)
             .scalar("n", extents.n as u32)
             .scalar("items", extents.batches() as u32)
-            .output("det", DType::F32, batch)
-            .output("sign", DType::F32, batch)
-            .output("logarithm", DType::F32, batch)
+            .output("det", wide.dtype(), batch)
+            .output("sign", wide.dtype(), batch)
+            .output("logarithm", wide.dtype(), batch)
             .grid(Grid::threads([extents.batches() * 32, 1, 1]), [128, 1, 1])
             .run()?;
         <[Tensor; 3]>::try_from(outputs).expect("three outputs are declared")

@@ -94,6 +94,8 @@ pub mod solve_bw;
 pub mod solve_refined;
 pub mod svd;
 pub mod svd_bw;
+#[cfg(test)]
+mod tests;
 pub mod triangular_inverse;
 pub mod triangular_solve;
 pub mod triangular_solve_bw;

@@ -28,8 +28,10 @@ pub(super) fn orthonormal(case: &Case, part: u64, m: usize, n: usize) -> Vec<f64
     a
 }
 
-/// The named spectrum, from 1 down to 1 / `condition`; `None` for a name that is no spectrum.
+/// The named spectrum, from 1 down to 1 / `condition` or above; `None` for a name that is no spectrum.
 fn spectrum(name: &str, n: usize, condition: f64) -> Option<Vec<f64>> {
+    // Steps of the golden ratio, which lie between 0 and 1 as random numbers do and never twice at one place.
+    let scattered = |l: usize| (l as f64 * 0.618_033_988_749_894_9).fract();
     let part = |l: usize| l as f64 / (n.max(2) - 1) as f64;
     let value = |l: usize| match name {
         "geometric" => condition.powf(-part(l)),
@@ -37,6 +39,16 @@ fn spectrum(name: &str, n: usize, condition: f64) -> Option<Vec<f64>> {
         "one_large" => f64::from(u8::from(l == 0)).max(1.0 / condition),
         "one_small" => f64::from(u8::from(l + 1 < n)).max(1.0 / condition),
         "low_rank" => f64::from(u8::from(2 * l < n)),
+        // Two thirds of the digits lost, one third, and next to none.
+        "harsh" => condition.powf(-part(l) * 2.0 / 3.0),
+        "moderate" => condition.powf(-part(l) / 3.0),
+        "mild" => 2f64.powf(-part(l)),
+        // Three heaps of values that agree in all digits but the last few.
+        "clustered" => {
+            [1.0, 0.5, condition.powf(-0.5)][3 * l / n] * (1.0 + 0.8 * l as f64 / (n as f64 * condition))
+        }
+        // Their logarithms are scattered.
+        "scattered" => condition.powf(-scattered(l)),
         "falling_low_rank" => (1.0 - 2.0 * l as f64 / n as f64).max(0.0),
         _ => f64::NAN,
     };

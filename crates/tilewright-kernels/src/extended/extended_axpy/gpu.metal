@@ -1,7 +1,7 @@
 // An element a thread.
 const uint e = thread_position_in_grid.x;
-const Twofold a = Twofold{x[e], x_has_low ? x_low[e] : 0.0f};
-const Twofold b = Twofold{y[e], y_has_low ? y_low[e] : 0.0f};
-const Twofold sum = plus(times(Twofold{alpha, alpha_low}, a), b);
+const Twofold<S> a = Twofold<S>{x[e], x_has_low ? x_low[e] : S(0)};
+const Twofold<S> b = Twofold<S>{y[e], y_has_low ? y_low[e] : S(0)};
+const Twofold<S> sum = plus(times(Twofold<S>{alpha[0], alpha[1]}, a), b);
 out[e] = sum.high;
 out_low[e] = sum.low;

@@ -10,7 +10,7 @@
 //!
 //! | tensor | shape | dtype |
 //! |---|---|---|
-//! | `x`, `y` | any, the same, each with or without a low part | f32; f64 on the CPU |
+//! | `x`, `y` | any, the same, each with or without a low part | f32; f64 on the CPU and CUDA |
 //! | `high`, `low` | that of `x` | that of `x` |
 //!
 //! `alpha` is an f64, of which f32 takes the two parts, 48 bits.
@@ -70,8 +70,8 @@ impl Default for ExtendedAxpy {
 /// `alpha x + y`.
 ///
 /// # Errors
-/// `y` of another shape, low parts of another shape than their high ones; another dtype than listed, or two; another device than the stream's; f64 on a
-/// GPU; alpha NaN or infinite.
+/// `y` of another shape, low parts of another shape than their high ones; another dtype than listed, or two; another device than the stream's; f64 where
+/// kernels are Metal; alpha NaN or infinite.
 pub fn extended_axpy<'a>(
     stream: &Stream,
     x: impl Into<Operand<'a>>,

@@ -10,7 +10,7 @@
 //!
 //! | tensor | shape | dtype |
 //! |---|---|---|
-//! | `x`, `y` | `[.., n]`, each with or without a low part | f32; f64 on the CPU |
+//! | `x`, `y` | `[.., n]`, each with or without a low part | f32; f64 on the CPU and CUDA |
 //! | `high`, `low` | `[..]` | that of `x` |
 //!
 //! # Numerics
@@ -58,7 +58,7 @@ const NAME: &str = "extended_dot";
 ///
 /// # Errors
 /// `x` without an axis; `y` of another shape, low parts of another shape than their high ones; another dtype than listed, or two; another device than the
-/// stream's; f64 on a GPU.
+/// stream's; f64 where kernels are Metal.
 pub fn extended_dot<'a>(
     stream: &Stream,
     x: impl Into<Operand<'a>>,

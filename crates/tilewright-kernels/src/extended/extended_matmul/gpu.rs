@@ -9,7 +9,8 @@ use super::Sizes;
 use crate::extended::{Operand, Pair, TWOFOLD};
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-    let definition = Definition::new("extended_matmul", include_str!("gpu.metal")).header(TWOFOLD);
+    let definition =
+        Definition::new("extended_matmul", include_str!("gpu.metal")).header(TWOFOLD).template("S");
     let definition = ["a", "a_low", "b", "b_low"].into_iter().fold(definition, Definition::input);
     let definition =
         ["m", "k", "n"].into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
@@ -24,6 +25,7 @@ pub(super) fn product(stream: &Stream, a: Operand<'_>, b: Operand<'_>, sizes: &S
     let &Sizes { batches, m, k, n, ref shape } = sizes;
     let outputs = PROGRAM
         .launch(stream)
+        .template("S", a.high.dtype())
         .input("a", a.high)
         .input("a_low", a.low.unwrap_or(a.high))
         .input("b", b.high)
@@ -33,8 +35,8 @@ pub(super) fn product(stream: &Stream, a: Operand<'_>, b: Operand<'_>, sizes: &S
         .scalar("n", n as u32)
         .scalar("a_has_low", a.low.is_some())
         .scalar("b_has_low", b.low.is_some())
-        .output("out", DType::F32, &shape[..])
-        .output("out_low", DType::F32, &shape[..])
+        .output("out", a.high.dtype(), &shape[..])
+        .output("out_low", a.high.dtype(), &shape[..])
         .grid(Grid::groups([n.div_ceil(TILE), m.div_ceil(TILE), batches]), [TILE, TILE, 1])
         .run()?;
     let [high, low] = <[Tensor; 2]>::try_from(outputs).expect("two outputs are declared");

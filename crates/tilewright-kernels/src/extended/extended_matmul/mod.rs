@@ -10,7 +10,7 @@
 //!
 //! | tensor | shape | dtype |
 //! |---|---|---|
-//! | `a` | `[.., m, k]`, with or without a low part | f32; f64 on the CPU |
+//! | `a` | `[.., m, k]`, with or without a low part | f32; f64 on the CPU and CUDA |
 //! | `b` | `[.., k, n]`, with or without a low part | that of `a` |
 //! | `high`, `low` | `[.., m, n]` | that of `a` |
 //!
@@ -70,7 +70,7 @@ struct Sizes {
 ///
 /// # Errors
 /// Fewer than 2 axes, leading axes or inner extents that differ, low parts of another shape than their high ones; another dtype than listed, or two;
-/// another device than the stream's; f64 on a GPU.
+/// another device than the stream's; f64 where kernels are Metal.
 pub fn extended_matmul<'a>(
     stream: &Stream,
     a: impl Into<Operand<'a>>,

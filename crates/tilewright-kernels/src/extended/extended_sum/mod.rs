@@ -10,7 +10,7 @@
 //!
 //! | tensor | shape | dtype |
 //! |---|---|---|
-//! | `x` | `[.., n]`, with or without a low part | f32; f64 on the CPU |
+//! | `x` | `[.., n]`, with or without a low part | f32; f64 on the CPU and CUDA |
 //! | `high`, `low` | `[..]` | that of `x` |
 //!
 //! # Numerics
@@ -55,7 +55,7 @@ const NAME: &str = "extended_sum";
 /// The sum along the last axis.
 ///
 /// # Errors
-/// `x` without an axis, a low part of another shape than the high one; another dtype than listed, or two; another device than the stream's; f64 on a GPU.
+/// `x` without an axis, a low part of another shape than the high one; another dtype than listed, or two; another device than the stream's; f64 where kernels are Metal.
 pub fn extended_sum<'a>(stream: &Stream, x: impl Into<Operand<'a>>) -> Result<Pair> {
     let x = x.into();
     check_operand(NAME, stream, ["x", "x_low"], x)?;

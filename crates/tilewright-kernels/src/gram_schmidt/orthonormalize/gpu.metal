@@ -6,30 +6,30 @@
 // FINISH    w -= Q c, then adds up |w|^2
 // CLOSE     ends column j - 1 only
 const uint PROJECT = 0, SUBTRACT = 1, FINISH = 2, CLOSE = 3;
-threadgroup float coefficients[1024];
-threadgroup float lane_parts[256];
+threadgroup S coefficients[1024];
+threadgroup S lane_parts[256];
 
 uint chunk = threadgroup_position_in_grid.x % chunks;
 ulong batch = threadgroup_position_in_grid.x / chunks;
 uint t = thread_position_in_threadgroup.x;
 uint first = chunk * rows, end = min(first + rows, m);
-device float* mine = w + batch * m * n;
-const device float* before = parts + batch * chunks * (n + 2);
-device float* after = out + (batch * chunks + chunk) * (n + 2);
+device S* mine = w + batch * m * n;
+const device S* before = parts + batch * chunks * (n + 2);
+device S* after = out + (batch * chunks + chunk) * (n + 2);
 
 if ((step == PROJECT || step == CLOSE) && j > 0) {
-    float norm = 0.0f, once = 0.0f, reference = 0.0f;
+    S norm = S(0), once = S(0), reference = S(0);
     for (uint c = 0; c < chunks; ++c) {
         norm += before[c * (n + 2) + n];
         once += before[c * (n + 2) + n + 1];
         reference += references[(batch * chunks + c) * n + j - 1];
     }
-    reference = measure ? reference : 1.0f;
+    reference = measure ? reference : S(1);
     // NaN is no reason to drop a column: it has to be seen.
-    bool dropped = norm <= tolerance * reference || norm < least_left * once;
-    float length = sqrt(norm);
+    bool dropped = norm <= S(tolerance) * reference || norm < S(least_left) * once;
+    S length = sqrt(norm);
     for (uint row = first + t; row < end; row += 256) {
-        mine[row * n + j - 1] = dropped ? 0.0f : mine[row * n + j - 1] / length;
+        mine[row * n + j - 1] = dropped ? S(0) : mine[row * n + j - 1] / length;
     }
     if (chunk == 0 && t == 0) {
         kept[batch * n + j - 1] = !dropped;
@@ -37,7 +37,7 @@ if ((step == PROJECT || step == CLOSE) && j > 0) {
 }
 if (step == SUBTRACT || step == FINISH) {
     for (uint i = t; i < j; i += 256) {
-        float sum = 0.0f;
+        S sum = S(0);
         for (uint c = 0; c < chunks; ++c) {
             sum += before[c * (n + 2) + i];
         }
@@ -46,7 +46,7 @@ if (step == SUBTRACT || step == FINISH) {
     // All coefficients are there before any is used.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint row = first + t / 32; row < end; row += 8) {
-        float sum = 0.0f;
+        S sum = S(0);
         for (uint i = t % 32; i < j; i += 32) {
             sum += mine[row * n + i] * coefficients[i];
         }
@@ -62,7 +62,7 @@ threadgroup_barrier(mem_flags::mem_device);
 for (uint i = t; i < n + 2; i += 256) {
     bool summed = step == FINISH ? i == n : step != CLOSE && (i < j || i == n);
     if (!summed) {
-        after[i] = step == FINISH && i == n + 1 ? before[chunk * (n + 2) + n] : 0.0f;
+        after[i] = step == FINISH && i == n + 1 ? before[chunk * (n + 2) + n] : S(0);
     }
 }
 if (step == CLOSE) {
@@ -72,11 +72,11 @@ if (step == CLOSE) {
 for (uint base = step == FINISH ? j : 0; base <= j; base += 256) {
     uint width = min(j + 1 - base, 256u), lanes = 256 / width;
     uint lane = t / width, i = base + t % width;
-    float sum = 0.0f;
+    S sum = S(0);
     for (uint row = lane < lanes ? first + lane : end; row < end; row += lanes) {
         sum += mine[row * n + i] * mine[row * n + j];
     }
-    sum = over_lanes<false>(sum, lane_parts, t, width);
+    sum = over_lanes<false, S>(sum, lane_parts, t, width);
     if (lane == 0) {
         after[i == j ? n : i] = sum;
     }

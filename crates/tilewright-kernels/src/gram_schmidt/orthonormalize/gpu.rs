@@ -8,6 +8,7 @@ use tilewright_gpu::{Definition, Grid, Program, caps};
 use super::super::gpu::GROUP;
 use super::super::{Deflate, Project, deflate, project, rows_per_chain};
 use super::{LEAST_LEFT_TWICE, NAME, Orthonormal, Plan};
+use crate::arguments::check_f64;
 
 /// Columns whose coefficients fit a group's memory.
 const MOST_COLUMNS: usize = 1024;
@@ -17,6 +18,7 @@ const HEADER: &str = include_str!("gpu.header.metal");
 static SCALE: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("orthonormalize_scale", include_str!("gpu.scale.metal"))
         .header(HEADER)
+        .template("S")
         .template("FIRST")
         .input("a")
         .input("parts")
@@ -31,6 +33,7 @@ static SCALE: LazyLock<Program> = LazyLock::new(|| {
 static STEP: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("orthonormalize_step", include_str!("gpu.metal"))
         .header(HEADER)
+        .template("S")
         .input("parts")
         .input("references")
         .scalar("measure", DType::Bool)
@@ -55,9 +58,7 @@ static RANK: LazyLock<Program> = LazyLock::new(|| {
 
 /// Says why these columns cannot be made orthonormal on a GPU.
 pub(super) fn check(device: Device, dtype: DType, n: usize) -> Result<()> {
-    if dtype == DType::F64 {
-        return Err(Error::unsupported(NAME, device, "the GPU path keeps its sums in f32"));
-    }
+    check_f64(NAME, device, dtype)?;
     if n > MOST_COLUMNS {
         let why = format!("{n} columns; the coefficients of {MOST_COLUMNS} fit a group's memory");
         return Err(Error::unsupported(NAME, device, why));
@@ -87,7 +88,7 @@ pub(super) fn orthonormalize(
     let batches = plan.batches();
     if a.is_empty() {
         let rank = Tensor::zeros(DType::I32, plan.batch.clone())?.to(stream)?;
-        return Ok(Orthonormal { q: Tensor::empty(stream, DType::F32, a.shape())?, rank });
+        return Ok(Orthonormal { q: Tensor::empty(stream, a.dtype(), a.shape())?, rank });
     }
     let wanted = caps(stream.device())?.multiprocessors.unwrap_or(16);
     let least = m.div_ceil(rows_per_chain(m));
@@ -130,10 +131,11 @@ impl Work<'_> {
 
     /// The columns, each times a power of two that brings its largest element near 1, and their squared norms by chunks.
     fn scaled(&self, a: &Tensor) -> Result<(Tensor, Tensor)> {
-        let mut w = Tensor::empty(self.stream, DType::F32, a.shape())?;
+        let mut w = Tensor::empty(self.stream, a.dtype(), a.shape())?;
         let mut launch = |first: bool, parts: &Tensor| {
             SCALE
                 .launch(self.stream)
+                .template("S", a.dtype())
                 .template("FIRST", first)
                 .input("a", a)
                 .input("parts", parts)
@@ -142,7 +144,7 @@ impl Work<'_> {
                 .scalar("n", self.n as u32)
                 .scalar("rows", self.rows as u32)
                 .scalar("chunks", self.chunks as u32)
-                .output("out", DType::F32, [self.batches, self.chunks, self.n])
+                .output("out", a.dtype(), [self.batches, self.chunks, self.n])
                 .grid(self.grid(), [GROUP, 1, 1])
                 .run_one()
         };
@@ -155,7 +157,7 @@ impl Work<'_> {
     /// Makes the columns of w orthonormal, or zeros. `measure`: `tolerance` is relative to the references, not to 1.
     fn columns(&mut self, w: &mut Tensor, references: &Tensor, measure: bool, tolerance: f64) -> Result<()> {
         let (project, subtract, finish, close) = (0u32, 1, 2, 3);
-        let grid = self.grid();
+        let (grid, dtype) = (self.grid(), w.dtype());
         // Before the first column there are no parts; the references stand in for them and are not read.
         let mut parts = references.clone();
         for j in 0..=self.n {
@@ -163,6 +165,7 @@ impl Work<'_> {
             for &step in steps {
                 parts = STEP
                     .launch(self.stream)
+                    .template("S", dtype)
                     .input("parts", &parts)
                     .input("references", references)
                     .scalar("measure", measure)
@@ -176,7 +179,7 @@ impl Work<'_> {
                     .scalar("chunks", self.chunks as u32)
                     .scalar("j", j as u32)
                     .scalar("step", step)
-                    .output("out", DType::F32, [self.batches, self.chunks, self.n + 2])
+                    .output("out", dtype, [self.batches, self.chunks, self.n + 2])
                     .grid(grid, [GROUP, 1, 1])
                     .run_one()?;
             }

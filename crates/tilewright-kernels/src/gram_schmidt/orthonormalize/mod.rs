@@ -11,7 +11,7 @@
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
-//! | a | [.., m, n] | any strides | f32; f64 on the CPU |
+//! | a | [.., m, n] | any strides | f32; f64 on the CPU and CUDA |
 //! | basis | [.., m, k], optional, orthonormal columns (or zeros) | any strides | as a |
 //! | q | [.., m, n] | row-major | as a |
 //! | rank | [..] | row-major | i32: how many columns of q are not zeros |
@@ -23,7 +23,7 @@
 //! as `tolerance` is the default of `10 (k + n) eps`. NaN spreads to its column and those after it. The same bits in every run on one device.
 //!
 //! # Constraints
-//! GPUs: f32, n at most 1024. f16 and bf16 are refused: their columns cannot be orthogonal to any use; convert first.
+//! GPUs: n at most 1024, and f64 on CUDA alone. f16 and bf16 are refused: their columns cannot be orthogonal to any use; convert first.
 //! What `basis` lacks in orthogonality, q lacks too.
 //!
 //! # Sources
@@ -99,7 +99,7 @@ const LEAST_LEFT_TWICE: f64 = 0.5;
 ///
 /// # Errors
 /// `a` or `basis` of fewer than 2 axes, of another dtype than listed, of batches or m that differ, or on another device than the
-/// stream; a `tolerance` outside 0 .. 1; on a GPU f64 or n > 1024.
+/// stream; a `tolerance` outside 0 .. 1; on a GPU n > 1024, and f64 where kernels are Metal.
 pub fn orthonormalize(
     stream: &Stream,
     a: &Tensor,

@@ -58,6 +58,9 @@ fn cases() -> Vec<Case> {
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
         }
+        for (data, [b, n]) in registry::SPECTRA.into_iter().zip(registry::BESIDE) {
+            cases.push(case(Tier::Check, [b, n], dtype).data(data));
+        }
         cases.push(case(Tier::Check, [0, 600], dtype));
         cases.push(case(Tier::Check, [2, 150], dtype).data("indefinite"));
         cases.push(case(Tier::Check, [3, 140], dtype).set("upper", true));

@@ -6,7 +6,7 @@ use tilewright_core::{
 
 use super::super::convert::working;
 use super::super::ratios::Matrix;
-use super::super::{DTYPES, lu, registry, samples, svd as svd_kernel};
+use super::super::{DTYPES, SvdMode, lu, registry, samples, svd as svd_kernel};
 use super::{Cond, NAME, Order, cond, reference};
 use crate::arguments::{choose, only_variant};
 
@@ -82,7 +82,7 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         match arguments(&case.args)?.order {
             Order::P(2.0 | -2.0) | Order::Nuclear => {
-                svd_kernel::check(NAME, device, case.dtype, case.dim("m"), case.dim("n"))?;
+                svd_kernel::check(NAME, device, case.dtype, &registry::extents(case), SvdMode::Values)?;
             }
             _ => lu::check(NAME, device, case.dtype, case.dim("n"))?,
         }

@@ -21,7 +21,7 @@
 //!
 //! # Constraints
 //!
-//! As [`lu()`](crate::linalg::lu()); f64 on the CPU alone.
+//! As [`lu()`](crate::linalg::lu()).
 //!
 //! # Sources
 //!
@@ -53,7 +53,7 @@ const NAME: &str = "det";
 /// The determinant of each matrix of a batch.
 ///
 /// # Errors
-/// `a` not of square matrices, and those of [`lu()`](crate::linalg::lu()); f64 on a GPU.
+/// `a` not of square matrices, and those of [`lu()`](crate::linalg::lu()).
 pub fn det(stream: &Stream, a: &Tensor) -> Result<Tensor> {
     Ok(determinants(NAME, stream, a)?.det)
 }

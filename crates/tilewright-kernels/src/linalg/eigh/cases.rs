@@ -85,6 +85,9 @@ fn cases() -> Vec<Case> {
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
         }
+        for (data, [b, n]) in registry::SPECTRA.into_iter().zip(registry::BESIDE) {
+            cases.push(case(Tier::Check, [b, n], dtype).data(data));
+        }
         cases.push(case(Tier::Check, [9, 33], dtype).set("values_only", true).set("descending", true));
         cases.push(case(Tier::Check, [2, 150], dtype));
         cases.push(case(Tier::Check, [3, 140], dtype).set("descending", true).set("upper", true));

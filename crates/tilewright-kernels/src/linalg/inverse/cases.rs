@@ -49,6 +49,9 @@ fn cases() -> Vec<Case> {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
+        for (data, [b, n]) in registry::SPECTRA.into_iter().zip(registry::BESIDE) {
+            cases.push(case(Tier::Check, [b, n], dtype).data(data));
+        }
         for size in registry::TIMED {
             cases.push(case(Tier::Bench, size, dtype));
         }

@@ -6,7 +6,7 @@ use tilewright_core::{
 };
 
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
-use super::super::{DTYPES, registry, samples, svd as svd_kernel};
+use super::super::{DTYPES, SvdMode, registry, samples, svd as svd_kernel};
 use super::{Lstsq, LstsqMethod, NAME, lstsq, qr_reflectors, reference};
 use crate::arguments::{choose, only_variant};
 
@@ -175,10 +175,11 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        let (m, n) = (case.dim("m"), case.dim("n"));
         match arguments(&case.args)?.method {
-            LstsqMethod::Svd => svd_kernel::check(NAME, device, case.dtype, m, n)?,
-            LstsqMethod::Qr => qr_reflectors::check(NAME, device, case.dtype, m)?,
+            LstsqMethod::Svd => {
+                svd_kernel::check(NAME, device, case.dtype, &registry::extents(case), SvdMode::Reduced)?;
+            }
+            LstsqMethod::Qr => qr_reflectors::check(NAME, device, case.dtype, case.dim("m"))?,
         }
         registry::variants(NAME, device, case.dtype)
     }

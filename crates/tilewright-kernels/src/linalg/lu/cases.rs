@@ -4,7 +4,6 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
-use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, by, reference, variants};
@@ -83,6 +82,9 @@ fn cases() -> Vec<Case> {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
+        for (data, [b, n]) in registry::SPECTRA.into_iter().zip(registry::BESIDE) {
+            cases.push(case(Tier::Check, [b, n, n], dtype).data(data));
+        }
         cases.push(case(Tier::Check, [0, 600, 600], dtype));
         cases.push(case(Tier::Check, [0, 1500, 20], dtype));
         for [b, n] in registry::TIMED {
@@ -147,11 +149,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        let batch = vec![case.dim("b").max(1)];
-        Ok(registry::timed(
-            case,
-            variants(NAME, device, case.dtype, &Extents { batch, m: case.dim("m"), n: case.dim("n") })?,
-        ))
+        Ok(registry::timed(case, variants(NAME, device, case.dtype, &registry::extents(case))?))
     }
 
     fn run(

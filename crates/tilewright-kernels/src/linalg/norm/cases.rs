@@ -6,8 +6,8 @@ use tilewright_core::{
 
 use super::super::convert::working;
 use super::super::ratios::Matrix;
-use super::super::{DTYPES, registry, samples, svd as svd_kernel};
-use super::{Fold, NAME, Norm, Order, axes, check_fold, norm, reference};
+use super::super::{DTYPES, SvdMode, registry, samples, svd as svd_kernel};
+use super::{NAME, Norm, Order, axes, norm, reference};
 use crate::arguments::{choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -139,11 +139,8 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let args = arguments(&case.args)?;
-        if let (Some(Order::P(p)), Some([_])) = (args.order, args.axes.as_deref()) {
-            check_fold(device, case.dtype, Fold::new(p))?;
-        }
         if matches!(args.order, Some(Order::Nuclear)) {
-            svd_kernel::check(NAME, device, case.dtype, case.dim("m"), case.dim("n"))?;
+            svd_kernel::check(NAME, device, case.dtype, &registry::extents(case), SvdMode::Values)?;
         }
         registry::variants(NAME, device, case.dtype)
     }

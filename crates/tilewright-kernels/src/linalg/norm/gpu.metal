@@ -12,6 +12,8 @@ if (FOLD == COUNT || FOLD == SUM) {
     result = group_sum<SIMDS, S>(result, parts, t);
 } else {
     constexpr bool LARGER = FOLD != SMALLEST;
+    // A sum of two floats.
+    const S exponent = S(power) + S(power_low);
     const bool least = FOLD == POWER && power < 0.0f;
     S scale = magnitude(from[0]);
     for (uint i = t; i < count; i += SIMDS * 32) {
@@ -25,10 +27,10 @@ if (FOLD == COUNT || FOLD == SUM) {
         S sum = S(0);
         for (uint i = t; i < count; i += SIMDS * 32) {
             const S part = magnitude(from[i]) / scale;
-            sum += FOLD == ROOT ? part * part : S(pow(float(part), power));
+            sum += FOLD == ROOT ? part * part : pow(part, exponent);
         }
         sum = group_sum<SIMDS, S>(sum, parts, t);
-        result = scale * (FOLD == ROOT ? sqrt(sum) : S(pow(float(sum), 1.0f / power)));
+        result = scale * (FOLD == ROOT ? sqrt(sum) : pow(sum, S(1) / exponent));
     }
 }
 if (t == 0) out[index] = result;

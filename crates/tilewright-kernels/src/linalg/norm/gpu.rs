@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
-use super::{Fold, check_fold};
+use super::Fold;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("norm", include_str!("gpu.metal"))
@@ -17,7 +17,8 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
         .scalar("n", DType::U32)
         .scalar("piece", DType::U32)
         .scalar("pieces", DType::U32)
-        .scalar("power", DType::F32);
+        .scalar("power", DType::F32)
+        .scalar("power_low", DType::F32);
     Program::new(definition.output("out")).expect("the definition is valid")
 });
 
@@ -32,7 +33,6 @@ pub(super) fn vectors(
     n: usize,
     fold: Fold,
 ) -> Result<Tensor> {
-    check_fold(stream.device(), x.dtype(), fold)?;
     let rows: usize = shape.iter().product();
     let pieces = n.div_ceil(PIECE);
     if pieces > 1 {
@@ -40,6 +40,12 @@ pub(super) fn vectors(
         return vectors(stream, &parts, shape, pieces, fold.of_pieces());
     }
     launch(stream, x, shape, n, n, fold)
+}
+
+/// What of a number its f32 lacks; of one beyond f32's range nothing, as its powers are those of infinity.
+pub(in super::super) fn low(x: f64) -> f32 {
+    let rest = x - f64::from(x as f32);
+    if rest.is_finite() { rest as f32 } else { 0.0 }
 }
 
 fn launch(
@@ -70,6 +76,7 @@ fn launch(
         .scalar("piece", piece as u32)
         .scalar("pieces", n.div_ceil(piece) as u32)
         .scalar("power", power as f32)
+        .scalar("power_low", low(power))
         .output("out", x.dtype(), shape)
         .grid(Grid::groups([groups, 1, 1]), [simds * 32, 1, 1])
         .run_one()

@@ -26,7 +26,7 @@
 //!
 //! # Constraints
 //!
-//! - Metal, emulated: no f64. GPU: f64 with p of 0, 1, 2 and infinity alone, as powers there are of f32.
+//! - Metal, emulated: no f64.
 //! - nuc, 2 and -2 of matrices: as [`svd()`](crate::linalg::svd()).
 //!
 //! # Sources
@@ -53,11 +53,12 @@ mod tests;
 
 pub(crate) use cases::KERNEL;
 pub(super) use cases::{ARGS, arguments};
+pub(super) use gpu::low;
 pub(super) use reference::{matrix, vector};
 
 use std::str::FromStr;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{Device, Error, Result, Stream, Tensor};
 
 use super::DTYPES;
 use super::convert::{narrowed, widened};
@@ -222,12 +223,4 @@ pub(super) fn vectors(stream: &Stream, x: &Tensor, fold: Fold) -> Result<Tensor>
         Device::Cpu => with_real!(x.dtype(), T => cpu::vectors::<T>(x, shape, n, fold)),
         _ => gpu::vectors(stream, x, shape, n, fold),
     }
-}
-
-/// Says why a device cannot take this fold.
-pub(super) fn check_fold(device: Device, dtype: DType, fold: Fold) -> Result<()> {
-    if device != Device::Cpu && dtype == DType::F64 && matches!(fold, Fold::Power(_)) {
-        return Err(Error::unsupported(NAME, device, "powers on a GPU are of f32"));
-    }
-    Ok(())
 }

@@ -3,8 +3,8 @@
 use tilewright_core::{Case, DType, Kernel, Slot, Spec, Tier};
 
 use super::super::differences::{Registered, Tail};
-use super::super::norm::{ARGS, Fold, arguments, check_fold};
-use super::super::{DTYPES, Order, registry, samples, svd};
+use super::super::norm::{ARGS, arguments};
+use super::super::{DTYPES, SvdMode, registry, samples, svd};
 use super::{NAME, norm_bw, reference};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered {
@@ -36,13 +36,7 @@ pub(crate) const KERNEL: &dyn Kernel = &Registered {
         let args = arguments(&case.args).expect("the cases' arguments are valid");
         vec![reference::norm_bw(&inputs[0], &inputs[1], &args)]
     },
-    check: |device, case| {
-        let args = arguments(&case.args)?;
-        if let (Some(Order::P(p)), Some([_])) = (args.order, args.axes.as_deref()) {
-            check_fold(device, case.dtype, Fold::new(p))?;
-        }
-        svd::check(NAME, device, case.dtype, case.dim("m"), case.dim("n"))
-    },
+    check: |device, case| svd::check(NAME, device, case.dtype, &registry::extents(case), SvdMode::Reduced),
     run: |stream, args, inputs| {
         let [a, dy] = registry::inputs(NAME, inputs)?;
         Ok(vec![norm_bw(stream, a, dy, &arguments(args)?)?])

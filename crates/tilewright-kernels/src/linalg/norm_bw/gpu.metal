@@ -10,7 +10,7 @@ switch (rule) {
 case 0: value = S(size == fold); break;
 case 2: value = sign * dy[row]; break;
 case 3: value = fold == S(0) ? S(0) : here / fold * dy[row]; break;
-case 4: value = size == S(0) || fold == S(0) ? S(0) : sign * S(pow(float(size / fold), power)) * dy[row]; break;
+case 4: value = size == S(0) || fold == S(0) ? S(0) : sign * pow(size / fold, S(power) + S(power_low)) * dy[row]; break;
 case 5: value = size == fold ? sign * (dy[row] / ties[row]) : fold != fold ? fold : S(0); break;
 }
 out[e] = value;

@@ -77,8 +77,9 @@ impl Default for Orthogonal {
 }
 
 /// Says why a device cannot make such matrices.
-fn check(device: Device, dtype: DType, m: usize, n: usize) -> Result<()> {
-    let extents = Extents { batch: Vec::new(), m: m.max(n), n: m.min(n) };
+fn check(device: Device, dtype: DType, extents: &Extents) -> Result<()> {
+    let &Extents { ref batch, m, n } = extents;
+    let extents = Extents { batch: batch.clone(), m: m.max(n), n: m.min(n) };
     qr::check(device, dtype, &extents, QrMode::Reduced).map_err(|error| error.within(NAME))
 }
 
@@ -94,7 +95,7 @@ pub fn orthogonal(stream: &Stream, dtype: DType, shape: &[usize], args: &Orthogo
     if !args.gain.is_finite() {
         return Err(Error::range(NAME, "gain", "a finite number", args.gain));
     }
-    check(stream.device(), dtype, m, n)?;
+    check(stream.device(), dtype, &Extents { batch: batch.to_vec(), m, n })?;
     if shape.contains(&0) {
         return Tensor::empty(stream, dtype, shape);
     }

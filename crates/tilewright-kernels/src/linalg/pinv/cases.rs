@@ -7,7 +7,7 @@ use tilewright_core::{
 
 use super::super::lstsq::rcond;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
-use super::super::{DTYPES, registry, samples, svd as svd_kernel};
+use super::super::{DTYPES, SvdMode, registry, samples, svd as svd_kernel};
 use super::{NAME, Pinv, pinv, reference};
 use crate::arguments::{choose, only_variant};
 
@@ -88,7 +88,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        svd_kernel::check(NAME, device, case.dtype, case.dim("m"), case.dim("n"))?;
+        svd_kernel::check(NAME, device, case.dtype, &registry::extents(case), SvdMode::Reduced)?;
         registry::variants(NAME, device, case.dtype)
     }
 

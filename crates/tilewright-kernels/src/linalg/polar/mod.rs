@@ -112,8 +112,9 @@ fn schedule(least: f64) -> Vec<Weights> {
 }
 
 /// Says why a device cannot decompose such matrices.
-fn check(device: Device, dtype: DType, m: usize, n: usize) -> Result<()> {
-    let stacked = Extents { batch: Vec::new(), m: m + n, n: m.min(n) };
+fn check(device: Device, dtype: DType, extents: &Extents) -> Result<()> {
+    let &Extents { ref batch, m, n } = extents;
+    let stacked = Extents { batch: batch.clone(), m: m + n, n: m.min(n) };
     qr::check(device, dtype, &stacked, QrMode::Reduced).map_err(|error| error.within(NAME))
 }
 
@@ -123,7 +124,7 @@ fn check(device: Device, dtype: DType, m: usize, n: usize) -> Result<()> {
 /// `a` of fewer than 2 axes, of another dtype than listed, or on another device than the stream; what the device cannot do, see the constraints.
 pub fn polar(stream: &Stream, a: &Tensor) -> Result<PolarFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    check(stream.device(), a.dtype(), extents.m, extents.n)?;
+    check(stream.device(), a.dtype(), &extents)?;
     let square = extents.shape(&[extents.n, extents.n]);
     if a.is_empty() {
         let h = Tensor::zeros(a.dtype(), square)?.to(stream)?;

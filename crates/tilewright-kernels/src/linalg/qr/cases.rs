@@ -5,7 +5,6 @@ use tilewright_core::{
     Work,
 };
 
-use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, Qr, QrMode, reference, run, variants};
@@ -68,6 +67,9 @@ fn cases() -> Vec<Case> {
                 let plain = case(Tier::Check, size, dtype);
                 cases.push(if data.is_empty() { plain } else { plain.data(data).set("nonnegative", true) });
             }
+        }
+        for (data, [b, n]) in registry::SPECTRA.into_iter().zip(registry::BESIDE) {
+            cases.push(case(Tier::Check, [b, n, n], dtype).data(data));
         }
         for data in ["nan", "infinity"] {
             for m in [5, 33, 100] {
@@ -171,9 +173,8 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        let batch = vec![case.dim("b").max(1)];
-        let extents = Extents { batch, m: case.dim("m"), n: case.dim("n") };
-        Ok(registry::timed(case, variants(device, case.dtype, &extents, arguments(&case.args)?.mode)?))
+        let mode = arguments(&case.args)?.mode;
+        Ok(registry::timed(case, variants(device, case.dtype, &registry::extents(case), mode)?))
     }
 
     fn run(

@@ -154,6 +154,11 @@ pub(super) fn is_tall(device: Device, dtype: DType, extents: &Extents) -> bool {
 
 /// Says why a device cannot decompose such matrices.
 pub(super) fn check(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
+    variants(device, dtype, extents, mode).map(drop)
+}
+
+/// Says why the bodies of any GPU cannot.
+fn check_own(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
     let m = if in_pieces(extents, mode) { extents.n } else { extents.m };
     qr_reflectors::check(NAME, device, dtype, m)
 }
@@ -164,7 +169,7 @@ fn variants(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Re
     // The library gives no more columns of q than there are of a.
     let takes = extents.m >= extents.n && (mode != QrMode::Complete || extents.m == extents.n);
     let batches = if takes { extents.batches() } else { 0 };
-    let own = check(device, dtype, extents, mode);
+    let own = check_own(device, dtype, extents, mode);
     let others = vendor::variants(device, batches, (extents.n, vendor::LARGE), own);
     if by_gram(device, dtype, extents, mode) {
         return Ok([vec![cholesky::VARIANT], others.unwrap_or_default()].concat());

@@ -61,7 +61,7 @@ use super::extents::Extents;
 use super::normals::normals;
 use super::qr;
 use super::svd;
-use super::{Qr, QrMode, Svd, SvdFactors};
+use super::{Qr, QrMode, Svd, SvdFactors, SvdMode};
 use crate::gemm::{Matmul, matmul};
 
 const NAME: &str = "randomized_svd";
@@ -86,17 +86,18 @@ impl Default for RandomizedSvd {
 }
 
 /// Says why a device cannot do it.
-fn check(device: Device, dtype: DType, m: usize, n: usize, args: &RandomizedSvd) -> Result<()> {
+fn check(device: Device, dtype: DType, extents: &Extents, args: &RandomizedSvd) -> Result<()> {
+    let (m, n) = (extents.m, extents.n);
+    let of = |m, n| Extents { batch: extents.batch.clone(), m, n };
     let width = args.rank.saturating_add(args.oversample);
     let within = |error: Error| error.within(NAME);
     if width >= m.min(n) {
-        return svd::check(NAME, device, dtype, m, n);
+        return svd::check(NAME, device, dtype, extents, SvdMode::Reduced);
     }
     for rows in [m, n] {
-        let extents = Extents { batch: Vec::new(), m: rows, n: width };
-        qr::check(device, dtype, &extents, QrMode::Reduced).map_err(within)?;
+        qr::check(device, dtype, &of(rows, width), QrMode::Reduced).map_err(within)?;
     }
-    svd::check(NAME, device, dtype, width, n)
+    svd::check(NAME, device, dtype, &of(width, n), SvdMode::Reduced)
 }
 
 /// The largest singular values, with their vectors, of each matrix of a batch.
@@ -110,7 +111,7 @@ pub fn randomized_svd(stream: &Stream, a: &Tensor, args: &RandomizedSvd) -> Resu
     if args.rank > m.min(n) {
         return Err(Error::range(NAME, "rank", format!("at most {}", m.min(n)), args.rank));
     }
-    check(stream.device(), a.dtype(), m, n, args)?;
+    check(stream.device(), a.dtype(), &extents, args)?;
     let within = |error: Error| error.within(NAME);
     let width = args.rank.saturating_add(args.oversample);
     if width >= m.min(n) || a.is_empty() {

@@ -60,6 +60,9 @@ fn cases() -> Vec<Case> {
                 cases.push(case(Tier::Check, size, dtype).data(data));
             }
         }
+        for (data, [b, n]) in registry::SPECTRA.into_iter().zip(registry::BESIDE) {
+            cases.push(case(Tier::Check, [b, n, 2], dtype).data(data));
+        }
         cases.push(case(Tier::Check, [0, 600, 2], dtype));
         for size in [[1000, 32, 1], [4096, 32, 1], [1024, 64, 1], [0, 128, 1], [0, 512, 1], [0, 1024, 1]] {
             cases.push(case(Tier::Bench, size, dtype));

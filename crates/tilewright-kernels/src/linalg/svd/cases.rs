@@ -6,7 +6,6 @@ use tilewright_core::{
 };
 
 use super::super::eigh::value_error;
-use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, Svd, SvdMode, reference, run, variants};
@@ -104,6 +103,9 @@ fn cases() -> Vec<Case> {
                 cases.push(if data.is_empty() { plain } else { plain.data(data) });
             }
         }
+        for (data, [b, n]) in registry::SPECTRA.into_iter().zip(registry::BESIDE) {
+            cases.push(case(Tier::Check, [b, n, n], dtype).data(data));
+        }
         for size in [[8, 4, 5], [17, 5, 4], [9, 12, 12], [20, 64, 48], [2, 70, 66]] {
             cases.push(case(Tier::Check, size, dtype).data("ones"));
         }
@@ -200,7 +202,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        let extents = Extents { batch: vec![case.dim("b").max(1)], m: case.dim("m"), n: case.dim("n") };
+        let extents = registry::extents(case);
         check_f64(NAME, device, case.dtype)?;
         Ok(registry::timed(case, variants(device, case.dtype, &extents, arguments(&case.args)?.mode)?))
     }

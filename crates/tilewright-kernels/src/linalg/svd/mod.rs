@@ -195,17 +195,24 @@ fn variants(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> R
     let (m, n) = (extents.m.max(extents.n), extents.m.min(extents.n));
     let upright = Extents { batch: extents.batch.clone(), m, n };
     let tall = gpu::is_tall(device, dtype, &upright, mode);
-    let own = check(NAME, device, dtype, if tall { n } else { m }, n).map(|()| only_variant(device));
+    let own = qr_reflectors::check(NAME, device, dtype, if tall { n } else { m })
+        .and_then(|()| jacobi::check(NAME, device, n))
+        .map(|()| only_variant(device));
     match cuda::takes(device, dtype, &upright, mode) {
         true => Ok([Some(gram::VARIANT), own.ok()].into_iter().flatten().collect()),
         false => Ok(vec![own?]),
     }
 }
 
-/// Says why a device cannot decompose m x n matrices.
-pub(super) fn check(operation: &'static str, device: Device, dtype: DType, m: usize, n: usize) -> Result<()> {
-    qr_reflectors::check(operation, device, dtype, m.max(n))?;
-    jacobi::check(operation, device, m.min(n))
+/// Says why a device cannot decompose such matrices.
+pub(super) fn check(
+    operation: &'static str,
+    device: Device,
+    dtype: DType,
+    extents: &Extents,
+    mode: SvdMode,
+) -> Result<()> {
+    variants(device, dtype, extents, mode).map(drop).map_err(|error| error.within(operation))
 }
 
 /// Of matrices without elements, m >= n.
