@@ -1,5 +1,7 @@
 //! The tensors of a layer's cache, and the copies that a manager asks for.
 
+use std::ops::Range;
+
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::attention::Paged;
 use tilewright_kernels::cache::{KvGather, Layout, kv_append, kv_append_quantized, kv_gather};
@@ -124,7 +126,23 @@ impl KvStore {
     fn write(&mut self, stream: &Stream, copies: &[Copy], rows: Vec<Tensor>) -> Result<()> {
         let block = self.parts()[0].dims()[1] as i64;
         let first = copies.iter().map(|copy| i64::from(copy.to) * block);
-        let slots: Vec<i64> = first.flat_map(|first| first..first + block).collect();
+        self.put(stream, rows, first.flat_map(|first| first..first + block))
+    }
+
+    /// Tokens of one block of each tensor, where they lie.
+    pub(crate) fn stretch(&self, block: usize, tokens: Range<usize>) -> Result<Vec<Tensor>> {
+        let part = |part: &Tensor| part.select(0, block)?.slice(0, tokens.clone());
+        self.parts().into_iter().map(part).collect()
+    }
+
+    /// Writes rows of tokens of each tensor to these slots.
+    pub(crate) fn put(
+        &mut self,
+        stream: &Stream,
+        rows: Vec<Tensor>,
+        slots: impl Iterator<Item = i64>,
+    ) -> Result<()> {
+        let slots: Vec<i64> = slots.collect();
         let slots = Tensor::from_slice(&slots, [slots.len()])?.to(stream)?;
         let pairs: Vec<[&mut Tensor; 2]> = match &mut self.held {
             Held::Plain(parts) => vec![parts.each_mut()],
