@@ -128,3 +128,11 @@ fn a_chunk_has_a_token() {
     let error = mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &args).unwrap_err();
     assert_eq!(error.to_string(), "mlstm_chunkwise: chunk is 0, expected at least 1");
 }
+
+#[test]
+fn c_of_bf16_is_for_the_recurrent_forms() {
+    let tensors = samples::inputs(&case([1, 1, 2, 3, 4], DType::F32, "state_bf16_c")).unwrap();
+    let (x, state) = registry::inputs("test", &tensors).unwrap();
+    let error = mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &MlstmChunkwise::default()).unwrap_err();
+    assert_eq!(error.to_string(), "mlstm_chunkwise: c has dtype bf16, expected f32");
+}

@@ -103,6 +103,28 @@ fn a_sequence_in_two_calls_is_one_sequence_bit_for_bit() {
     assert_eq!(last.m.to_bytes().unwrap(), end.m.to_bytes().unwrap());
 }
 
+/// What is computed does not know how C is stored: it is that of the same C in f32, and C's last rounding is all there is.
+#[test]
+fn c_of_bf16_is_widened_and_rounded_once() {
+    let converted = |tensor: &Tensor, dtype: DType| {
+        Tensor::from_f64(&tensor.to_f64_vec().unwrap(), dtype, tensor.shape()).unwrap()
+    };
+    // One token goes another way than many; 21 values are no whole vectors.
+    for (s, dtype) in [(1, DType::F32), (1, DType::Bf16), (6, DType::F32), (6, DType::F16)] {
+        let stored = samples::inputs(&case([2, 2, s, 5, 21], dtype, "gated_bf16_c")).unwrap();
+        let mut wide = stored.clone();
+        wide[5] = converted(&stored[5], DType::F32);
+        let (h, state) = run(&stored, &Mlstm::default());
+        let (wide_h, wide_state) = run(&wide, &Mlstm::default());
+        assert_eq!(h.to_bytes().unwrap(), wide_h.to_bytes().unwrap());
+        assert_eq!((state.c.dtype(), wide_state.c.dtype()), (DType::Bf16, DType::F32));
+        let rounded = converted(&wide_state.c, DType::Bf16);
+        assert_eq!(state.c.to_bytes().unwrap(), rounded.to_bytes().unwrap());
+        assert_eq!(state.n.to_bytes().unwrap(), wide_state.n.to_bytes().unwrap());
+        assert_eq!(state.m.to_bytes().unwrap(), wide_state.m.to_bytes().unwrap());
+    }
+}
+
 #[test]
 fn another_stabiliser_of_the_same_state_changes_nothing_but_eps() {
     let tensors = samples::inputs(&case([2, 2, 7, 5, 4], DType::F64, "state")).unwrap();
