@@ -1,6 +1,7 @@
 use tilewright_core::{Case, DType, Device, Stream, Tensor, Tier};
 
 use super::{mlstm_step, mlstm_step_in_place, mlstm_step_into};
+use crate::mlstm::stabilisers::{SHIFTS, assert_close, assert_same, cells, moved, places};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState, registry, samples};
 
 fn zeros(dtype: DType, shape: &[usize]) -> Tensor {
@@ -115,5 +116,55 @@ fn in_place_is_the_functional_step() {
                 in_place_is_the_functional_step_bit_for_bit(&stream, data);
             }
         }
+    }
+}
+
+/// A step from a state of the tensors of a sequence of one token, m moved.
+fn step_from(stream: &Stream, tensors: &[Tensor], by: f64, cell: &Mlstm) -> (Tensor, MlstmState) {
+    let tensors = moved(stream, tensors, 5, by);
+    let [q, k, v, i, f] = [0, 1, 2, 3, 4].map(|index| tensors[index].select(2, 0).unwrap());
+    let x = MlstmInputs { q: &q, k: &k, v: &v, i: &i, f: &f, o: None };
+    let [c, n, m] = [5, 6, 7].map(|index| tensors[index].clone());
+    mlstm_step(stream, &x, &MlstmState { c, n, m }, cell).unwrap()
+}
+
+fn token(dtype: DType) -> Vec<Tensor> {
+    let case = Case::new(Tier::Edge, &[("b", 2), ("nh", 2), ("dqk", 5), ("dv", 12)], dtype).data("state");
+    samples::inputs(&registry::sequence_of(&case)).unwrap()
+}
+
+#[test]
+fn another_stabiliser_of_the_same_state_changes_nothing() {
+    for (stream, dtype, tolerance) in places() {
+        let tensors = token(dtype);
+        for cell in cells() {
+            let as_given = step_from(&stream, &tensors, 0.0, &cell);
+            for by in SHIFTS {
+                assert_same(&step_from(&stream, &tensors, by, &cell), &as_given, tolerance);
+            }
+        }
+    }
+}
+
+/// `h = q C exp(m) / (max(|q . n exp(m)|, 1) + eps exp(m))`: what eps takes of h grows with exp(m), and nothing else does.
+#[test]
+fn eps_alone_knows_the_stabiliser() {
+    let tensors = token(DType::F64);
+    let taken = |by: f64| -> Vec<f64> {
+        let run = |eps: f64| step_from(&Stream::cpu(), &tensors, by, &Mlstm { eps, ..Mlstm::default() });
+        let ((free, _), (h, next)) = (run(0.0), run(0.1));
+        let (free, h) = (free.to_f64_vec().unwrap(), h.to_f64_vec().unwrap());
+        let m = next.m.to_f64_vec().unwrap();
+        let each = h.len() / m.len();
+        free.iter()
+            .zip(&h)
+            .enumerate()
+            .map(|(at, (free, h))| (free / h - 1.0) * (-m[at / each]).exp())
+            .collect()
+    };
+    let as_given = taken(0.0);
+    assert!(as_given.iter().all(|taken| (1e-3..=0.1 + 1e-9).contains(taken)), "{as_given:?}");
+    for by in [-3.0, 3.0, 20.0] {
+        assert_close(&taken(by), &as_given, 1e-9);
     }
 }
