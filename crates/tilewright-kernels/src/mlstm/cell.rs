@@ -104,11 +104,13 @@ pub struct MlstmInputs<'a> {
 /// What a sequence leaves to its continuation: C and n, both relative to `exp(m)`.
 #[derive(Debug, Clone)]
 pub struct MlstmState {
-    /// The matrix of keys by values, `[b, nh, dqk, dv]`, f32 (f64 beside f64).
+    /// The matrix of keys by values, `[b, nh, dqk, dv]`, f32 (f64 beside f64). Steps and [`mlstm_sequence`](super::mlstm_sequence()) take bf16 beside data of
+    /// at most 32 bits too, and leave what they were given.
     pub c: Tensor,
-    /// The sum of keys, `[b, nh, dqk]`.
+    /// The sum of keys, `[b, nh, dqk]`, f32 (f64 beside f64): one part in dv of the state.
     pub n: Tensor,
-    /// The stabiliser, `[b, nh]`: the state that is meant is `(C exp(m), n exp(m))`.
+    /// The stabiliser, `[b, nh]`, as n: the state that is meant is `(C exp(m), n exp(m))`, so that a rounding of m to bf16 would change all of it by up to
+    /// `|m| / 512`.
     pub m: Tensor,
 }
 
@@ -164,12 +166,32 @@ pub(super) fn accumulator(dtype: DType) -> DType {
     if dtype == DType::F64 { DType::F64 } else { DType::F32 }
 }
 
+/// What C of a state may be, beside data of whatever dtype.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoredC {
+    /// That of the sums alone.
+    Sums,
+    /// bf16 too, where sums are f32.
+    OrBf16,
+}
+
+impl StoredC {
+    fn dtypes(self, sums: DType) -> &'static [DType] {
+        match (sums, self) {
+            (DType::F64, _) => &[DType::F64],
+            (_, StoredC::Sums) => &[DType::F32],
+            (_, StoredC::OrBf16) => &[DType::F32, DType::Bf16],
+        }
+    }
+}
+
 /// Refuses what does not fit together, and gives the extents.
 pub(super) fn check(
     operation: &'static str,
     stream: &Stream,
     x: &MlstmInputs<'_>,
     state: Option<&MlstmState>,
+    stored: StoredC,
     cell: &Mlstm,
 ) -> Result<Sizes> {
     let &[b, nh, s, dqk] = x.q.dims() else {
@@ -193,7 +215,7 @@ pub(super) fn check(
         one("o", o, &sizes.values(), data)?;
     }
     if let Some(state) = state {
-        one("c", &state.c, &sizes.c(), sums)?;
+        check_among(operation, "c", stream, &state.c, &sizes.c(), stored.dtypes(sums))?;
         one("n", &state.n, &sizes.n(), sums)?;
         one("m", &state.m, &sizes.m(), sums)?;
     }
@@ -210,11 +232,23 @@ pub(super) fn check_one(
     dims: &[usize],
     dtype: DType,
 ) -> Result<()> {
+    check_among(operation, argument, stream, tensor, dims, &[dtype])
+}
+
+/// The same, of a tensor that may have one of some dtypes.
+fn check_among(
+    operation: &'static str,
+    argument: &'static str,
+    stream: &Stream,
+    tensor: &Tensor,
+    dims: &[usize],
+    dtypes: &[DType],
+) -> Result<()> {
     check_device(operation, argument, stream, tensor)?;
     if tensor.dims() != dims {
         return Err(Error::shape(operation, argument, format!("{dims:?}"), tensor.shape()));
     }
-    check_dtype(operation, argument, tensor.dtype(), &[dtype])
+    check_dtype(operation, argument, tensor.dtype(), dtypes)
 }
 
 /// The same of a gradient, which may be absent.

@@ -25,6 +25,8 @@ mod product;
 mod registry;
 mod rows;
 mod samples;
+#[cfg(test)]
+mod stabilisers;
 mod vectors;
 
 pub use cell::{InputGate, Mlstm, MlstmInputs, MlstmState};

@@ -117,11 +117,12 @@ pub(super) fn expected(case: &Case, truth: impl FnOnce() -> Result<Truth>) -> Re
         true => sizes.values().to_vec(),
         false => vec![sizes.b, sizes.nh, sizes.dv],
     };
+    let stored = stored_c(case);
     if is_sampled(case) {
         let free = |shape: &[usize], dtype| Expected::Free { shape: shape.to_vec(), dtype };
         return Ok(vec![
             free(&h, case.dtype),
-            free(&sizes.c(), sums),
+            free(&sizes.c(), stored),
             free(&sizes.n(), sums),
             free(&sizes.m(), sums),
         ]);
@@ -130,7 +131,7 @@ pub(super) fn expected(case: &Case, truth: impl FnOnce() -> Result<Truth>) -> Re
     let values = |shape: &[usize], dtype, truth| Expected::values(shape, dtype, sums, 1.0, truth);
     Ok(vec![
         values(&h, case.dtype, truth.h),
-        values(&sizes.c(), sums, truth.c),
+        values(&sizes.c(), stored, truth.c),
         values(&sizes.n(), sums, truth.n),
         values(&sizes.m(), sums, truth.m),
     ])
@@ -276,9 +277,9 @@ pub(super) fn work(case: &Case, flops: f64) -> Work {
     let (heads, tokens) = (sizes.heads() as f64, sizes.s as f64);
     let (dqk, dv) = (sizes.dqk as f64, sizes.dv as f64);
     let (data, sums) = (case.dtype.size() as f64, accumulator(case.dtype).size() as f64);
-    let gated = if case.data == "gated" { dv } else { 0.0 };
+    let gated = if kind(case) == "gated" { dv } else { 0.0 };
     let token = data * (2.0 * dqk + 2.0 * dv + gated) + sums * 2.0;
-    let state = sums * (dqk * dv + dqk + 1.0);
+    let state = stored_c(case).size() as f64 * dqk * dv + sums * (dqk + 1.0);
     let ends = if has_state(case.data) { 2.0 } else { 1.0 };
     Work { flops: heads * tokens * flops, bytes: heads * (tokens * token + ends * state) }
 }
@@ -286,6 +287,19 @@ pub(super) fn work(case: &Case, flops: f64) -> Work {
 /// Whether data of this name comes with an initial state.
 pub(super) fn has_state(data: &str) -> bool {
     !matches!(data, "" | "vector")
+}
+
+/// What the data of a case is like, whatever C is stored as.
+pub(super) fn kind(case: &Case) -> &'static str {
+    case.data.strip_suffix(BF16_C).unwrap_or(case.data)
+}
+
+/// What ends the name of data whose C is bf16.
+const BF16_C: &str = "_bf16_c";
+
+/// The dtype of C in a case.
+pub(super) fn stored_c(case: &Case) -> DType {
+    if case.data.ends_with(BF16_C) { DType::Bf16 } else { accumulator(case.dtype) }
 }
 
 /// The case of a step as that of a sequence of one token.

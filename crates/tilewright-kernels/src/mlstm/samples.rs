@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use tilewright_core::{Case, DType, Result, Tensor};
 
 use super::cell::accumulator;
-use super::registry::{has_state, sizes};
+use super::registry::{has_state, kind, sizes, stored_c};
 
 /// The inputs of a case with an axis s, in the order of the slots. `data` names what they are like:
 ///
@@ -19,13 +19,14 @@ use super::registry::{has_state, sizes};
 /// | masked | with an initial state; i = -inf, which no later token sees, for every third token |
 /// | forgetful | with an initial state; f near -20 and i rising by 15 a token: all decays far from 1, all weights near 1 |
 /// | vector, vector_state | the closed formulas of the published reference vectors, without and with an initial state |
+/// | .._bf16_c | the same with C stored as bf16 |
 pub(super) fn inputs(case: &Case) -> Result<Vec<Tensor>> {
     if case.data.starts_with("vector") {
         return vector(case);
     }
     let (sizes, sums) = (sizes(case), accumulator(case.dtype));
     let mut random = ChaCha8Rng::seed_from_u64(case.seed);
-    let strided = case.data == "strided";
+    let strided = kind(case) == "strided";
     let mut data = |width: usize, dtype: DType| {
         let gap = if strided { 3 } else { 0 };
         let dims = [sizes.b, sizes.nh, sizes.s, width];
@@ -37,12 +38,12 @@ pub(super) fn inputs(case: &Case) -> Result<Vec<Tensor>> {
     };
     let mut tensors =
         vec![data(sizes.dqk, case.dtype)?, data(sizes.dqk, case.dtype)?, data(sizes.dv, case.dtype)?];
-    let o = (case.data == "gated").then(|| data(sizes.dv, case.dtype)).transpose()?;
+    let o = (kind(case) == "gated").then(|| data(sizes.dv, case.dtype)).transpose()?;
     let mut gate = |forget: bool| {
         let mut token = 0;
         let mut next = || {
             token += 1;
-            match case.data {
+            match kind(case) {
                 "wide" => random.random_range(-100.0..100.0),
                 "masked" if !forget && token % 3 == 0 => f64::NEG_INFINITY,
                 "forgetful" if forget => -20.0 + normal(&mut random),
@@ -58,10 +59,11 @@ pub(super) fn inputs(case: &Case) -> Result<Vec<Tensor>> {
     };
     tensors.extend([gate(false)?, gate(true)?]);
     if has_state(case.data) {
+        let stored = stored_c(case);
         let c = match strided {
-            true => filled(&[sizes.b, sizes.nh, sizes.dv, sizes.dqk], sums, || normal(&mut random))?
+            true => filled(&[sizes.b, sizes.nh, sizes.dv, sizes.dqk], stored, || normal(&mut random))?
                 .transpose()?,
-            false => filled(&sizes.c(), sums, || normal(&mut random))?,
+            false => filled(&sizes.c(), stored, || normal(&mut random))?,
         };
         let n = filled(&sizes.n(), sums, || normal(&mut random))?;
         tensors.extend([c, n, filled(&sizes.m(), sums, || 2.0 * normal(&mut random))?]);

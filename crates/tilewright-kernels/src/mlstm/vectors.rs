@@ -1,7 +1,9 @@
 //! Loops over vectors on the host. Each is compiled for the instructions that the machine has, in lanes whose order is fixed.
 
 use super::lanes::{Lanes, Machine, Scalar, Task};
+use super::rows::Data;
 use crate::reduce::exp::Real;
+use crate::reduce::number::Accumulator;
 
 /// Partial sums that are kept side by side.
 const LANES: usize = 16;
@@ -234,13 +236,54 @@ struct Absorb<'a, S> {
     factors: [S; 3],
 }
 
-loops!(Absorb<S>, task => {
-    let [keep, key, query] = task.factors;
-    for ((c, sum), &value) in task.c.iter_mut().zip(task.sum).zip(task.value) {
+loops!(Absorb<S>, task => absorb_here(task.c, task.sum, task.value, task.factors));
+
+#[inline(always)]
+fn absorb_here<S: Scalar>(c: &mut [S], sum: &mut [S], value: &[S], [keep, key, query]: [S; 3]) {
+    for ((c, sum), &value) in c.iter_mut().zip(sum).zip(value) {
         *c = keep * *c + key * value;
         *sum += query * *c;
     }
-});
+}
+
+/// The same of a row that is not stored as sums: it is widened, and rounded after it was read.
+pub(super) fn absorb_stored<C: Data>(
+    machine: Machine,
+    c: &mut [C],
+    sum: &mut [C::Sum],
+    value: &[C::Sum],
+    factors: [C::Sum; 3],
+) {
+    C::Sum::run(machine, AbsorbStored { c, sum, value, factors });
+}
+
+struct AbsorbStored<'a, C: Data> {
+    c: &'a mut [C],
+    sum: &'a mut [C::Sum],
+    value: &'a [C::Sum],
+    factors: [C::Sum; 3],
+}
+
+impl<C: Data> Task<C::Sum> for AbsorbStored<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<C::Sum>, const ROWS: usize>(self, _: L) {
+        let (c, c_rest) = self.c.as_chunks_mut::<LANES>();
+        let (sum, sum_rest) = self.sum.as_chunks_mut::<LANES>();
+        let (value, value_rest) = self.value.as_chunks::<LANES>();
+        let mut wide = [C::Sum::ZERO; LANES];
+        for ((c, sum), value) in c.iter_mut().zip(sum).zip(value) {
+            C::widen(c, &mut wide);
+            absorb_here(&mut wide, sum, value, self.factors);
+            C::round(&wide, c);
+        }
+        let wide = &mut wide[..c_rest.len()];
+        C::widen(c_rest, wide);
+        absorb_here(wide, sum_rest, value_rest, self.factors);
+        C::round(wide, c_rest);
+    }
+}
 
 /// `h *= sigma(o)`
 pub(super) fn gate_by<S: Scalar>(machine: Machine, h: &mut [S], o: &[S]) {

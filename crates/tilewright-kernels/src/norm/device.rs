@@ -24,14 +24,23 @@ static FORWARD: LazyLock<Program> = LazyLock::new(|| {
     Program::new(definition.output("out")).expect("the definition is valid")
 });
 
-static BACKWARD: LazyLock<Program> = LazyLock::new(|| {
-    let definition = definition("norm_bw", include_str!("backward.metal")).input("dy");
-    Program::new(definition.output("dx").output("moments")).expect("the definition is valid")
-});
+static BACKWARD: LazyLock<Program> = LazyLock::new(|| backward_program(false));
+static GATED_BACKWARD: LazyLock<Program> = LazyLock::new(|| backward_program(true));
+
+/// Without a gate nothing is written to its gradient, and what is never written is declared no output.
+fn backward_program(gated: bool) -> Program {
+    let name = if gated { "norm_gated_bw" } else { "norm_bw" };
+    let known = if gated { "#define GATED true\n" } else { "#define GATED false\n#define dgate dx\n" };
+    let definition = definition(name, include_str!("backward.metal")).header([HEADER, known].concat());
+    let definition = definition.input("dy").input("gate").output("dx").output("moments");
+    let definition = if gated { definition.output("dgate") } else { definition };
+    Program::new(definition).expect("the definition is valid")
+}
 
 static PARTIAL: LazyLock<Program> = LazyLock::new(|| {
-    let definition = Definition::new("norm_bw_partial", include_str!("partial.metal"));
-    let definition = definition.template("T").input("x").input("dy").input("moments");
+    let definition = Definition::new("norm_bw_partial", include_str!("partial.metal")).header(HEADER);
+    let definition = definition.template("T").template("GATED");
+    let definition = definition.input("x").input("dy").input("gate").input("moments");
     let numbers = ["tokens", "heads", "n", "block"];
     let definition = numbers.iter().fold(definition, |all, number| all.scalar(*number, DType::U32));
     Program::new(definition.output("parts")).expect("the definition is valid")
@@ -88,20 +97,32 @@ pub(super) fn forward(stream: &Stream, rows: &Rows<'_>) -> Result<Tensor> {
 pub(super) fn backward(stream: &Stream, rows: &Rows<'_>, dy: &Tensor) -> Result<NormGradients> {
     let (dtype, width) = (rows.x.dtype(), rows.width());
     if rows.x.is_empty() {
-        let x = Tensor::empty(stream, dtype, rows.x.shape())?;
-        return Ok(NormGradients { x, weight: Tensor::zeros(dtype, rows.weight.shape())?.to(stream)? });
+        let empty = || Tensor::empty(stream, dtype, rows.x.shape());
+        let weight = Tensor::zeros(dtype, rows.weight.shape())?.to(stream)?;
+        return Ok(NormGradients { x: empty()?, weight, gate: rows.gate.map(|_| empty()).transpose()? });
     }
-    let launch = launch(&BACKWARD, stream, rows)?.input("dy", dy).output("dx", dtype, rows.x.shape());
-    let made = launch.output("moments", DType::F32, [rows.tokens, rows.heads, 2]).run()?;
-    let [x, moments] = made.try_into().expect("two outputs are declared");
+    let gated = rows.gate.is_some();
+    // Where there is no gate, x stands in its place, unread.
+    let gate = rows.gate.unwrap_or(rows.x);
+    let program = if gated { &*GATED_BACKWARD } else { &*BACKWARD };
+    let launch = launch(program, stream, rows)?.input("dy", dy).input("gate", gate);
+    let launch = launch.output("dx", dtype, rows.x.shape());
+    let launch = launch.output("moments", DType::F32, [rows.tokens, rows.heads, 2]);
+    let launch = if gated { launch.output("dgate", dtype, rows.x.shape()) } else { launch };
+    let mut made = launch.run()?.into_iter();
+    let mut one = || made.next().expect("an output that was declared");
+    let (x, moments) = (one(), one());
+    let by_gate = made.next();
     let block = block(rows.tokens);
     let blocks = rows.tokens.div_ceil(block);
     let columns = [width.div_ceil(THREADS), 1, 1];
     let parts = PARTIAL
         .launch(stream)
         .template("T", dtype)
+        .template("GATED", gated)
         .input("x", rows.x)
         .input("dy", dy)
+        .input("gate", gate)
         .input("moments", &moments)
         .scalar("tokens", rows.tokens as u32)
         .scalar("heads", rows.heads as u32)
@@ -113,5 +134,6 @@ pub(super) fn backward(stream: &Stream, rows: &Rows<'_>, dy: &Tensor) -> Result<
     let launch = COMBINE.launch(stream).template("T", dtype).input("parts", &parts);
     let launch = launch.scalar("blocks", blocks as u32).scalar("width", width as u32);
     let launch = launch.output("dw", dtype, rows.weight.shape());
-    Ok(NormGradients { x, weight: launch.grid(Grid::groups(columns), [THREADS, 1, 1]).run_one()? })
+    let weight = launch.grid(Grid::groups(columns), [THREADS, 1, 1]).run_one()?;
+    Ok(NormGradients { x, weight, gate: by_gate })
 }

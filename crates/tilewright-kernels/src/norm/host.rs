@@ -58,24 +58,44 @@ fn forward_of<T: Number<Sum: Real>>(rows: &Rows<'_>) -> Result<Tensor> {
 }
 
 fn backward_of<T: Number<Sum: Real>>(rows: &Rows<'_>, dy: &Tensor) -> Result<NormGradients> {
-    let mut dx = Tensor::empty(&Stream::cpu(), T::DTYPE, rows.x.shape())?;
+    let empty = || Tensor::empty(&Stream::cpu(), T::DTYPE, rows.x.shape());
+    let (mut dx, mut dgate) = (empty()?, rows.gate.map(|_| empty()).transpose()?);
     let (x, dy, weight) = (rows.x.to_host()?, dy.to_host()?, whole::<T>(rows.weight)?);
+    let gate = rows.gate.map(Tensor::to_host).transpose()?;
     let (n, width) = (rows.n, rows.width());
     let mut total = vec![T::Sum::ZERO; width];
     if !dx.is_empty() {
         let block = block(rows.tokens) * width;
+        let gates: Vec<Option<(&[T], &mut [T])>> = match (&gate, &mut dgate) {
+            (Some(gate), Some(dgate)) => {
+                let (gate, dgate) = (gate.as_slice::<T>()?, dgate.as_slice_mut::<T>()?);
+                gate.chunks(block).zip(dgate.chunks_mut(block)).map(Some).collect()
+            }
+            _ => x.as_slice::<T>()?.chunks(block).map(|_| None).collect(),
+        };
         let (x, dy) = (x.as_slice::<T>()?.par_chunks(block), dy.as_slice::<T>()?.par_chunks(block));
-        let parts = x.zip(dy).zip(dx.as_slice_mut::<T>()?.par_chunks_mut(block)).map(|((x, dy), dx)| {
+        let all = x.zip(dy).zip(dx.as_slice_mut::<T>()?.par_chunks_mut(block)).zip(gates);
+        let parts = all.map(|(((x, dy), dx), mut gates)| {
             let mut by_weight = vec![T::Sum::ZERO; width];
             let [mut row, mut given, mut result] = [(); 3].map(|()| vec![T::Sum::ZERO; n]);
+            let [mut opened, mut by_gate] = [(); 2].map(|()| vec![T::Sum::ZERO; n]);
             let places = x.chunks_exact(n).zip(dy.chunks_exact(n)).zip(dx.chunks_exact_mut(n));
             for (index, ((x, dy), dx)) in places.enumerate() {
                 let head = index % rows.heads * n..(index % rows.heads + 1) * n;
+                let own = index * n..(index + 1) * n;
                 widen(x, &mut row);
                 widen(dy, &mut given);
+                if let Some((gate, _)) = &gates {
+                    widen(&gate[own.clone()], &mut opened);
+                }
+                let gated = gates.as_ref().map(|_| (&opened[..], &mut by_gate[..]));
                 let of_head = (&weight[head.clone()], &mut by_weight[head]);
-                Arch::new().dispatch(Run(|| gradient(&mut row, &mut given, of_head, &mut result, rows)));
+                Arch::new()
+                    .dispatch(Run(|| gradient(&mut row, &mut given, of_head, gated, &mut result, rows)));
                 narrow(&result, dx);
+                if let Some((_, dgate)) = &mut gates {
+                    narrow(&by_gate, &mut dgate[own]);
+                }
             }
             by_weight
         });
@@ -88,7 +108,7 @@ fn backward_of<T: Number<Sum: Real>>(rows: &Rows<'_>, dy: &Tensor) -> Result<Nor
     }
     let mut weight = Tensor::empty(&Stream::cpu(), T::DTYPE, rows.weight.shape())?;
     narrow(&total, weight.as_slice_mut::<T>()?);
-    Ok(NormGradients { x: dx, weight })
+    Ok(NormGradients { x: dx, weight, gate: dgate })
 }
 
 /// `y *= sigma(gate)`
@@ -102,16 +122,34 @@ fn open<S: Real>(y: &mut [S], gate: &[S]) {
     }
 }
 
-/// One row: its gradient into `dx`, its share of the weights' gradient added. `row` and `dy` are used up.
+/// The gradient by the gate of a row, and what the norm gets of `dy`: `dgate = dy y w sigma'(gate)`, `dy *= sigma(gate)`.
+#[inline(always)]
+fn shut<S: Real>(dy: &mut [S], gate: &[S], y: &[S], weight: &[S], dgate: &mut [S]) {
+    for (((dgate, dy), &gate), (&y, &weight)) in dgate.iter_mut().zip(dy).zip(gate).zip(y.iter().zip(weight))
+    {
+        // exp of what is not positive, as in `open`; sigma' is the same on either side.
+        let positive = gate > S::ZERO;
+        let e = Real::exp(if positive { S::ZERO.minus(gate) } else { gate });
+        let whole = S::ONE.plus(e);
+        *dgate = *dy * weight * y * e / (whole * whole);
+        *dy = *dy * (if positive { S::ONE } else { e }) / whole;
+    }
+}
+
+/// One row: its gradient into `dx`, and that by its gate, its share of the weights' gradient added. `row` and `dy` are used up.
 #[inline(always)]
 fn gradient<S: Real>(
     row: &mut [S],
     dy: &mut [S],
     (weight, by_weight): (&[S], &mut [S]),
+    gated: Option<(&[S], &mut [S])>,
     dx: &mut [S],
     rows: &Rows<'_>,
 ) {
     let scale = normalise(row, rows.centred, rows.eps);
+    if let Some((gate, dgate)) = gated {
+        shut(dy, gate, row, weight, dgate);
+    }
     for ((sum, dy), (&x, &weight)) in by_weight.iter_mut().zip(dy.iter_mut()).zip(row.iter().zip(weight)) {
         *sum = sum.plus(*dy * x);
         *dy = *dy * weight;

@@ -17,7 +17,7 @@ mod rows;
 mod truth;
 
 pub use multi_head_layer_norm::{multi_head_layer_norm, multi_head_layer_norm_gated};
-pub use multi_head_layer_norm_bw::multi_head_layer_norm_bw;
+pub use multi_head_layer_norm_bw::{multi_head_layer_norm_bw, multi_head_layer_norm_gated_bw};
 pub use rms_norm::rms_norm;
 pub use rms_norm_bw::rms_norm_bw;
 pub use rows::{Norm, NormGradients};

@@ -6,6 +6,7 @@ const uint first = threadgroup_position_in_grid.y * block, last = min(first + bl
 float sum = 0.0f;
 for (uint token = first; token < last; ++token) {
     const size_t at = size_t(token) * width + column, row = 2 * (size_t(token) * heads + head);
-    sum += float(dy[at]) * ((float(x[at]) - moments[row]) * moments[row + 1]);
+    const float given = GATED ? float(dy[at]) * opened(float(gate[at])) : float(dy[at]);
+    sum += given * ((float(x[at]) - moments[row]) * moments[row + 1]);
 }
 parts[size_t(threadgroup_position_in_grid.y) * width + column] = sum;

@@ -2,7 +2,7 @@
 //!
 //! Tolerance, in unit roundoffs of f32 times the magnitudes of `truth.rs`: a sum over a row adds up n / 32 terms in each of 32 lanes or more, those in 5
 //! steps, and the sums of 8 SIMD groups; twice, since the mean precedes the mean square; 16 for the single operations. The gradient of the weights adds
-//! up to `block` tokens, and then the blocks.
+//! up to `block` tokens, and then the blocks. A gate before a gradient is 16 more: two exponentials of 4, sums, a square, quotients, products.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,7 +19,9 @@ pub(super) const EPS: ArgSpec =
 
 /// Value and magnitude of each element.
 type Truth = Vec<(f64, f64)>;
-type BackwardTruth = fn(&[f64], &[f64], &[f64], usize, f64) -> [Truth; 2];
+/// By dy, x, weights, gate, n and eps.
+type BackwardTruth = fn(&[f64], &[f64], &[f64], Option<&[f64]>, usize, f64) -> Vec<Truth>;
+type BackwardRun = fn(&Stream, &Tensor, &Tensor, &Tensor, Option<&Tensor>, &Norm) -> Result<NormGradients>;
 
 /// What tells the kernels of the family apart.
 pub(super) enum Which {
@@ -28,7 +30,7 @@ pub(super) enum Which {
         truth: fn(&[f64], &[f64], usize, f64) -> Truth,
     },
     Backward {
-        run: fn(&Stream, &Tensor, &Tensor, &Tensor, &Norm) -> Result<NormGradients>,
+        run: BackwardRun,
         truth: BackwardTruth,
     },
 }
@@ -49,7 +51,7 @@ impl Registered {
     }
 
     fn takes_gate(&self) -> bool {
-        matches!(self.which, Which::Forward { .. }) && self.spec.inputs.len() > 2
+        self.spec.inputs.last().is_some_and(|slot| slot.name == "gate")
     }
 
     fn eps(&self, args: &Args) -> Result<f64> {
@@ -63,6 +65,9 @@ fn extents(case: &Case) -> (Vec<usize>, Vec<usize>) {
     let own = x[1..].to_vec();
     (x, own)
 }
+
+/// Roundings of a gate, and of its derivative.
+const GATE: f64 = 16.0;
 
 fn roundings(n: usize, tokens: usize) -> [f64; 2] {
     let row = 2.0 * (n as f64 / 32.0 + 1.0 + 5.0 + 8.0) + 16.0;
@@ -90,6 +95,8 @@ impl Kernel for Registered {
         if self.takes_gate() {
             cases.push(self.case(Edge, 3, 2, 37, f32).data("gated"));
             cases.push(self.case(Edge, 5, 3, 72, DType::Bf16).data("gated"));
+            cases.push(self.case(Edge, 2, 2, 515, f32).data("gated"));
+            cases.push(self.case(Edge, 0, 2, 5, f32).data("gated"));
             for dtype in [f32, DType::F16, DType::Bf16, DType::F64] {
                 cases.push(self.case(Check, 37, 2, 1100, dtype).data("gated"));
             }
@@ -135,18 +142,17 @@ impl Kernel for Registered {
             }
             _ => values(&x),
         };
-        Ok(match self.which {
-            Which::Forward { .. } if case.data == "gated" => {
-                let x = row_major()?;
-                // Far to both sides: open, half open and shut.
-                let of = |at: usize| 40.0 * (at as f64).sin().powi(3);
-                let gate: Vec<f64> = (0..x.elements()).map(of).collect();
-                let gate = Tensor::from_f64(&gate, case.dtype, x.shape())?;
-                vec![x, weight, gate]
-            }
+        let mut inputs = match self.which {
             Which::Forward { .. } => vec![row_major()?, weight],
             Which::Backward { .. } => vec![row_major()?, row_major()?, weight],
-        })
+        };
+        if case.data == "gated" {
+            // Far to both sides: open, half open and shut.
+            let of = |at: usize| 40.0 * (at as f64).sin().powi(3);
+            let gate: Vec<f64> = (0..inputs[0].elements()).map(of).collect();
+            inputs.push(Tensor::from_f64(&gate, case.dtype, inputs[0].shape())?);
+        }
+        Ok(inputs)
     }
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
@@ -165,8 +171,17 @@ impl Kernel for Registered {
                 vec![values(&x, row, if let Some(gate) = data.get(2) { through(out, gate) } else { out })]
             }
             Which::Backward { truth, .. } => {
-                let [dx, dw] = truth(&data[0], &data[1], &data[2], n, eps);
-                vec![values(&x, row, dx), values(&own, column, dw)]
+                let gate = data.get(3).map(Vec::as_slice);
+                let more = if gate.is_some() { GATE } else { 0.0 };
+                let places = [(&x, row + more), (&own, column + more), (&x, row + more)];
+                let truth = truth(&data[0], &data[1], &data[2], gate, n, eps);
+                let mut expected: Vec<Expected> = places
+                    .into_iter()
+                    .zip(truth)
+                    .map(|((shape, roundings), truth)| values(shape, roundings, truth))
+                    .collect();
+                expected.resize_with(self.spec.outputs.len(), || Expected::Absent);
+                expected
             }
         })
     }
@@ -193,9 +208,11 @@ impl Kernel for Registered {
             (Which::Forward { run, .. }, [x, weight, gate]) if self.takes_gate() => {
                 Ok(vec![run(stream, x, weight, Some(gate), &args)?])
             }
-            (Which::Backward { run, .. }, [dy, x, weight]) => {
-                let by = run(stream, dy, x, weight, &args)?;
-                Ok(vec![by.x, by.weight])
+            (Which::Backward { run, .. }, [dy, x, weight, gate @ ..])
+                if gate.len() <= usize::from(self.takes_gate()) =>
+            {
+                let by = run(stream, dy, x, weight, gate.first(), &args)?;
+                Ok([by.x, by.weight].into_iter().chain(by.gate).collect())
             }
             _ => Err(wrong(self.spec.inputs.len())),
         }
@@ -206,6 +223,7 @@ impl Kernel for Registered {
         let (flops, passes) = match self.which {
             Which::Forward { .. } if case.data == "gated" => (9.0, 3.0),
             Which::Forward { .. } => (4.0, 2.0),
+            Which::Backward { .. } if case.data == "gated" => (23.0, 5.0),
             Which::Backward { .. } => (11.0, 3.0),
         };
         Work { flops: flops * elements, bytes: passes * elements * case.dtype.size() as f64 }

@@ -18,6 +18,12 @@ inline float opened(float x) {
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
+// Its derivative, sigma(x) sigma(-x), of which nothing cancels.
+inline float opening(float x) {
+    const float e = exp(-fabs(x));
+    return e / ((1.0f + e) * (1.0f + e));
+}
+
 // The sum over the lanes of a row; every lane gets it. `scratch`: one number for each SIMD group.
 inline float total(float value, Row row, bool wide, threadgroup float* scratch) {
     value = simd_sum(value);

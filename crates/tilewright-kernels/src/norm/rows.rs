@@ -31,6 +31,8 @@ pub struct NormGradients {
     pub x: Tensor,
     /// By the weights, of their shape.
     pub weight: Tensor,
+    /// By the gate, of its shape, where there was one.
+    pub gate: Option<Tensor>,
 }
 
 /// Which norm.

@@ -55,6 +55,20 @@ pub(super) fn through(out: Vec<(f64, f64)>, gate: &[f64]) -> Vec<(f64, f64)> {
     gate.iter().zip(out).map(open).collect()
 }
 
+/// What the norm gets of `dy` through a gate, dy sigma(gate).
+pub(super) fn opened(dy: &[f64], gate: &[f64]) -> Vec<f64> {
+    dy.iter().zip(gate).map(|(dy, gate)| dy / (1.0 + (-gate).exp())).collect()
+}
+
+/// Value and magnitude of each element of the gradient by the gate, dy out sigma(gate) sigma(-gate), from those of `out`, the norm before it.
+pub(super) fn by_gate(dy: &[f64], out: Vec<(f64, f64)>, gate: &[f64]) -> Vec<(f64, f64)> {
+    let each = |((&dy, &gate), (value, magnitude)): ((&f64, &f64), (f64, f64))| {
+        let slope = dy / (1.0 + gate.exp()) / (1.0 + (-gate).exp());
+        (value * slope, (magnitude + value.abs()) * slope.abs())
+    };
+    dy.iter().zip(gate).zip(out).map(each).collect()
+}
+
 /// Value and magnitude of each element of dx, and of dw.
 ///
 /// With `g = dy w`: `dx = r (g - mean g - y mean(g y))`, without mean g where the mean is not taken off; `dw = sum dy y` over the rows of w.

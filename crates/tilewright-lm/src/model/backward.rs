@@ -1,13 +1,13 @@
 //! The way back: the mean loss of a batch, and its gradient by every weight.
 
 use tilewright_core::{DType, Error, Result, Tensor};
-use tilewright_kernels::elementwise::{Axpy, CopyTo, axpy, copy, glu_bw, soft_cap_bw};
+use tilewright_kernels::elementwise::{Axpy, CopyTo, axpy, copy, soft_cap_bw};
 use tilewright_kernels::gather::embedding_bw;
 use tilewright_kernels::mlstm::{MlstmChunkwiseBw, MlstmInputs, MlstmLoss, mlstm_chunkwise_bw};
-use tilewright_kernels::norm::{multi_head_layer_norm, multi_head_layer_norm_bw, rms_norm_bw};
+use tilewright_kernels::norm::{multi_head_layer_norm_gated_bw, rms_norm_bw};
 use tilewright_kernels::reduce::{Sum, cross_entropy, cross_entropy_bw, sum};
 
-use super::block::{GATE, Mixer, MlstmSaved, Saved, network_of};
+use super::block::{Mixer, MlstmSaved, Saved, network_of};
 use super::linear::{linear_bw_w, linear_bw_x, rows};
 use super::network::Network;
 use super::{Model, NAME};
@@ -113,11 +113,11 @@ impl Model {
         let out = linear_bw_w(stream, dmiddle, &saved.gated)?;
         let nh = self.config.num_heads;
         let weight = w.norm_heads.reshape([nh, self.config.v_dim() / nh])?;
-        // Made again: the way there went through norm and gate at once.
-        let h_normed = multi_head_layer_norm(stream, &saved.h, &weight, &norm)?.reshape(saved.o.shape())?;
-        let (do_, dh) = glu_bw(stream, &dgated, &saved.o, &h_normed, &GATE)?;
-        let heads =
-            multi_head_layer_norm_bw(stream, &dh.reshape(saved.h.shape())?, &saved.h, &weight, &norm)?;
+        // [b, s, nh n] as [b, s, nh, n]
+        let by_heads = |x: &Tensor| x.reshape(saved.h.shape());
+        let (dgated, gate) = (by_heads(&dgated)?, by_heads(&saved.o)?);
+        let heads = multi_head_layer_norm_gated_bw(stream, &dgated, &saved.h, &weight, &gate, &norm)?;
+        let do_ = heads.gate.expect("there is a gate").reshape(saved.o.shape())?;
         let inputs = MlstmInputs { q: &saved.q, k: &saved.k, v: &saved.v, i: &saved.i, f: &saved.f, o: None };
         let dh = heads.x.permute(&[0, 2, 1, 3])?;
         let chunkwise = self.chunkwise();

@@ -1,7 +1,7 @@
 //! A block, forward: `x + mLSTM(norm x)`, or the sLSTM in its place, then the network.
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_kernels::elementwise::{Activation, CopyTo, Glu, copy};
+use tilewright_kernels::elementwise::{CopyTo, copy};
 use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_kernels::mlstm::{
     MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, mlstm_sequence, mlstm_step_into,
@@ -14,9 +14,6 @@ use super::network::{Network, NetworkSaved};
 use super::slstm::{SlstmLayer, SlstmSaved};
 use super::{Model, NAME};
 use crate::{Block, BlockWeights};
-
-/// The activation of the output gate.
-pub(super) const GATE: Glu = Glu { activation: Activation::Sigmoid };
 
 /// What a block leaves to the tokens that follow.
 #[derive(Debug, Clone)]

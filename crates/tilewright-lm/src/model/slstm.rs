@@ -3,18 +3,20 @@
 
 use tilewright_core::{Result, Stream, Tensor};
 use tilewright_kernels::conv::{CausalConvInputs, causal_conv, causal_conv_bw};
-use tilewright_kernels::elementwise::{Axpy, CopyTo, axpy, copy, copy_into, glu, glu_bw};
+use tilewright_kernels::elementwise::{Activation, Axpy, CopyTo, Glu, axpy, copy, copy_into, glu, glu_bw};
 use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_kernels::norm::{multi_head_layer_norm, multi_head_layer_norm_bw, rms_norm, rms_norm_bw};
 use tilewright_kernels::reduce::{Sum, sum};
 use tilewright_kernels::slstm::{Slstm, SlstmLoss, SlstmState, slstm_sequence, slstm_sequence_bw};
 
 use super::Model;
-use super::block::GATE;
 use super::joined::joined;
 use super::linear::flat;
 use super::network::Network;
 use crate::SlstmWeights;
+
+/// What makes of a value and itself its silu.
+const GATE: Glu = Glu { activation: Activation::Sigmoid };
 
 /// What an sLSTM leaves to the tokens that follow.
 #[derive(Debug, Clone)]

@@ -34,26 +34,30 @@ def multi_head_layer_norm(
 class MultiHeadLayerNormBwResult(NamedTuple, Generic[Array]):
     dx: Array
     dw: Array
+    dgate: Array | None
 
 def multi_head_layer_norm_bw(
     dy: Array,
     x: Array,
     weight: Array,
+    gate: Array | None = None,
     *,
     eps: float = 1e-06,
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> MultiHeadLayerNormBwResult[Array]:
-    """dx = r (g - mean(g) - y mean(g y)), dw = sum dy y, with g = dy w, y = (x - mean(x)) r, r = (mean((x - mean(x))^2) + eps)^-1/2
+    """dx = r (g - mean(g) - y mean(g y)), dw = sum dy y, with g = dy w, y = (x - mean(x)) r, r = (mean((x - mean(x))^2) + eps)^-1/2; through a gate dy sigma(gate) in the place of dy, and dgate = dy y w sigma(gate) sigma(-gate)
 
     Inputs:
         dy: [.., nh, n]
         x: [.., nh, n]
         weight: [nh, n]
+        gate: [.., nh, n], may be left out
 
     Returns:
         dx: [.., nh, n]
         dw: [nh, n]
+        dgate: [.., nh, n], None where the call does not ask for it
 
     Arguments:
         eps: added to the mean square; finite and >= 0

@@ -43,9 +43,9 @@ fn run<T: Data>(
     let (q, k, v) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?, Rows::<T>::new(x.v)?);
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
     let o = x.o.map(Rows::<T>::new).transpose()?;
-    let mut outputs = Outputs::new::<T>(sizes, state)?;
+    let mut outputs = Outputs::new::<T, T::Sum>(sizes, state)?;
     let longest = chunk.min(s);
-    outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
+    outputs.for_each::<T, T::Sum>(sizes, |head, Head { h, c, n, m }| {
         let mut part = Chunk::<T::Sum>::new(longest, dqk, dv);
         let machine = part.machine;
         let rows = |rows: usize, width: usize| vec![T::Sum::ZERO; rows * width];

@@ -80,7 +80,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::cell::{Sizes, check, variants};
+use super::cell::{Sizes, StoredC, check, variants};
 use super::registry::LONGEST_CHUNK;
 use super::{Mlstm, MlstmInputs, MlstmState};
 use crate::arguments::{choose, only_variant};
@@ -145,7 +145,7 @@ fn run(
     state: Option<&MlstmState>,
     args: &MlstmChunkwise,
 ) -> Result<(Tensor, MlstmState)> {
-    let sizes = check(NAME, stream, x, state, &args.cell)?;
+    let sizes = check(NAME, stream, x, state, StoredC::Sums, &args.cell)?;
     let device = stream.device();
     let known = support(device, &sizes, x.q.dtype(), args.chunk)?;
     // The body that takes any view, where it matters.

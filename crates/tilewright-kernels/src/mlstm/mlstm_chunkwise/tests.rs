@@ -3,6 +3,7 @@
 use tilewright_core::{Case, DType, Stream, Tensor, Tier};
 
 use super::{MlstmChunkwise, mlstm_chunkwise};
+use crate::mlstm::stabilisers::{SHIFTS, assert_close, assert_same, cells, meant, moved, places};
 use crate::mlstm::{InputGate, Mlstm, MlstmState, mlstm_parallel, mlstm_sequence, registry, samples};
 
 fn case(sizes: [usize; 5], dtype: DType, data: &'static str) -> Case {
@@ -12,25 +13,6 @@ fn case(sizes: [usize; 5], dtype: DType, data: &'static str) -> Case {
 fn run(tensors: &[Tensor], cell: Mlstm, chunk: usize) -> (Tensor, MlstmState) {
     let (x, state) = registry::inputs("test", tensors).unwrap();
     mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &MlstmChunkwise { cell, chunk: Some(chunk) }).unwrap()
-}
-
-fn assert_close(a: &[f64], b: &[f64], tolerance: f64) {
-    assert_eq!(a.len(), b.len());
-    let size = b.iter().fold(1.0f64, |size, b| size.max(b.abs()));
-    for (a, b) in a.iter().zip(b) {
-        assert!((a - b).abs() <= tolerance * size, "{a} {b}");
-    }
-}
-
-/// C exp(m) and n exp(m), and m.
-fn meant(state: &MlstmState) -> [Vec<f64>; 3] {
-    let m = state.m.to_f64_vec().unwrap();
-    let times = |part: &Tensor| {
-        let part = part.to_f64_vec().unwrap();
-        let each = part.len() / m.len();
-        part.iter().enumerate().map(|(at, x)| x * m[at / each].exp()).collect()
-    };
-    [times(&state.c), times(&state.n), m.clone()]
 }
 
 #[test]
@@ -52,6 +34,25 @@ fn every_chunk_length_gives_the_recurrence() {
                 for (end, last) in meant(&end).iter().zip(&meant(&last)) {
                     assert_close(end, last, tolerance);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn another_stabiliser_of_the_same_state_changes_nothing() {
+    for (stream, dtype, tolerance) in places() {
+        let tensors = samples::inputs(&case([2, 2, 23, 5, 7], dtype, "gated")).unwrap();
+        for (cell, chunk) in cells().into_iter().flat_map(|cell| [1, 4, 16, 64].map(|chunk| (cell, chunk))) {
+            let run = |by: f64| {
+                let tensors = moved(&stream, &tensors, 5, by);
+                let (x, state) = registry::inputs("test", &tensors).unwrap();
+                let args = MlstmChunkwise { cell, chunk: Some(chunk) };
+                mlstm_chunkwise(&stream, &x, state.as_ref(), &args).unwrap()
+            };
+            let as_given = run(0.0);
+            for by in SHIFTS {
+                assert_same(&run(by), &as_given, tolerance);
             }
         }
     }
@@ -127,4 +128,12 @@ fn a_chunk_has_a_token() {
     let args = MlstmChunkwise { chunk: Some(0), ..MlstmChunkwise::default() };
     let error = mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &args).unwrap_err();
     assert_eq!(error.to_string(), "mlstm_chunkwise: chunk is 0, expected at least 1");
+}
+
+#[test]
+fn c_of_bf16_is_for_the_recurrent_forms() {
+    let tensors = samples::inputs(&case([1, 1, 2, 3, 4], DType::F32, "state_bf16_c")).unwrap();
+    let (x, state) = registry::inputs("test", &tensors).unwrap();
+    let error = mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &MlstmChunkwise::default()).unwrap_err();
+    assert_eq!(error.to_string(), "mlstm_chunkwise: c has dtype bf16, expected f32");
 }

@@ -79,7 +79,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::cell::{Sizes, check, check_gradient, variants};
+use super::cell::{Sizes, StoredC, check, check_gradient, variants};
 use super::mlstm_chunkwise::cuda::VARIANT as MATRIX_UNITS;
 use super::mlstm_chunkwise::gpu::{Call, SIMDGROUP, has_matrices};
 use super::{Mlstm, MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise};
@@ -173,7 +173,7 @@ fn run(
     loss: &MlstmLoss<'_>,
     args: &MlstmChunkwiseBw,
 ) -> Result<MlstmGradients> {
-    let sizes = check(NAME, stream, x, state, &args.cell)?;
+    let sizes = check(NAME, stream, x, state, StoredC::Sums, &args.cell)?;
     check_gradient(NAME, "dh", stream, Some(loss.h), &sizes.values(), x.q.dtype())?;
     check_gradient(NAME, "dc", stream, loss.c, &sizes.c(), x.i.dtype())?;
     check_gradient(NAME, "dn", stream, loss.n, &sizes.n(), x.i.dtype())?;

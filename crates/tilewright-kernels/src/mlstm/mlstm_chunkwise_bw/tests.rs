@@ -5,7 +5,9 @@ use tilewright_core::{Case, DType, Stream, Tensor, Tier};
 use super::cases::numbers;
 use super::reference::{self, Form, Gradients, Loss};
 use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, mlstm_chunkwise_bw};
+use crate::mlstm::mlstm_sequence as sequence;
 use crate::mlstm::mlstm_sequence::reference::{Numbers, mlstm_sequence};
+use crate::mlstm::stabilisers::{SHIFTS, assert_close, cells, moved, places};
 use crate::mlstm::{InputGate, Mlstm, MlstmInputs, MlstmState, registry, samples};
 
 fn case(sizes: [usize; 5], data: &'static str) -> Case {
@@ -30,14 +32,14 @@ fn both(inputs: &[Tensor], cell: Mlstm, mode: MlstmBackward) -> [Vec<Vec<f64>>; 
         Form::of_chunks(2),
         DType::F64,
     );
-    [values(truth), run(inputs, cell, mode, 2)]
+    [values(truth), run(&Stream::cpu(), inputs, cell, mode, 2)]
 }
 
 fn values(truth: Gradients) -> Vec<Vec<f64>> {
     truth.iter().map(|part| part.iter().map(|(value, _)| *value).collect()).collect()
 }
 
-fn run(inputs: &[Tensor], cell: Mlstm, mode: MlstmBackward, chunk: usize) -> Vec<Vec<f64>> {
+fn run(stream: &Stream, inputs: &[Tensor], cell: Mlstm, mode: MlstmBackward, chunk: usize) -> Vec<Vec<f64>> {
     let x =
         MlstmInputs { q: &inputs[0], k: &inputs[1], v: &inputs[2], i: &inputs[3], f: &inputs[4], o: None };
     let state = (inputs.len() > 6).then(|| {
@@ -46,7 +48,7 @@ fn run(inputs: &[Tensor], cell: Mlstm, mode: MlstmBackward, chunk: usize) -> Vec
     });
     let loss = MlstmLoss { h: &inputs[5], c: inputs.get(9), n: inputs.get(10) };
     let args = MlstmChunkwiseBw { cell, chunk: Some(chunk), mode };
-    let by = mlstm_chunkwise_bw(&Stream::cpu(), &x, state.as_ref(), &loss, &args).unwrap();
+    let by = mlstm_chunkwise_bw(stream, &x, state.as_ref(), &loss, &args).unwrap();
     let all = [by.q, by.k, by.v, by.i, by.f, by.state.c, by.state.n, by.state.m];
     all.iter().map(|part| part.to_f64_vec().unwrap()).collect()
 }
@@ -191,11 +193,58 @@ fn an_output_gate_has_the_gradients_of_central_differences() {
 fn every_chunk_length_gives_the_same_gradients() {
     let inputs = samples::with_loss(&case([2, 2, 101, 7, 11], "state")).unwrap();
     for cell in [Mlstm::default(), Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() }] {
-        let one = run(&inputs, cell, MlstmBackward::Exact, 101);
+        let one = run(&Stream::cpu(), &inputs, cell, MlstmBackward::Exact, 101);
         for chunk in [1, 3, 16, 49, 64, 100, 500] {
-            for (a, b) in run(&inputs, cell, MlstmBackward::Exact, chunk).iter().zip(&one) {
+            for (a, b) in run(&Stream::cpu(), &inputs, cell, MlstmBackward::Exact, chunk).iter().zip(&one) {
                 let size = b.iter().fold(1.0f64, |size, b| size.max(b.abs()));
                 a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-11 * size, "{a} {b}"));
+            }
+        }
+    }
+}
+
+/// Gradients by what the state does not scale are the same, and so is that by m; those by C_0 and n_0 grow as these shrink. The loss is one of C exp(m) and
+/// n exp(m), so that its gradients by C and n go with the exp(m) at the end.
+#[test]
+fn another_stabiliser_of_the_same_state_gives_the_same_gradients() {
+    for (stream, dtype, tolerance) in places() {
+        let case = registry::case(Tier::Edge, [2, 2, 23, 5, 7], dtype).data("state");
+        let inputs = samples::with_loss(&case).unwrap();
+        for cell in cells() {
+            let m_last = |inputs: &[Tensor]| -> Vec<f64> {
+                let [c, n, m] = [6, 7, 8].map(|index| inputs[index].to(&Stream::cpu()).unwrap());
+                let state = MlstmState { c, n, m };
+                let host = [0, 1, 2, 3, 4].map(|index| inputs[index].to(&Stream::cpu()).unwrap());
+                let [q, k, v, i, f] = &host;
+                let x = MlstmInputs { q, k, v, i, f, o: None };
+                sequence(&Stream::cpu(), &x, Some(&state), &cell).unwrap().1.m.to_f64_vec().unwrap()
+            };
+            let last = m_last(&inputs);
+            let gradients = |by: f64, mode: MlstmBackward, chunk: usize| {
+                let mut inputs = moved(&stream, &inputs, 6, by);
+                let there = m_last(&inputs);
+                for index in [9, 10] {
+                    let mut values = inputs[index].to_f64_vec().unwrap();
+                    let each = values.len() / last.len();
+                    for (at, value) in values.iter_mut().enumerate() {
+                        *value *= (there[at / each] - last[at / each]).exp();
+                    }
+                    let scaled = Tensor::from_f64(&values, dtype, inputs[index].shape()).unwrap();
+                    inputs[index] = scaled.to(&stream).unwrap();
+                }
+                run(&stream, &inputs, cell, mode, chunk)
+            };
+            for (mode, chunk) in
+                [(MlstmBackward::Exact, 1), (MlstmBackward::Exact, 16), (MlstmBackward::NormInvariant, 7)]
+            {
+                let as_given = gradients(0.0, mode, chunk);
+                for by in SHIFTS {
+                    for (part, (got, given)) in gradients(by, mode, chunk).iter().zip(&as_given).enumerate() {
+                        let scale = if part == 5 || part == 6 { (-by).exp() } else { 1.0 };
+                        let got: Vec<f64> = got.iter().map(|x| x * scale).collect();
+                        assert_close(&got, given, tolerance);
+                    }
+                }
             }
         }
     }

@@ -50,7 +50,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Device, Result, Stream, Tensor};
 
-use super::cell::{check, variants};
+use super::cell::{StoredC, check, variants};
 use super::mlstm_chunkwise::{cpu, gpu};
 use super::{Mlstm, MlstmInputs};
 
@@ -61,7 +61,7 @@ const NAME: &str = "mlstm_parallel";
 /// # Errors
 /// Shapes, dtypes or devices that do not fit together; an argument out of its range; f64 on a GPU.
 pub fn mlstm_parallel(stream: &Stream, x: &MlstmInputs<'_>, cell: &Mlstm) -> Result<Tensor> {
-    let sizes = check(NAME, stream, x, None, cell)?;
+    let sizes = check(NAME, stream, x, None, StoredC::Sums, cell)?;
     variants(NAME, stream.device(), x.q.dtype())?;
     match stream.device() {
         Device::Cpu => cpu::mlstm_parallel(&sizes, x, cell),

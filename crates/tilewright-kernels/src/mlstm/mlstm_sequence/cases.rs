@@ -70,8 +70,16 @@ impl Kernel for Registered {
         cases.extend([
             // Beyond 512 keys a thread has more rows of C.
             case(Tier::Edge, [1, 1, 2, 530, 8], DType::F32).data("state"),
+            case(Tier::Edge, [2, 3, 7, 9, 12], DType::F32).data("gated_bf16_c"),
+            case(Tier::Edge, [1, 2, 6, 12, 9], DType::Bf16).data("state_bf16_c"),
+            case(Tier::Edge, [2, 1, 5, 6, 7], DType::F16).data("strided_bf16_c"),
+            case(Tier::Edge, [2, 1, 13, 7, 8], DType::F32).data("wide_bf16_c"),
+            case(Tier::Edge, [1, 2, 9, 6, 5], DType::F32).set("input_gate", "sigmoid").data("state_bf16_c"),
+            case(Tier::Edge, [1, 2, 0, 4, 5], DType::F32).data("state_bf16_c"),
+            case(Tier::Edge, [1, 1, 2, 530, 4], DType::Bf16).data("state_bf16_c"),
             case(Tier::Check, [2, 3, 129, 64, 100], DType::F32).data("gated"),
             case(Tier::Check, [1, 2, 300, 256, 512], DType::Bf16).data("state"),
+            case(Tier::Check, [1, 2, 300, 256, 512], DType::Bf16).data("gated_bf16_c"),
             case(Tier::Check, [1, 2, 300, 65, 130], DType::F16).data("wide"),
             case(Tier::Check, [1, 2, 1000, 16, 32], DType::F64).data("strided"),
             case(Tier::Bench, [1, 4, 2048, 64, 128], DType::F32),

@@ -1,13 +1,14 @@
-//! Native path: one task a sequence; C stays in the cache between tokens and is passed over once for each.
+//! Native path: one task a sequence; C stays in the cache between tokens and is passed over once for each. C of bf16 is widened and rounded row by row
+//! where there is one token, and kept as sums from the first token to the last where there are more.
 
 use rayon::prelude::*;
-use tilewright_core::{Element, Result, Stream, Tensor};
+use tilewright_core::{DType, Element, Result, Stream, Tensor, bf16, f16};
 
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
 use crate::mlstm::lanes::Machine;
-use crate::mlstm::rows::{Data, Rows, with_data};
-use crate::mlstm::vectors::{absorb, dot, gate_by, scale};
+use crate::mlstm::rows::{Data, Rows, is_sum, own};
+use crate::mlstm::vectors::{absorb, absorb_stored, dot, gate_by, scale};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
 use crate::reduce::number::Accumulator;
 
@@ -17,10 +18,20 @@ pub(super) fn mlstm_sequence(
     state: Option<&MlstmState>,
     cell: &Mlstm,
 ) -> Result<(Tensor, MlstmState)> {
-    with_data!(x.q.dtype(), T => run::<T>(sizes, x, state, cell))
+    let rounded = state.is_some_and(|state| state.c.dtype() == DType::Bf16);
+    let run = match (x.q.dtype(), rounded) {
+        (DType::F64, _) => run::<f64, f64>,
+        (DType::F32, false) => run::<f32, f32>,
+        (DType::F32, true) => run::<f32, bf16>,
+        (DType::F16, false) => run::<f16, f32>,
+        (DType::F16, true) => run::<f16, bf16>,
+        (_, false) => run::<bf16, f32>,
+        (_, true) => run::<bf16, bf16>,
+    };
+    run(sizes, x, state, cell)
 }
 
-fn run<T: Data>(
+fn run<T: Data, C: Data<Sum = T::Sum>>(
     sizes: &Sizes,
     x: &MlstmInputs<'_>,
     state: Option<&MlstmState>,
@@ -30,10 +41,15 @@ fn run<T: Data>(
     let (q, k, v) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?, Rows::<T>::new(x.v)?);
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
     let o = x.o.map(Rows::<T>::new).transpose()?;
-    let mut outputs = Outputs::new::<T>(sizes, state)?;
+    let mut outputs = Outputs::new::<T, C>(sizes, state)?;
     let (machine, factor) = (Machine::here(), T::Sum::from_f64(cell.scale(dqk)));
-    outputs.for_each::<T>(sizes, |head, Head { h, c, n, m }| {
+    // One token's rows of C are rounded as they come.
+    let by_row = s == 1 && !is_sum::<C>();
+    let held = if s > 1 && !is_sum::<C>() { dqk * dv } else { 0 };
+    outputs.for_each::<T, C>(sizes, |head, Head { h, c, n, m }| {
         let zero = T::Sum::ZERO;
+        let mut held = vec![zero; held];
+        C::widen(&c[..held.len()], &mut held);
         let (mut query, mut key) = (vec![zero; dqk], vec![zero; dqk]);
         let [mut value, mut sum, mut gate] = [vec![zero; dv], vec![zero; dv], vec![zero; dv]];
         for t in 0..s {
@@ -51,8 +67,15 @@ fn run<T: Data>(
             scale(machine, n, keep);
             n.iter_mut().zip(&key).for_each(|(n, &key)| *n += key);
             sum.fill(T::Sum::ZERO);
-            for (a, c) in c.chunks_exact_mut(dv.max(1)).enumerate() {
-                absorb(machine, c, &mut sum, &value, [keep, key[a], query[a]]);
+            let factors = |a: usize| [keep, key[a], query[a]];
+            if by_row {
+                for (a, c) in c.chunks_exact_mut(dv.max(1)).enumerate() {
+                    absorb_stored(machine, c, &mut sum, &value, factors(a));
+                }
+            } else {
+                for (a, c) in own::<C>(c, &mut held).chunks_exact_mut(dv.max(1)).enumerate() {
+                    absorb(machine, c, &mut sum, &value, factors(a));
+                }
             }
             let z = dot(machine, &query, n);
             scale(machine, &mut sum, T::Sum::from_f64(readout(cell, z.to_f64(), m.to_f64())));
@@ -62,6 +85,7 @@ fn run<T: Data>(
             }
             T::round(&sum, &mut h[t * dv..][..dv]);
         }
+        C::round(&held, &mut c[..held.len()]);
     })?;
     Ok(outputs.finish())
 }
@@ -75,45 +99,39 @@ pub(in crate::mlstm) struct Outputs {
 }
 
 /// One sequence's part of them.
-pub(in crate::mlstm) struct Head<'a, T: Data> {
+pub(in crate::mlstm) struct Head<'a, T: Data, C> {
     /// `[s, dv]`
     pub(in crate::mlstm) h: &'a mut [T],
     /// `[dqk, dv]`
-    pub(in crate::mlstm) c: &'a mut [T::Sum],
+    pub(in crate::mlstm) c: &'a mut [C],
     /// `[dqk]`
     pub(in crate::mlstm) n: &'a mut [T::Sum],
     pub(in crate::mlstm) m: &'a mut T::Sum,
 }
 
 impl Outputs {
-    pub(in crate::mlstm) fn new<T: Data>(sizes: &Sizes, state: Option<&MlstmState>) -> Result<Self> {
-        let start = |of: fn(&MlstmState) -> &Tensor, shape: &[usize]| {
-            let mut start = Tensor::empty(&Stream::cpu(), T::Sum::DTYPE, shape)?;
-            let target = start.as_slice_mut::<T::Sum>()?;
-            match state.map(of) {
-                Some(given) if given.is_contiguous() => target.copy_from_slice(given.as_slice()?),
-                Some(given) => target.copy_from_slice(&given.to_vec()?),
-                None => target.fill(T::Sum::ZERO),
-            }
-            Ok(start)
-        };
+    /// With C stored as `C`.
+    pub(in crate::mlstm) fn new<T: Data, C: Element>(
+        sizes: &Sizes,
+        state: Option<&MlstmState>,
+    ) -> Result<Self> {
         Ok(Outputs {
             h: Tensor::empty(&Stream::cpu(), T::DTYPE, sizes.values())?,
-            c: start(|state| &state.c, &sizes.c())?,
-            n: start(|state| &state.n, &sizes.n())?,
-            m: start(|state| &state.m, &sizes.m())?,
+            c: start::<C>(state.map(|state| &state.c), &sizes.c())?,
+            n: start::<T::Sum>(state.map(|state| &state.n), &sizes.n())?,
+            m: start::<T::Sum>(state.map(|state| &state.m), &sizes.m())?,
         })
     }
 
     /// Runs `each` on every sequence, side by side.
-    pub(in crate::mlstm) fn for_each<T: Data>(
+    pub(in crate::mlstm) fn for_each<T: Data, C: Element>(
         &mut self,
         sizes: &Sizes,
-        each: impl Fn(usize, Head<'_, T>) + Sync,
+        each: impl Fn(usize, Head<'_, T, C>) + Sync,
     ) -> Result<()> {
         let (heads, Sizes { s, dqk, dv, .. }) = (sizes.heads(), *sizes);
         let h = parts(self.h.as_slice_mut::<T>()?, heads, s * dv);
-        let c = parts(self.c.as_slice_mut::<T::Sum>()?, heads, dqk * dv);
+        let c = parts(self.c.as_slice_mut::<C>()?, heads, dqk * dv);
         let n = parts(self.n.as_slice_mut::<T::Sum>()?, heads, dqk);
         let all = h.into_par_iter().zip(c).zip(n).zip(self.m.as_slice_mut::<T::Sum>()?).enumerate();
         all.for_each(|(head, (((h, c), n), m))| each(head, Head { h, c, n, m }));
@@ -123,6 +141,18 @@ impl Outputs {
     pub(in crate::mlstm) fn finish(self) -> (Tensor, MlstmState) {
         (self.h, MlstmState { c: self.c, n: self.n, m: self.m })
     }
+}
+
+/// A part of the state, as it was given.
+fn start<S: Element>(given: Option<&Tensor>, shape: &[usize]) -> Result<Tensor> {
+    let Some(given) = given else { return Tensor::zeros(S::DTYPE, shape) };
+    let mut start = Tensor::empty(&Stream::cpu(), S::DTYPE, shape)?;
+    let target = start.as_slice_mut::<S>()?;
+    match given.is_contiguous() {
+        true => target.copy_from_slice(given.as_slice()?),
+        false => target.copy_from_slice(&given.to_vec()?),
+    }
+    Ok(start)
 }
 
 /// `count` consecutive parts of `size` elements, which may be 0.

@@ -7,10 +7,10 @@ template <int W, typename T> void load_run(const device T* from, thread float* t
         to[0] = float(from[0]);
     }
 }
-template <int W> void store_run(device float* to, const thread float* from) {
+template <int W, typename S> void store_run(device S* to, const thread float* from) {
     if (W == 4) {
-        *(device float4*)to = float4(from[0], from[1], from[2], from[3]);
+        *(device vec<S, 4>*)to = vec<S, 4>(S(from[0]), S(from[1]), S(from[2]), S(from[3]));
     } else {
-        to[0] = from[0];
+        to[0] = S(from[0]);
     }
 }

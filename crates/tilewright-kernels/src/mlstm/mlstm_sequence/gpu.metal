@@ -1,4 +1,5 @@
-// All tokens of one sequence, for the 8 W columns of C that this group holds in registers from the first token to the last.
+// All tokens of one sequence, for the 8 W columns of C that this group holds in registers, as floats, from the first token to the last.
+// In memory C is of type S.
 // Thread (slice, across) has W columns of the rows slice, slice + slices, ..; the 8 threads of a slice read neighbouring memory.
 // n is small: every group keeps all of it, thread t the elements t, t + threads, ..
 const uint t = thread_position_in_threadgroup.x, threads = threads_per_threadgroup.x;
@@ -17,7 +18,7 @@ threadgroup float products[16];
 
 // All loads of C are under way before anything waits for one of them.
 float c[ROWS][W], n[ROWS / 8];
-const device float* c_from = c_first + (head * dqk + slice) * dv + column;
+const device S* c_from = c_first + (head * dqk + slice) * dv + column;
 for (uint r = 0; r < ROWS; ++r) {
     const uint a = slice + r * slices;
     for (uint w = 0; w < W; ++w) c[r][w] = 0.0f;
@@ -31,7 +32,7 @@ for (uint r = 0; r < ROWS / 8; ++r) {
 float m = resume ? m_first[head] : 0.0f;
 
 // Known to be one, a token is no loop: C is loaded, multiplied and stored in half the registers, and a row is on its way back before h is summed.
-device float* c_to = c_last + (head * dqk + slice) * dv + column;
+device S* c_to = c_last + (head * dqk + slice) * dv + column;
 const uint tokens = ONE ? 1 : s;
 for (uint token = 0; token < tokens; ++token) {
     const ulong at = head * s + token;

@@ -63,6 +63,7 @@ fn program(in_place: bool, one: bool) -> Program {
     let definition = Definition::new(name, include_str!("gpu.metal"))
         .header([HEADER, include_str!("gpu.header.metal"), same, &known].concat())
         .template("T")
+        .template("S")
         .template("W")
         .template("ROWS");
     let definition = if one { definition.most_registers(STEP_REGISTERS) } else { definition };
@@ -150,11 +151,12 @@ fn run<'l>(
     let threads = (ACROSS * dqk.div_ceil(rows)).next_multiple_of(32).max(32);
     // Device memory starts on a multiple of 32 bytes, a view anywhere.
     let aligned = |tensor: &Tensor| !tensor.is_contiguous() || tensor.layout().offset().is_multiple_of(4);
-    let (programs, aligned_state) = match &start {
-        Start::Zeros => (&*PROGRAMS, true),
-        Start::Kept(state) => (&*PROGRAMS, aligned(&state.c)),
-        Start::Given(state) => (&*IN_PLACE, aligned(&state.c)),
+    let (programs, c) = match &start {
+        Start::Zeros => (&*PROGRAMS, None),
+        Start::Kept(state) => (&*PROGRAMS, Some(&state.c)),
+        Start::Given(state) => (&*IN_PLACE, Some(&state.c)),
     };
+    let (aligned_state, stored) = (c.is_none_or(aligned), c.map_or(DType::F32, Tensor::dtype));
     // More rows than usual do not fit into a step's registers.
     let program = if s == 1 && rows == ROWS { &programs.one } else { &programs.many };
     let vectors = dv.is_multiple_of(4) && aligned(x.v) && aligned_state;
@@ -165,6 +167,7 @@ fn run<'l>(
     let launch = program
         .launch(stream)
         .template("T", x.q.dtype())
+        .template("S", stored)
         .template("W", width)
         .template("ROWS", rows)
         .input("q", x.q)
@@ -182,7 +185,7 @@ fn run<'l>(
         .scalar("gated", x.o.is_some());
     let fresh = |launch: Launch<'l>, [c, n, m]: [&'l Tensor; 3]| {
         let launch = launch.input("c_first", c).input("n_first", n).input("m_first", m);
-        launch.output("c_last", DType::F32, sizes.c())
+        launch.output("c_last", stored, sizes.c())
     };
     let launch = match start {
         Start::Zeros => fresh(launch, [x.i; 3]),

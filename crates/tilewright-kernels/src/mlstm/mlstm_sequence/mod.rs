@@ -17,14 +17,16 @@
 //! | q, k | `[b, nh, s, dqk]` | any strides | f32, f16, bf16; f64 on the CPU |
 //! | v, o | `[b, nh, s, dv]` | any strides | as q |
 //! | i, f | `[b, nh, s]` | any strides | f32; f64 beside f64 |
-//! | C | `[b, nh, dqk, dv]` | any strides; row-major as an output | f32; f64 beside f64 |
-//! | n, m | `[b, nh, dqk]`, `[b, nh]` | as C | as C |
+//! | C | `[b, nh, dqk, dv]` | any strides; row-major as an output | f32, bf16; f64 beside f64 |
+//! | n, m | `[b, nh, dqk]`, `[b, nh]` | as C | f32; f64 beside f64 |
 //! | h | `[b, nh, s, dv]` | row-major | as q |
 //!
 //! # Numerics
 //! States and sums are f32 (f64 for f64) whatever the dtype of the data; h is rounded once. m keeps every exponential at or below 1, and where exp(-m) would
 //! overflow the fraction is written with exp(m), so gates of +-100 and beyond stay finite; i = -inf leaves a token out, f = -inf forgets everything before it.
 //! What is meant by a state is (C exp(m), n exp(m)): adding a constant to m_0 and dividing C_0 and n_0 by its exponential changes h only through eps.
+//! C leaves with the dtype of the C that came (f32 where none did). Of bf16 it is widened before the first token and rounded once, after the last: half of the
+//! bytes between calls, for a relative 2^-9 of each element a call. n and m have no such choice: they are one part in dv, and m is an exponent.
 //! Deterministic. The tolerance is a running error analysis (`reference.rs`): the roundings of each exponent, exponential, product and sum, carried along
 //! the recurrence with the weights that they have.
 //!
@@ -63,7 +65,7 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Device, Error, Result, Stream, Tensor};
 
-use super::cell::{check, check_one, variants};
+use super::cell::{StoredC, check, check_one, variants};
 use super::{Mlstm, MlstmInputs, MlstmState};
 
 const NAME: &str = "mlstm_sequence";
@@ -78,7 +80,7 @@ pub fn mlstm_sequence(
     state: Option<&MlstmState>,
     cell: &Mlstm,
 ) -> Result<(Tensor, MlstmState)> {
-    let sizes = check(NAME, stream, x, state, cell)?;
+    let sizes = check(NAME, stream, x, state, StoredC::OrBf16, cell)?;
     variants(NAME, stream.device(), x.q.dtype())?;
     match stream.device() {
         Device::Cpu => cpu::mlstm_sequence(&sizes, x, state, cell),
@@ -94,7 +96,7 @@ pub(super) fn mlstm_sequence_in_place(
     mut next: Option<[&mut Tensor; 2]>,
     cell: &Mlstm,
 ) -> Result<Tensor> {
-    let sizes = check(NAME, stream, x, Some(state), cell)?;
+    let sizes = check(NAME, stream, x, Some(state), StoredC::OrBf16, cell)?;
     variants(NAME, stream.device(), x.q.dtype())?;
     let written = |argument: &'static str, tensor: &mut Tensor| {
         if tensor.is_contiguous() && tensor.is_exclusive() {

@@ -68,6 +68,16 @@ impl Kernel for Registered {
             edge([2, 3, 20, 12], DType::Bf16, "gated"),
             edge([2, 3, 9, 7], DType::F16, "strided"),
             edge([2, 3, 9, 7], DType::F64, "gated"),
+            edge([1, 1, 1, 1], DType::F32, "state_bf16_c"),
+            edge([2, 3, 31, 8], DType::F32, "gated_bf16_c"),
+            edge([2, 3, 20, 36], DType::Bf16, "gated_bf16_c"),
+            edge([3, 2, 65, 9], DType::F16, "strided_bf16_c"),
+            edge([3, 5, 6, 5], DType::F32, "wide_bf16_c"),
+            edge([2, 3, 10, 8], DType::F32, "masked_bf16_c").set("normalize", false),
+            edge([2, 3, 10, 7], DType::F32, "state_bf16_c").set("input_gate", "sigmoid"),
+            edge([0, 3, 4, 5], DType::F32, "state_bf16_c"),
+            edge([2, 3, 0, 5], DType::F32, "state_bf16_c"),
+            edge([2, 3, 4, 0], DType::F32, "state_bf16_c"),
             edge([0, 3, 4, 5], DType::F32, "state"),
             edge([2, 3, 0, 5], DType::F32, "state"),
             edge([2, 3, 4, 0], DType::F32, "state"),
@@ -76,8 +86,13 @@ impl Kernel for Registered {
             cases.push(case(Tier::Check, [3, 4, 256, 512], dtype, "gated"));
             cases.push(case(Tier::Check, [2, 3, 1000, 77], dtype, "strided"));
         }
-        for b in [1, 32, 256] {
-            cases.push(case(Tier::Bench, [b, 8, 256, 512], DType::Bf16, "state"));
+        for dtype in [DType::F32, DType::Bf16, DType::F16] {
+            cases.push(case(Tier::Check, [2, 3, 256, 500], dtype, "gated_bf16_c"));
+        }
+        for data in ["state", "state_bf16_c"] {
+            for b in [1, 32, 256] {
+                cases.push(case(Tier::Bench, [b, 8, 256, 512], DType::Bf16, data));
+            }
         }
         cases
     }

@@ -16,11 +16,13 @@
 //! | q, k | `[b, nh, dqk]` | any strides | f32, f16, bf16; f64 on the CPU |
 //! | v, o, h | `[b, nh, dv]` | any strides; h row-major | as q |
 //! | i, f | `[b, nh]` | any strides | f32; f64 beside f64 |
-//! | C, C' | `[b, nh, dqk, dv]` | any strides; C' row-major | f32; f64 beside f64 |
-//! | n, n' and m, m' | `[b, nh, dqk]`, `[b, nh]` | as C | as C |
+//! | C, C' | `[b, nh, dqk, dv]` | any strides; C' row-major | f32, bf16; f64 beside f64 |
+//! | n, n' and m, m' | `[b, nh, dqk]`, `[b, nh]` | as C | f32; f64 beside f64 |
 //!
 //! # Numerics
-//! As [`mlstm_sequence`](super::mlstm_sequence()): many steps are a sequence, bit for bit, on the same device.
+//! As [`mlstm_sequence`](super::mlstm_sequence()): many steps are a sequence, bit for bit, on the same device. With C of bf16 they are one whose C is rounded
+//! after each token: h is read before it is, and a token's rounding is forgotten as the token is, so that errors stay near 2^-9 of what C remembers, times
+//! the root of the number of tokens that it does. A step then moves half of the bytes.
 //!
 //! # Constraints
 //! Any extents, 0 included. On a GPU dqk is at most 1,024, and f64 is refused.

@@ -1,7 +1,7 @@
 use tilewright_core::{DType, Stream, Tensor};
 
-use super::multi_head_layer_norm;
-use crate::norm::{Norm, multi_head_layer_norm_bw};
+use super::{multi_head_layer_norm, multi_head_layer_norm_gated};
+use crate::norm::{Norm, multi_head_layer_norm_bw, multi_head_layer_norm_gated_bw};
 
 fn zeros(dtype: DType, shape: &[usize]) -> Tensor {
     Tensor::zeros(dtype, shape).unwrap()
@@ -31,6 +31,9 @@ fn wrong_arguments_are_named() {
         error.contains("multi_head_layer_norm_bw: dy has shape [4, 3, 2], expected [4, 2, 3] as x"),
         "{error}"
     );
+    let error = multi_head_layer_norm_gated_bw(&Stream::cpu(), &x, &x, &weight, &dy, &Norm::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("gate has shape [4, 3, 2], expected [4, 2, 3] as x"), "{error}");
 }
 
 /// The gradients are the slopes, by central differences in f64.
@@ -68,5 +71,42 @@ fn the_gradients_are_the_slopes() {
     for (at, slope) in by.weight.to_vec::<f64>().unwrap().into_iter().enumerate() {
         let difference = (loss(&x, &moved(&weight, at, h)) - loss(&x, &moved(&weight, at, -h))) / (2.0 * h);
         assert!((difference - slope).abs() < 1e-8, "weight {at}: {difference} and {slope}");
+    }
+}
+
+/// Through a gate too, by it as well.
+#[test]
+fn the_gradients_through_a_gate_are_the_slopes() {
+    let wave =
+        |count: usize, from: f64| (0..count).map(|i| (from + 1.7 * i as f64).sin()).collect::<Vec<_>>();
+    let gate: Vec<f64> = (0..30).map(|i| 6.0 * (i as f64).cos()).collect();
+    let mut given = [wave(30, 0.3), wave(10, 1.0), gate];
+    let dy = wave(30, 2.0);
+    let all: &[usize] = &[3, 2, 5];
+    let args = Norm { eps: 0.05 };
+    let tensors = |[x, weight, gate]: &[Vec<f64>; 3]| {
+        [(x, all), (weight, &[2, 5]), (gate, all)]
+            .map(|(values, shape)| Tensor::from_f64(values, DType::F64, shape).unwrap())
+    };
+    let loss = |given: &[Vec<f64>; 3]| -> f64 {
+        let [x, weight, gate] = tensors(given);
+        let out = multi_head_layer_norm_gated(&Stream::cpu(), &x, &weight, &gate, &args).unwrap();
+        out.to_vec::<f64>().unwrap().iter().zip(&dy).map(|(y, dy)| y * dy).sum()
+    };
+    let [x, weight, gate] = tensors(&given);
+    let dy_tensor = Tensor::from_f64(&dy, DType::F64, all).unwrap();
+    let by = multi_head_layer_norm_gated_bw(&Stream::cpu(), &dy_tensor, &x, &weight, &gate, &args).unwrap();
+    let h = 1e-5;
+    for (which, by) in [by.x, by.weight, by.gate.unwrap()].into_iter().enumerate() {
+        for (at, slope) in by.to_vec::<f64>().unwrap().into_iter().enumerate() {
+            let mut moved = |by: f64| {
+                given[which][at] += by;
+                let value = loss(&given);
+                given[which][at] -= by;
+                value
+            };
+            let difference = (moved(h) - moved(-h)) / (2.0 * h);
+            assert!((difference - slope).abs() < 1e-8, "{which} {at}: {difference} and {slope}");
+        }
     }
 }

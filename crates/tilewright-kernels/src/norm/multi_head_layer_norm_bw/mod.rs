@@ -6,17 +6,23 @@
 //! dx = r (g - mean(g) - y mean(g y))
 //! dw = sum of dy y over all rows of a head
 //! ```
+//! Through a gate, `dy sigma(gate)` stands in the place of dy in all of these, and
+//! ```text
+//! dgate = dy y w sigma(gate) sigma(-gate)
+//! ```
+//! With sigma(-gate) in the place of 1 - sigma(gate), nothing cancels.
 //!
 //! # Shapes
 //! | tensor | shape | layout | dtype |
 //! |---|---|---|---|
 //! | dy, x | `[.., nh, n]` | any strides | f32, f16, bf16; f64 on the CPU |
 //! | weight | `[nh, n]` | any strides | as dy |
-//! | dx | as x | row-major | as dy |
+//! | gate | as x | any strides | as dy |
+//! | dx, dgate | as x | row-major | as dy |
 //! | dw | as weight | row-major | as dy |
 //!
 //! # Numerics
-//! Sums and results are computed in f32 (f64 for f64) and rounded once. r is computed again, so nothing has to be kept. The gradient of the weights adds
+//! Sums and results are computed in f32 (f64 for f64) and rounded once. r, and what a gate let through, are computed again, so nothing has to be kept. The gradient of the weights adds
 //! up blocks of tokens, then the blocks in their order; how long a block is depends on the number of tokens alone. Deterministic, without atomics. NaN in a row
 //! is NaN in its gradient, and in that of the weights.
 //!
@@ -61,10 +67,28 @@ pub fn multi_head_layer_norm_bw(
     weight: &Tensor,
     args: &Norm,
 ) -> Result<NormGradients> {
-    let rows = Rows::new(NAME, Kind::Heads, stream, x, weight, args)?;
+    run(stream, &Rows::new(NAME, Kind::Heads, stream, x, weight, args)?, dy)
+}
+
+/// The gradients by `x`, `weight` and `gate` of [`multi_head_layer_norm_gated`](super::multi_head_layer_norm_gated()), in one pass over the rows.
+///
+/// # Errors
+/// As [`multi_head_layer_norm_bw()`]; and a gate that is not of the shape and dtype of x.
+pub fn multi_head_layer_norm_gated_bw(
+    stream: &Stream,
+    dy: &Tensor,
+    x: &Tensor,
+    weight: &Tensor,
+    gate: &Tensor,
+    args: &Norm,
+) -> Result<NormGradients> {
+    run(stream, &Rows::new(NAME, Kind::Heads, stream, x, weight, args)?.gated(stream, gate)?, dy)
+}
+
+fn run(stream: &Stream, rows: &Rows<'_>, dy: &Tensor) -> Result<NormGradients> {
     rows.check_gradient(stream, dy)?;
     match stream.device() {
-        Device::Cpu => host::backward(&rows, dy),
-        _ => device::backward(stream, &rows, dy),
+        Device::Cpu => host::backward(rows, dy),
+        _ => device::backward(stream, rows, dy),
     }
 }

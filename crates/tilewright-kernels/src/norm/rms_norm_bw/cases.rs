@@ -19,5 +19,8 @@ static SPEC: Spec = Spec {
 pub(crate) const KERNEL: &dyn Kernel = &Registered {
     spec: &SPEC,
     kind: Kind::Rms,
-    which: Which::Backward { run: rms_norm_bw, truth: reference::rms_norm_bw },
+    which: Which::Backward {
+        run: |stream, dy, x, weight, _, args| rms_norm_bw(stream, dy, x, weight, args),
+        truth: |dy, x, weight, _, n, eps| reference::rms_norm_bw(dy, x, weight, n, eps).into(),
+    },
 };
