@@ -110,8 +110,7 @@ const LARGEST_TILE: usize = 64;
 /// Where a device does not tell how many multiprocessors it has.
 const MULTIPROCESSORS: usize = 16;
 
-/// Tokens per chunk that suit a device. See the constants: neither grows with the sizes, since more tokens are more work within a chunk, and fewer are more
-/// states in memory.
+/// Tokens per chunk that suit a device, whatever the sizes: more are more work within a chunk, fewer are more states in memory.
 fn suited_chunk(device: Device) -> usize {
     if device == Device::Cpu { CPU_CHUNK } else { GPU_CHUNK }
 }
