@@ -49,15 +49,29 @@ pub(super) const CHUNK: ArgSpec = ArgSpec {
     default: "auto",
     doc: "tokens per chunk, at least 1; auto: what suits the device",
 };
+pub(super) const TILE: ArgSpec = ArgSpec {
+    name: "tile",
+    default: "auto",
+    doc: "side of the tiles of a GPU's portable body, 32 or 64; auto: what suits the device and the sizes",
+};
 /// The longest chunk that any device takes by itself.
 pub(super) const LONGEST_CHUNK: usize = 64;
 
 /// The argument `chunk`.
 pub(super) fn chunk(args: &Args) -> Result<Option<usize>> {
-    match args.get("chunk") {
+    size_or_auto(args, "chunk")
+}
+
+/// The argument `tile`.
+pub(super) fn tile(args: &Args) -> Result<Option<usize>> {
+    size_or_auto(args, "tile")
+}
+
+fn size_or_auto(args: &Args, name: &'static str) -> Result<Option<usize>> {
+    match args.get(name) {
         None => Ok(None),
         Some(Value::Text(text)) if text == "auto" => Ok(None),
-        Some(_) => args.size("chunk", 0).map(Some),
+        Some(_) => args.size(name, 0).map(Some),
     }
 }
 

@@ -3,7 +3,9 @@
 use tilewright_core::{DType, Error, Result, Tensor};
 use tilewright_kernels::elementwise::{Axpy, CopyTo, axpy, copy, soft_cap_bw};
 use tilewright_kernels::gather::embedding_bw;
-use tilewright_kernels::mlstm::{MlstmChunkwiseBw, MlstmInputs, MlstmLoss, mlstm_chunkwise_bw};
+use tilewright_kernels::mlstm::{
+    MlstmChunkwise, MlstmChunkwiseBw, MlstmInputs, MlstmLoss, mlstm_chunkwise_bw,
+};
 use tilewright_kernels::norm::{multi_head_layer_norm_gated_bw, rms_norm_bw};
 use tilewright_kernels::reduce::{Sum, cross_entropy, cross_entropy_bw, sum};
 
@@ -120,9 +122,8 @@ impl Model {
         let do_ = heads.gate.expect("there is a gate").reshape(saved.o.shape())?;
         let inputs = MlstmInputs { q: &saved.q, k: &saved.k, v: &saved.v, i: &saved.i, f: &saved.f, o: None };
         let dh = heads.x.permute(&[0, 2, 1, 3])?;
-        let chunkwise = self.chunkwise();
-        let args =
-            MlstmChunkwiseBw { cell: chunkwise.cell, chunk: chunkwise.chunk, ..MlstmChunkwiseBw::default() };
+        let MlstmChunkwise { cell, chunk, tile } = self.chunkwise();
+        let args = MlstmChunkwiseBw { cell, chunk, tile, ..MlstmChunkwiseBw::default() };
         let loss = MlstmLoss { h: &dh, c: None, n: None };
         let cell = mlstm_chunkwise_bw(stream, &inputs, None, &loss, &args)?;
 

@@ -27,6 +27,7 @@ def mlstm_chunkwise(
     scale: float | str = 'auto',
     gate_cap: int | str = 'none',
     chunk: int | str = 'auto',
+    tile: int | str = 'auto',
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> MlstmChunkwiseResult[Array]:
@@ -56,6 +57,7 @@ def mlstm_chunkwise(
         scale: the factor of q; auto: dqk^-1/2
         gate_cap: i and f are limited to cap tanh(x / cap)
         chunk: tokens per chunk, at least 1; auto: what suits the device
+        tile: side of the tiles of a GPU's portable body, 32 or 64; auto: what suits the device and the sizes
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
@@ -93,6 +95,7 @@ def mlstm_chunkwise_bw(
     scale: float | str = 'auto',
     gate_cap: int | str = 'none',
     chunk: int | str = 'auto',
+    tile: int | str = 'auto',
     mode: str = 'exact',
     device: Device | str | None = None,
     variant: str | None = None,
@@ -131,6 +134,7 @@ def mlstm_chunkwise_bw(
         scale: the factor of q; auto: dqk^-1/2
         gate_cap: i and f are limited to cap tanh(x / cap)
         chunk: tokens per chunk, at least 1; auto: what suits the device
+        tile: side of the tiles of a GPU's portable body, 32 or 64; auto: what suits the device and the sizes
         mode: exact, or norm_invariant: denominators held constant
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default

@@ -55,9 +55,9 @@ def soft_cap(x: torch.Tensor, cap: float = 30.0) -> torch.Tensor:
     return _soft_cap(x, float(cap))
 
 
-def _arguments(input_gate, normalize, eps, scale, gate_cap, chunk):
+def _arguments(input_gate, normalize, eps, scale, gate_cap, chunk, tile):
     """What is None or empty is left to the kernel's defaults."""
-    given = {"input_gate": input_gate, "normalize": normalize, "eps": eps, "scale": scale, "gate_cap": gate_cap, "chunk": chunk}
+    given = {"input_gate": input_gate, "normalize": normalize, "eps": eps, "scale": scale, "gate_cap": gate_cap, "chunk": chunk, "tile": tile}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -81,13 +81,14 @@ def _mlstm(
     scale: float | None,
     gate_cap: float | None,
     chunk: int | None,
+    tile: int | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    arguments = _arguments(input_gate, normalize, eps, scale, gate_cap, chunk)
+    arguments = _arguments(input_gate, normalize, eps, scale, gate_cap, chunk, tile)
     return tuple(mlstm.mlstm_chunkwise(*_detached(q, k, v, i, f, c, n, m), **arguments))
 
 
 @_mlstm.register_fake
-def _(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk):
+def _(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk, tile):
     b, nh, s, dqk = q.shape
     dv = v.shape[-1]
     return q.new_empty(b, nh, s, dv), i.new_empty(b, nh, dqk, dv), i.new_empty(b, nh, dqk), i.new_empty(b, nh)
@@ -112,13 +113,14 @@ def _mlstm_bw(
     scale: float | None,
     gate_cap: float | None,
     chunk: int | None,
+    tile: int | None,
 ) -> list[torch.Tensor]:
-    arguments = _arguments(input_gate, normalize, eps, scale, gate_cap, chunk)
+    arguments = _arguments(input_gate, normalize, eps, scale, gate_cap, chunk, tile)
     return list(mlstm.mlstm_chunkwise_bw(*_detached(q, k, v, i, f, dh, c, n, m, dc, dn), **arguments))
 
 
 @_mlstm_bw.register_fake
-def _(q, k, v, i, f, dh, c, n, m, dc, dn, input_gate, normalize, eps, scale, gate_cap, chunk):
+def _(q, k, v, i, f, dh, c, n, m, dc, dn, input_gate, normalize, eps, scale, gate_cap, chunk, tile):
     return [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v, i, f, c, n, m)]
 
 
@@ -159,6 +161,7 @@ def mlstm_chunkwise(
     scale: float | None = None,
     gate_cap: float | None = None,
     chunk: int | None = None,
+    tile: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """The mLSTM over a sequence: h, and the state (c, n, m) after it, with gradients by q, k, v, i, f and the first state.
 
@@ -167,7 +170,7 @@ def mlstm_chunkwise(
     Nothing flows back through m itself: the loss must be one of h, c exp(m) and n exp(m).
     """
     c, n, m = state or (None, None, None)
-    return _mlstm(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk)
+    return _mlstm(q, k, v, i, f, c, n, m, input_gate, normalize, eps, scale, gate_cap, chunk, tile)
 
 
 def _empty(like, *shape, dtype=None):

@@ -22,6 +22,7 @@ const ARGS: &[ArgSpec] = &[
     registry::SCALE,
     registry::GATE_CAP,
     registry::CHUNK,
+    registry::TILE,
 ];
 
 static SPEC: Spec = Spec {
@@ -35,7 +36,11 @@ static SPEC: Spec = Spec {
 };
 
 fn args(args: &Args) -> Result<MlstmChunkwise> {
-    Ok(MlstmChunkwise { cell: registry::cell(args)?, chunk: registry::chunk(args)? })
+    Ok(MlstmChunkwise {
+        cell: registry::cell(args)?,
+        chunk: registry::chunk(args)?,
+        tile: registry::tile(args)?,
+    })
 }
 
 fn truth(case: &Case, inputs: &[Tensor]) -> Result<Truth> {
@@ -65,6 +70,14 @@ impl Kernel for Registered {
             edge([1, 1, 67, 65, 5]).set("chunk", 65).data("state"),
             edge([1, 1, 130, 4, 3]).set("chunk", 64).data("forgetful"),
         ]);
+        // Either tile of the portable body: around its edges, less than one, in several blocks of a chunk.
+        for tile in [32, 64] {
+            cases.extend([
+                edge([1, 2, 67, 33, 35]).set("chunk", 33).set("tile", tile).data("gated"),
+                edge([2, 1, 40, 65, 5]).set("tile", tile).data("state"),
+                edge([1, 1, 70, 4, 66]).set("chunk", 66).set("tile", tile).set("normalize", false),
+            ]);
+        }
         let check = |sizes, dtype| registry::case(Tier::Check, sizes, dtype);
         for (chunk, data) in
             [(16, "state"), (64, "gated"), (100, "strided"), (128, "wide"), (500, "forgetful")]
@@ -77,6 +90,12 @@ impl Kernel for Registered {
             {
                 cases.push(check(sizes, DType::Bf16).data(data));
             }
+        }
+        for tile in [32, 64] {
+            cases.push(
+                check([2, 3, 333, 40, 72], DType::F32).set("chunk", 100).set("tile", tile).data("wide"),
+            );
+            cases.push(check([1, 2, 333, 64, 128], DType::Bf16).set("tile", tile).data("strided"));
         }
         cases.extend([
             check([2, 2, 300, 128, 256], DType::Bf16),
@@ -117,7 +136,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        support(device, &registry::sizes(case), case.dtype, registry::chunk(&case.args)?)
+        support(device, &registry::sizes(case), case.dtype, &args(&case.args)?)
     }
 
     fn run(

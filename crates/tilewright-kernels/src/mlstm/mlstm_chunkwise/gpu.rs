@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use tilewright_core::{DType, Device, Error, Result, Shape, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Launch, Program};
 
+use super::{LARGEST_TILE, suited_tile};
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::mlstm_sequence::gpu::{HEADER, give_cell, with_cell};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
@@ -22,9 +23,7 @@ pub(in crate::mlstm) fn has_matrices(device: Device) -> bool {
     matches!(device, Device::Metal(_) | Device::Emulated)
 }
 
-/// Tokens, rows of C and columns of C and h that a group has: of 256 threads with 4 x 4 elements each, or of four SIMD groups with 16 rows each.
-const TILE: usize = 64;
-const THREADS: usize = 256;
+/// Four SIMD groups with 16 rows each of the largest tile.
 const MATRIX_THREADS: usize = 128;
 /// Tokens that a thread of the scan takes at a time, and threads of it at most: of 1 x 1,024 to 32 x 256 the fastest on an H200, 29 us for 128 sequences of
 /// 8,192 tokens, where 8 x 512 takes 48.
@@ -66,22 +65,22 @@ static STATES: LazyLock<[Program; 2]> = LazyLock::new(|| {
     let outputs = ["c_states", "n_states", "c_last", "n_last"];
     let flags = ["resume", "resume_n", "reverse"];
     let bodies = [
-        ("mlstm_states", include_str!("states.metal")),
-        ("mlstm_states_simdgroup", include_str!("states.simdgroup.metal")),
+        ("mlstm_states", include_str!("states.metal"), &["TK", "TV", "TILE"][..]),
+        ("mlstm_states_simdgroup", include_str!("states.simdgroup.metal"), &["TK", "TV"][..]),
     ];
-    bodies.map(|(name, body)| program(name, body, &["TK", "TV"], &inputs, &sizes, &flags, &outputs))
+    bodies.map(|(name, body, templates)| program(name, body, templates, &inputs, &sizes, &flags, &outputs))
 });
 
 static OUTPUTS: LazyLock<[Program; 2]> = LazyLock::new(|| {
     let inputs = ["q", "k", "v", "o", "c", "mu", "m", "c_states", "n_states"];
     let sizes = ["s", "dk", "dv", "chunk", "chunks", "blocks", "tiles_v"];
     let flags = ["resume", "reverse", "read", "gated"];
-    let templates = ["TQ", "TK", "TV", "TO"];
+    let (templates, outputs) = (["TQ", "TK", "TV", "TO", "TILE"], ["h", "z_out"]);
     let bodies = [
-        ("mlstm_outputs", include_str!("outputs.metal")),
-        ("mlstm_outputs_simdgroup", include_str!("outputs.simdgroup.metal")),
+        ("mlstm_outputs", include_str!("outputs.metal"), &templates[..]),
+        ("mlstm_outputs_simdgroup", include_str!("outputs.simdgroup.metal"), &templates[..4]),
     ];
-    bodies.map(|(name, body)| program(name, body, &templates, &inputs, &sizes, &flags, &["h", "z_out"]))
+    bodies.map(|(name, body, templates)| program(name, body, templates, &inputs, &sizes, &flags, &outputs))
 });
 
 /// The weights of all sequences, as `mod.rs` writes them.
@@ -112,7 +111,9 @@ pub(in crate::mlstm) struct Call<'a> {
     pub(in crate::mlstm) cell: &'a Mlstm,
     /// Tokens per chunk, at least 1.
     pub(in crate::mlstm) chunk: usize,
-    /// Whether products are made by matrices of SIMD groups.
+    /// The side of a group's tiles of tokens, of rows and columns of C and of columns of h; `None`: what suits each launch.
+    pub(in crate::mlstm) tile: Option<usize>,
+    /// Whether products are made by matrices of SIMD groups, whose tiles are the largest.
     pub(in crate::mlstm) matrices: bool,
 }
 
@@ -163,24 +164,35 @@ impl Call<'_> {
         self.chunk.min(self.sizes.s).max(1)
     }
 
-    /// The threads of a group that has a tile.
-    fn threads(&self) -> [usize; 3] {
-        [if self.matrices { MATRIX_THREADS } else { THREADS }, 1, 1]
+    /// The side of the tiles that [rows, columns] of each of these many matrices are cut into.
+    fn tile(&self, extents: [usize; 2], matrices: usize) -> Result<usize> {
+        match self.tile {
+            _ if self.matrices => Ok(LARGEST_TILE),
+            Some(tile) => Ok(tile),
+            None => suited_tile(self.stream.device(), extents, matrices),
+        }
+    }
+
+    /// The threads of a group that has a tile, 4 x 4 elements of it each.
+    fn threads(&self, tile: usize) -> [usize; 3] {
+        [if self.matrices { MATRIX_THREADS } else { (tile / 4).pow(2) }, 1, 1]
     }
 
     pub(in crate::mlstm) fn chunks(&self) -> usize {
         self.sizes.s.div_ceil(self.chunk())
     }
 
-    /// Begins a launch with the sizes of the pass and the cell's scalars.
+    /// Begins a launch with the tile, the sizes of the pass and the cell's scalars.
     fn launch<'l>(
         &'l self,
         programs: &'l [Program; 2],
         weights: &'l Weights,
         pass: &'l Pass<'_>,
+        tile: usize,
     ) -> Result<Launch<'l>> {
-        let launch = programs[usize::from(self.matrices)]
-            .launch(self.stream)
+        let launch = programs[usize::from(self.matrices)].launch(self.stream);
+        let launch = if self.matrices { launch } else { launch.template("TILE", tile) };
+        let launch = launch
             .input("c", &weights.c)
             .input("mu", &weights.mu)
             .scalar("s", self.extent(self.sizes.s)?)
@@ -236,9 +248,10 @@ impl Call<'_> {
     pub(in crate::mlstm) fn states(&self, weights: &Weights, pass: &Pass<'_>) -> Result<States> {
         let (b, nh, chunks) = (self.sizes.b, self.sizes.nh, self.chunks());
         let (dk, dv) = (pass.k.dims()[3], pass.v.dims()[3]);
-        let (tiles_k, tiles_v) = (dk.div_ceil(TILE).max(1), dv.div_ceil(TILE).max(1));
+        let tile = self.tile([dk, dv], b * nh)?;
+        let (tiles_k, tiles_v) = (dk.div_ceil(tile).max(1), dv.div_ceil(tile).max(1));
         let outputs = self
-            .launch(&STATES, weights, pass)?
+            .launch(&STATES, weights, pass, tile)?
             .template("TK", pass.k.dtype())
             .template("TV", pass.v.dtype())
             .input("k", pass.k)
@@ -253,7 +266,7 @@ impl Call<'_> {
             .output("n_states", DType::F32, [b * nh, chunks, dk])
             .output("c_last", DType::F32, [b, nh, dk, dv])
             .output("n_last", DType::F32, [b, nh, dk])
-            .grid(Grid::groups([b * nh * tiles_k * tiles_v, 1, 1]), self.threads())
+            .grid(Grid::groups([b * nh * tiles_k * tiles_v, 1, 1]), self.threads(tile))
             .run()?;
         let [c_states, n_states, c, n] = outputs.try_into().expect("four outputs are declared");
         Ok(States { entering: [c_states, n_states], last: [c, n] })
@@ -293,12 +306,13 @@ impl Call<'_> {
         read: bool,
     ) -> Result<[Tensor; 2]> {
         let (heads, dv) = (self.sizes.heads(), pass.v.dims()[3]);
+        let tile = self.tile([self.chunk(), dv], heads * self.chunks())?;
         // Values without columns still have their z.
-        let (blocks, tiles_v) = (self.chunk().div_ceil(TILE), dv.div_ceil(TILE).max(1));
+        let (blocks, tiles_v) = (self.chunk().div_ceil(tile), dv.div_ceil(tile).max(1));
         let [c_states, n_states] = states.map_or([&weights.m; 2], |states| states.entering.each_ref());
         let shape = Shape::new(&[self.sizes.b, self.sizes.nh, self.sizes.s, dv])?;
         let outputs = self
-            .launch(&OUTPUTS, weights, pass)?
+            .launch(&OUTPUTS, weights, pass, tile)?
             .template("TQ", pass.q.dtype())
             .template("TK", pass.k.dtype())
             .template("TV", pass.v.dtype())
@@ -317,8 +331,27 @@ impl Call<'_> {
             .scalar("gated", o.is_some())
             .output("h", dtype, &shape)
             .output("z_out", DType::F32, [heads, self.sizes.s])
-            .grid(Grid::groups([heads * self.chunks() * blocks * tiles_v, 1, 1]), self.threads())
+            .grid(Grid::groups([heads * self.chunks() * blocks * tiles_v, 1, 1]), self.threads(tile))
             .run()?;
         Ok(outputs.try_into().expect("two outputs are declared"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn either_tile_compiles_by_nvrtc() {
+        use DType::{Bf16, F16, F32};
+
+        use crate::nvrtc::compiles;
+        for tile in super::super::TILES {
+            let dtypes = [&[Bf16, F32][..], &[F32; 8]].concat();
+            compiles(&STATES[0], &[Bf16.into(), F32.into(), tile.into()], &dtypes);
+            let dtypes = [&[F16; 4][..], &[F32; 5], &[F16, F32]].concat();
+            compiles(&OUTPUTS[0], &[F16.into(), F16.into(), F16.into(), F16.into(), tile.into()], &dtypes);
+        }
     }
 }

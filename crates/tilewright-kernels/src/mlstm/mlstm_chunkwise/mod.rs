@@ -39,9 +39,9 @@
 //! # Constraints
 //! Any extents, 0 included; any chunk length from 1. On a GPU f64 is refused, and f = -inf counts as -16384.
 //!
-//! - `portable`: every GPU, every dtype and chunk length.
-//! - `simdgroup`: the same on Metal, by `simdgroup_matrix` of floats: sums of the same factors, in an order of their own. It has run emulated only.
-//! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, dqk at most 256. Its chunks have 64 tokens, and C never leaves the chip
+//! - `portable`: every GPU, every dtype and chunk length; the only one with tiles of 32.
+//! - `simdgroup`: the same on Metal, by `simdgroup_matrix` of floats: sums of the same factors, in an order of their own. Its tiles are 64. It has run emulated only.
+//! - `mma`: CUDA, where neither a chunk length nor a tile is given: bf16, dqk and dv multiples of 8, dqk at most 256. Its chunks have 64 tokens, and C never leaves the chip
 //!   between them; where sequences are too few to fill the device, each is cut into segments.
 //!
 //! # Sources
@@ -79,6 +79,7 @@ mod tests;
 pub(crate) use cases::KERNEL;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_gpu::caps;
 
 use super::cell::{Sizes, StoredC, check, variants};
 use super::registry::LONGEST_CHUNK;
@@ -94,21 +95,71 @@ pub struct MlstmChunkwise {
     pub cell: Mlstm,
     /// Tokens per chunk, at least 1; `None`: what suits the device. It changes the speed and the variant, and the result by rounding only.
     pub chunk: Option<usize>,
+    /// The side of the tiles that groups of a GPU's portable bodies have, of tokens, keys and values: 32 or 64; `None`: what suits the device and the sizes. It
+    /// changes the speed and the variant alone: sums are made in the same order. The CPU has no tiles.
+    pub tile: Option<usize>,
 }
 
 /// Work within a chunk grows with its length, work from chunk to chunk with their number: at 64 keys and 128 values 32 is best (Zen 4).
 const CPU_CHUNK: usize = 32;
-/// A tile of queries of the GPU bodies.
+/// The largest tile of queries.
 const GPU_CHUNK: usize = LONGEST_CHUNK;
+/// The sides that tiles of the portable bodies have.
+const TILES: [usize; 2] = [32, LARGEST_TILE];
+const LARGEST_TILE: usize = 64;
+/// Where a device does not tell how many multiprocessors it has.
+const MULTIPROCESSORS: usize = 16;
+
+/// Tokens per chunk that suit a device, whatever the sizes: more are more work within a chunk, fewer are more states in memory.
+fn suited_chunk(device: Device) -> usize {
+    if device == Device::Cpu { CPU_CHUNK } else { GPU_CHUNK }
+}
+
+/// The side of the tiles that suits a device and a launch over so many matrices of [rows, columns].
+///
+/// A tile of 64 reads each number from memory half as often. One of 32 has a quarter of the elements, and so of the threads: it is taken where tiles of 64 were
+/// fewer than multiprocessors, some of which would have nothing to do, and where rows or columns are at most 32, so that half of each tile were padding.
+fn suited_tile(device: Device, [rows, columns]: [usize; 2], matrices: usize) -> Result<usize> {
+    let [small, large] = TILES;
+    let multiprocessors = caps(device)?.multiprocessors.unwrap_or(MULTIPROCESSORS);
+    let few = matrices * rows.div_ceil(large) * columns.div_ceil(large) < multiprocessors;
+    Ok(if few || rows.min(columns) <= small { small } else { large })
+}
 
 impl MlstmChunkwise {
     pub(super) fn chunk(&self, operation: &'static str, device: Device) -> Result<usize> {
         match self.chunk {
             Some(0) => Err(Error::range(operation, "chunk", "at least 1", 0)),
             Some(chunk) => Ok(chunk),
-            None if device == Device::Cpu => Ok(CPU_CHUNK),
-            None => Ok(GPU_CHUNK),
+            None => Ok(suited_chunk(device)),
         }
+    }
+
+    /// The tile, which is checked on every device.
+    pub(super) fn tile(&self, operation: &'static str) -> Result<Option<usize>> {
+        match self.tile {
+            Some(tile) if !TILES.contains(&tile) => Err(Error::range(operation, "tile", "32 or 64", tile)),
+            tile => Ok(tile),
+        }
+    }
+
+    /// The variants that chunk and tile leave of those for inputs of these sizes and this dtype, the default first, or why there is none. `takes`: by matrix units.
+    pub(super) fn variants(
+        &self,
+        operation: &'static str,
+        device: Device,
+        dtype: DType,
+        takes: impl FnOnce() -> bool,
+    ) -> Result<Vec<&'static str>> {
+        let mut known = variants(operation, device, dtype)?;
+        if gpu::has_matrices(device) && self.tile.is_none_or(|tile| tile == LARGEST_TILE) {
+            known.push(gpu::SIMDGROUP);
+        }
+        // Either is a wish for the body that takes any.
+        if self.chunk.is_none() && self.tile.is_none() && takes() {
+            known.insert(0, cuda::VARIANT);
+        }
+        Ok(known)
     }
 }
 
@@ -126,16 +177,8 @@ pub fn mlstm_chunkwise(
 }
 
 /// The variants for inputs of these sizes and this dtype, the default first, or why there is none.
-fn support(device: Device, sizes: &Sizes, dtype: DType, chunk: Option<usize>) -> Result<Vec<&'static str>> {
-    let mut known = variants(NAME, device, dtype)?;
-    if gpu::has_matrices(device) {
-        known.push(gpu::SIMDGROUP);
-    }
-    // A chunk length is a wish for the body that takes any.
-    if chunk.is_none() && cuda::takes(device, sizes, dtype) {
-        known.insert(0, cuda::VARIANT);
-    }
-    Ok(known)
+fn support(device: Device, sizes: &Sizes, dtype: DType, args: &MlstmChunkwise) -> Result<Vec<&'static str>> {
+    args.variants(NAME, device, dtype, || cuda::takes(device, sizes, dtype))
 }
 
 fn run(
@@ -147,16 +190,16 @@ fn run(
 ) -> Result<(Tensor, MlstmState)> {
     let sizes = check(NAME, stream, x, state, StoredC::Sums, &args.cell)?;
     let device = stream.device();
-    let known = support(device, &sizes, x.q.dtype(), args.chunk)?;
+    let (chunk, tile) = (args.chunk(NAME, device)?, args.tile(NAME)?);
+    let known = support(device, &sizes, x.q.dtype(), args)?;
     // The body that takes any view, where it matters.
     let wish = variant.or_else(|| cuda::misaligned(x, state).map(|_| only_variant(device)));
     let variant = choose(NAME, wish, &known)?;
-    let chunk = args.chunk(NAME, device)?;
     if device == Device::Cpu {
         return cpu::mlstm_chunkwise(&sizes, x, state, &args.cell, chunk);
     }
     let matrices = variant == gpu::SIMDGROUP;
-    let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk, matrices };
+    let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk, tile, matrices };
     match variant {
         cuda::VARIANT => cuda::mlstm_chunkwise(&call, x, state),
         _ => gpu::mlstm_chunkwise(&call, x, state),

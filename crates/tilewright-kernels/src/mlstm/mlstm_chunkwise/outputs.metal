@@ -1,13 +1,15 @@
-// What 64 queries of one chunk read, by 64 values: of the state that enters the chunk, and of the chunk's own keys, 32 at a time up to the diagonal.
+// What TILE queries of one chunk read, by TILE values: of the state that enters the chunk, and of the chunk's own keys, 32 at a time up to the diagonal.
 // In reverse the keys are those from the diagonal to the chunk's end; weights are the same, exp(c - mu), with c the query's and mu the key's; keys carry the scale.
-// Thread (ty, tx) has rows 4 ty .. 4 ty + 3, and of them columns 4 tx .. of h and 2 tx .. of the scores.
-const uint t = thread_position_in_threadgroup.x, ty = t / 16, tx = t % 16;
+// Thread (ty, tx) has rows 4 ty .. 4 ty + 3, and of them columns 4 tx .. of h and 2 tx .. of the scores; in a tile of 32 also the scores, and the share of z, that thread
+// tx + 8 has in one of 64. So every sum is made in the same order whatever the tile.
+constexpr uint SIDE = TILE, LANES = SIDE / 4, THREADS = LANES * LANES, SHARES = 16 / LANES;
+const uint t = thread_position_in_threadgroup.x, ty = t / LANES, tx = t % LANES;
 const uint across = threadgroup_position_in_grid.x % tiles_v;
 const uint block = threadgroup_position_in_grid.x / tiles_v % blocks;
 const uint index = threadgroup_position_in_grid.x / (tiles_v * blocks) % chunks;
 const ulong head = threadgroup_position_in_grid.x / (tiles_v * blocks * chunks);
-const uint first = index * chunk, end = min(first + chunk, s), left = across * 64;
-const uint top = first + block * 64, bottom = min(top + 64, end);
+const uint first = index * chunk, end = min(first + chunk, s), left = across * SIDE;
+const uint top = first + block * SIDE, bottom = min(top + SIDE, end);
 if (top >= end) return;  // the whole group
 const Cell cell = {sigmoid_gate, normalize, eps, cap};
 const device TQ* q_rows = q + head * s * dk;
@@ -17,16 +19,16 @@ const device float2* c_row = (const device float2*)c + head * s;
 const device float2* mu_row = (const device float2*)mu + head * (ulong(s) + 1);
 
 // Queries and keys lie by columns, one float apart from a power of two, so that storing them down a column meets all banks.
-threadgroup float queries[32][65];
+threadgroup float queries[32][SIDE + 1];
 threadgroup float keys[32][33];
-threadgroup float scores[64][33];
-threadgroup float values[32][64];  // or rows of C
+threadgroup float scores[SIDE][33];
+threadgroup float values[32][SIDE];  // or rows of C
 
-float sum[4][4], z[4];
+float sum[4][4], z[4][SHARES];
 float2 own[4];
 const float query_scale = reverse ? 1.0f : scale, key_scale = reverse ? scale : 1.0f;
 for (uint y = 0; y < 4; ++y) {
-    z[y] = 0.0f;
+    for (uint share = 0; share < SHARES; ++share) z[y][share] = 0.0f;
     for (uint x = 0; x < 4; ++x) sum[y][x] = 0.0f;
     const uint token = min(top + ty * 4 + y, end - 1);
     own[y] = reverse ? c_row[token] : mu_row[token + 1];
@@ -36,11 +38,11 @@ if (index != (reverse ? chunks - 1 : 0) || resume) {
     const device float* state = c_states + (head * chunks + index) * dk * dv;
     const device float* n_state = n_states + (head * chunks + index) * dk;
     for (uint depth = 0; depth < dk; depth += 32) {
-        for (uint at = t; at < 32 * 64; at += 256) {
+        for (uint at = t; at < 32 * SIDE; at += THREADS) {
             const uint row = top + at / 32, column = depth + at % 32;
             queries[at % 32][at / 32] = row < bottom && column < dk ? query_scale * float(q_rows[ulong(row) * dk + column]) : 0.0f;
-            const uint key = depth + at / 64, value = left + at % 64;
-            values[at / 64][at % 64] = key < dk && value < dv ? state[ulong(key) * dv + value] : 0.0f;
+            const uint key = depth + at / SIDE, value = left + at % SIDE;
+            values[at / SIDE][at % SIDE] = key < dk && value < dv ? state[ulong(key) * dv + value] : 0.0f;
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);  // the step's columns of q and rows of C are there
         for (uint d = 0; d < 32; ++d) {
@@ -48,41 +50,45 @@ if (index != (reverse ? chunks - 1 : 0) || resume) {
                 for (uint x = 0; x < 4; ++x) sum[y][x] += queries[d][ty * 4 + y] * values[d][tx * 4 + x];
             }
         }
-        for (uint d = tx; d < 32 && depth + d < dk; d += 16) {
-            for (uint y = 0; y < 4; ++y) z[y] += queries[d][ty * 4 + y] * n_state[depth + d];
+        for (uint share = 0; share < SHARES; ++share) {
+            for (uint d = tx + LANES * share; d < 32 && depth + d < dk; d += 16) {
+                for (uint y = 0; y < 4; ++y) z[y][share] += queries[d][ty * 4 + y] * n_state[depth + d];
+            }
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);  // and have been read
     }
     for (uint y = 0; y < 4; ++y) {
         const float kept = exp(reverse ? twofold_difference(own[y], mu_row[end]) : twofold_difference(mu_row[first], own[y]));
-        z[y] *= kept;
+        for (uint share = 0; share < SHARES; ++share) z[y][share] *= kept;
         for (uint x = 0; x < 4; ++x) sum[y][x] *= kept;
     }
 }
 
 const uint stop = reverse ? end : bottom;
 for (uint start = reverse ? top : first; start < stop; start += 32) {
-    float score[4][2];
-    for (uint y = 0; y < 4; ++y) score[y][0] = score[y][1] = 0.0f;
+    float score[4][2 * SHARES];
+    for (uint y = 0; y < 4; ++y) {
+        for (uint x = 0; x < 2 * SHARES; ++x) score[y][x] = 0.0f;
+    }
     for (uint depth = 0; depth < dk; depth += 32) {
-        for (uint at = t; at < 32 * 64; at += 256) {
+        for (uint at = t; at < 32 * SIDE; at += THREADS) {
             const uint row = top + at / 32, column = depth + at % 32;
             queries[at % 32][at / 32] = row < bottom && column < dk ? query_scale * float(q_rows[ulong(row) * dk + column]) : 0.0f;
         }
-        for (uint at = t; at < 32 * 32; at += 256) {
+        for (uint at = t; at < 32 * 32; at += THREADS) {
             const uint row = start + at / 32, column = depth + at % 32;
             keys[at % 32][at / 32] = row < stop && column < dk ? key_scale * float(k_rows[ulong(row) * dk + column]) : 0.0f;
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);  // the step's columns of q and k are there
         for (uint d = 0; d < 32; ++d) {
             for (uint y = 0; y < 4; ++y) {
-                for (uint x = 0; x < 2; ++x) score[y][x] += queries[d][ty * 4 + y] * keys[d][tx * 2 + x];
+                for (uint x = 0; x < 2 * SHARES; ++x) score[y][x] += queries[d][ty * 4 + y] * keys[d][(tx + LANES * (x / 2)) * 2 + x % 2];
             }
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);  // and have been read
     }
-    for (uint x = 0; x < 2; ++x) {
-        const uint key = start + tx * 2 + x;
+    for (uint x = 0; x < 2 * SHARES; ++x) {
+        const uint column = (tx + LANES * (x / 2)) * 2 + x % 2, key = start + column;
         float2 other = float2(0.0f, 0.0f);
         if (key < stop) other = reverse ? mu_row[key + 1] : c_row[key];
         for (uint y = 0; y < 4; ++y) {
@@ -91,13 +97,13 @@ for (uint start = reverse ? top : first; start < stop; start += 32) {
             const bool seen = key < stop && (reverse ? key >= query : key <= query);
             const float weight = seen ? exp(reverse ? twofold_difference(own[y], other) : twofold_difference(other, own[y])) : 0.0f;
             score[y][x] = seen ? score[y][x] * weight : 0.0f;
-            z[y] += score[y][x];
-            scores[ty * 4 + y][tx * 2 + x] = score[y][x];
+            z[y][x / 2] += score[y][x];
+            scores[ty * 4 + y][column] = score[y][x];
         }
     }
-    for (uint at = t; at < 32 * 64; at += 256) {
-        const uint row = start + at / 64, column = left + at % 64;
-        values[at / 64][at % 64] = row < stop && column < dv ? float(v_rows[ulong(row) * dv + column]) : 0.0f;
+    for (uint at = t; at < 32 * SIDE; at += THREADS) {
+        const uint row = start + at / SIDE, column = left + at % SIDE;
+        values[at / SIDE][at % SIDE] = row < stop && column < dv ? float(v_rows[ulong(row) * dv + column]) : 0.0f;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);  // scores and values are there
     for (uint row = 0; row < 32; ++row) {
@@ -109,13 +115,15 @@ for (uint start = reverse ? top : first; start < stop; start += 32) {
 }
 
 for (uint y = 0; y < 4; ++y) {
-    // Over the 16 threads of a row, which lie in one half of a SIMD group.
-    for (ushort distance = 8; distance > 0; distance /= 2) z[y] += simd_shuffle_xor(z[y], distance);
+    // Over the threads of a row, 16 or 8 neighbours in a SIMD group.
+    float reads = z[y][0];
+    for (uint share = 1; share < SHARES; ++share) reads += z[y][share];
+    for (ushort distance = ushort(LANES / 2); distance > 0; distance /= 2) reads += simd_shuffle_xor(reads, distance);
     const uint token = top + ty * 4 + y;
     if (token >= bottom) continue;
     const ulong place = head * s + token;
-    if (across == 0 && tx == 0) z_out[place] = z[y];
-    const float factor = read ? readout(cell, z[y], m[place]) : 1.0f;
+    if (across == 0 && tx == 0) z_out[place] = reads;
+    const float factor = read ? readout(cell, reads, m[place]) : 1.0f;
     for (uint x = 0; x < 4; ++x) {
         const uint column = left + tx * 4 + x;
         if (column >= dv) continue;

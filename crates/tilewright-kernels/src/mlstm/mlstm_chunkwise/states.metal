@@ -1,17 +1,18 @@
-// A tile of 64 x 64 elements of C, in registers from chunk to chunk; as it enters a chunk it is stored with it. Tokens come in steps of 32, through
+// A tile of TILE x TILE elements of C, 4 x 4 a thread, in registers from chunk to chunk; as it enters a chunk it is stored with it. Tokens come in steps of 32, through
 // threadgroup memory. The groups of the first columns do the same for n. In reverse the chunks come from the last to the first, a token t's weight is
 // exp(-mu_t), and keys carry the scale.
-const uint t = thread_position_in_threadgroup.x, ty = t / 16, tx = t % 16;
+constexpr uint SIDE = TILE, LANES = SIDE / 4, THREADS = LANES * LANES;
+const uint t = thread_position_in_threadgroup.x, ty = t / LANES, tx = t % LANES;
 const uint across = threadgroup_position_in_grid.x % tiles_v;
 const uint down = threadgroup_position_in_grid.x / tiles_v % tiles_k;
 const ulong head = threadgroup_position_in_grid.x / (tiles_v * tiles_k);
-const uint top = down * 64, left = across * 64;
+const uint top = down * SIDE, left = across * SIDE;
 const device float2* c_row = (const device float2*)c + head * s;
 const device float2* mu_row = (const device float2*)mu + head * (ulong(s) + 1);
-const bool sums_keys = across == 0 && t < 64 && top + t < dk;
+const bool sums_keys = across == 0 && t < SIDE && top + t < dk;
 
-threadgroup float keys[32][64];
-threadgroup float values[32][64];
+threadgroup float keys[32][SIDE];
+threadgroup float values[32][SIDE];
 
 float state[4][4], n_state = 0.0f;
 for (uint y = 0; y < 4; ++y) {
@@ -44,8 +45,8 @@ for (uint index = 0; index <= chunks; ++index) {
     }
     n_state *= keep;
     for (uint start = first; start < end; start += 32) {
-        for (uint at = t; at < 32 * 64; at += 256) {
-            const uint row = at / 64, column = at % 64, token = start + row;
+        for (uint at = t; at < 32 * SIDE; at += THREADS) {
+            const uint row = at / SIDE, column = at % SIDE, token = start + row;
             const bool there = token < end;
             float weight = 0.0f;
             if (there && reverse) weight = scale * exp(twofold_difference(low, mu_row[token + 1]));

@@ -1,8 +1,8 @@
 //! Properties that cases cannot say: the forms agree, and chunks leave no trace.
 
-use tilewright_core::{Case, DType, Stream, Tensor, Tier};
+use tilewright_core::{Case, DType, Device, Stream, Tensor, Tier};
 
-use super::{MlstmChunkwise, mlstm_chunkwise};
+use super::{MlstmChunkwise, mlstm_chunkwise, suited_tile};
 use crate::mlstm::stabilisers::{SHIFTS, assert_close, assert_same, cells, meant, moved, places};
 use crate::mlstm::{InputGate, Mlstm, MlstmState, mlstm_parallel, mlstm_sequence, registry, samples};
 
@@ -10,9 +10,13 @@ fn case(sizes: [usize; 5], dtype: DType, data: &'static str) -> Case {
     registry::case(Tier::Edge, sizes, dtype).data(data)
 }
 
+fn chunks(cell: Mlstm, chunk: usize) -> MlstmChunkwise {
+    MlstmChunkwise { cell, chunk: Some(chunk), ..MlstmChunkwise::default() }
+}
+
 fn run(tensors: &[Tensor], cell: Mlstm, chunk: usize) -> (Tensor, MlstmState) {
     let (x, state) = registry::inputs("test", tensors).unwrap();
-    mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &MlstmChunkwise { cell, chunk: Some(chunk) }).unwrap()
+    mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &chunks(cell, chunk)).unwrap()
 }
 
 #[test]
@@ -47,7 +51,7 @@ fn another_stabiliser_of_the_same_state_changes_nothing() {
             let run = |by: f64| {
                 let tensors = moved(&stream, &tensors, 5, by);
                 let (x, state) = registry::inputs("test", &tensors).unwrap();
-                let args = MlstmChunkwise { cell, chunk: Some(chunk) };
+                let args = chunks(cell, chunk);
                 mlstm_chunkwise(&stream, &x, state.as_ref(), &args).unwrap()
             };
             let as_given = run(0.0);
@@ -119,6 +123,49 @@ fn forgetting_everything_is_a_new_start() {
     let (fresh, _) = run(&rest, Mlstm::default(), 4);
     // What differs is m, and through it eps: a new start has m_0 = 0.
     assert_close(&h.slice(2, 6..12).unwrap().to_f64_vec().unwrap(), &fresh.to_f64_vec().unwrap(), 1e-4);
+}
+
+#[test]
+fn either_tile_makes_the_same_sums() {
+    let tensors = samples::inputs(&case([1, 2, 75, 37, 70], DType::F32, "gated")).unwrap();
+    for device in [Device::Emulated, Device::Cuda(0), Device::Metal(0)] {
+        let Ok(stream) = tilewright_gpu::stream(device) else { continue };
+        let there: Vec<Tensor> = tensors.iter().map(|tensor| tensor.to(&stream).unwrap()).collect();
+        let (x, state) = registry::inputs("test", &there).unwrap();
+        let [small, large] = [32, 64].map(|tile| {
+            let args = MlstmChunkwise { tile: Some(tile), ..chunks(Mlstm::default(), 70) };
+            let (h, last) = mlstm_chunkwise(&stream, &x, state.as_ref(), &args).unwrap();
+            [h, last.c, last.n, last.m].map(|part| part.to_bytes().unwrap())
+        });
+        assert!(small == large, "{device}");
+    }
+}
+
+#[test]
+fn the_tile_suits_the_sizes() {
+    // The emulator has one multiprocessor: sizes alone decide there, but where nothing is computed.
+    let tile = |extents, matrices| suited_tile(Device::Emulated, extents, matrices).unwrap();
+    assert_eq!([tile([33, 33], 1), tile([64, 512], 9), tile([65, 40], 1)], [64; 3]);
+    assert_eq!([tile([32, 512], 9), tile([512, 32], 9), tile([1, 1], 1), tile([64, 64], 0)], [32; 4]);
+    let support = |tile| {
+        let args = MlstmChunkwise { tile, ..MlstmChunkwise::default() };
+        super::support(Device::Emulated, &registry::sizes(&case([1; 5], DType::F32, "")), DType::F32, &args)
+    };
+    assert_eq!(support(Some(32)).unwrap(), ["portable"]);
+    assert_eq!([None, Some(64)].map(|tile| support(tile).unwrap()), [["portable", "simdgroup"]; 2]);
+}
+
+#[test]
+fn a_tile_is_one_of_two() {
+    let tensors = samples::inputs(&case([1, 1, 2, 3, 4], DType::F32, "state")).unwrap();
+    let (x, state) = registry::inputs("test", &tensors).unwrap();
+    let run = |tile| {
+        let args = MlstmChunkwise { tile: Some(tile), ..MlstmChunkwise::default() };
+        mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &args)
+    };
+    // The CPU has no tiles, and refuses what is none.
+    assert!(run(32).is_ok() && run(64).is_ok());
+    assert_eq!(run(48).unwrap_err().to_string(), "mlstm_chunkwise: tile is 48, expected 32 or 64");
 }
 
 #[test]

@@ -25,6 +25,7 @@ const ARGS: &[ArgSpec] = &[
     registry::SCALE,
     registry::GATE_CAP,
     registry::CHUNK,
+    registry::TILE,
     MODE,
 ];
 
@@ -74,7 +75,8 @@ pub(in crate::mlstm) fn mode(args: &Args) -> Result<MlstmBackward> {
 }
 
 fn args(args: &Args) -> Result<MlstmChunkwiseBw> {
-    Ok(MlstmChunkwiseBw { cell: registry::cell(args)?, chunk: registry::chunk(args)?, mode: mode(args)? })
+    let (chunk, tile) = (registry::chunk(args)?, registry::tile(args)?);
+    Ok(MlstmChunkwiseBw { cell: registry::cell(args)?, chunk, tile, mode: mode(args)? })
 }
 
 /// The inputs as the truth takes them.
@@ -142,7 +144,13 @@ impl Kernel for Registered {
             edge([2, 1, 13, 7, 10]).data("wide"),
             edge([1, 3, 10, 4, 6]).data("masked"),
             edge([2, 1, 9, 3, 7]).data("gated"),
+            edge([1, 2, 11, 6, 5]).set("mode", "norm_invariant").data("gated"),
+            edge([1, 2, 9, 6, 35]).set("normalize", false).data("gated"),
+            edge([1, 2, 7, 0, 5]).data("gated"),
+            edge([1, 2, 7, 5, 0]).data("gated"),
+            edge([2, 2, 0, 4, 5]).data("gated"),
             case(Tier::Edge, [1, 2, 6, 12, 20], DType::Bf16).set("chunk", 4).data("gated"),
+            case(Tier::Edge, [1, 2, 13, 5, 9], DType::F16).set("chunk", 8).data("gated"),
             edge([1, 2, 19, 5, 7]).data("forgetful"),
             case(Tier::Edge, [2, 2, 6, 12, 20], DType::Bf16).set("chunk", 4).data("state"),
             case(Tier::Edge, [2, 2, 6, 5, 3], DType::F64).set("chunk", 4).data("state"),
@@ -155,6 +163,13 @@ impl Kernel for Registered {
             case(Tier::Edge, [1, 1, 70, 3, 4], DType::F32).data("state"),
             edge([1, 1, 33, 33, 65]).set("chunk", 32).data("state"),
         ];
+        // Either tile of the portable body: around its edges, and parts of it alone.
+        for tile in [32, 64] {
+            cases.push(edge([1, 1, 40, 33, 34]).set("chunk", 33).set("tile", tile).data("gated"));
+            cases.push(edge([1, 2, 13, 5, 66]).set("tile", tile).data("state"));
+            let tiled = case(Tier::Check, [2, 2, 133, 40, 72], DType::F32).set("chunk", 64).set("tile", tile);
+            cases.push(tiled.data("gated"));
+        }
         for (chunk, data) in [(16, "state"), (64, "strided"), (100, "forgetful"), (200, "state")] {
             cases.push(case(Tier::Check, [2, 2, 133, 20, 36], DType::F32).set("chunk", chunk).data(data));
             cases.push(case(Tier::Check, [1, 2, 133, 32, 64], DType::Bf16).set("chunk", chunk).data(data));
@@ -176,6 +191,7 @@ impl Kernel for Registered {
             units([1, 2, 130, 128, 128], "state").set("mode", "norm_invariant"),
             units([1, 2, 100, 128, 256], "strided"),
             units([2, 2, 130, 128, 256], "gated"),
+            units([1, 2, 77, 64, 136], "gated").set("mode", "norm_invariant"),
             // Few sequences, which are cut into segments.
             units([1, 2, 1300, 16, 32], "state"),
             units([1, 1, 2100, 8, 16], "").set("input_gate", "sigmoid"),
@@ -223,7 +239,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        support(device, &registry::sizes(case), case.dtype, registry::chunk(&case.args)?)
+        support(device, &registry::sizes(case), case.dtype, &args(&case.args)?)
     }
 
     fn run(

@@ -29,38 +29,6 @@ pub(super) fn mlstm_chunkwise_bw(
     with_data!(x.q.dtype(), T => run::<T>(sizes, x, state, loss, cell, exact, chunk))
 }
 
-/// The gradients by h and by o of `sigma(o) h`, given that by the product.
-pub(super) fn gated(sizes: &Sizes, dy: &Tensor, o: &Tensor, h: &Tensor) -> Result<[Tensor; 2]> {
-    with_data!(dy.dtype(), T => run_gated::<T>(sizes, dy, o, h))
-}
-
-fn run_gated<T: Data>(sizes: &Sizes, dy: &Tensor, o: &Tensor, h: &Tensor) -> Result<[Tensor; 2]> {
-    let (heads, elements) = (sizes.heads(), sizes.s * sizes.dv);
-    let [dy, o, h] = [Rows::<T>::new(dy)?, Rows::<T>::new(o)?, Rows::<T>::new(h)?];
-    let empty = || Tensor::empty(&Stream::cpu(), T::DTYPE, sizes.values());
-    let (mut by_h, mut by_o) = (empty()?, empty()?);
-    parts(by_h.as_slice_mut::<T>()?, heads, elements)
-        .into_par_iter()
-        .zip(parts(by_o.as_slice_mut::<T>()?, heads, elements))
-        .enumerate()
-        .for_each(|(head, (by_h, by_o))| {
-            let mut rows = [(); 3].map(|()| vec![T::Sum::ZERO; elements]);
-            for (from, to) in [&dy, &o, &h].into_iter().zip(&mut rows) {
-                from.load(head, 0, sizes.dv, to);
-            }
-            let [dy, gates, h] = &mut rows;
-            for ((by, gate), h) in dy.iter_mut().zip(gates).zip(h) {
-                let (o, product) = (gate.to_f64(), by.to_f64());
-                *gate = T::Sum::from_f64(product * h.to_f64() * sigmoid(o) * sigmoid(-o));
-                *by = T::Sum::from_f64(product * sigmoid(o));
-            }
-            let [by, gates, _] = &rows;
-            T::round(by, by_h);
-            T::round(gates, by_o);
-        });
-    Ok([by_h, by_o])
-}
-
 fn run<T: Data>(
     sizes: &Sizes,
     x: &MlstmInputs<'_>,
@@ -75,6 +43,9 @@ fn run<T: Data>(
     let (q, k, v) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?, Rows::<T>::new(x.v)?);
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
     let dh = Rows::<T>::new(loss.h)?;
+    let o = x.o.map(Rows::<T>::new).transpose()?;
+    // Without an output gate nothing is by one.
+    let gates_width = if o.is_some() { dv } else { 0 };
     let given = |tensor: Option<&Tensor>, elements: usize| {
         tensor.map_or_else(|| Ok(vec![T::Sum::ZERO; heads * elements]), Tensor::to_vec::<T::Sum>)
     };
@@ -88,12 +59,14 @@ fn run<T: Data>(
     let mut dm = empty(T::Sum::DTYPE, &sizes.m())?;
     let (mut dq, mut dk) = (empty(T::DTYPE, &sizes.keys())?, empty(T::DTYPE, &sizes.keys())?);
     let mut dv_out = empty(T::DTYPE, &sizes.values())?;
+    let mut do_out = empty(T::DTYPE, &[sizes.b, sizes.nh, s, gates_width])?;
     let (mut di, mut df) = (empty(T::Sum::DTYPE, &sizes.gates())?, empty(T::Sum::DTYPE, &sizes.gates())?);
 
     let rows = parts(dq.as_slice_mut::<T>()?, heads, s * dqk)
         .into_par_iter()
         .zip(parts(dk.as_slice_mut::<T>()?, heads, s * dqk))
-        .zip(parts(dv_out.as_slice_mut::<T>()?, heads, s * dv));
+        .zip(parts(dv_out.as_slice_mut::<T>()?, heads, s * dv))
+        .zip(parts(do_out.as_slice_mut::<T>()?, heads, s * gates_width));
     let gates = parts(di.as_slice_mut::<T::Sum>()?, heads, s).into_par_iter().zip(parts(
         df.as_slice_mut::<T::Sum>()?,
         heads,
@@ -105,14 +78,15 @@ fn run<T: Data>(
         .zip(dm.as_slice_mut::<T::Sum>()?);
     let factor = T::Sum::from_f64(cell.scale(dqk));
     rows.zip(gates).zip(states).enumerate().try_for_each(|(head, ((rows, gates), states))| {
-        let (((dq, dk), dv_out), (di, df), ((dc, dn), dm)) = (rows, gates, states);
+        let ((((dq, dk), dv_out), do_out), (di, df), ((dc, dn), dm)) = (rows, gates, states);
         let gate = |t: usize| (i.scalar(head, t), f.scalar(head, t));
-        let mut part = Backward::<T::Sum>::new(chunk.min(s), dqk, dv);
+        let mut part = Backward::<T::Sum>::new(chunk.min(s), dqk, dv, o.is_some());
         let machine = part.forward.machine;
         let longest = chunk.min(s);
         let places = |rows: usize| vec![T::Sum::ZERO; longest * rows];
         let (mut key_rows, mut value_rows) = (places(dqk), places(dv));
         let (mut dq_rows, mut dk_rows, mut dv_rows) = (places(dqk), places(dqk), places(dv));
+        let mut do_rows = places(gates_width);
 
         // C by columns, n and m before each chunk, and after the last; and what the gates of all tokens come to.
         let chunks = s.div_ceil(chunk);
@@ -148,19 +122,25 @@ fn run<T: Data>(
             for (all, own) in of_gates.iter().zip(part.forward.of_gates()) {
                 own[..tokens].copy_from_slice(&all[first..first + tokens]);
             }
-            let (keys, values) = (first * dqk..(first + tokens) * dqk, first * dv..(first + tokens) * dv);
+            let of_rows = |width: usize| first * width..(first + tokens) * width;
+            let (keys, values) = (of_rows(dqk), of_rows(dv));
             let k = k.view(head, first, dqk, &mut key_rows[..tokens * dqk]);
             let v = v.view(head, first, dv, &mut value_rows[..tokens * dv]);
             q.load(head, first, dqk, &mut part.forward.q[..tokens * dqk]);
             dh.load(head, first, dv, &mut part.dh[..tokens * dv]);
+            if let Some(o) = &o {
+                o.load(head, first, dv, &mut part.closed[..tokens * dv]);
+                part.open();
+            }
             scale(machine, &mut part.forward.q[..tokens * dqk], factor);
             let (before, after) = (state_at(index), state_at(index + 1));
             let [dq_here, dk_here] = [&mut *dq, &mut *dk].map(|all| &mut all[keys.clone()]);
-            let dv_here = &mut dv_out[values];
+            let (dv_here, do_here) = (&mut dv_out[values], &mut do_out[of_rows(gates_width)]);
             let rows = Gradients {
                 q: own::<T>(dq_here, &mut dq_rows[..tokens * dqk]),
                 k: own::<T>(dk_here, &mut dk_rows[..tokens * dqk]),
                 v: own::<T>(dv_here, &mut dv_rows[..tokens * dv]),
+                o: own::<T>(do_here, &mut do_rows[..tokens * gates_width]),
             };
             let mut flow = part.run((cell, exact), (k, v), [before, after], [dc, dn], rows).to_f64();
             let (by_q, by_k) = (own::<T>(dq_here, &mut dq_rows), own::<T>(dk_here, &mut dk_rows));
@@ -179,6 +159,7 @@ fn run<T: Data>(
                 T::round(&dq_rows[..tokens * dqk], dq_here);
                 T::round(&dk_rows[..tokens * dqk], dk_here);
                 T::round(&dv_rows[..tokens * dv], dv_here);
+                T::round(&do_rows[..tokens * gates_width], do_here);
             }
         }
         transpose(machine, dc, [dqk, dv], &mut part.columns);
@@ -187,14 +168,15 @@ fn run<T: Data>(
         Ok::<_, Error>(())
     })?;
     let state = MlstmState { c: dc, n: dn, m: dm };
-    Ok(MlstmGradients { q: dq, k: dk, v: dv_out, i: di, f: df, o: None, state })
+    Ok(MlstmGradients { q: dq, k: dk, v: dv_out, i: di, f: df, o: o.map(|_| do_out), state })
 }
 
-/// Those of a chunk's rows: by queries that carry the scale, by keys and by values.
+/// Those of a chunk's rows: by queries that carry the scale, by keys, by values, and by output gates where there are any.
 struct Gradients<'a, S> {
     q: &'a mut [S],
     k: &'a mut [S],
     v: &'a mut [S],
+    o: &'a mut [S],
 }
 
 /// The cell, and whether its denominators have gradients.
@@ -208,9 +190,11 @@ struct Backward<S> {
     width: usize,
     /// `[tokens, dv]`; divided by the denominators from [`Self::run`] on.
     dh: Vec<S>,
+    /// `[tokens, dv]`: o, and sigma(-o) from [`Self::open`] on. Empty without output gates.
+    closed: Vec<S>,
     /// `[dv, tokens]`: v by columns.
     values: Vec<S>,
-    /// `[dv, dqk]`: the gradient of C by columns.
+    /// `[dv, dqk]`: the gradient of C by columns. Beside output gates then C itself, `[dqk, dv]`.
     columns: Vec<S>,
     /// `[BLOCK, tokens]`: scores, weighed; and their gradients.
     scores: Vec<S>,
@@ -220,7 +204,7 @@ struct Backward<S> {
 }
 
 impl<S: Scalar> Backward<S> {
-    fn new(tokens: usize, dqk: usize, dv: usize) -> Self {
+    fn new(tokens: usize, dqk: usize, dv: usize, gated: bool) -> Self {
         let zeros = |elements: usize| vec![S::ZERO; elements];
         let block = BLOCK.min(tokens);
         Backward {
@@ -228,11 +212,22 @@ impl<S: Scalar> Backward<S> {
             dqk,
             width: dv,
             dh: zeros(tokens * dv),
+            closed: zeros(if gated { tokens * dv } else { 0 }),
             values: zeros(tokens * dv),
             columns: zeros(dv * dqk),
             scores: zeros(block * tokens),
             gradients: zeros(block * tokens),
             queries: zeros(block * dqk),
+        }
+    }
+
+    /// The gradients of `sigma(o) h` become those of h.
+    fn open(&mut self) {
+        let elements = self.forward.tokens * self.width;
+        for (dh, gate) in self.dh[..elements].iter_mut().zip(&mut self.closed) {
+            let o = gate.to_f64();
+            *dh = S::from_f64(dh.to_f64() * sigmoid(o));
+            *gate = S::from_f64(sigmoid(-o));
         }
     }
 
@@ -251,11 +246,14 @@ impl<S: Scalar> Backward<S> {
         transpose(machine, dc, [dqk, dv], &mut self.columns);
         let flow = dot(machine, c_after, &self.columns) + dot(machine, n_after, dn);
         self.take_last((k, v), dc, dn, &mut by);
+        if !self.closed.is_empty() {
+            transpose(machine, c, [dv, dqk], &mut self.columns);
+        }
         scale(machine, dn, self.forward.before[tokens - 1]);
         self.forward.transpose(k);
         transpose(machine, v, [tokens, dv], &mut self.values);
         for from in (0..tokens).step_by(BLOCK) {
-            self.block(mode, from..tokens.min(from + BLOCK), k, (c, n), [dc, dn], &mut by);
+            self.block(mode, from..tokens.min(from + BLOCK), (k, v), (c, n), [dc, dn], &mut by);
         }
         flow
     }
@@ -280,7 +278,7 @@ impl<S: Scalar> Backward<S> {
         &mut self,
         mode: Mode<'_>,
         queries: Range<usize>,
-        k: &[S],
+        (k, v): (&[S], &[S]),
         (c, n): (&[S], &[S]),
         [dc, dn]: [&mut [S]; 2],
         by: &mut Gradients<'_, S>,
@@ -338,6 +336,16 @@ impl<S: Scalar> Backward<S> {
         let (gradients, scores) = (Strided::row_major(gradients, tokens), Strided::row_major(scores, tokens));
         let (before, after) = (Wanted::Terms { first: from }, Wanted::LateTerms { first: from });
         let more = Start::Itself(S::ONE);
+        if !self.closed.is_empty() {
+            // h before it is divided, times dh after that, is dh h; and dh is sigma(o) dy.
+            let by_o = &mut by.o[from * dv..to * dv];
+            let queries = Strided::row_major(&self.queries, dqk);
+            product(machine, by_o, Start::Zeros, [rows, dv, dqk], queries, &self.columns, Wanted::Everything);
+            product(machine, by_o, more, [rows, dv, to], scores, &v[..to * dv], before);
+            for ((by_o, &dh), &closed) in by_o.iter_mut().zip(&*dh).zip(&self.closed[from * dv..]) {
+                *by_o = *by_o * dh * closed;
+            }
+        }
         product(machine, dq, more, [rows, dqk, to], gradients, &k[..to * dqk], before);
         let dk = &mut by.k[..to * dqk];
         product(machine, dk, more, [to, dqk, rows], gradients.transposed(), q, after);

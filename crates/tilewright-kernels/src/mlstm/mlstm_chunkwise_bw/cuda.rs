@@ -2,6 +2,10 @@
 //!
 //! The walk by query keeps C, rounded, at the end of each interval of 256 tokens, from which the walk by key tells what flows over that end. Where sequences are
 //! too few for the device each is cut into segments: walks that read nothing make the states that segments add, and their gradients, before those that do.
+//!
+//! No walk has h. That by query makes C dh in the place of q C: dq needs it, and dh . h is what it comes to beside q. For do it would need q C as well, of which each
+//! warp, whose rows of C are keys, has a part of every element: 64 x 256 of them, where C leaves half of the registers and the stages none of the shared memory that
+//! eight warps' parts are added up in. Beside an output gate the forward form gives h, therefore, and one pass over dy, h and o what goes on from there.
 
 use std::sync::LazyLock;
 
@@ -13,7 +17,7 @@ use crate::mlstm::cell::Sizes;
 use crate::mlstm::mlstm_chunkwise::cuda::{ALIGNED, MATRIX_UNITS, Segments, unaligned};
 use crate::mlstm::mlstm_chunkwise::gpu::{Call, Weights, program};
 use crate::mlstm::mlstm_sequence::gpu::{HEADER, give_cell, with_cell};
-use crate::mlstm::{MlstmInputs, MlstmState};
+use crate::mlstm::{MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise};
 
 /// Of gpu.cuda.header.cu.
 const KEYS: usize = 128;
@@ -71,6 +75,12 @@ static INTERVALS: LazyLock<Program> = LazyLock::new(|| {
     program("mlstm_intervals_bw", body, &[], &inputs, &["s", "intervals"], &[], &outputs)
 });
 
+/// What an output gate does of itself, given h.
+static GATED: LazyLock<Program> = LazyLock::new(|| {
+    let (inputs, outputs) = (["dy", "o", "h"], ["dh", "do_out"]);
+    program("mlstm_gated_bw", include_str!("gated.metal"), &["T"], &inputs, &["width"], &[], &outputs)
+});
+
 /// Values, padded to whole tiles of the warps. None: more of them, or of keys, than registers hold C for.
 fn values(sizes: &Sizes) -> Option<usize> {
     [128, 256].into_iter().find(|&values| sizes.dv <= values && sizes.dqk <= KEYS)
@@ -111,7 +121,8 @@ pub(super) fn misaligned(
     state: Option<&MlstmState>,
     loss: &MlstmLoss<'_>,
 ) -> Option<&'static str> {
-    let (c, dh) = (state.map(|state| &state.c), Some(loss.h));
+    // Beside an output gate dh is made anew.
+    let (c, dh) = (state.map(|state| &state.c), x.o.is_none().then_some(loss.h));
     unaligned(&[("q", Some(x.q)), ("k", Some(x.k)), ("v", Some(x.v)), ("dh", dh), ("c", c), ("dc", loss.c)])
 }
 
@@ -123,10 +134,13 @@ pub(super) fn mlstm_chunkwise_bw(
     exact: bool,
 ) -> Result<MlstmGradients> {
     let sizes = call.sizes;
+    let gated = x.o.map(|o| gated(call, x, state, loss.h, o)).transpose()?;
+    let (dh, by_o) = gated.map_or((None, None), |[dh, by_o]| (Some(dh), Some(by_o)));
     let weights = call.gates(x, state)?;
     let values = values(sizes).expect("the variant takes this");
     let segments = Segments::of(call, sizes.heads(), SHORTEST_SEGMENT, INTERVAL)?;
-    let backward = Backward { call, x, weights: &weights, dh: loss.h, values, segments };
+    let backward =
+        Backward { call, x, weights: &weights, dh: dh.as_ref().unwrap_or(loss.h), values, segments };
     let cut = segments.count > 1;
     let first = state.map_or([None; 2], |state| [Some(&state.c), Some(&state.n)]);
     let entering = match cut {
@@ -151,7 +165,36 @@ pub(super) fn mlstm_chunkwise_bw(
     let dv = backward.by_value(&read, last[0])?;
     let [di, df, dm] = backward.intervals(&read, &keys)?;
     let state = MlstmState { c: keys.dc, n: keys.dn, m: dm };
-    Ok(MlstmGradients { q: read.dq, k: keys.dk, v: dv, i: di, f: df, o: None, state })
+    Ok(MlstmGradients { q: read.dq, k: keys.dk, v: dv, i: di, f: df, o: by_o, state })
+}
+
+/// The gradients by h and by o of `sigma(o) h`, given that by the product: h is made once more, by the forward form.
+fn gated(
+    call: &Call<'_>,
+    x: &MlstmInputs<'_>,
+    state: Option<&MlstmState>,
+    dy: &Tensor,
+    o: &Tensor,
+) -> Result<[Tensor; 2]> {
+    let args = MlstmChunkwise { cell: *call.cell, ..MlstmChunkwise::default() };
+    let (h, _) = mlstm_chunkwise(call.stream, &MlstmInputs { o: None, ..*x }, state, &args)
+        .map_err(|error| error.within(call.operation))?;
+    let dims = call.sizes.values();
+    // A row of threads for the values of all tokens of a sequence.
+    let width = call.sizes.s * call.sizes.dv;
+    let launch = GATED
+        .launch(call.stream)
+        .template("T", dy.dtype())
+        .input("dy", dy)
+        .input("o", o)
+        .input("h", &h)
+        .scalar("width", call.extent(width)?);
+    let outputs = give_cell(launch, call.cell, call.sizes.dqk)
+        .output("dh", dy.dtype(), dims)
+        .output("do_out", dy.dtype(), dims)
+        .grid(Grid::threads([width, call.sizes.heads(), 1]), [THREADS, 1, 1])
+        .run()?;
+    Ok(outputs.try_into().expect("two outputs are declared"))
 }
 
 /// One call: what its walks share.
@@ -349,6 +392,7 @@ mod tests {
             }
         }
         INTERVALS.compile_for("sm_90", &[], &[F32; 9]).unwrap();
+        GATED.compile_for("sm_90", &[Bf16.into()], &[Bf16; 5]).unwrap();
     }
 
     #[test]

@@ -22,21 +22,9 @@ static TRANSPOSED: LazyLock<Program> = LazyLock::new(|| {
 });
 
 static ROWS: LazyLock<Program> = LazyLock::new(|| {
-    let (inputs, outputs) = (["dh", "h", "v", "z", "m"], ["g", "g_1", "v_1"]);
-    program(
-        "mlstm_rows_bw",
-        include_str!("rows.metal"),
-        &["T"],
-        &inputs,
-        &["tokens", "dv"],
-        &["exact"],
-        &outputs,
-    )
-});
-
-static GATED: LazyLock<Program> = LazyLock::new(|| {
-    let (inputs, outputs) = (["dy", "o", "h"], ["dh", "do_out"]);
-    program("mlstm_gated_bw", include_str!("gated.metal"), &["T"], &inputs, &["width"], &[], &outputs)
+    let (inputs, outputs) = (["dh", "o", "h", "v", "z", "m"], ["g", "g_1", "v_1", "do_out"]);
+    let (body, flags) = (include_str!("rows.metal"), ["exact", "gated"]);
+    program("mlstm_rows_bw", body, &["T"], &inputs, &["tokens", "dv"], &flags, &outputs)
 });
 
 static FLOW: LazyLock<Program> = LazyLock::new(|| {
@@ -64,7 +52,7 @@ pub(super) fn mlstm_chunkwise_bw(
     };
     let states = call.states(&weights, &forward)?;
     let [h, z] = call.read(&weights, &forward, Some(&states), None, DType::F32)?;
-    let [g, g_1, v_1] = rows(call, x, loss, [&h, &z, &weights.m], exact)?;
+    let ([g, g_1, v_1], by_o) = rows(call, x, loss, [&h, &z, &weights.m], exact)?;
 
     let first = state.map(|state| transposed(call, Some(&state.c), Some(&state.n))).transpose()?;
     let by_query = Pass { q: &g_1, k: &v_1, v: x.k, first: first.as_ref(), n_first: None, reverse: false };
@@ -83,57 +71,42 @@ pub(super) fn mlstm_chunkwise_bw(
 
     let [dq, dk, di, df, dn, dm] = flow(call, x, [&dq, &dk], [&c_states, &dc_states])?;
     let state = MlstmState { c: dc, n: dn, m: dm };
-    Ok(MlstmGradients { q: dq, k: dk, v: dv, i: di, f: df, o: None, state })
+    Ok(MlstmGradients { q: dq, k: dk, v: dv, i: di, f: df, o: by_o, state })
 }
 
-/// The gradients by h and by o of `sigma(o) h`, given that by the product.
-pub(super) fn gated(call: &Call<'_>, dy: &Tensor, o: &Tensor, h: &Tensor) -> Result<[Tensor; 2]> {
-    let dims = call.sizes.values();
-    // A row of threads for the values of all tokens of a sequence.
-    let width = call.sizes.s * call.sizes.dv;
-    let launch = GATED
-        .launch(call.stream)
-        .template("T", dy.dtype())
-        .input("dy", dy)
-        .input("o", o)
-        .input("h", h)
-        .scalar("width", call.extent(width)?);
-    let outputs = give_cell(launch, call.cell, call.sizes.dqk)
-        .output("dh", dy.dtype(), dims)
-        .output("do_out", dy.dtype(), dims)
-        .grid(Grid::threads([width, call.sizes.heads(), 1]), [THREADS, 1, 1])
-        .run()?;
-    Ok(outputs.try_into().expect("two outputs are declared"))
-}
-
-/// `g`, `g_1` and `v_1`, `[b, nh, s, dv]` and twice `[b, nh, s, dv + 1]`.
+/// `g`, `g_1` and `v_1`, `[b, nh, s, dv]` and twice `[b, nh, s, dv + 1]`; and do where there is an output gate.
 fn rows(
     call: &Call<'_>,
     x: &MlstmInputs<'_>,
     loss: &MlstmLoss<'_>,
     [h, z, m]: [&Tensor; 3],
     exact: bool,
-) -> Result<[Tensor; 3]> {
+) -> Result<([Tensor; 3], Option<Tensor>)> {
     let [b, nh, s, dv] = call.sizes.values();
     let tokens = b * nh * s;
     let launch = ROWS
         .launch(call.stream)
         .template("T", x.v.dtype())
         .input("dh", loss.h)
+        // Where there is none, something of its dtype in its place, unread.
+        .input("o", x.o.unwrap_or(x.v))
         .input("h", h)
         .input("v", x.v)
         .input("z", z)
         .input("m", m)
         .scalar("tokens", call.extent(tokens)?)
         .scalar("dv", call.extent(dv)?)
-        .scalar("exact", exact);
+        .scalar("exact", exact)
+        .scalar("gated", x.o.is_some());
     let outputs = give_cell(launch, call.cell, call.sizes.dqk)
         .output("g", DType::F32, [b, nh, s, dv])
         .output("g_1", DType::F32, [b, nh, s, dv + 1])
         .output("v_1", x.v.dtype(), [b, nh, s, dv + 1])
+        .output("do_out", x.v.dtype(), [b, nh, s, if x.o.is_some() { dv } else { 0 }])
         .grid(Grid::groups([tokens.div_ceil(THREADS / 32), 1, 1]), [THREADS, 1, 1])
         .run()?;
-    Ok(outputs.try_into().expect("three outputs are declared"))
+    let [g, g_1, v_1, by_o] = outputs.try_into().expect("four outputs are declared");
+    Ok(([g, g_1, v_1], x.o.map(|_| by_o)))
 }
 
 /// `[b, nh, dv + 1, dqk]`: C by columns, and n.
@@ -192,4 +165,17 @@ fn flow(
         .grid(Grid::groups([sizes.heads() * chunks.max(1), 1, 1]), [THREADS, 1, 1])
         .run()?;
     Ok(outputs.try_into().expect("six outputs are declared"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn rows_compile_by_nvrtc() {
+        use DType::{Bf16, F32};
+        let dtypes = [Bf16, Bf16, F32, Bf16, F32, F32, F32, F32, Bf16, Bf16];
+        crate::nvrtc::compiles(&ROWS, &[Bf16.into()], &dtypes);
+    }
 }

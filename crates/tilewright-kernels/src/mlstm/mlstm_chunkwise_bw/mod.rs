@@ -37,12 +37,12 @@
 //! of a chunk through three. n, dn, the denominators and their gradients stay f32. A chunk length that is given selects the body that rounds none of them.
 //!
 //! # Constraints
-//! Any extents, 0 included; any chunk length from 1. On a GPU f64 is refused, and f = -inf counts as -16384. An output gate costs the forward form, for h, and
-//! a pass over dy, h and o.
+//! Any extents, 0 included; any chunk length from 1. On a GPU f64 is refused, and f = -inf counts as -16384. An output gate costs no pass of its own: h is
+//! there, and do is made where h is read (`mma`: the forward form, for h, and a pass over dy, h and o).
 //!
-//! - `portable`: every GPU, every dtype and chunk length.
+//! - `portable`: every GPU, every dtype and chunk length; the only one with tiles of 32.
 //! - `simdgroup`: the same on Metal, with the passes of [`mlstm_chunkwise`](super::mlstm_chunkwise())'s variant of this name. It has run emulated only.
-//! - `mma`: CUDA, where no chunk length is given: bf16, dqk and dv multiples of 8, at most 128 and 256. Of states nothing
+//! - `mma`: CUDA, where neither a chunk length nor a tile is given: bf16, dqk and dv multiples of 8, at most 128 and 256. Of states nothing
 //!   but C, rounded, at every 256th token leaves the chip; beside it A and S r of every chunk do, which the walk by query makes for the other two: 272 bytes a
 //!   token and head. Where sequences are too few to fill the device, each is cut into segments.
 //!
@@ -79,10 +79,10 @@ pub(crate) use cases::KERNEL;
 
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
-use super::cell::{Sizes, StoredC, check, check_gradient, variants};
+use super::cell::{Sizes, StoredC, check, check_gradient};
 use super::mlstm_chunkwise::cuda::VARIANT as MATRIX_UNITS;
-use super::mlstm_chunkwise::gpu::{Call, SIMDGROUP, has_matrices};
-use super::{Mlstm, MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise};
+use super::mlstm_chunkwise::gpu::{Call, SIMDGROUP};
+use super::{Mlstm, MlstmChunkwise, MlstmInputs, MlstmState};
 use crate::arguments::{choose, only_variant};
 
 const NAME: &str = "mlstm_chunkwise_bw";
@@ -104,8 +104,17 @@ pub struct MlstmChunkwiseBw {
     pub cell: Mlstm,
     /// Tokens per chunk, at least 1; `None`: what suits the device. It need not be that of the forward form.
     pub chunk: Option<usize>,
+    /// The side of the tiles of a GPU's portable bodies, as in [`MlstmChunkwise`]. It changes the speed and the variant alone.
+    pub tile: Option<usize>,
     /// What is held constant. Default nothing.
     pub mode: MlstmBackward,
+}
+
+impl MlstmChunkwiseBw {
+    /// What both forms take.
+    fn forward(&self) -> MlstmChunkwise {
+        MlstmChunkwise { cell: self.cell, chunk: self.chunk, tile: self.tile }
+    }
 }
 
 /// The gradients of a loss by what the forward form gave.
@@ -153,16 +162,13 @@ pub fn mlstm_chunkwise_bw(
 }
 
 /// The variants for inputs of these sizes and this dtype, the default first, or why there is none.
-fn support(device: Device, sizes: &Sizes, dtype: DType, chunk: Option<usize>) -> Result<Vec<&'static str>> {
-    let mut known = variants(NAME, device, dtype)?;
-    if has_matrices(device) {
-        known.push(SIMDGROUP);
-    }
-    // A chunk length is a wish for the body that takes any.
-    if chunk.is_none() && cuda::takes(device, sizes, dtype) {
-        known.insert(0, MATRIX_UNITS);
-    }
-    Ok(known)
+fn support(
+    device: Device,
+    sizes: &Sizes,
+    dtype: DType,
+    args: &MlstmChunkwiseBw,
+) -> Result<Vec<&'static str>> {
+    args.forward().variants(NAME, device, dtype, || cuda::takes(device, sizes, dtype))
 }
 
 fn run(
@@ -178,22 +184,9 @@ fn run(
     check_gradient(NAME, "dc", stream, loss.c, &sizes.c(), x.i.dtype())?;
     check_gradient(NAME, "dn", stream, loss.n, &sizes.n(), x.i.dtype())?;
     let device = stream.device();
-    let known = support(device, &sizes, x.q.dtype(), args.chunk)?;
-    let chunk = MlstmChunkwise { cell: args.cell, chunk: args.chunk }.chunk(NAME, device)?;
-    let matrices = variant == Some(SIMDGROUP);
-    let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk, matrices };
-    if let Some(o) = x.o {
-        // h before its gate is made again, as everything is.
-        let plain = MlstmInputs { o: None, ..*x };
-        let forward = MlstmChunkwise { cell: args.cell, chunk: args.chunk };
-        let (h, _) = mlstm_chunkwise(stream, &plain, state, &forward).map_err(|error| error.within(NAME))?;
-        let [dh, by_o] = match device {
-            Device::Cpu => cpu::gated(&sizes, loss.h, o, &h)?,
-            _ => gpu::gated(&call, loss.h, o, &h)?,
-        };
-        let by = run(stream, variant, &plain, state, &MlstmLoss { h: &dh, ..*loss }, args)?;
-        return Ok(MlstmGradients { o: Some(by_o), ..by });
-    }
+    let forward = args.forward();
+    let (chunk, tile) = (forward.chunk(NAME, device)?, forward.tile(NAME)?);
+    let known = support(device, &sizes, x.q.dtype(), args)?;
     let misaligned = cuda::misaligned(x, state, loss);
     // The body that takes any view, where it matters.
     let variant = choose(NAME, variant.or_else(|| misaligned.map(|_| only_variant(device))), &known)?;
@@ -201,6 +194,8 @@ fn run(
     if device == Device::Cpu {
         return cpu::mlstm_chunkwise_bw(&sizes, x, state, loss, &args.cell, exact, chunk);
     }
+    let matrices = variant == SIMDGROUP;
+    let call = Call { operation: NAME, stream, sizes: &sizes, cell: &args.cell, chunk, tile, matrices };
     match (variant, misaligned) {
         (MATRIX_UNITS, Some(argument)) => {
             let why = "begins at an address that is no multiple of 16 bytes, which the variant needs";

@@ -4,11 +4,13 @@ use tilewright_core::{Case, DType, Stream, Tensor, Tier};
 
 use super::cases::numbers;
 use super::reference::{self, Form, Gradients, Loss};
-use super::{MlstmBackward, MlstmChunkwiseBw, MlstmLoss, mlstm_chunkwise_bw};
+use super::{MlstmBackward, MlstmChunkwiseBw, MlstmGradients, MlstmLoss, mlstm_chunkwise_bw};
 use crate::mlstm::mlstm_sequence as sequence;
 use crate::mlstm::mlstm_sequence::reference::{Numbers, mlstm_sequence};
 use crate::mlstm::stabilisers::{SHIFTS, assert_close, cells, moved, places};
-use crate::mlstm::{InputGate, Mlstm, MlstmInputs, MlstmState, registry, samples};
+use crate::mlstm::{
+    InputGate, Mlstm, MlstmChunkwise, MlstmInputs, MlstmState, mlstm_chunkwise, registry, samples,
+};
 
 fn case(sizes: [usize; 5], data: &'static str) -> Case {
     registry::case(Tier::Edge, sizes, DType::F64).data(data)
@@ -47,7 +49,7 @@ fn run(stream: &Stream, inputs: &[Tensor], cell: Mlstm, mode: MlstmBackward, chu
         MlstmState { c, n, m }
     });
     let loss = MlstmLoss { h: &inputs[5], c: inputs.get(9), n: inputs.get(10) };
-    let args = MlstmChunkwiseBw { cell, chunk: Some(chunk), mode };
+    let args = MlstmChunkwiseBw { cell, chunk: Some(chunk), mode, ..MlstmChunkwiseBw::default() };
     let by = mlstm_chunkwise_bw(stream, &x, state.as_ref(), &loss, &args).unwrap();
     let all = [by.q, by.k, by.v, by.i, by.f, by.state.c, by.state.n, by.state.m];
     all.iter().map(|part| part.to_f64_vec().unwrap()).collect()
@@ -148,13 +150,12 @@ fn the_truth_is_what_central_differences_say() {
 
 #[test]
 fn an_output_gate_has_the_gradients_of_central_differences() {
-    let mut inputs = samples::with_loss(&case([1, 2, 6, 3, 4], "gated")).unwrap();
+    let mut inputs = samples::with_loss(&case([1, 2, 7, 3, 5], "gated")).unwrap();
     let o = inputs.pop().unwrap();
-    let (mut x, loss) = numbers(&inputs).unwrap();
+    let (mut x, all_loss) = numbers(&inputs).unwrap();
     let cell = Mlstm { eps: 0.0, ..Mlstm::default() };
     x.o = Some(o.to_f64_vec().unwrap());
-    let h_loss = Loss { h: loss.h.clone(), c: vec![0.0; loss.c.len()], n: vec![0.0; loss.n.len()] };
-    let m_last = vec![0.0; x.heads];
+    let m_last: Vec<f64> = mlstm_sequence(&x, &cell, 0.0, DType::F64).m.iter().map(|(m, _)| *m).collect();
     let given = MlstmInputs {
         q: &inputs[0],
         k: &inputs[1],
@@ -164,7 +165,7 @@ fn an_output_gate_has_the_gradients_of_central_differences() {
         o: Some(&o),
     };
     let [c, n, m] = [6, 7, 8].map(|index| inputs[index].clone());
-    let loss = MlstmLoss { h: &inputs[5], c: None, n: None };
+    let loss = MlstmLoss { h: &inputs[5], c: Some(&inputs[9]), n: Some(&inputs[10]) };
     let args = MlstmChunkwiseBw { cell, chunk: Some(4), ..MlstmChunkwiseBw::default() };
     let by = mlstm_chunkwise_bw(&Stream::cpu(), &given, Some(&MlstmState { c, n, m }), &loss, &args).unwrap();
     type Part = fn(&mut Numbers) -> &mut Vec<f64>;
@@ -179,12 +180,59 @@ fn an_output_gate_has_the_gradients_of_central_differences() {
             let step = 1e-5;
             let mut moved = |change: f64| {
                 part(&mut x)[at] += change;
-                let value = loss_of(&x, &h_loss, &cell, &m_last);
+                let value = loss_of(&x, &all_loss, &cell, &m_last);
                 part(&mut x)[at] -= change;
                 value
             };
             let slope = (moved(step) - moved(-step)) / (2.0 * step);
             assert!((slope - by).abs() < 1e-7 * (1.0 + by.abs()), "{slope} {by}");
+        }
+    }
+}
+
+#[test]
+fn an_output_gate_is_a_factor_of_the_loss_by_h() {
+    let mut inputs = samples::with_loss(&case([2, 2, 101, 7, 11], "gated")).unwrap();
+    let o = inputs.pop().unwrap();
+    let (x, loss) = registry::inputs("test", &inputs[..5]).map(|(x, _)| (x, &inputs[5])).unwrap();
+    let [c, n, m] = [6, 7, 8].map(|index| inputs[index].clone());
+    let state = MlstmState { c, n, m };
+    let values = |tensor: &Tensor| tensor.to_f64_vec().unwrap();
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let sizes = loss.dims();
+    let cells = [Mlstm::default(), Mlstm { normalize: false, ..Mlstm::default() }];
+    for (cell, mode) in cells
+        .into_iter()
+        .flat_map(|cell| [MlstmBackward::Exact, MlstmBackward::NormInvariant].map(|mode| (cell, mode)))
+    {
+        // One block of queries, parts of several, and chunks of which the last is shorter.
+        for chunk in [16, 70, 200] {
+            let args = MlstmChunkwiseBw { cell, chunk: Some(chunk), mode, tile: None };
+            let of_all = MlstmLoss { h: loss, c: Some(&inputs[9]), n: Some(&inputs[10]) };
+            let gated = MlstmInputs { o: Some(&o), ..x };
+            let by = mlstm_chunkwise_bw(&Stream::cpu(), &gated, Some(&state), &of_all, &args).unwrap();
+
+            let forward = MlstmChunkwise { cell, chunk: Some(chunk), tile: None };
+            let (h, _) = mlstm_chunkwise(&Stream::cpu(), &x, Some(&state), &forward).unwrap();
+            let (h, dy, o) = (values(&h), values(loss), values(&o));
+            let dh: Vec<f64> = dy.iter().zip(&o).map(|(dy, &o)| dy * sigmoid(o)).collect();
+            let by_o: Vec<f64> =
+                dh.iter().zip(&o).zip(&h).map(|((dh, &o), h)| dh * sigmoid(-o) * h).collect();
+            let dh = Tensor::from_f64(&dh, DType::F64, sizes).unwrap();
+            let plain = MlstmLoss { h: &dh, ..of_all };
+            let apart = mlstm_chunkwise_bw(&Stream::cpu(), &x, Some(&state), &plain, &args).unwrap();
+            assert!(apart.o.is_none());
+            let parts = |by: MlstmGradients| {
+                let MlstmGradients { q, k, v, i, f, state: MlstmState { c, n, m }, .. } = by;
+                [q, k, v, i, f, c, n, m].map(|part| values(&part))
+            };
+            let mut pairs = vec![(values(by.o.as_ref().unwrap()), by_o)];
+            pairs.extend(parts(by).into_iter().zip(parts(apart)));
+            for (a, b) in pairs {
+                let size = b.iter().fold(1.0f64, |size, b| size.max(b.abs()));
+                assert_eq!(a.len(), b.len());
+                a.iter().zip(&b).for_each(|(a, b)| assert!((a - b).abs() < 1e-12 * size, "{a} {b}"));
+            }
         }
     }
 }
@@ -272,4 +320,14 @@ fn wrong_gradients_are_named() {
     ] {
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[test]
+fn a_tile_is_one_of_two() {
+    let inputs = samples::with_loss(&case([1, 1, 3, 4, 5], "")).unwrap();
+    let (x, _) = registry::inputs("test", &inputs[..5]).unwrap();
+    let args = MlstmChunkwiseBw { tile: Some(16), ..MlstmChunkwiseBw::default() };
+    let loss = MlstmLoss { h: &inputs[5], c: None, n: None };
+    let error = mlstm_chunkwise_bw(&Stream::cpu(), &x, None, &loss, &args).unwrap_err();
+    assert_eq!(error.to_string(), "mlstm_chunkwise_bw: tile is 16, expected 32 or 64");
 }

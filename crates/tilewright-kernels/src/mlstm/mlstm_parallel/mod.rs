@@ -66,8 +66,8 @@ pub fn mlstm_parallel(stream: &Stream, x: &MlstmInputs<'_>, cell: &Mlstm) -> Res
     match stream.device() {
         Device::Cpu => cpu::mlstm_parallel(&sizes, x, cell),
         _ => {
-            let (chunk, matrices) = (sizes.s.max(1), false);
-            let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell, chunk, matrices };
+            let (chunk, tile, matrices) = (sizes.s.max(1), None, false);
+            let call = gpu::Call { operation: NAME, stream, sizes: &sizes, cell, chunk, tile, matrices };
             gpu::mlstm_parallel(&call, x)
         }
     }

@@ -70,7 +70,7 @@ pub fn mlstm_parallel_bw(
 ) -> Result<MlstmGradients> {
     // At least one token; a rank that is wrong is refused there.
     let tokens = x.q.dims().get(2).map_or(1, |&s| s.max(1));
-    let args = MlstmChunkwiseBw { cell: *cell, chunk: Some(tokens), mode };
+    let args = MlstmChunkwiseBw { cell: *cell, chunk: Some(tokens), tile: None, mode };
     let loss = MlstmLoss { h: dh, c: None, n: None };
     mlstm_chunkwise_bw(stream, x, None, &loss, &args).map_err(|error| error.within(NAME))
 }
