@@ -1,6 +1,5 @@
 //! Keys and values of a batch of sequences, one stretch of memory for each of them: growing, or turning round in a window.
 
-
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::attention::Paged;
 use tilewright_kernels::cache::{KvGather, KvGatherQuantized, Layout, kv_gather, kv_gather_quantized};
