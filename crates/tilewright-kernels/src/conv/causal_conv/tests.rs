@@ -52,8 +52,8 @@ fn the_gradients_are_the_slopes() {
     }
 }
 
-/// A text in two pieces, the second from the last tokens of the first, gives the gradients of the whole: what the second piece says of its state is added to what
-/// the first says of those tokens.
+/// A text in two pieces, the second from the last tokens of the first, gives the gradients of the whole: what the second says of its state is added to
+/// what the first says of those tokens.
 #[test]
 fn gradients_of_pieces_are_those_of_the_whole() {
     let (x, weight, dy) = (wave(0.1, &[2, 9, 3]), wave(1.0, &[3, 4]), wave(2.0, &[2, 9, 3]));

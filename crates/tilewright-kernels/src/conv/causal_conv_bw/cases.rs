@@ -1,4 +1,4 @@
-//! Evidence. Tolerance: for dx and the gradient of the state a rounding for each product and each sum; for the others one for each token of a block and for each block.
+//! Evidence. Tolerance: for dx and dstate a rounding for each product and each sum; for the others one for each token of a block and for each block.
 
 use tilewright_core::{
     Args, Case, DType, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Work,

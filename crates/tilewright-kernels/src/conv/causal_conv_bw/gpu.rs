@@ -1,4 +1,4 @@
-//! The portable bodies: dx as the forward form, and so the gradient of the state; the gradients of weights and bias by blocks of tokens, a thread for each channel.
+//! The portable bodies: dx as the forward form, and so dstate; the gradients of weights and bias by blocks of tokens, a thread for each channel.
 
 use std::sync::LazyLock;
 

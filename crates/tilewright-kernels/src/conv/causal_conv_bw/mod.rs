@@ -21,8 +21,8 @@
 //! on the number of tokens alone. Deterministic, without atomics.
 //!
 //! # Constraints
-//! Any b, s and d, 0 included. f64 is refused by every GPU. What a text leaves to the next is a part of x (and of the state, where x is shorter): a loss on it adds
-//! its gradient to that part of dx and dstate, which is the caller's to do, as the forward form gives out alone.
+//! Any b, s and d, 0 included. f64 is refused by every GPU. What a text leaves to the next is a part of x, and of the state where x is shorter: the gradient
+//! of a loss on it is added to that part of dx and dstate, by the caller, as the forward form gives out alone.
 //!
 //! # Sources
 //! The transpose of the formula of [`causal_conv`](super::causal_conv()).

@@ -144,7 +144,8 @@ impl Kernel for Registered {
         // Of the first state its gradient, and, where there is one, itself and the loss's three by the last.
         let ends = if registry::has_state(case.data) { 11.0 } else { 4.0 };
         let state = ends * sums * (sizes.b * sizes.nh) as f64 * units;
-        // The forward product again, the one that leads back, and the one over tokens, beside about 80 operations a unit. x and its gradient, and dh; r and its own.
+        // The forward product again, the one that leads back, and the one over tokens, beside about 80 operations a unit; x and its gradient, and dh; r
+        // and its own.
         Work {
             flops: tokens * units * (24.0 * units + 80.0),
             bytes: tokens * units * 9.0 * data + 2.0 * weights + state,
