@@ -113,6 +113,18 @@ def test_mlstm_agrees_with_the_recurrence_and_so_do_its_gradients(with_state):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+def test_a_step_takes_a_state_of_bf16():
+    from tilewright.mlstm import mlstm_step
+
+    q, k, v, i, f = (each.detach().float()[:, :, 0].contiguous() for each in sample(1))
+    c, n, m = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(4)).bfloat16(), torch.ones(1, 2, 3), torch.zeros(1, 2)
+    out, c_next, n_next, m_next = mlstm_step(q, k, v, i, f, c, n, m)
+    wide = mlstm_step(q, k, v, i, f, c.float(), n, m)
+    assert (c_next.dtype, n_next.dtype, m_next.dtype) == (torch.bfloat16, torch.float32, torch.float32)
+    torch.testing.assert_close(c_next, wide.c_next.bfloat16(), rtol=0, atol=0)
+    torch.testing.assert_close(out, wide.h, rtol=0, atol=0)
+
+
 def test_the_operators_are_sound_for_torch():
     from tilewright import torch as ours
 
