@@ -113,6 +113,18 @@ def test_mlstm_agrees_with_the_recurrence_and_so_do_its_gradients(with_state):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+def test_a_step_takes_a_state_of_bf16():
+    from tilewright.mlstm import mlstm_step
+
+    q, k, v, i, f = (each.detach().float()[:, :, 0].contiguous() for each in sample(1))
+    c, n, m = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(4)).bfloat16(), torch.ones(1, 2, 3), torch.zeros(1, 2)
+    out, c_next, n_next, m_next = mlstm_step(q, k, v, i, f, c, n, m)
+    wide = mlstm_step(q, k, v, i, f, c.float(), n, m)
+    assert (c_next.dtype, n_next.dtype, m_next.dtype) == (torch.bfloat16, torch.float32, torch.float32)
+    torch.testing.assert_close(c_next, wide.c_next.bfloat16(), rtol=0, atol=0)
+    torch.testing.assert_close(out, wide.h, rtol=0, atol=0)
+
+
 def test_the_operators_are_sound_for_torch():
     from tilewright import torch as ours
 
@@ -134,8 +146,8 @@ def test_every_gradient_kernel_is_an_operator():
     ids, target = torch.tensor([[0, 3], [3, 1]]), torch.tensor([2, 0, 4])
     calls = {
         "rms_norm": (lambda x, w: ours.rms_norm(x, w, eps=0.1), (draw(3, 5), draw(5))),
-        "multi_head_layer_norm": (ours.multi_head_layer_norm, (draw(2, 3, 5), draw(3, 5))),
-        "causal_conv": (ours.causal_conv, (draw(2, 6, 3), draw(3, 4), draw(3))),
+        "multi_head_layer_norm": (ours.multi_head_layer_norm, (draw(2, 3, 5), draw(3, 5), draw(2, 3, 5))),
+        "causal_conv": (ours.causal_conv, (draw(2, 6, 3), draw(3, 4), draw(3), draw(2, 3, 3))),
         "embedding": (lambda table: ours.embedding(table, ids), (draw(4, 3),)),
         "cross_entropy": (lambda logits: ours.cross_entropy(logits, target), (draw(3, 5),)),
         "glu": (lambda a, b: ours.glu(a, b, activation="silu"), (draw(2, 3), draw(2, 3))),
@@ -195,11 +207,11 @@ def test_linear_algebra_has_its_gradients():
 
 
 def test_a_gradient_that_no_kernel_gives_is_refused():
-    from tilewright.torch import causal_conv
+    from tilewright._gradients import plans
 
-    x, w, state = torch.randn(1, 4, 3), torch.randn(3, 2), torch.randn(1, 1, 3, requires_grad=True)
-    with pytest.raises(NotImplementedError, match="no gradient by state"):
-        causal_conv(x, w, torch.zeros(3), state).sum().backward()
+    plan = plans()["cross_entropy"]
+    (at,) = (at for at, place in enumerate(plan.gradients) if place is None)
+    assert f"cross_entropy_bw gives no gradient by {plan.inputs[at]}" in str(plan.refuse(at))
 
 
 def test_operators_compile():

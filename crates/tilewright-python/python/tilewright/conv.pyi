@@ -35,6 +35,7 @@ class CausalConvBwResult(NamedTuple, Generic[Array]):
     dx: Array
     dweight: Array
     dbias: Array
+    dstate: Array | None
 
 def causal_conv_bw(
     dy: Array,
@@ -45,7 +46,7 @@ def causal_conv_bw(
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> CausalConvBwResult[Array]:
-    """dx[b, t, j] = sum of weight[j, k] dy[b, t + (w - 1) - k, j], dweight[j, k] = sum of dy[b, t, j] x[b, t - (w - 1) + k, j], dbias[j] = sum of dy[b, t, j]
+    """dx[b, t, j] = sum of weight[j, k] dy[b, t + (w - 1) - k, j], dweight[j, k] = sum of dy[b, t, j] x[b, t - (w - 1) + k, j], dbias[j] = sum of dy[b, t, j]; dstate as dx, at t < 0
 
     Inputs:
         dy: [b, s, d]
@@ -57,6 +58,7 @@ def causal_conv_bw(
         dx: [b, s, d]
         dweight: [d, w]
         dbias: [d]
+        dstate: [b, w - 1, d], None where the call does not ask for it
 
     Arguments:
         device: where to run, such as "cuda:0"; where the first input lies by default

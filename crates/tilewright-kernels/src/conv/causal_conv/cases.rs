@@ -36,6 +36,9 @@ pub(in crate::conv) fn cases() -> Vec<Case> {
         case(Edge, 1, 1, 1, 4, DType::F32).data("plain"),
         case(Edge, 2, 3, 5, 4, DType::F32).data("state"),
         case(Edge, 3, 70, 33, 4, DType::F32).data("state"),
+        // Texts shorter than the filter looks back, and an empty one.
+        case(Edge, 2, 2, 40, 8, DType::F32).data("state"),
+        case(Edge, 2, 0, 5, 4, DType::F32).data("state"),
         case(Edge, 2, 9, 300, 4, DType::F32),
         case(Edge, 2, 0, 5, 4, DType::F32),
         case(Edge, 2, 5, 0, 4, DType::F32),

@@ -36,7 +36,8 @@ fn the_gradients_are_the_slopes() {
     let inputs =
         CausalConvInputs { x: &tensors[0], weight: &tensors[1], bias: None, state: Some(&tensors[3]) };
     let by = causal_conv_bw(&Stream::cpu(), &dy, &inputs).unwrap();
-    for (which, by) in [&by.x, &by.weight, &by.bias].into_iter().enumerate() {
+    let by_state = by.state.expect("there is a state");
+    for (which, by) in [&by.x, &by.weight, &by.bias, &by_state].into_iter().enumerate() {
         for (at, slope) in by.to_vec::<f64>().unwrap().into_iter().enumerate() {
             let moved = |by: f64| {
                 let mut tensors = tensors.clone();
@@ -47,6 +48,36 @@ fn the_gradients_are_the_slopes() {
             };
             let difference = (moved(1e-4) - moved(-1e-4)) / 2e-4;
             assert!((difference - slope).abs() < 1e-9, "{which} at {at}: {difference} and {slope}");
+        }
+    }
+}
+
+/// A text in two pieces, the second from the last tokens of the first, gives the gradients of the whole: what the second says of its state is added to
+/// what the first says of those tokens.
+#[test]
+fn gradients_of_pieces_are_those_of_the_whole() {
+    let (x, weight, dy) = (wave(0.1, &[2, 9, 3]), wave(1.0, &[3, 4]), wave(2.0, &[2, 9, 3]));
+    let run = |from: usize, to: usize, state: Option<&Tensor>| {
+        let (x, dy) = (x.slice(1, from..to).unwrap(), dy.slice(1, from..to).unwrap());
+        let inputs = CausalConvInputs { x: &x, weight: &weight, bias: None, state };
+        causal_conv_bw(&Stream::cpu(), &dy, &inputs).unwrap()
+    };
+    let values = |tensor: &Tensor| tensor.to_f64_vec().unwrap();
+    let whole = run(0, 9, None);
+    assert!(whole.state.is_none());
+    for cut in [3, 5, 8] {
+        let (first, second) = (run(0, cut, None), run(cut, 9, Some(&x.slice(1, cut - 3..cut).unwrap())));
+        let mut dx = vec![vec![]; 2];
+        for (text, dx) in dx.iter_mut().enumerate() {
+            let of = |by: &Tensor| values(&by.select(0, text).unwrap());
+            *dx = of(&first.x);
+            let tail = dx.len() - 9;
+            let by_state = of(second.state.as_ref().unwrap());
+            dx[tail..].iter_mut().zip(by_state).for_each(|(dx, by)| *dx += by);
+            dx.extend(of(&second.x));
+        }
+        for (pieces, whole) in dx.concat().iter().zip(values(&whole.x)) {
+            assert!((pieces - whole).abs() < 1e-13, "{cut}: {pieces} {whole}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Evidence. Tolerance: for dx a rounding for each product and each sum; for the others one for each token of a block and for each block.
+//! Evidence. Tolerance: for dx and dstate a rounding for each product and each sum; for the others one for each token of a block and for each block.
 
 use tilewright_core::{
     Args, Case, DType, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Work,
@@ -17,14 +17,19 @@ struct Registered;
 static SPEC: Spec = Spec {
     name: NAME,
     family: "conv",
-    math: "dx[b, t, j] = sum of weight[j, k] dy[b, t + (w - 1) - k, j], dweight[j, k] = sum of dy[b, t, j] x[b, t - (w - 1) + k, j], dbias[j] = sum of dy[b, t, j]",
+    math: "dx[b, t, j] = sum of weight[j, k] dy[b, t + (w - 1) - k, j], dweight[j, k] = sum of dy[b, t, j] x[b, t - (w - 1) + k, j], dbias[j] = sum of dy[b, t, j]; dstate as dx, at t < 0",
     inputs: &[
         Slot::new("dy", "[b, s, d]"),
         Slot::new("x", "[b, s, d]"),
         Slot::new("weight", "[d, w]"),
         Slot::optional("state", "[b, w - 1, d]"),
     ],
-    outputs: &[Slot::new("dx", "[b, s, d]"), Slot::new("dweight", "[d, w]"), Slot::new("dbias", "[d]")],
+    outputs: &[
+        Slot::new("dx", "[b, s, d]"),
+        Slot::new("dweight", "[d, w]"),
+        Slot::new("dbias", "[d]"),
+        Slot::optional("dstate", "[b, w - 1, d]"),
+    ],
     args: &[],
     dtypes: DTYPES,
 };
@@ -52,7 +57,7 @@ impl Kernel for Registered {
         let e = extents(case);
         let data = inputs.iter().map(Tensor::to_f64_vec).collect::<Result<Vec<_>>>()?;
         let state = data.get(3).map(Vec::as_slice);
-        let [x, weight, bias] = reference::causal_conv_bw(&data[0], &data[1], &data[2], state, &e);
+        let [x, weight, bias, by_state] = reference::causal_conv_bw(&data[0], &data[1], &data[2], state, &e);
         let accumulator = if case.dtype == DType::F64 { DType::F64 } else { DType::F32 };
         let tokens = e.b * e.s;
         let sums = (tokens.min(block(tokens)) + tokens.div_ceil(block(tokens)) + 1) as f64;
@@ -64,6 +69,10 @@ impl Kernel for Registered {
             values(&[e.b, e.s, e.d], taps, x),
             values(&[e.d, e.w], sums, weight),
             values(&[e.d], sums, bias),
+            match state {
+                Some(_) => values(&[e.b, e.w - 1, e.d], taps, by_state),
+                None => Expected::Absent,
+            },
         ])
     }
 
@@ -85,7 +94,7 @@ impl Kernel for Registered {
         choose(NAME, variant, &variants(NAME, stream.device(), x.dtype())?)?;
         let inputs = CausalConvInputs { x, weight, bias: None, state: state.first() };
         let by = causal_conv_bw(stream, dy, &inputs)?;
-        Ok(vec![by.x, by.weight, by.bias])
+        Ok([by.x, by.weight, by.bias].into_iter().chain(by.state).collect())
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -1,4 +1,4 @@
-//! Native path: dx token by token; the gradients of weights and bias by blocks of tokens.
+//! Native path: dx and the gradient of the state token by token; the gradients of weights and bias by blocks of tokens.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -28,6 +28,7 @@ fn gradients<T: Number<Sum: Real>>(
 ) -> Result<CausalConvGradients> {
     let fresh = |shape: &[usize]| Tensor::empty(&Stream::cpu(), T::DTYPE, shape);
     let (mut dx, mut weight, mut bias) = (fresh(dy.dims())?, fresh(&[e.d, e.w])?, fresh(&[e.d])?);
+    let mut dstate = inputs.state.map(|state| Tensor::zeros(T::DTYPE, state.dims())).transpose()?;
     let (d, history) = (e.d, e.w - 1);
     // By tap, then the bias: [w + 1, d].
     let mut total = vec![T::Sum::ZERO; (e.w + 1) * d];
@@ -46,6 +47,22 @@ fn gradients<T: Number<Sum: Real>>(
             }
             narrowed(&sum, out);
         });
+        if let Some(dstate) = &mut dstate {
+            let places = dstate.as_slice_mut::<T>()?.par_chunks_mut(d).enumerate();
+            places.with_min_len((TASK / d).max(1)).for_each(|(place, out)| {
+                let (text, token) = (place / history, place % history);
+                let mut sum = vec![T::Sum::ZERO; d];
+                for k in 0..=token {
+                    // The token of the text that saw it by this tap.
+                    let t = token - k;
+                    if t < e.s {
+                        let (seen, tap) = (&dy[(text * e.s + t) * d..][..d], &taps[k * d..][..d]);
+                        Arch::new().dispatch(Add { out: &mut sum, seen, tap });
+                    }
+                }
+                narrowed(&sum, out);
+            });
+        }
         let parts = dy.par_chunks(block(e.b * e.s) * d).enumerate().map(|(part, dy)| {
             let mut sums = vec![T::Sum::ZERO; (e.w + 1) * d];
             for (index, dy) in dy.chunks_exact(d).enumerate() {
@@ -77,7 +94,7 @@ fn gradients<T: Number<Sum: Real>>(
         (0..d).flat_map(|j| (0..e.w).map(move |k| k * d + j)).map(|at| total[at]).collect();
     narrowed(&by_channel, weight.as_slice_mut::<T>()?);
     narrowed(&total[e.w * d..], bias.as_slice_mut::<T>()?);
-    Ok(CausalConvGradients { x: dx, weight, bias })
+    Ok(CausalConvGradients { x: dx, weight, bias, state: dstate })
 }
 
 fn narrowed<T: Number>(source: &[T::Sum], target: &mut [T]) {

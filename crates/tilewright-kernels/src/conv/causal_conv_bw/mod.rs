@@ -5,6 +5,7 @@
 //! dx[b, t, j]   = sum over k < w with t + (w - 1) - k < s of weight[j, k] dy[b, t + (w - 1) - k, j]
 //! dweight[j, k] = sum over b, t of dy[b, t, j] x[b, t - (w - 1) + k, j]      x before the first token: the state, or 0
 //! dbias[j]      = sum over b, t of dy[b, t, j]
+//! dstate[b, u, j] = sum over k <= u with u - k < s of weight[j, k] dy[b, u - k, j]      u counts from the oldest token of the state
 //! ```
 //!
 //! # Shapes
@@ -13,13 +14,15 @@
 //! | dy | `[b, s, d]` | any strides | f32, f16, bf16; f64 on the CPU |
 //! | x, weight, state | those of the forward form | any strides | as dy |
 //! | dx, dweight, dbias | `[b, s, d]`, `[d, w]`, `[d]` | row-major | as dy |
+//! | dstate, where there was a state | `[b, w - 1, d]` | row-major | as dy |
 //!
 //! # Numerics
 //! Summed in f32 (f64 for f64) and rounded once. The gradients of weights and bias add up blocks of tokens, then the blocks in their order; how long a block is depends
 //! on the number of tokens alone. Deterministic, without atomics.
 //!
 //! # Constraints
-//! The state is a constant: it has no gradient here. f64 is refused by every GPU.
+//! Any b, s and d, 0 included. f64 is refused by every GPU. What a text leaves to the next is a part of x, and of the state where x is shorter: the gradient
+//! of a loss on it is added to that part of dx and dstate, by the caller, as the forward form gives out alone.
 //!
 //! # Sources
 //! The transpose of the formula of [`causal_conv`](super::causal_conv()).
@@ -62,9 +65,11 @@ pub struct CausalConvGradients {
     pub weight: Tensor,
     /// By the bias, also where there was none.
     pub bias: Tensor,
+    /// By the state, where there was one.
+    pub state: Option<Tensor>,
 }
 
-/// The gradients by x, weights and bias, given `dy`, the gradient by the output. The bias itself is not needed.
+/// The gradients by x, weights, bias and state, given `dy`, the gradient by the output. The bias itself is not needed.
 ///
 /// # Errors
 /// Tensors on another device than the stream, of dtypes or shapes that do not fit; more than 8 taps, or none; f64 on a GPU.

@@ -5,15 +5,16 @@ use crate::conv::causal_conv::Extents;
 /// Value and magnitude of each element of a gradient.
 type Gradient = Vec<(f64, f64)>;
 
-/// The gradients by x, weights and bias.
+/// The gradients by x, weights, bias and state; without a state the last has no elements.
 pub(super) fn causal_conv_bw(
     dy: &[f64],
     x: &[f64],
     weight: &[f64],
     state: Option<&[f64]>,
     e: &Extents,
-) -> [Gradient; 3] {
-    let mut by = [vec![(0.0, 0.0); x.len()], vec![(0.0, 0.0); e.d * e.w], vec![(0.0, 0.0); e.d]];
+) -> [Gradient; 4] {
+    let stated = state.map_or(0, <[f64]>::len);
+    let mut by = [x.len(), e.d * e.w, e.d, stated].map(|elements| vec![(0.0, 0.0); elements]);
     let add = |sum: &mut (f64, f64), term: f64| *sum = (sum.0 + term, sum.1 + term.abs());
     let history = e.w - 1;
     for b in 0..e.b {
@@ -28,7 +29,9 @@ pub(super) fn causal_conv_bw(
                         add(&mut by[0][at], given * weight[j * e.w + k]);
                         add(&mut by[1][j * e.w + k], given * x[at]);
                     } else if let Some(state) = state {
-                        add(&mut by[1][j * e.w + k], given * state[(b * history + t + k) * e.d + j]);
+                        let at = (b * history + t + k) * e.d + j;
+                        add(&mut by[1][j * e.w + k], given * state[at]);
+                        add(&mut by[3][at], given * weight[j * e.w + k]);
                     }
                 }
             }

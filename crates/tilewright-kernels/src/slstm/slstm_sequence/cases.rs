@@ -56,6 +56,8 @@ impl Kernel for Registered {
             case(Tier::Check, [1, 1, 3, 300], DType::F32).data("state"),
             case(Tier::Bench, [8, 4, 256, 64], DType::F32).data("calm"),
             case(Tier::Bench, [16, 4, 256, 128], DType::Bf16).data("calm"),
+            case(Tier::Bench, [16, 4, 512, 128], DType::F32).data("calm"),
+            case(Tier::Bench, [16, 4, 512, 128], DType::Bf16).data("calm"),
         ]
     }
 

@@ -81,6 +81,8 @@ impl Kernel for Registered {
             case(Tier::Check, [2, 2, 40, 64], DType::F16).data("calm"),
             case(Tier::Check, [6, 1, 30, 40], DType::F64).data("strided"),
             case(Tier::Bench, [8, 4, 256, 64], DType::F32).data("calm"),
+            case(Tier::Bench, [16, 4, 512, 128], DType::F32).data("calm"),
+            case(Tier::Bench, [16, 4, 512, 128], DType::Bf16).data("calm"),
         ]
     }
 
@@ -135,8 +137,18 @@ impl Kernel for Registered {
     }
 
     fn work(&self, case: &Case) -> Work {
-        // The forward product again, the one that leads back, and the one over tokens; x and h, their gradients and the loss's own.
-        let forward = registry::work(case);
-        Work { flops: 3.0 * forward.flops, bytes: 2.0 * forward.bytes }
+        let sizes = registry::sizes(case);
+        let (tokens, units) = ((sizes.b * sizes.nh * sizes.s) as f64, sizes.d as f64);
+        let (data, sums) = (case.dtype.size() as f64, accumulator(case.dtype).size() as f64);
+        let weights = (4 * sizes.nh) as f64 * units * units * data;
+        // Of the first state its gradient, and, where there is one, itself and the loss's three by the last.
+        let ends = if registry::has_state(case.data) { 11.0 } else { 4.0 };
+        let state = ends * sums * (sizes.b * sizes.nh) as f64 * units;
+        // The forward product again, the one that leads back, and the one over tokens, beside about 80 operations a unit; x and its gradient, and dh; r
+        // and its own.
+        Work {
+            flops: tokens * units * (24.0 * units + 80.0),
+            bytes: tokens * units * 9.0 * data + 2.0 * weights + state,
+        }
     }
 }

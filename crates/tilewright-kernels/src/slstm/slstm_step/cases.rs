@@ -61,6 +61,9 @@ impl Kernel for Registered {
         for b in [1, 64] {
             cases.push(case(Tier::Bench, [b, 4, 256], DType::Bf16).data("state"));
         }
+        for dtype in [DType::F32, DType::Bf16] {
+            cases.push(case(Tier::Bench, [16, 4, 128], dtype).data("state"));
+        }
         cases
     }
 
