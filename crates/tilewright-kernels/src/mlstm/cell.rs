@@ -67,7 +67,7 @@ impl Mlstm {
         self.scale.unwrap_or(1.0 / (dqk.max(1) as f64).sqrt())
     }
 
-    fn check(&self, operation: &'static str) -> Result<()> {
+    pub(super) fn check(&self, operation: &'static str) -> Result<()> {
         let finite = |x: f64| (x as f32).is_finite();
         if !(finite(self.eps) && self.eps >= 0.0) {
             return Err(Error::range(operation, "eps", "a finite number >= 0", self.eps));

@@ -32,6 +32,11 @@ pub(super) fn readout(cell: &Mlstm, z: f64, m: f64) -> f64 {
     }
 }
 
+/// What `q C` is divided by to give h, without eps: `max(|z|, exp(-m))`, or `exp(-m)` where h is not normalised.
+pub(super) fn denominator(cell: &Mlstm, z: f64, m: f64) -> f64 {
+    if cell.normalize { z.abs().max((-m).exp()) } else { (-m).exp() }
+}
+
 /// The derivatives of [`logs`], of the input gate by i and of the forget gate by f.
 pub(super) fn slopes(cell: &Mlstm, i: f64, f: f64) -> (f64, f64) {
     let capped = |x: f64| cell.gate_cap.map_or(x, |cap| cap * (x / cap).tanh());

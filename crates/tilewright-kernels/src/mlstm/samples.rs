@@ -78,18 +78,20 @@ pub(super) fn with_loss(case: &Case) -> Result<Vec<Tensor>> {
     let (sizes, sums) = (sizes(case), accumulator(case.dtype));
     let mut tensors = inputs(case)?;
     let o = tensors.split_off(tensors.len().min(8));
-    let waves = |dims: &[usize], dtype: DType| {
-        let d = dims[dims.len() - 1].max(1);
-        let wave = |at: usize| (0.6 * (at / d) as f64 + 0.5 * (at % d) as f64).cos();
-        let values: Vec<f64> = (0..dims.iter().product()).map(wave).collect();
-        Tensor::from_f64(&values, dtype, dims)
-    };
     tensors.insert(5, waves(&sizes.values(), case.dtype)?);
     if has_state(case.data) {
         tensors.extend([waves(&sizes.c(), sums)?, waves(&sizes.n(), sums)?]);
     }
     tensors.extend(o);
     Ok(tensors)
+}
+
+/// What a loss says by something of this shape: a wave over its rows.
+pub(super) fn waves(dims: &[usize], dtype: DType) -> Result<Tensor> {
+    let d = dims[dims.len() - 1].max(1);
+    let wave = |at: usize| (0.6 * (at / d) as f64 + 0.5 * (at % d) as f64).cos();
+    let values: Vec<f64> = (0..dims.iter().product()).map(wave).collect();
+    Tensor::from_f64(&values, dtype, dims)
 }
 
 fn filled(dims: &[usize], dtype: DType, mut next: impl FnMut() -> f64) -> Result<Tensor> {

@@ -60,21 +60,9 @@ fn run<T: Data>(
             part.gates(cell, *m, |t| (i.scalar(head, first + t), f.scalar(head, first + t)));
             scale(machine, &mut part.q[..tokens * dqk], T::Sum::from_f64(cell.scale(dqk)));
             part.transpose(k);
-            for from in (0..tokens).step_by(BLOCK) {
-                let to = tokens.min(from + BLOCK);
-                let rows = (to - from) * dv;
-                let h = &mut h[(first + from) * dv..][..rows];
-                let sum = own::<T>(h, &mut sums[..rows]);
-                part.outputs(cell, from..to, v, (c, n), sum);
-                if let Some(o) = &o {
-                    let gate = &mut gates[..rows];
-                    o.load(head, first + from, dv, gate);
-                    gate_by(machine, sum, gate);
-                }
-                if !is_sum::<T>() {
-                    T::round(&sums[..rows], h);
-                }
-            }
+            let gate = o.as_ref().map(|o| (o, head, first));
+            let h = &mut h[first * dv..][..tokens * dv];
+            part.read::<T>(cell, v, (c, n), gate, h, [&mut sums, &mut gates]);
             let (weighted, keep) = part.weigh(k, n);
             let (keys, start) = (Strided::row_major(weighted, dqk).transposed(), Start::Itself(keep));
             product(machine, c, start, [dqk, dv, tokens], keys, v, Wanted::Everything);
@@ -107,6 +95,8 @@ pub(in crate::mlstm) struct Chunk<S> {
     pub(in crate::mlstm) exponent: Vec<S>,
     /// The weights of all tokens at one of them.
     pub(in crate::mlstm) weight: Vec<S>,
+    /// What each token's denominator comes from, as it is read.
+    pub(in crate::mlstm) z: Vec<S>,
     /// `[BLOCK, tokens]`
     scores: Vec<S>,
 }
@@ -129,6 +119,7 @@ impl<S: Scalar> Chunk<S> {
             before: zeros(tokens),
             exponent: zeros(tokens),
             weight: zeros(tokens),
+            z: zeros(tokens),
             scores: zeros(block * tokens),
         }
     }
@@ -158,6 +149,35 @@ impl<S: Scalar> Chunk<S> {
         transpose(self.machine, k, [self.tokens, self.dqk], &mut self.keys);
     }
 
+    /// h of the chunk, whose scaled queries, keys and weights are there: of the output gates from a token of a sequence on, where there are any.
+    /// `sums` and `gates` hold [`BLOCK`] rows each.
+    pub(in crate::mlstm) fn read<T: Data<Sum = S>>(
+        &mut self,
+        cell: &Mlstm,
+        v: &[S],
+        state: (&[S], &[S]),
+        gate: Option<(&Rows<'_, T>, usize, usize)>,
+        h: &mut [T],
+        [sums, gates]: [&mut [S]; 2],
+    ) {
+        let (tokens, dv) = (self.tokens, self.dv);
+        for from in (0..tokens).step_by(BLOCK) {
+            let to = tokens.min(from + BLOCK);
+            let rows = (to - from) * dv;
+            let h = &mut h[from * dv..][..rows];
+            let sum = own::<T>(h, &mut sums[..rows]);
+            self.outputs(cell, from..to, v, state, sum);
+            if let Some((o, head, first)) = gate {
+                let gate = &mut gates[..rows];
+                o.load(head, first + from, dv, gate);
+                gate_by(self.machine, sum, gate);
+            }
+            if !is_sum::<T>() {
+                T::round(&sums[..rows], h);
+            }
+        }
+    }
+
     /// h of these tokens, before output gates, into `sum`. Blocks come in order.
     fn outputs(&mut self, cell: &Mlstm, block: Range<usize>, v: &[S], (c, n): (&[S], &[S]), sum: &mut [S]) {
         let (from, to) = (block.start, block.end);
@@ -184,6 +204,7 @@ impl<S: Scalar> Chunk<S> {
                 n,
             };
             let z = look(machine, token);
+            self.z[t] = z;
             factors[row] = S::from_f64(readout(cell, z.to_f64(), self.m[t].to_f64()));
         }
         let queries = Strided::row_major(q, dqk);

@@ -142,7 +142,8 @@ fn run<T: Data>(
                 v: own::<T>(dv_here, &mut dv_rows[..tokens * dv]),
                 o: own::<T>(do_here, &mut do_rows[..tokens * gates_width]),
             };
-            let mut flow = part.run((cell, exact), (k, v), [before, after], [dc, dn], rows).to_f64();
+            let mode = (cell, exact, Asked::ALL);
+            let mut flow = part.run(mode, (k, v), (before, Some(after)), [dc, dn], rows).to_f64();
             let (by_q, by_k) = (own::<T>(dq_here, &mut dq_rows), own::<T>(dk_here, &mut dk_rows));
             for t in (0..tokens).rev() {
                 let row = t * dqk..(t + 1) * dqk;
@@ -172,24 +173,41 @@ fn run<T: Data>(
 }
 
 /// Those of a chunk's rows: by queries that carry the scale, by keys, by values, and by output gates where there are any.
-struct Gradients<'a, S> {
-    q: &'a mut [S],
-    k: &'a mut [S],
-    v: &'a mut [S],
-    o: &'a mut [S],
+pub(in crate::mlstm) struct Gradients<'a, S> {
+    pub(in crate::mlstm) q: &'a mut [S],
+    pub(in crate::mlstm) k: &'a mut [S],
+    pub(in crate::mlstm) v: &'a mut [S],
+    pub(in crate::mlstm) o: &'a mut [S],
 }
 
-/// The cell, and whether its denominators have gradients.
-type Mode<'a> = (&'a Mlstm, bool);
+/// Which gradients are wanted: of the others' places nothing can be told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::mlstm) struct Asked {
+    pub(in crate::mlstm) q: bool,
+    pub(in crate::mlstm) k: bool,
+    pub(in crate::mlstm) v: bool,
+    /// By the state before the chunk.
+    pub(in crate::mlstm) state: bool,
+}
+
+impl Asked {
+    const ALL: Self = Asked { q: true, k: true, v: true, state: true };
+}
+
+/// The cell, whether its denominators have gradients, and what is wanted.
+pub(in crate::mlstm) type Mode<'a> = (&'a Mlstm, bool, Asked);
+
+/// C and n, or their gradients.
+pub(in crate::mlstm) type Pair<'a, S> = (&'a [S], &'a [S]);
 
 /// One chunk's gradients, and what they are made of.
-struct Backward<S> {
+pub(in crate::mlstm) struct Backward<S> {
     /// Its inputs, weights and exponents.
-    forward: Chunk<S>,
+    pub(in crate::mlstm) forward: Chunk<S>,
     dqk: usize,
     width: usize,
     /// `[tokens, dv]`; divided by the denominators from [`Self::run`] on.
-    dh: Vec<S>,
+    pub(in crate::mlstm) dh: Vec<S>,
     /// `[tokens, dv]`: o, and sigma(-o) from [`Self::open`] on. Empty without output gates.
     closed: Vec<S>,
     /// `[dv, tokens]`: v by columns.
@@ -204,7 +222,7 @@ struct Backward<S> {
 }
 
 impl<S: Scalar> Backward<S> {
-    fn new(tokens: usize, dqk: usize, dv: usize, gated: bool) -> Self {
+    pub(in crate::mlstm) fn new(tokens: usize, dqk: usize, dv: usize, gated: bool) -> Self {
         let zeros = |elements: usize| vec![S::ZERO; elements];
         let block = BLOCK.min(tokens);
         Backward {
@@ -232,20 +250,20 @@ impl<S: Scalar> Backward<S> {
     }
 
     /// From C (by columns) and n before and after the chunk and the gradients `dc` and `dn` of those after it, which become those of the ones before.
-    /// Gives what flows over the end of the chunk: C and n there, by their gradients.
-    fn run(
+    /// Gives what flows over the end of the chunk: C and n there, by their gradients; 0 where they are not given.
+    pub(in crate::mlstm) fn run(
         &mut self,
         mode: Mode<'_>,
         (k, v): (&[S], &[S]),
-        [(c, n), (c_after, n_after)]: [(&[S], &[S]); 2],
+        ((c, n), after): (Pair<'_, S>, Option<Pair<'_, S>>),
         [dc, dn]: [&mut [S]; 2],
         mut by: Gradients<'_, S>,
     ) -> S {
         let (tokens, dqk, dv) = (self.forward.tokens, self.dqk, self.width);
         let machine = self.forward.machine;
         transpose(machine, dc, [dqk, dv], &mut self.columns);
-        let flow = dot(machine, c_after, &self.columns) + dot(machine, n_after, dn);
-        self.take_last((k, v), dc, dn, &mut by);
+        let flow = after.map_or(S::ZERO, |(c, n)| dot(machine, c, &self.columns) + dot(machine, n, dn));
+        self.take_last(mode.2, (k, v), (dc, dn), &mut by);
         if !self.closed.is_empty() {
             transpose(machine, c, [dv, dqk], &mut self.columns);
         }
@@ -259,17 +277,31 @@ impl<S: Scalar> Backward<S> {
     }
 
     /// What the state after the chunk gives its keys and values.
-    fn take_last(&mut self, (k, v): (&[S], &[S]), dc: &[S], dn: &[S], by: &mut Gradients<'_, S>) {
+    fn take_last(
+        &mut self,
+        asked: Asked,
+        (k, v): (&[S], &[S]),
+        (dc, dn): Pair<'_, S>,
+        by: &mut Gradients<'_, S>,
+    ) {
         let (tokens, dqk, dv) = (self.forward.tokens, self.dqk, self.width);
         let machine = self.forward.machine;
         let (dk, dv_rows) = (&mut *by.k, &mut *by.v);
-        let rows = Strided::row_major(v, dv);
-        product(machine, dk, Start::Zeros, [tokens, dqk, dv], rows, &self.columns, Wanted::Everything);
-        let rows = Strided::row_major(k, dqk);
-        product(machine, dv_rows, Start::Zeros, [tokens, dv, dqk], rows, dc, Wanted::Everything);
+        if asked.k {
+            let rows = Strided::row_major(v, dv);
+            product(machine, dk, Start::Zeros, [tokens, dqk, dv], rows, &self.columns, Wanted::Everything);
+        }
+        if asked.v {
+            let rows = Strided::row_major(k, dqk);
+            product(machine, dv_rows, Start::Zeros, [tokens, dv, dqk], rows, dc, Wanted::Everything);
+        }
         for (t, &weight) in self.forward.last_weights().iter().enumerate() {
-            add_and_scale(machine, &mut dk[t * dqk..][..dqk], dn, weight);
-            scale(machine, &mut dv_rows[t * dv..][..dv], weight);
+            if asked.k {
+                add_and_scale(machine, &mut dk[t * dqk..][..dqk], dn, weight);
+            }
+            if asked.v {
+                scale(machine, &mut dv_rows[t * dv..][..dv], weight);
+            }
         }
     }
 
@@ -285,6 +317,7 @@ impl<S: Scalar> Backward<S> {
     ) {
         let (from, to) = (queries.start, queries.end);
         let (rows, tokens, dqk, dv) = (to - from, self.forward.tokens, self.dqk, self.width);
+        let (cell, exact, asked) = mode;
         let forward = &mut self.forward;
         let machine = forward.machine;
         let q = &forward.q[from * dqk..to * dqk];
@@ -293,8 +326,14 @@ impl<S: Scalar> Backward<S> {
         let seen = Wanted::Columns { first: from };
         let [queries, by_row] = [Strided::row_major(q, dqk), Strided::row_major(dh, dv)];
         product(machine, scores, Start::Zeros, [rows, tokens, dqk], queries, &forward.keys, seen);
-        product(machine, gradients, Start::Zeros, [rows, tokens, dv], by_row, &self.values, seen);
-        product(machine, dq, Start::Zeros, [rows, dqk, dv], by_row, c, Wanted::Everything);
+        if asked.q || asked.k || (asked.state && exact) {
+            product(machine, gradients, Start::Zeros, [rows, tokens, dv], by_row, &self.values, seen);
+            product(machine, dq, Start::Zeros, [rows, dqk, dv], by_row, c, Wanted::Everything);
+        } else {
+            // Neither scores nor denominators pass anything on.
+            gradients.fill(S::ZERO);
+            dq.fill(S::ZERO);
+        }
         self.queries[..rows * dqk].copy_from_slice(q);
         for row in 0..rows {
             let t = from + row;
@@ -317,7 +356,6 @@ impl<S: Scalar> Backward<S> {
             let z = look(machine, token);
             let dq = &mut dq[row * dqk..][..dqk];
             let by_h = dot(machine, scores, gradients) + dot(machine, query, dq);
-            let (cell, exact) = mode;
             let (factor, dz) = readout_bw(cell, exact, z.to_f64(), forward.m[t].to_f64(), by_h.to_f64());
             let token = Spread {
                 gradients,
@@ -346,11 +384,20 @@ impl<S: Scalar> Backward<S> {
                 *by_o = *by_o * dh * closed;
             }
         }
-        product(machine, dq, more, [rows, dqk, to], gradients, &k[..to * dqk], before);
-        let dk = &mut by.k[..to * dqk];
-        product(machine, dk, more, [to, dqk, rows], gradients.transposed(), q, after);
-        let dv_rows = &mut by.v[..to * dv];
-        product(machine, dv_rows, more, [to, dv, rows], scores.transposed(), dh, after);
+        if asked.q {
+            product(machine, dq, more, [rows, dqk, to], gradients, &k[..to * dqk], before);
+        }
+        if asked.k {
+            let dk = &mut by.k[..to * dqk];
+            product(machine, dk, more, [to, dqk, rows], gradients.transposed(), q, after);
+        }
+        if asked.v {
+            let dv_rows = &mut by.v[..to * dv];
+            product(machine, dv_rows, more, [to, dv, rows], scores.transposed(), dh, after);
+        }
+        if !asked.state {
+            return;
+        }
         let queries = Strided::row_major(&self.queries[..rows * dqk], dqk).transposed();
         let kept = Start::Itself(if from == 0 { forward.before[tokens - 1] } else { S::ONE });
         product(machine, dc, kept, [dqk, dv, rows], queries, dh, Wanted::Everything);

@@ -75,7 +75,7 @@ pub(super) fn mlstm_chunkwise_bw(
 }
 
 /// `g`, `g_1` and `v_1`, `[b, nh, s, dv]` and twice `[b, nh, s, dv + 1]`; and do where there is an output gate.
-fn rows(
+pub(in crate::mlstm) fn rows(
     call: &Call<'_>,
     x: &MlstmInputs<'_>,
     loss: &MlstmLoss<'_>,
@@ -110,7 +110,11 @@ fn rows(
 }
 
 /// `[b, nh, dv + 1, dqk]`: C by columns, and n.
-fn transposed(call: &Call<'_>, c: Option<&Tensor>, n: Option<&Tensor>) -> Result<Tensor> {
+pub(in crate::mlstm) fn transposed(
+    call: &Call<'_>,
+    c: Option<&Tensor>,
+    n: Option<&Tensor>,
+) -> Result<Tensor> {
     let [b, nh, dqk, dv] = call.sizes.c();
     // What is absent is not read.
     let nothing = Tensor::empty(call.stream, DType::F32, [1])?;
@@ -129,7 +133,7 @@ fn transposed(call: &Call<'_>, c: Option<&Tensor>, n: Option<&Tensor>) -> Result
 }
 
 /// dq and dk in the dtype of the data, di, df, dn and dm.
-fn flow(
+pub(in crate::mlstm) fn flow(
     call: &Call<'_>,
     x: &MlstmInputs<'_>,
     [dq, dk]: [&Tensor; 2],

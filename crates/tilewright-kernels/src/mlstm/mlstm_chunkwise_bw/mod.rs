@@ -68,9 +68,9 @@
 //! ```
 
 pub(super) mod cases;
-mod cpu;
+pub(super) mod cpu;
 mod cuda;
-mod gpu;
+pub(super) mod gpu;
 pub(super) mod reference;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The truth: the recurrence in f64, one token after another, and beside each number what rounding may have done to it.
 
+use std::ops::Range;
+
 use tilewright_core::{DType, Result, Tensor};
 
 use crate::mlstm::{InputGate, Mlstm};
@@ -36,14 +38,36 @@ impl Numbers {
         let o = matches!(tensors.len(), 6 | 9).then(|| at(tensors.len() - 1)).transpose()?;
         Ok(Numbers { heads, s, dqk, dv, q: at(0)?, k: at(1)?, v: at(2)?, i: at(3)?, f: at(4)?, o, c, n, m })
     }
+
+    /// These tokens alone, from the state C, n, m on.
+    pub(in crate::mlstm) fn stretch(&self, tokens: Range<usize>, [c, n, m]: [Vec<f64>; 3]) -> Self {
+        let Numbers { heads, s, dqk, dv, .. } = *self;
+        let [q, k] = [&self.q, &self.k].map(|of| rows(of, [heads, s, dqk], &tokens));
+        let [i, f] = [&self.i, &self.f].map(|of| rows(of, [heads, s, 1], &tokens));
+        let of_values = |of: &Vec<f64>| rows(of, [heads, s, dv], &tokens);
+        let (v, o) = (of_values(&self.v), self.o.as_ref().map(of_values));
+        Numbers { heads, s: tokens.len(), dqk, dv, q, k, v, i, f, o, c, n, m }
+    }
+}
+
+/// These tokens of `[heads, s, width]`.
+pub(in crate::mlstm) fn rows(of: &[f64], [heads, s, width]: [usize; 3], tokens: &Range<usize>) -> Vec<f64> {
+    (0..heads)
+        .flat_map(|head| &of[(head * s + tokens.start) * width..][..tokens.len() * width])
+        .copied()
+        .collect()
 }
 
 /// Outputs, row-major: each value with its error bound in unit roundoffs of the sums' type.
+#[derive(Default)]
 pub(in crate::mlstm) struct Truth {
     pub(in crate::mlstm) h: Vec<(f64, f64)>,
     pub(in crate::mlstm) c: Vec<(f64, f64)>,
     pub(in crate::mlstm) n: Vec<(f64, f64)>,
     pub(in crate::mlstm) m: Vec<(f64, f64)>,
+    /// Of each token: what h is divided by, without eps, and the stabiliser.
+    pub(in crate::mlstm) denominators: Vec<(f64, f64)>,
+    pub(in crate::mlstm) stabilisers: Vec<(f64, f64)>,
 }
 
 impl Truth {
@@ -131,16 +155,31 @@ pub(in crate::mlstm) fn rounded_factors(
     factor: f64,
     sums: DType,
 ) -> Truth {
+    walk(x, cell, order, factor, sums, None)
+}
+
+/// All outputs of a form without rounded factors, whose chunks have `stretch` tokens; of each sequence the states that enter them, and then the last one.
+pub(in crate::mlstm) fn at_boundaries(x: &Numbers, cell: &Mlstm, stretch: usize, sums: DType) -> Truth {
+    walk(x, cell, stretch.min(x.s) as f64, 0.0, sums, Some(stretch))
+}
+
+fn walk(x: &Numbers, cell: &Mlstm, order: f64, factor: f64, sums: DType, stretch: Option<usize>) -> Truth {
     let smallest = if sums == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
     let flush = smallest / sums.unit_roundoff();
     let (s, dqk, dv) = (x.s, x.dqk, x.dv);
     let scale = cell.scale.unwrap_or(1.0 / (dqk as f64).sqrt());
-    let mut truth = Truth { h: Vec::new(), c: Vec::new(), n: Vec::new(), m: Vec::new() };
+    let state = |sum: &Sum| (sum.value, sum.error + order * sum.size);
+    let mut truth = Truth::default();
     for head in 0..x.heads {
         let mut c: Vec<Sum> = x.c[head * dqk * dv..][..dqk * dv].iter().map(|&c| Sum::start(c)).collect();
         let mut n: Vec<Sum> = x.n[head * dqk..][..dqk].iter().map(|&n| Sum::start(n)).collect();
         let (mut m, mut m_error, mut total) = (x.m[head], 0.0f64, 0.0);
         for t in head * s..(head + 1) * s {
+            if stretch.is_some_and(|stretch| (t - head * s).is_multiple_of(stretch)) {
+                truth.c.extend(c.iter().map(state));
+                truth.n.extend(n.iter().map(state));
+                truth.m.push((m, m_error));
+            }
             let (q, k, v) = (&x.q[t * dqk..][..dqk], &x.k[t * dqk..][..dqk], &x.v[t * dv..][..dv]);
             let (f, i) = (capped(cell, x.f[t]), capped(cell, x.i[t]));
             let phi = log_sigmoid(f);
@@ -178,7 +217,10 @@ pub(in crate::mlstm) fn rounded_factors(
                 n[a] = n[a].after(&token, k[a], factor, flush);
                 z.add(scale * q[a], &n[a], roundings);
             }
-            let (denominator, error) = denominator(cell, z, m, m_error, sums.unit_roundoff(), smallest);
+            let (largest, error) = denominator(cell, z, m, m_error, sums.unit_roundoff(), smallest);
+            truth.denominators.push((largest, error + largest * m_error));
+            truth.stabilisers.push((m, m_error));
+            let denominator = if cell.normalize { largest + cell.eps } else { largest };
             for (b, sum) in reads.into_iter().enumerate() {
                 let h = sum.value / denominator;
                 let h_error = sum.error / denominator
@@ -193,7 +235,6 @@ pub(in crate::mlstm) fn rounded_factors(
                 });
             }
         }
-        let state = |sum: &Sum| (sum.value, sum.error + order * sum.size);
         truth.c.extend(c.iter().map(state));
         truth.n.extend(n.iter().map(state));
         truth.m.push((m, m_error));
@@ -201,7 +242,7 @@ pub(in crate::mlstm) fn rounded_factors(
     truth
 }
 
-/// max(|z|, exp(-m)) + eps, or exp(-m), with the error bound. h is what it is for any m but for eps, which m's error therefore reaches.
+/// max(|z|, exp(-m)), or exp(-m), with the error bound of what h is divided by. h is what it is for any m but for eps, which m's error therefore reaches.
 fn denominator(cell: &Mlstm, z: Sum, m: f64, m_error: f64, roundoff: f64, smallest: f64) -> (f64, f64) {
     let floor = (-m).exp();
     let floor_error = floor * (EXP + 2.0 * m.abs()) + smallest / roundoff;
@@ -210,7 +251,7 @@ fn denominator(cell: &Mlstm, z: Sum, m: f64, m_error: f64, roundoff: f64, smalle
     }
     let reach = z.value.abs() + roundoff * z.error;
     let error = if reach >= floor { z.error.max(floor_error) } else { floor_error };
-    (z.value.abs().max(floor) + cell.eps, error + cell.eps * (m_error + PRODUCTS))
+    (z.value.abs().max(floor), error + cell.eps * (m_error + PRODUCTS))
 }
 
 fn capped(cell: &Mlstm, x: f64) -> f64 {
