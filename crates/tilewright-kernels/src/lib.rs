@@ -129,6 +129,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     pack::dequantize::KERNEL,
     pack::pack::KERNEL,
     pack::quantize::KERNEL,
+    pack::requantize::KERNEL,
     pack::unpack::KERNEL,
     reduce::argmax::KERNEL,
     reduce::cross_entropy::KERNEL,

@@ -1,6 +1,6 @@
 //! Tensors made small for memory and for the network, and moved there and back.
 //!
-//! [`quantize()`] · [`dequantize()`] · [`pack()`] · [`unpack()`]
+//! [`quantize()`] · [`dequantize()`] · [`requantize()`] · [`pack()`] · [`unpack()`]
 //!
 //! Floats become integers of 8 or 4 bits, or floats of 8, with one scale a block of neighbours; tensors become one buffer with checksums. Conversions
 //! between float formats are the kernel `copy`'s. A [`Quantized`] tensor is its values and scales.
@@ -13,6 +13,7 @@ pub mod dequantize;
 pub mod pack;
 pub mod quantize;
 mod quantized;
+pub mod requantize;
 pub mod unpack;
 
 mod checksum;
@@ -24,4 +25,5 @@ pub use dequantize::{Dequantize, dequantize};
 pub use pack::{Packed, pack};
 pub use quantize::{Format, Quantize, quantize};
 pub use quantized::Quantized;
+pub use requantize::requantize;
 pub use unpack::{Unpack, unpack};

@@ -3,7 +3,8 @@
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 use super::dequantize::{Dequantize, dequantize};
-use super::quantize::{Quantize, extents, quantize};
+use super::quantize::{Format, Quantize, extents, quantize};
+use super::requantize::requantize;
 use crate::arguments::check_dtype;
 
 const NAME: &str = "quantized tensor";
@@ -71,6 +72,20 @@ impl Quantized {
     pub fn to_float(&self, stream: &Stream, dtype: DType) -> Result<Tensor> {
         let Quantize { bits, format, block } = self.args;
         dequantize(stream, &self.values, &self.scales, &Dequantize { bits, format, block, n: self.n, dtype })
+    }
+
+    /// Integers of 8 bits in 4, by [`requantize`]. Fails where they are others.
+    pub fn requantized(&self, stream: &Stream) -> Result<Self> {
+        if self.args.bits != 8 || self.args.format != Format::Int {
+            return Err(Error::range(
+                NAME,
+                "bits",
+                "8, of integers",
+                format!("{} ({:?})", self.args.bits, self.args.format),
+            ));
+        }
+        let (values, scales) = requantize(stream, &self.values, &self.scales)?;
+        Self::new(values, scales, self.n, Quantize { bits: 4, ..self.args })
     }
 
     /// The same numbers under other extents but the last. A view. Fails where the parts are not row-major, or the extents do not fit.
