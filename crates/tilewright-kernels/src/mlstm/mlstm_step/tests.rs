@@ -60,7 +60,7 @@ fn c_beside_f64_is_f64() {
     let zeros = |shape: &[usize]| zeros(DType::F64, shape);
     let (q, v, gate) = (zeros(&[2, 3, 4]), zeros(&[2, 3, 5]), zeros(&[2, 3]));
     let x = MlstmInputs { q: &q, k: &q, v: &v, i: &gate, f: &gate, o: None };
-    let c = Tensor::zeros(DType::Bf16, &[2, 3, 4, 5]).unwrap();
+    let c = Tensor::zeros(DType::Bf16, [2, 3, 4, 5]).unwrap();
     let state = MlstmState { c, n: zeros(&[2, 3, 4]), m: zeros(&[2, 3]) };
     let error = mlstm_step(&Stream::cpu(), &x, &state, &Mlstm::default()).unwrap_err().to_string();
     assert!(error.contains("c has dtype bf16, expected f64"), "{error}");
