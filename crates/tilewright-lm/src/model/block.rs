@@ -201,7 +201,7 @@ impl Model {
     }
 
     pub(super) fn chunkwise(&self) -> MlstmChunkwise {
-        // The GPU bodies choose their own chunk and tiles, and the CPU has a better one than a config written for GPUs.
+        // The GPU bodies choose their own chunk and tiles, and the CPU has a better chunk than a config written for GPUs.
         MlstmChunkwise { cell: self.config.cell(), ..MlstmChunkwise::default() }
     }
 }
