@@ -197,6 +197,13 @@ def make():
 
         return run if most else None
 
+    def requantize():
+        def run(values, scales):
+            small = torch.round(values.to(torch.float32) * (7 / 127)).to(torch.int8).view(torch.uint8)
+            return (small[..., ::2] & 15) | (small[..., 1::2] << 4), scales * (127 / 7)
+
+        return run
+
     def flat_scan_topk(k=1, metric="l2"):
         # In bands of rows, so that no matrix of all distances is needed; |q|^2 is added to what was selected.
         def run(queries, data, band=1 << 18):
@@ -292,6 +299,7 @@ def make():
         "pack": pack,
         "unpack": unpack,
         "quantize": quantize,
+        "requantize": requantize,
         "top_k": lambda k=1, axis=-1, largest=True, index="u32": lambda x: torch.topk(x, k, dim=axis, largest=largest),
     }
 

@@ -81,6 +81,7 @@ fn cases() -> Vec<Case> {
         case(Tier::Check, 1021, 2053, u8).data("offset"),
         case(Tier::Bench, 1 << 12, 1 << 13, f32),
         to(case(Tier::Bench, 1 << 12, 1 << 13, f32), bf16),
+        to(case(Tier::Bench, 1 << 15, 1 << 13, f32), bf16),
         to(case(Tier::Bench, 1 << 12, 1 << 13, bf16), f32),
         to(case(Tier::Bench, 1 << 12, 1 << 13, DType::F8E4M3), bf16),
         case(Tier::Bench, 1 << 12, 1 << 13, f32).data("transposed"),
