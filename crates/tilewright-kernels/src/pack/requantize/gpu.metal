@@ -16,7 +16,7 @@ if (WORDS) {
 } else {
     const uint at = thread_position_in_grid.x, row = at / width, column = at % width;
     if (at < pieces) {
-        const device char* pair = values + ulong(row) * n + 2 * column;
+        const device int8_t* pair = values + ulong(row) * n + 2 * column;
         uint two = uint(uchar(pair[0]));
         if (2 * column + 1 < n) two |= uint(uchar(pair[1])) << 8;
         out[at] = uchar(halves_of(two));
