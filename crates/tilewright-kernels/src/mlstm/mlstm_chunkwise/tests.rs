@@ -143,10 +143,10 @@ fn either_tile_makes_the_same_sums() {
 
 #[test]
 fn the_tile_suits_the_sizes() {
-    // The emulator has one multiprocessor: sizes alone decide there, but where nothing is computed.
+    // The emulator has one multiprocessor.
     let tile = |extents, matrices| suited_tile(Device::Emulated, extents, matrices).unwrap();
-    assert_eq!([tile([33, 33], 1), tile([64, 512], 9), tile([65, 40], 1)], [64; 3]);
-    assert_eq!([tile([32, 512], 9), tile([512, 32], 9), tile([1, 1], 1), tile([64, 64], 0)], [32; 4]);
+    assert_eq!([tile([33, 33], 9), tile([64, 512], 9), tile([32, 32], 1), tile([64, 64], 0)], [64; 4]);
+    assert_eq!([tile([32, 512], 9), tile([512, 32], 9), tile([1, 1], 2), tile([1, 65], 1)], [32; 4]);
     let support = |tile| {
         let args = MlstmChunkwise { tile, ..MlstmChunkwise::default() };
         super::support(Device::Emulated, &registry::sizes(&case([1; 5], DType::F32, "")), DType::F32, &args)
