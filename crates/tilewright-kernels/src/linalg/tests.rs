@@ -36,7 +36,7 @@ fn without_matrices(stream: &Stream) -> Result<usize> {
 
 #[test]
 fn batches_without_matrices_have_results() {
-    assert!(without_matrices(&Stream::cpu()).unwrap() > 30);
+    assert!(without_matrices(&Stream::cpu()).unwrap() > 20);
     let emulated = tilewright_gpu::stream(Device::Emulated).unwrap();
-    assert!(without_matrices(&emulated).unwrap() > 25);
+    assert!(without_matrices(&emulated).unwrap() > 15);
 }
