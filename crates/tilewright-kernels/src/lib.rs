@@ -22,6 +22,7 @@ pub mod search;
 pub mod slstm;
 
 mod arguments;
+mod host;
 mod machine;
 #[cfg(test)]
 mod nvrtc;

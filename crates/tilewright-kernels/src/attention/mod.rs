@@ -18,10 +18,8 @@ mod truth;
 pub use attention::{Attention, attention};
 pub use attention_decode::{AttentionDecode, Paged, attention_decode};
 
-use std::borrow::Cow;
-
 use pulp::{Arch, Simd, WithSimd};
-use tilewright_core::{DType, Element, Error, Result, Tensor};
+use tilewright_core::{DType, Error, Result, Tensor};
 
 use crate::reduce::exp::Real;
 
@@ -87,11 +85,6 @@ fn check_heads(operation: &'static str, q: &Tensor, heads: usize, kv_heads: usiz
 fn is_aligned(tensor: &Tensor, d: usize) -> bool {
     // A view that is not row-major is copied first, to where it starts aligned.
     d.is_multiple_of(4) && (!tensor.is_contiguous() || tensor.layout().offset().is_multiple_of(4))
-}
-
-/// A host tensor's elements, row-major.
-fn packed<T: Element>(tensor: &Tensor) -> Result<Cow<'_, [T]>> {
-    Ok(if tensor.is_contiguous() { Cow::Borrowed(tensor.as_slice()?) } else { Cow::Owned(tensor.to_vec()?) })
 }
 
 /// Partial sums that are kept side by side.

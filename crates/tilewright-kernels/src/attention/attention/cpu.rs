@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Result, Stream, Tensor, bf16, f16};
 
 use super::Plan;
-use crate::attention::{Attended, Running, packed, weigh};
+use crate::attention::{Attended, Running, weigh};
 use crate::gemm::number::{Number, Rounded};
+use crate::host::packed;
 
 /// Queries of a task, and keys of a tile: scores of 64 KiB, which stay in the second-level cache with a tile of keys.
 const BLOCK: usize = 64;

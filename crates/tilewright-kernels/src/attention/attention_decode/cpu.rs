@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Element, Error, Result, Stream, Tensor, bf16, f16};
 
 use super::{NAME, Paged, Plan, pitch};
-use crate::attention::{Attended, LANES, Running, folded, packed, weigh};
+use crate::attention::{Attended, LANES, Running, folded, weigh};
 use crate::gemm::number::{Number, Rounded};
+use crate::host::packed;
 use crate::pack::Quantize;
 use crate::pack::dequantize::cpu::numbers;
 use crate::pack::quantize::extents;

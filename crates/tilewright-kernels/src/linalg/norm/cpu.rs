@@ -5,6 +5,7 @@ use tilewright_core::{Result, Tensor};
 
 use super::super::host::Real;
 use super::Fold;
+use crate::host::packed;
 
 /// Elements of a piece; fixed, so that the result does not depend on the number of threads.
 const PIECE: usize = 1 << 16;
@@ -14,13 +15,7 @@ const LANES: usize = 16;
 
 /// Along the last axis, of n > 0 elements.
 pub(super) fn vectors<T: Real>(x: &Tensor, shape: Vec<usize>, n: usize, fold: Fold) -> Result<Tensor> {
-    let copied;
-    let elements = if x.is_contiguous() {
-        x.as_slice::<T>()?
-    } else {
-        copied = x.to_vec::<T>()?;
-        &copied
-    };
+    let elements: &[T] = &packed(x)?;
     let row = |row: &[T]| {
         let pieces: Vec<T> = row.par_chunks(PIECE).map(|piece| of::<T>(piece, fold)).collect();
         if let [one] = pieces[..] { one } else { of::<T>(&pieces, fold.of_pieces()) }

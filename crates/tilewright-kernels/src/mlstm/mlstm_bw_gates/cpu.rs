@@ -5,11 +5,12 @@ use tilewright_core::{Element, Result, Stream, Tensor};
 
 use super::{MlstmGateGradients, MlstmGateInputs};
 use crate::gemm::number::Number;
+use crate::host::packed;
 use crate::mlstm::gates::slopes;
 use crate::mlstm::lanes::Machine;
 use crate::mlstm::parts::Part;
 use crate::mlstm::rows::{Data, Rows, with_data};
-use crate::mlstm::stretches::{elements, split};
+use crate::mlstm::stretches::split;
 use crate::mlstm::vectors::dot;
 use crate::mlstm::{MlstmStateGradients, MlstmStates};
 use crate::reduce::number::Accumulator;
@@ -38,8 +39,8 @@ fn run<T: Data, G: Number<Sum = T::Sum>>(
     let (q, k) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?);
     let (dq, dk) = (Rows::<G>::new(x.dq)?, Rows::<G>::new(x.dk)?);
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
-    let (c, n) = (elements::<T::Sum>(&states.c)?, elements::<T::Sum>(&states.n)?);
-    let (dc, dn) = (elements::<T::Sum>(&gradients.c)?, elements::<T::Sum>(&gradients.n)?);
+    let (c, n) = (packed::<T::Sum>(&states.c)?, packed::<T::Sum>(&states.n)?);
+    let (dc, dn) = (packed::<T::Sum>(&gradients.c)?, packed::<T::Sum>(&gradients.n)?);
     let machine = Machine::here();
     // What the loss gains when the logarithm of all that reaches over a boundary grows by one.
     let over = |head: usize, boundary: usize| {

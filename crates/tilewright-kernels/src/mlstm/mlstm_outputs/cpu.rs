@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 use tilewright_core::{Element, Result, Stream, Tensor};
 
+use crate::host::packed;
 use crate::mlstm::gates::denominator;
 use crate::mlstm::mlstm_chunkwise::cpu::{BLOCK, Chunk};
 use crate::mlstm::parts::Part;
 use crate::mlstm::rows::{Data, Rows, with_data};
-use crate::mlstm::stretches::{elements, split};
+use crate::mlstm::stretches::split;
 use crate::mlstm::vectors::scale;
 use crate::mlstm::{MlstmInputs, MlstmOutputs, MlstmStates};
 use crate::reduce::number::Accumulator;
@@ -35,8 +36,8 @@ fn run<T: Data>(part: &Part<'_>, x: &MlstmInputs<'_>, states: &MlstmStates) -> R
     let (q, k, v) = (Rows::<T>::new(x.q)?, Rows::<T>::new(x.k)?, Rows::<T>::new(x.v)?);
     let (i, f) = (Rows::<T::Sum>::new(x.i)?, Rows::<T::Sum>::new(x.f)?);
     let o = x.o.map(Rows::<T>::new).transpose()?;
-    let c = elements::<T::Sum>(&states.c)?;
-    let (n, m) = (elements::<T::Sum>(&states.n)?, elements::<T::Sum>(&states.m)?);
+    let c = packed::<T::Sum>(&states.c)?;
+    let (n, m) = (packed::<T::Sum>(&states.n)?, packed::<T::Sum>(&states.m)?);
     let mut h = Tensor::empty(&Stream::cpu(), T::DTYPE, sizes.values())?;
     let by_token = || Tensor::empty(&Stream::cpu(), T::Sum::DTYPE, sizes.gates());
     let (mut denominators, mut stabilisers) = (by_token()?, by_token()?);

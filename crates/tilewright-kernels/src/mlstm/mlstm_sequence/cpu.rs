@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 use tilewright_core::{DType, Element, Result, Stream, Tensor, bf16, f16};
 
+use crate::host::packed;
 use crate::mlstm::cell::Sizes;
 use crate::mlstm::gates::{logs, readout, stabiliser};
 use crate::mlstm::lanes::Machine;
@@ -147,11 +148,7 @@ impl Outputs {
 fn start<S: Element>(given: Option<&Tensor>, shape: &[usize]) -> Result<Tensor> {
     let Some(given) = given else { return Tensor::zeros(S::DTYPE, shape) };
     let mut start = Tensor::empty(&Stream::cpu(), S::DTYPE, shape)?;
-    let target = start.as_slice_mut::<S>()?;
-    match given.is_contiguous() {
-        true => target.copy_from_slice(given.as_slice()?),
-        false => target.copy_from_slice(&given.to_vec()?),
-    }
+    start.as_slice_mut::<S>()?.copy_from_slice(&packed(given)?);
     Ok(start)
 }
 

@@ -7,6 +7,7 @@ use tilewright_core::{DType, Element, F8E4M3, F8E5M2, Result, Tensor, bf16, f16}
 
 use super::{Format, Plan};
 use crate::formats::SmallFloat;
+use crate::host::packed;
 
 /// Elements of a task: below two of them threads cost more than they give.
 const TASK: usize = 1 << 15;
@@ -49,13 +50,7 @@ pub(super) fn quantize(x: &Tensor, plan: &Plan) -> Result<(Tensor, Tensor)> {
 }
 
 fn rows<T: Source>(x: &Tensor, plan: &Plan) -> Result<(Tensor, Tensor)> {
-    let packed;
-    let data: &[T] = if x.is_contiguous() {
-        x.as_slice()?
-    } else {
-        packed = x.to_vec()?;
-        &packed
-    };
+    let data: &[T] = &packed(x)?;
     let cpu = tilewright_core::Stream::cpu();
     let (dtype, _) = plan.format.stored(plan.bits);
     let mut values = Tensor::empty(&cpu, dtype, plan.values.as_slice())?;

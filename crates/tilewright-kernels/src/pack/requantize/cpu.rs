@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::FACTOR;
+use crate::host::packed;
 
 /// Values of a task, an even number: half of a first-level cache.
 const TASK: usize = 1 << 14;
@@ -15,13 +16,7 @@ pub(super) fn requantize(
     n: usize,
     shape: &[usize],
 ) -> Result<(Tensor, Tensor)> {
-    let packed;
-    let source: &[i8] = if values.is_contiguous() {
-        values.as_slice()?
-    } else {
-        packed = values.to_vec()?;
-        &packed
-    };
+    let source: &[i8] = &packed(values)?;
     let mut out = Tensor::empty(&Stream::cpu(), DType::U8, shape)?;
     let target = out.as_slice_mut::<u8>()?;
     if n.is_multiple_of(2) {

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use tilewright_core::{Result, Stream, Tensor, with_element};
 
 use super::Plan;
+use crate::host::packed;
 use crate::pack::checksum::{LENGTH, pairs};
 
 /// Bytes of a task: half of a first-level cache.
@@ -13,13 +14,7 @@ const TASK: usize = 1 << 14;
 const SERIAL: usize = 1 << 18;
 
 pub(super) fn unpack(bytes: &Tensor, plan: &Plan) -> Result<(Tensor, Tensor)> {
-    let packed;
-    let source: &[u8] = if bytes.is_contiguous() {
-        bytes.as_slice()?
-    } else {
-        packed = bytes.to_vec()?;
-        &packed
-    };
+    let source: &[u8] = &packed(bytes)?;
     let mut out = Tensor::empty(&Stream::cpu(), plan.dtype, plan.out.as_slice())?;
     let sum = with_element!(plan.dtype, T => scatter(source, plan, bytemuck::cast_slice_mut(out.as_slice_mut::<T>()?)));
     let sum = sum.wrapping_add((source.len() as u64).wrapping_mul(LENGTH));

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Result, Tensor, bf16, f16};
 
 use super::Categorical;
+use crate::host::packed;
 use crate::machine::widest;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
@@ -31,13 +32,7 @@ pub(super) fn categorical(
 
 fn rows<T: Logit>(x: &Tensor, seeds: &Tensor, positions: &Tensor, args: &Categorical) -> Result<Tensor> {
     let (r, n) = (x.dims()[0], x.dims()[1]);
-    let packed;
-    let data: &[T] = if x.is_contiguous() {
-        x.as_slice()?
-    } else {
-        packed = x.to_vec()?;
-        &packed
-    };
+    let data: &[T] = &packed(x)?;
     let (seeds, positions) = (seeds.to_vec::<i64>()?, positions.to_vec::<i64>()?);
     let one = |row: usize| {
         let (x, probabilities) = (&data[row * n..][..n], args.probabilities);

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Element, Error, Result, Stream, Tensor, bf16, f16};
 
 use super::{Inputs, NAME};
+use crate::host::packed;
 
 /// Elements below which threads cost more than they give.
 const SERIAL: usize = 1 << 15;
@@ -42,13 +43,7 @@ fn rows<T: Element>(inputs: &Inputs, widen: impl Fn(&[T], &mut [f32]) + Sync) ->
     if rows * n == 0 {
         return Ok(out);
     }
-    let packed;
-    let data: &[T] = if inputs.logits.is_contiguous() {
-        inputs.logits.as_slice()?
-    } else {
-        packed = inputs.logits.to_vec()?;
-        &packed
-    };
+    let data: &[T] = &packed(inputs.logits)?;
     let one = |(row, out): (usize, &mut [f32])| {
         widen(&data[row * n..][..n], out);
         let [repetition, frequency, presence] = [0, 1, 2].map(|at| penalties[3 * row + at]);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Result, Stream, Tensor, bf16, f16};
 
 use super::{Renormalize, Renormalized};
+use crate::host::packed;
 use crate::sample::noise::{NEVER, TILE, UNITS, key_of, power_of};
 use crate::sample::parameters::{Row, WORDS};
 use crate::sample::sample::cpu::{Logit, SERIAL, Settled, settle, tiles_of};
@@ -19,13 +20,7 @@ pub(super) fn renormalize(logits: &Tensor, parameters: &Tensor, args: &Renormali
 
 fn rows<T: Logit>(logits: &Tensor, parameters: &Tensor, args: &Renormalize) -> Result<Tensor> {
     let (r, n) = (logits.dims()[0], logits.dims()[1]);
-    let packed;
-    let data: &[T] = if logits.is_contiguous() {
-        logits.as_slice()?
-    } else {
-        packed = logits.to_vec()?;
-        &packed
-    };
+    let data: &[T] = &packed(logits)?;
     let words = parameters.to_vec::<u32>()?;
     let settings: Vec<Row> = words.chunks_exact(WORDS).map(|words| Row::read(words, args.step)).collect();
     let tiles = n.div_ceil(TILE);

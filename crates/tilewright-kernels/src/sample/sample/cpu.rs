@@ -8,6 +8,7 @@ use tilewright_core::{DType, Element, Result, Tensor, bf16, f16};
 
 use super::keep::{Kept, Pool};
 use super::{Logprobs, Sample, Sampled};
+use crate::host::packed;
 use crate::machine::widest;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
@@ -75,13 +76,7 @@ pub(super) fn sample(logits: &Tensor, parameters: &Tensor, args: &Sample) -> Res
 
 fn rows<T: Logit>(logits: &Tensor, parameters: &Tensor, args: &Sample) -> Result<Sampled> {
     let (r, n) = (logits.dims()[0], logits.dims()[1]);
-    let packed;
-    let data: &[T] = if logits.is_contiguous() {
-        logits.as_slice()?
-    } else {
-        packed = logits.to_vec()?;
-        &packed
-    };
+    let data: &[T] = &packed(logits)?;
     let words = parameters.to_vec::<u32>()?;
     let settings: Vec<Row> = words.chunks_exact(WORDS).map(|words| Row::read(words, args.step)).collect();
     let tiles = n.div_ceil(TILE);
