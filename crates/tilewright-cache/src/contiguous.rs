@@ -3,6 +3,7 @@
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::attention::Paged;
 use tilewright_kernels::cache::{KvGather, KvGatherQuantized, Layout, kv_gather, kv_gather_quantized};
+use tilewright_kernels::elementwise::{CopyTo, copy};
 use tilewright_kernels::pack::Quantize;
 
 use crate::KvStore;
@@ -33,7 +34,7 @@ pub struct KvCacheArgs {
     pub quantized: Option<[Quantize; 2]>,
     /// What is kept at most; `None`: everything.
     pub window: Option<Window>,
-    /// Tokens by which the memory of each sequence grows, at least; by half of what there is if that is more, so that a token is copied at most three times in all.
+    /// Tokens by which the memory of each sequence grows, at least; by half of what there is if that is more, so that a token is copied three times at most, on average.
     pub step: usize,
 }
 
@@ -123,22 +124,18 @@ impl KvCache {
             };
             slots.extend((given..given + t).map(slot));
         }
-        let flat = |x: &Tensor, d: usize| match x.is_contiguous() {
-            true => x.reshape([b * t, heads, d]),
-            // What does not lie in a row is brought there by a read of it as a cache of b blocks.
-            false => self.whole(stream, x)?.reshape([b * t, heads, d]),
+        let flat = |x: &Tensor, d: usize| {
+            let rows = [b * t, heads, d];
+            if x.is_contiguous() {
+                x.reshape(rows)
+            } else {
+                copy(stream, x, &CopyTo::default())?.reshape(rows)
+            }
         };
         let (k, v) = (flat(k, d)?, flat(v, dv)?);
         self.store.append(stream, &k, &v, &slots)?;
         self.given.iter_mut().for_each(|given| *given += t);
         Ok(())
-    }
-
-    /// Row-major.
-    fn whole(&self, stream: &Stream, x: &Tensor) -> Result<Tensor> {
-        let t = x.dims()[1];
-        let (table, lengths) = tables(stream, &vec![t; x.dims()[0]])?;
-        kv_gather(stream, x, &table, &lengths, &KvGather { tokens: t, layout: Layout::Nhd })
     }
 
     /// Where a sequence's token lies in its stretch.
@@ -165,21 +162,26 @@ impl KvCache {
             return Ok(());
         }
         let capacity = needed.max(self.capacity + self.capacity / 2).next_multiple_of(self.args.step);
-        let rows: Vec<usize> = (0..self.given.len()).collect();
-        *self = Self::gathered(stream, self.args, capacity, rows.into_iter().map(|row| (&*self, row)))?;
+        let rows: Vec<_> = self.rows().collect();
+        *self = Self::gathered(stream, self.args, capacity, &rows)?;
         Ok(())
     }
 
+    /// All sequences.
+    fn rows(&self) -> impl Iterator<Item = (&KvCache, usize)> {
+        (0..self.given.len()).map(move |row| (self, row))
+    }
+
     /// These sequences of caches of one kind, copied.
-    fn gathered<'a>(
+    fn gathered(
         stream: &Stream,
         args: KvCacheArgs,
         capacity: usize,
-        rows: impl ExactSizeIterator<Item = (&'a KvCache, usize)>,
+        rows: &[(&KvCache, usize)],
     ) -> Result<Self> {
         let mut store = Self::room(stream, rows.len(), capacity, &args)?;
         let mut all = Vec::with_capacity(rows.len());
-        for (to, (cache, row)) in rows.enumerate() {
+        for (to, &(cache, row)) in rows.iter().enumerate() {
             let held = 0..cache.held(row);
             let first = (to * capacity) as i64;
             store.put(stream, cache.store.stretch(row, held.clone())?, first..first + held.len() as i64)?;
@@ -306,8 +308,7 @@ impl KvCache {
 
     /// A copy of all sequences with memory of its own: a fork.
     pub fn detached(&self, stream: &Stream) -> Result<Self> {
-        let rows: Vec<usize> = (0..self.given.len()).collect();
-        self.extract(stream, &rows)
+        Self::merge(stream, &[self])
     }
 
     /// Copies of these sequences, in this order; one may be named twice.
@@ -319,7 +320,8 @@ impl KvCache {
         if rows.is_empty() {
             return Err(Error::range(NAME, "rows", "at least one", "none"));
         }
-        Self::gathered(stream, self.args, self.capacity, rows.iter().map(|&row| (self, row)))
+        let rows: Vec<_> = rows.iter().map(|&row| (self, row)).collect();
+        Self::gathered(stream, self.args, self.capacity, &rows)
     }
 
     /// The sequences of several caches in one, copied, those of the first one first. Fails where they differ in anything but their lengths.
@@ -332,9 +334,8 @@ impl KvCache {
             return Err(Error::range(NAME, "caches", expected, format!("{:?}", other.args)));
         }
         let capacity = caches.iter().map(|cache| cache.capacity).max().unwrap_or(first.capacity);
-        let rows = caches.iter().flat_map(|&cache| (0..cache.given.len()).map(move |row| (cache, row)));
-        let rows: Vec<_> = rows.collect();
-        Self::gathered(stream, first.args, capacity, rows.into_iter())
+        let rows: Vec<_> = caches.iter().flat_map(|cache| cache.rows()).collect();
+        Self::gathered(stream, first.args, capacity, &rows)
     }
 }
 
