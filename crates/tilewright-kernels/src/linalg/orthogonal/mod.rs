@@ -80,7 +80,7 @@ impl Default for Orthogonal {
 fn check(device: Device, dtype: DType, extents: &Extents) -> Result<()> {
     let &Extents { ref batch, m, n } = extents;
     let extents = Extents { batch: batch.clone(), m: m.max(n), n: m.min(n) };
-    qr::check(device, dtype, &extents, QrMode::Reduced).map_err(|error| error.within(NAME))
+    qr::check(NAME, device, dtype, &extents, QrMode::Reduced)
 }
 
 /// A random matrix, or a batch of them, `[.., m, n]`.

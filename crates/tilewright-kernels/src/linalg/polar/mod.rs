@@ -115,7 +115,7 @@ fn schedule(least: f64) -> Vec<Weights> {
 fn check(device: Device, dtype: DType, extents: &Extents) -> Result<()> {
     let &Extents { ref batch, m, n } = extents;
     let stacked = Extents { batch: batch.clone(), m: m + n, n: m.min(n) };
-    qr::check(device, dtype, &stacked, QrMode::Reduced).map_err(|error| error.within(NAME))
+    qr::check(NAME, device, dtype, &stacked, QrMode::Reduced)
 }
 
 /// The polar factors of each matrix of a batch.

@@ -153,8 +153,14 @@ pub(super) fn is_tall(device: Device, dtype: DType, extents: &Extents) -> bool {
 }
 
 /// Says why a device cannot decompose such matrices.
-pub(super) fn check(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
-    variants(device, dtype, extents, mode).map(drop)
+pub(super) fn check(
+    operation: &'static str,
+    device: Device,
+    dtype: DType,
+    extents: &Extents,
+    mode: QrMode,
+) -> Result<()> {
+    variants(device, dtype, extents, mode).map(drop).map_err(|error| error.within(operation))
 }
 
 /// Says why the bodies of any GPU cannot.

@@ -90,12 +90,11 @@ fn check(device: Device, dtype: DType, extents: &Extents, args: &RandomizedSvd) 
     let (m, n) = (extents.m, extents.n);
     let of = |m, n| Extents { batch: extents.batch.clone(), m, n };
     let width = args.rank.saturating_add(args.oversample);
-    let within = |error: Error| error.within(NAME);
     if width >= m.min(n) {
         return svd::check(NAME, device, dtype, extents, SvdMode::Reduced);
     }
     for rows in [m, n] {
-        qr::check(device, dtype, &of(rows, width), QrMode::Reduced).map_err(within)?;
+        qr::check(NAME, device, dtype, &of(rows, width), QrMode::Reduced)?;
     }
     svd::check(NAME, device, dtype, &of(width, n), SvdMode::Reduced)
 }
