@@ -43,6 +43,7 @@ mod parts;
 mod parts_cases;
 mod product;
 mod registry;
+mod row_gradients;
 mod rows;
 mod samples;
 #[cfg(test)]

@@ -2,14 +2,18 @@
 
 use std::ops::Range;
 
-use tilewright_core::{ArgSpec, Args, Case, DType, Error, Result, Slot, Tensor, Tier, Work};
+use tilewright_core::{
+    ArgSpec, Args, Case, DType, Device, Error, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier,
+    Work,
+};
 
 use super::cell::accumulator;
 use super::mlstm_chunkwise_bw::cases::mode;
 use super::mlstm_chunkwise_bw::reference::{Form, Gradients, Loss, mlstm_chunkwise_bw};
 use super::mlstm_sequence::reference::{Numbers, at_boundaries, rows};
-use super::parts::boundaries;
+use super::parts::{boundaries, support};
 use super::registry::{self, case};
+use super::row_gradients::{By, RowGradient};
 use super::samples::{self, waves};
 use super::{MlstmBackward, MlstmInputs, MlstmParts, MlstmPartsBw, MlstmStateGradients, MlstmStates};
 
@@ -38,6 +42,18 @@ pub(super) const WITH_STATES: &[Slot] = &[Q, K, V, I, F, DH, C_STATES, N_STATES,
 pub(super) const WITH_GRADIENTS: &[Slot] =
     &[Q, K, V, I, F, DH, C_STATES, N_STATES, M_STATES, DC_STATES, DN_STATES];
 
+/// The arguments of the forward parts, and of the gates' gradients.
+pub(super) const ARGS: &[ArgSpec] = &[
+    registry::INPUT_GATE,
+    registry::NORMALIZE,
+    registry::EPS,
+    registry::SCALE,
+    registry::GATE_CAP,
+    CHUNK,
+    EVERY,
+];
+
+/// Those of the gradients of rows.
 pub(super) const BW_ARGS: &[ArgSpec] = &[
     registry::INPUT_GATE,
     registry::NORMALIZE,
@@ -248,7 +264,7 @@ impl Given {
     }
 
     /// The gradient by queries (0), keys (1) or values (2): of each stretch by itself, from the states and gradients at its ends.
-    pub(super) fn of_rows(&self, which: usize, gradients: [Vec<f64>; 2]) -> Vec<(f64, f64)> {
+    pub(super) fn of_rows(&self, which: usize, gradients: [Vec<f64>; 2]) -> Bounded {
         let heads = self.x.heads;
         let mut all = vec![Vec::new(); heads];
         for (index, tokens) in self.stretches().into_iter().enumerate() {
@@ -270,13 +286,86 @@ pub(super) fn entry(all: &[f64], heads: usize, boundaries: usize, boundary: usiz
     (0..heads).flat_map(|head| &all[(head * boundaries + boundary) * own..][..own]).copied().collect()
 }
 
-/// The least work of a gradient of rows: scores and their gradients for half a stretch, a third product of them, and two with states.
-pub(super) fn work_of_rows(case: &Case) -> Work {
+/// The least work of a part that reads each stretch from the state before it, of so many operations a token beside each of a stretch and each of C, and the bytes of
+/// so many sets of states more.
+pub(super) fn work_of_reads(case: &Case, [by_token, by_state]: [f64; 2], sets: f64) -> Work {
     let (sizes, stretch) = (registry::sizes(case), stretch(case).unwrap_or(1));
     let (heads, dqk, dv) = (sizes.heads() as f64, sizes.dqk as f64, sizes.dv as f64);
-    let flops = stretch.min(sizes.s) as f64 * (2.0 * dqk + dv) + 4.0 * dqk * dv;
+    let read = registry::work(case, stretch.min(sizes.s) as f64 * by_token + by_state * dqk * dv);
     let sums = accumulator(case.dtype).size() as f64;
-    let states = 2.0 * sums * boundaries(sizes.s, stretch) as f64 * (dqk * dv + dqk);
-    let read = registry::work(case, flops);
+    let states = sets * sums * boundaries(sizes.s, stretch) as f64 * (dqk * dv + dqk);
     Work { bytes: read.bytes + heads * states, ..read }
+}
+
+/// Values, and their error bounds.
+type Bounded = Vec<(f64, f64)>;
+
+/// A gradient of rows in the registry.
+pub(super) struct RegisteredRows {
+    pub(super) spec: &'static Spec,
+    pub(super) by: By,
+    /// From the gradients by C and n, zeros with queries.
+    pub(super) truth: fn(&Given, [Vec<f64>; 2]) -> Bounded,
+}
+
+impl Kernel for RegisteredRows {
+    fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        cases_of_rows()
+    }
+
+    fn inputs(&self, case: &Case) -> Result<Vec<Tensor>> {
+        let mut tensors = with_gradients(case)?;
+        tensors.truncate(self.spec.inputs.len());
+        Ok(tensors)
+    }
+
+    fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
+        let sums = accumulator(case.dtype);
+        let dtype = if parts_bw(&case.args)?.wide { sums } else { case.dtype };
+        let gradients = match inputs {
+            [.., c, n] if self.by != By::Query => [c.to_f64_vec()?, n.to_f64_vec()?],
+            _ => [6, 7].map(|index| vec![0.0; inputs[index].elements()]),
+        };
+        let truth = (self.truth)(&Given::new(case, inputs)?, gradients);
+        Ok(vec![Expected::values(&self.by.dims(&registry::sizes(case)), dtype, sums, 1.0, truth)])
+    }
+
+    fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
+        support(self.spec.name, device, case.dtype, true)
+    }
+
+    fn run(
+        &self,
+        stream: &Stream,
+        variant: Option<&str>,
+        args: &Args,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        args.check_names(self.spec)?;
+        let names = match self.by {
+            By::Query => "q k v i f dh, c_states n_states m_states",
+            _ => "q k v i f dh, c_states n_states m_states, dc_states dn_states",
+        };
+        check_count(self.spec.name, names, inputs, &[self.spec.inputs.len()])?;
+        let of_states = (self.by != By::Query).then(|| gradients(inputs, 9));
+        let of = RowGradient {
+            by: self.by,
+            x: &sequence(inputs),
+            states: &states(inputs, 6),
+            gradients: of_states.as_ref(),
+            dh: &inputs[5],
+            args: &parts_bw(args)?,
+        };
+        Ok(vec![of.run(self.spec.name, stream, variant)?])
+    }
+
+    fn work(&self, case: &Case) -> Work {
+        // Scores and their gradients for half a stretch, a third product of them, and two with states.
+        let sizes = registry::sizes(case);
+        work_of_reads(case, [2.0 * sizes.dqk as f64 + sizes.dv as f64, 4.0], 2.0)
+    }
 }

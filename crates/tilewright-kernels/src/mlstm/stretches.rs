@@ -8,16 +8,13 @@ use tilewright_core::{Element, Result, Stream, Tensor};
 use super::lanes::{Scalar, transpose};
 use super::mlstm_chunkwise_bw::cpu::{Asked, Backward, Gradients};
 use super::parts::Part;
+use super::row_gradients::{By, RowGradient};
 use super::rows::{Data, Rows, with_data};
 use super::vectors::scale;
-use super::{MlstmBackward, MlstmInputs, MlstmPartsBw, MlstmStateGradients, MlstmStates};
+use super::{MlstmBackward, MlstmInputs, MlstmStateGradients, MlstmStates};
 use crate::gemm::number::{Number, Rounded};
+use crate::host::packed;
 use crate::reduce::number::Accumulator;
-
-/// The elements of a host tensor, where they lie if they are row-major.
-pub(super) fn elements<S: Element>(tensor: &Tensor) -> Result<Cow<'_, [S]>> {
-    Ok(if tensor.is_contiguous() { Cow::Borrowed(tensor.as_slice()?) } else { Cow::Owned(tensor.to_vec()?) })
-}
 
 /// The rows of each stretch of each sequence of `[b, nh, s, width]`, one stretch after another.
 pub(super) fn split<'t, T>(part: &Part<'_>, mut all: &'t mut [T], width: usize) -> Vec<&'t mut [T]> {
@@ -68,9 +65,9 @@ impl<'a, T: Data> Walk<'a, T> {
             i: Rows::new(x.i)?,
             f: Rows::new(x.f)?,
             factor: T::Sum::from_f64(part.cell.scale(part.sizes.dqk)),
-            c: elements(&states.c)?,
-            n: elements(&states.n)?,
-            m: elements(&states.m)?,
+            c: packed(&states.c)?,
+            n: packed(&states.n)?,
+            m: packed(&states.m)?,
         })
     }
 }
@@ -137,29 +134,13 @@ impl<S: Scalar> Places<S> {
     }
 }
 
-/// The rows of a gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    Query,
-    Key,
-    Value,
-}
-
-/// The gradient by queries, keys or values, from the states and, but for that by queries, their gradients.
-pub(super) fn gradient(
-    part: &Part<'_>,
-    by: By,
-    x: &MlstmInputs<'_>,
-    states: &MlstmStates,
-    gradients: Option<&MlstmStateGradients>,
-    dh: &Tensor,
-    args: &MlstmPartsBw,
-) -> Result<Tensor> {
-    with_data!(x.q.dtype(), T => {
-        let walk = Walk::<T>::new(part, x, states, dh, args.mode)?;
-        match args.wide {
-            true => run::<T, <T as Number>::Sum>(&walk, by, gradients),
-            false => run::<T, T>(&walk, by, gradients),
+/// The gradient of rows.
+pub(super) fn gradient(part: &Part<'_>, of: &RowGradient<'_>) -> Result<Tensor> {
+    with_data!(of.x.q.dtype(), T => {
+        let walk = Walk::<T>::new(part, of.x, of.states, of.dh, of.args.mode)?;
+        match of.args.wide {
+            true => run::<T, <T as Number>::Sum>(&walk, of.by, of.gradients),
+            false => run::<T, T>(&walk, of.by, of.gradients),
         }
     })
 }
@@ -173,11 +154,12 @@ fn run<T: Data, O: Rounded<T::Sum>>(
     let (sizes, count, entries) = (part.sizes, part.stretches(), part.boundaries());
     let (dqk, dv) = (sizes.dqk, sizes.dv);
     let after = match gradients {
-        Some(by) => Some((elements::<T::Sum>(&by.c)?, elements::<T::Sum>(&by.n)?)),
+        Some(by) => Some((packed::<T::Sum>(&by.c)?, packed::<T::Sum>(&by.n)?)),
         None => None,
     };
     let asked = Asked { q: by == By::Query, k: by == By::Key, v: by == By::Value, state: false };
-    let (width, dims) = if by == By::Value { (dv, sizes.values()) } else { (dqk, sizes.keys()) };
+    let dims = by.dims(&sizes);
+    let width = dims[3];
     let mut out = Tensor::empty(&Stream::cpu(), O::DTYPE, dims)?;
     let stretches = split(part, out.as_slice_mut::<O>()?, width);
     let new = || Places::<T::Sum>::new(part);

@@ -1,7 +1,7 @@
 //! Evidence. The tolerance counts the roundings of each sum, and of the slopes.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+    Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
 use super::{MlstmGateInputs, NAME, reference, run};
@@ -13,16 +13,6 @@ use crate::mlstm::{MlstmStates, registry, samples};
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
-
-const ARGS: &[ArgSpec] = &[
-    registry::INPUT_GATE,
-    registry::NORMALIZE,
-    registry::EPS,
-    registry::SCALE,
-    registry::GATE_CAP,
-    parts_cases::CHUNK,
-    parts_cases::EVERY,
-];
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -41,7 +31,7 @@ static SPEC: Spec = Spec {
         parts_cases::DN_STATES,
     ],
     outputs: &[Slot::new("di", "[b, nh, s]"), Slot::new("df", "[b, nh, s]"), Slot::new("dm", "[b, nh]")],
-    args: ARGS,
+    args: parts_cases::ARGS,
     dtypes: DTYPES,
 };
 

@@ -46,16 +46,14 @@
 //! ```
 
 mod cases;
-mod cpu;
-mod gpu;
 mod reference;
 
 pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Result, Stream, Tensor};
 
-use super::parts::Part;
-use super::{MlstmBackward, MlstmInputs, MlstmPartsBw, MlstmStateGradients, MlstmStates};
+use super::row_gradients::{By, RowGradient};
+use super::{MlstmInputs, MlstmPartsBw, MlstmStateGradients, MlstmStates};
 
 const NAME: &str = "mlstm_bw_k";
 
@@ -71,25 +69,5 @@ pub fn mlstm_bw_k(
     dh: &Tensor,
     args: &MlstmPartsBw,
 ) -> Result<Tensor> {
-    run(stream, None, x, states, gradients, dh, args)
-}
-
-fn run(
-    stream: &Stream,
-    variant: Option<&str>,
-    x: &MlstmInputs<'_>,
-    states: &MlstmStates,
-    gradients: &MlstmStateGradients,
-    dh: &Tensor,
-    args: &MlstmPartsBw,
-) -> Result<Tensor> {
-    let part = Part::new(NAME, stream, variant, x, &args.parts, false)?;
-    part.check_states(states)?;
-    part.check_gradients(gradients)?;
-    part.check_loss(dh, x.q.dtype())?;
-    if part.on_host() {
-        return cpu::mlstm_bw_k(&part, x, states, gradients, dh, args);
-    }
-    let dtype = if args.wide { part.sums } else { x.q.dtype() };
-    gpu::mlstm_bw_k(&part, x, states, gradients, (dh, args.mode == MlstmBackward::Exact), dtype)
+    RowGradient { by: By::Key, x, states, gradients: Some(gradients), dh, args }.run(NAME, stream, None)
 }

@@ -44,16 +44,14 @@
 //! ```
 
 mod cases;
-mod cpu;
-mod gpu;
 mod reference;
 
 pub(crate) use cases::KERNEL;
 
 use tilewright_core::{Result, Stream, Tensor};
 
-use super::parts::Part;
-use super::{MlstmBackward, MlstmInputs, MlstmPartsBw, MlstmStates};
+use super::row_gradients::{By, RowGradient};
+use super::{MlstmInputs, MlstmPartsBw, MlstmStates};
 
 const NAME: &str = "mlstm_bw_q";
 
@@ -68,23 +66,5 @@ pub fn mlstm_bw_q(
     dh: &Tensor,
     args: &MlstmPartsBw,
 ) -> Result<Tensor> {
-    run(stream, None, x, states, dh, args)
-}
-
-fn run(
-    stream: &Stream,
-    variant: Option<&str>,
-    x: &MlstmInputs<'_>,
-    states: &MlstmStates,
-    dh: &Tensor,
-    args: &MlstmPartsBw,
-) -> Result<Tensor> {
-    let part = Part::new(NAME, stream, variant, x, &args.parts, false)?;
-    part.check_states(states)?;
-    part.check_loss(dh, x.q.dtype())?;
-    if part.on_host() {
-        return cpu::mlstm_bw_q(&part, x, states, dh, args);
-    }
-    let dtype = if args.wide { part.sums } else { x.q.dtype() };
-    gpu::mlstm_bw_q(&part, x, states, dh, args.mode == MlstmBackward::Exact, dtype)
+    RowGradient { by: By::Query, x, states, gradients: None, dh, args }.run(NAME, stream, None)
 }

@@ -7,7 +7,7 @@ use tilewright_core::{
 use super::{NAME, reference, run};
 use crate::mlstm::cell::{DTYPES, accumulator};
 use crate::mlstm::parts::{boundaries, support};
-use crate::mlstm::parts_cases::{self, Given, check_count, sequence, states, stretch};
+use crate::mlstm::parts_cases::{self, Given, check_count, sequence, states, stretch, work_of_reads};
 use crate::mlstm::{MlstmLoss, registry, samples};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -106,11 +106,7 @@ impl Kernel for Registered {
 
     fn work(&self, case: &Case) -> Work {
         // Denominators, their gradients, and a product with each query.
-        let (sizes, stretch) = (registry::sizes(case), stretch(case).unwrap_or(1));
-        let (heads, dqk, dv) = (sizes.heads() as f64, sizes.dqk as f64, sizes.dv as f64);
-        let read = registry::work(case, stretch.min(sizes.s) as f64 * (dqk + dv) + 4.0 * dqk * dv);
-        let sums = accumulator(case.dtype).size() as f64;
-        let states = 2.0 * sums * boundaries(sizes.s, stretch) as f64 * (dqk * dv + dqk);
-        Work { bytes: read.bytes + heads * states, ..read }
+        let sizes = registry::sizes(case);
+        work_of_reads(case, [(sizes.dqk + sizes.dv) as f64, 4.0], 2.0)
     }
 }

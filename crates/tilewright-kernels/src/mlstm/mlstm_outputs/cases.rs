@@ -1,29 +1,19 @@
 //! Evidence. The tolerance is that of `mlstm_sequence`, with a stretch more of additions.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+    Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
 use super::{NAME, reference, run};
 use crate::mlstm::cell::{DTYPES, accumulator};
 use crate::mlstm::mlstm_sequence::reference::Numbers;
 use crate::mlstm::parts::{boundaries, support};
-use crate::mlstm::parts_cases::{self, check_count, entry, sequence, states, stretch};
+use crate::mlstm::parts_cases::{self, check_count, entry, sequence, states, stretch, work_of_reads};
 use crate::mlstm::{MlstmInputs, registry};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
-
-const ARGS: &[ArgSpec] = &[
-    registry::INPUT_GATE,
-    registry::NORMALIZE,
-    registry::EPS,
-    registry::SCALE,
-    registry::GATE_CAP,
-    parts_cases::CHUNK,
-    parts_cases::EVERY,
-];
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -45,7 +35,7 @@ static SPEC: Spec = Spec {
         Slot::new("denominators", "[b, nh, s]"),
         Slot::new("stabilisers", "[b, nh, s]"),
     ],
-    args: ARGS,
+    args: parts_cases::ARGS,
     dtypes: DTYPES,
 };
 
@@ -106,12 +96,11 @@ impl Kernel for Registered {
     }
 
     fn work(&self, case: &Case) -> Work {
-        // Scores and values for half a stretch, and a product with the state.
-        let (sizes, stretch) = (registry::sizes(case), stretch(case).unwrap_or(1));
-        let (heads, dqk, dv) = (sizes.heads() as f64, sizes.dqk as f64, sizes.dv as f64);
-        let read = registry::work(case, stretch.min(sizes.s) as f64 * (dqk + dv) + 2.0 * dqk * dv);
-        let sums = accumulator(case.dtype).size() as f64;
-        let more = sums * (boundaries(sizes.s, stretch) as f64 * (dqk * dv + dqk) + 2.0 * sizes.s as f64);
-        Work { bytes: read.bytes + heads * more, ..read }
+        // Scores and values for half a stretch, and a product with the state; a denominator and a stabiliser leave with each token.
+        let sizes = registry::sizes(case);
+        let read = work_of_reads(case, [(sizes.dqk + sizes.dv) as f64, 2.0], 1.0);
+        let tokens = (sizes.heads() * sizes.s) as f64;
+        let bytes = read.bytes + 2.0 * tokens * accumulator(case.dtype).size() as f64;
+        Work { bytes, ..read }
     }
 }

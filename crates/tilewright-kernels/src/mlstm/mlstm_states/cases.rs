@@ -1,7 +1,7 @@
 //! Evidence. The tolerance is that of `mlstm_sequence`, with a stretch more of additions.
 
 use tilewright_core::{
-    ArgSpec, Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
+    Args, Case, DType, Device, Expected, Kernel, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
 use super::{Inputs, NAME, reference, run};
@@ -14,16 +14,6 @@ use crate::mlstm::{MlstmState, registry, samples};
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
 struct Registered;
-
-const ARGS: &[ArgSpec] = &[
-    registry::INPUT_GATE,
-    registry::NORMALIZE,
-    registry::EPS,
-    registry::SCALE,
-    registry::GATE_CAP,
-    parts_cases::CHUNK,
-    parts_cases::EVERY,
-];
 
 static SPEC: Spec = Spec {
     name: NAME,
@@ -39,7 +29,7 @@ static SPEC: Spec = Spec {
         Slot::optional("m", "[b, nh]"),
     ],
     outputs: &[parts_cases::C_STATES, parts_cases::N_STATES, parts_cases::M_STATES],
-    args: ARGS,
+    args: parts_cases::ARGS,
     dtypes: DTYPES,
 };
 
