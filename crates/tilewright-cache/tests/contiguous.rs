@@ -167,6 +167,22 @@ fn appending_within_the_capacity_moves_nothing() {
 }
 
 #[test]
+fn rows_of_any_strides_are_appended() {
+    let cpu = Stream::cpu();
+    let tokens = [vec![1, 2, 3], vec![4, 5, 6]];
+    // Heads before tokens in memory, as models have them.
+    let turned = |x: &Tensor| {
+        let (d, values) = (x.dims()[3], x.permute(&[0, 2, 1, 3]).unwrap().to_vec::<f32>().unwrap());
+        let turned = Tensor::from_vec(values, [2, HEADS, 3, d]).unwrap().permute(&[0, 2, 1, 3]).unwrap();
+        assert!(!turned.is_contiguous());
+        turned
+    };
+    let mut cache = KvCache::new(&cpu, 2, KvCacheArgs::new(HEADS, D, DV)).unwrap();
+    cache.append(&cpu, &turned(&rows(&tokens, D)), &turned(&rows(&tokens, DV))).unwrap();
+    check(&cache, &tokens, None);
+}
+
+#[test]
 fn attention_reads_it_as_one_block_a_sequence() {
     let cpu = Stream::cpu();
     let mut cache = KvCache::new(&cpu, 1, KvCacheArgs { step: 4, ..KvCacheArgs::new(HEADS, D, D) }).unwrap();
