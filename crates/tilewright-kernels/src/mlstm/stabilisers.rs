@@ -2,7 +2,7 @@
 
 use tilewright_core::{DType, Device, Stream, Tensor};
 
-use super::{Mlstm, MlstmState};
+use super::{InputGate, Mlstm, MlstmState};
 
 /// What m is moved by.
 pub(super) const SHIFTS: [f64; 4] = [-20.0, -3.0, 3.0, 20.0];
@@ -10,6 +10,16 @@ pub(super) const SHIFTS: [f64; 4] = [-20.0, -3.0, 3.0, 20.0];
 /// Cells whose h no stabiliser reaches: through eps one would.
 pub(super) fn cells() -> [Mlstm; 2] {
     [Mlstm { eps: 0.0, ..Mlstm::default() }, Mlstm { normalize: false, ..Mlstm::default() }]
+}
+
+/// Cells of each kind.
+pub(super) fn kinds() -> [Mlstm; 4] {
+    [
+        Mlstm::default(),
+        Mlstm { normalize: false, ..Mlstm::default() },
+        Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() },
+        Mlstm { gate_cap: Some(3.0), scale: Some(0.4), ..Mlstm::default() },
+    ]
 }
 
 /// Where the property is looked at: the CPU in both types of sums, and each device that is there; with a bound on what rounding may change, as a part of the

@@ -2,10 +2,11 @@
 
 use tilewright_core::{Case, DType, Stream, Tensor, Tier};
 
+use crate::mlstm::stabilisers::{self, kinds};
 use crate::mlstm::{
-    InputGate, Mlstm, MlstmBackward, MlstmChunkwiseBw, MlstmGateInputs, MlstmGradients, MlstmInputs,
-    MlstmLoss, MlstmParts, MlstmPartsBw, MlstmState, mlstm_bw_gates, mlstm_bw_k, mlstm_bw_q, mlstm_bw_states,
-    mlstm_bw_v, mlstm_chunkwise_bw, mlstm_states, registry, samples,
+    MlstmBackward, MlstmChunkwiseBw, MlstmGateInputs, MlstmGradients, MlstmInputs, MlstmLoss, MlstmParts,
+    MlstmPartsBw, MlstmState, mlstm_bw_gates, mlstm_bw_k, mlstm_bw_q, mlstm_bw_states, mlstm_bw_v,
+    mlstm_chunkwise_bw, mlstm_states, registry, samples,
 };
 
 /// A sequence with what follows it.
@@ -60,21 +61,12 @@ fn assert_close(got: &MlstmGradients, wanted: &MlstmGradients, tolerance: f64) {
     };
     for ((dtype, dims, got), (wanted_dtype, wanted_dims, wanted)) in all(got).into_iter().zip(all(wanted)) {
         assert_eq!((dtype, dims), (wanted_dtype, wanted_dims));
-        let size = wanted.iter().fold(1.0f64, |size, x| size.max(x.abs()));
-        for (got, wanted) in got.iter().zip(&wanted) {
-            assert!((got - wanted).abs() <= tolerance * size, "{got} {wanted}");
-        }
+        stabilisers::assert_close(&got, &wanted, tolerance);
     }
 }
 
 #[test]
 fn the_parts_are_the_gradients_of_the_chunkwise_form() {
-    let cells = [
-        Mlstm::default(),
-        Mlstm { normalize: false, ..Mlstm::default() },
-        Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() },
-        Mlstm { gate_cap: Some(3.0), scale: Some(0.4), ..Mlstm::default() },
-    ];
     for (dtype, data, tolerance) in [
         (DType::F64, "state", 1e-11),
         (DType::F64, "", 1e-11),
@@ -82,7 +74,7 @@ fn the_parts_are_the_gradients_of_the_chunkwise_form() {
         (DType::Bf16, "state", 1e-2),
     ] {
         let given = Given::new([2, 2, 101, 7, 19], dtype, data);
-        for cell in cells {
+        for cell in kinds() {
             for mode in [MlstmBackward::Exact, MlstmBackward::NormInvariant] {
                 let args = MlstmChunkwiseBw { cell, chunk: Some(16), mode, tile: None };
                 let state = given.state();

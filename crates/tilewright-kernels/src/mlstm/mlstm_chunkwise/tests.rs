@@ -3,7 +3,7 @@
 use tilewright_core::{Case, DType, Device, Stream, Tensor, Tier};
 
 use super::{MlstmChunkwise, mlstm_chunkwise, suited_tile};
-use crate::mlstm::stabilisers::{SHIFTS, assert_close, assert_same, cells, meant, moved, places};
+use crate::mlstm::stabilisers::{SHIFTS, assert_close, assert_same, cells, kinds, meant, moved, places};
 use crate::mlstm::{InputGate, Mlstm, MlstmState, mlstm_parallel, mlstm_sequence, registry, samples};
 
 fn case(sizes: [usize; 5], dtype: DType, data: &'static str) -> Case {
@@ -21,16 +21,10 @@ fn run(tensors: &[Tensor], cell: Mlstm, chunk: usize) -> (Tensor, MlstmState) {
 
 #[test]
 fn every_chunk_length_gives_the_recurrence() {
-    let cells = [
-        Mlstm::default(),
-        Mlstm { normalize: false, ..Mlstm::default() },
-        Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() },
-        Mlstm { gate_cap: Some(3.0), scale: Some(0.4), ..Mlstm::default() },
-    ];
     for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 2e-5)] {
         let tensors = samples::inputs(&case([2, 2, 101, 7, 19], dtype, "gated")).unwrap();
         let (x, state) = registry::inputs("test", &tensors).unwrap();
-        for cell in cells {
+        for cell in kinds() {
             let (h, last) = mlstm_sequence(&Stream::cpu(), &x, state.as_ref(), &cell).unwrap();
             for chunk in [1, 2, 7, 16, 48, 49, 64, 100, 101, 1000] {
                 let (chunked, end) = run(&tensors, cell, chunk);

@@ -2,9 +2,10 @@
 
 use tilewright_core::{Case, DType, Error, Stream, Tensor, Tier};
 
+use crate::mlstm::stabilisers::{self, kinds};
 use crate::mlstm::{
-    InputGate, Mlstm, MlstmChunkwise, MlstmOutputs, MlstmParts, MlstmStates, mlstm_chunkwise, mlstm_outputs,
-    mlstm_states, registry, samples,
+    MlstmChunkwise, MlstmOutputs, MlstmParts, MlstmStates, mlstm_chunkwise, mlstm_outputs, mlstm_states,
+    registry, samples,
 };
 
 fn tensors(sizes: [usize; 5], dtype: DType, data: &'static str) -> Vec<Tensor> {
@@ -22,21 +23,11 @@ fn run(tensors: &[Tensor], args: &MlstmParts) -> (MlstmStates, MlstmOutputs) {
 
 fn assert_close(got: &Tensor, wanted: &Tensor, tolerance: f64) {
     assert_eq!(got.dims(), wanted.dims());
-    let (got, wanted) = (got.to_f64_vec().unwrap(), wanted.to_f64_vec().unwrap());
-    let size = wanted.iter().fold(1.0f64, |size, x| size.max(x.abs()));
-    for (got, wanted) in got.iter().zip(&wanted) {
-        assert!((got - wanted).abs() <= tolerance * size, "{got} {wanted}");
-    }
+    stabilisers::assert_close(&got.to_f64_vec().unwrap(), &wanted.to_f64_vec().unwrap(), tolerance);
 }
 
 #[test]
 fn states_and_outputs_are_the_chunkwise_form() {
-    let cells = [
-        Mlstm::default(),
-        Mlstm { normalize: false, ..Mlstm::default() },
-        Mlstm { input_gate: InputGate::Sigmoid, ..Mlstm::default() },
-        Mlstm { gate_cap: Some(3.0), scale: Some(0.4), ..Mlstm::default() },
-    ];
     for (dtype, data, tolerance) in [
         (DType::F64, "gated", 1e-12),
         (DType::F64, "", 1e-12),
@@ -45,7 +36,7 @@ fn states_and_outputs_are_the_chunkwise_form() {
     ] {
         let tensors = tensors([2, 2, 101, 7, 19], dtype, data);
         let (x, state) = registry::inputs("test", &tensors).unwrap();
-        for cell in cells {
+        for cell in kinds() {
             let whole = MlstmChunkwise { cell, chunk: Some(16), tile: None };
             let (h, last) = mlstm_chunkwise(&Stream::cpu(), &x, state.as_ref(), &whole).unwrap();
             for (chunk, every) in
