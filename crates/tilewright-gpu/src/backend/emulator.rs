@@ -13,10 +13,11 @@ use tilewright_core::{
     AlignedBytes, Buffer, Device, Error, Event, EventDriver, Kind, Result, StreamDriver, Tensor,
 };
 
-use super::emulator_host::{Argument, Contents, Mode, Request, Toolchain, run};
+use super::emulator_host::{Argument, BuildError, Contents, Mode, Request, Toolchain, run};
 use crate::cache::{self, Key};
 use crate::caps::{Caps, Limits};
 use crate::define::Definition;
+use crate::dialect;
 use crate::grid::Extent;
 use crate::program::{Arg, Call};
 use crate::signature::{Unit, options};
@@ -106,13 +107,16 @@ impl EmulatedPipeline {
             EmulatorMode::Address => (Mode::Address, "address"),
             EmulatorMode::Race => (Mode::Race, "race"),
         };
-        let fixed = ["emulated", &self.unit.source, &self.unit.entry, toolchain.version(), tag];
+        let fixed =
+            ["emulated", &self.unit.source, dialect::emulator(), &self.unit.entry, toolchain.version(), tag];
         let key = Key::new(fixed.into_iter().chain(self.options.iter().map(String::as_str)));
-        let name = &self.unit.name;
+        let failed = |failure: BuildError| Error::new(failure.name, Kind::Compile { log: failure.log });
         cache::shared().get(&key, |path| {
-            toolchain
-                .build(&self.unit.source, name, mode, self.unit.contract_off, path)
-                .map_err(|failure| Error::new(name.clone(), Kind::Compile { log: failure.log }))
+            let own = Key::new(["emulator", dialect::emulator(), toolchain.version(), tag]);
+            let emulator =
+                cache::shared().get(&own, |path| toolchain.build_emulator(mode, path).map_err(failed))?;
+            let Unit { source, name, contract_off, .. } = &*self.unit;
+            toolchain.build(source, name, mode, *contract_off, &emulator, path).map_err(failed)
         })
     }
 }

@@ -12,6 +12,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::dialect;
+
 /// What the build looks for. Both are needed to say that a kernel is sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -20,6 +22,20 @@ pub enum Mode {
     Address,
     /// Conflicting accesses of different threads, reads of unwritten memory, outputs that are not fully written.
     Race,
+}
+
+impl Mode {
+    /// What has the compiler watch a kernel.
+    fn instruments(self) -> &'static [&'static str] {
+        match self {
+            Mode::Address => &[
+                "-fsanitize=address,undefined",
+                "-fno-sanitize-recover=all",
+                "-fno-sanitize=float-divide-by-zero,object-size",
+            ],
+            Mode::Race => &["-fsanitize=thread", "-DTW_RACE"],
+        }
+    }
 }
 
 /// A C++ compiler of this machine.
@@ -113,7 +129,19 @@ impl Toolchain {
         &self.version
     }
 
-    /// Builds the unit `source` of the kernel `name` to the executable `out`.
+    /// Compiles the emulator itself, which is linked to every kernel of this mode, to the object `out`.
+    ///
+    /// # Errors
+    ///
+    /// The compiler's messages, or why it could not be run.
+    pub fn build_emulator(&self, mode: Mode, out: &Path) -> Result<(), BuildError> {
+        let mut compile = self.command(COMMON);
+        compile.args(mode.instruments()).args(["-x", "c++", "-", "-c", "-o"]).arg(out);
+        execute(compile, dialect::emulator())
+            .map_err(|log| BuildError { name: "the emulator".to_owned(), log })
+    }
+
+    /// Builds the unit `source` of the kernel `name`, with the `emulator` of this mode, to the executable `out`.
     ///
     /// `contract_off` forbids that `a * b + c` is fused. Otherwise it is fused wherever this processor can, as Metal's
     /// and CUDA's compilers do.
@@ -127,9 +155,9 @@ impl Toolchain {
         name: &str,
         mode: Mode,
         contract_off: bool,
+        emulator: &Path,
         out: &Path,
     ) -> Result<(), BuildError> {
-        let failed = |log: String| BuildError { name: name.to_owned(), log };
         let mut compile = self.command(COMMON);
         if contract_off {
             compile.arg("-ffp-contract=off");
@@ -145,30 +173,29 @@ impl Toolchain {
             // Where gcc fuses; clang does so at every level.
             compile.arg("-fexpensive-optimizations");
         }
-        match mode {
+        compile.args(mode.instruments());
+        let done = match mode {
             Mode::Address => {
-                compile.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-                compile
-                    .args(["-fno-sanitize=float-divide-by-zero,object-size", "-x", "c++", "-", "-o"])
-                    .arg(out);
-                execute(compile, source).map_err(failed)
+                compile.args(["-x", "c++", "-", "-x", "none"]).arg(emulator).arg("-o").arg(out);
+                execute(compile, source)
             }
             Mode::Race => {
                 // Instrumented for ThreadSanitizer but not linked with it: its entry points are the emulator's own.
                 // Of AddressSanitizer's runtime only the symbolizer is used.
                 let object = out.with_extension("o");
-                compile.args(["-fsanitize=thread", "-DTW_RACE", "-x", "c++", "-", "-c", "-o"]).arg(&object);
                 if clang {
                     compile.args(["-mllvm", "-tsan-instrument-read-before-write=1"]);
                 }
+                compile.args(["-x", "c++", "-", "-c", "-o"]).arg(&object);
                 let mut link = self.command(&["-fsanitize=address"]);
-                link.arg(&object).arg("-o").arg(out);
+                link.arg(&object).arg(emulator).arg("-o").arg(out);
                 let done = execute(compile, source).and_then(|()| execute(link, ""));
                 // Whether it was made or not, nothing refers to it any more.
                 let _ = std::fs::remove_file(&object);
-                done.map_err(failed)
+                done
             }
-        }
+        };
+        done.map_err(|log| BuildError { name: name.to_owned(), log })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

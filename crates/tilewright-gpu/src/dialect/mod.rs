@@ -46,13 +46,20 @@ const CUDA: Headers = &[
     ("cuda_matrix.h", include_str!("cuda_matrix.h")),
 ];
 
-/// Between the emulator's own stand those that it shares with CUDA.
-const EMULATED: Headers = &[
+/// What the emulator's unit and a kernel's have in common.
+const EMULATOR: Headers = &[
     ("runtime.h", include_str!("emulator/runtime.h")),
     ("fibers.h", include_str!("emulator/fibers.h")),
     ("race.h", include_str!("emulator/race.h")),
     ("schedule.h", include_str!("emulator/schedule.h")),
-    ("launch.h", include_str!("emulator/launch.h")),
+    ("arguments.h", include_str!("emulator/arguments.h")),
+];
+
+/// The rest of the emulator's unit.
+const LAUNCH: Headers = &[("launch.h", include_str!("emulator/launch.h"))];
+
+/// What comes in a kernel's unit: between the emulator's own stand those that it shares with CUDA.
+const EMULATED: Headers = &[
     ("types.h", include_str!("types.h")),
     ("vectors.h", include_str!("vectors.h")),
     ("math.h", include_str!("math.h")),
@@ -72,16 +79,16 @@ pub(crate) fn preamble(target: Target) -> &'static str {
     }
 }
 
+/// Reports look through files of this prefix to the author's.
+fn joined<'a>(headers: impl IntoIterator<Item = &'a (&'static str, &'static str)>) -> String {
+    headers.into_iter().map(|(name, header)| format!("#line 1 \"tilewright:{name}\"\n{header}\n")).collect()
+}
+
 fn assemble(target: Target) -> String {
-    let headers = match target {
-        Target::Cuda => CUDA,
-        Target::Emulated => EMULATED,
+    let text = match target {
+        Target::Cuda => joined(CUDA),
+        Target::Emulated => joined(EMULATOR.iter().chain(EMULATED)),
     };
-    let mut text = String::new();
-    for (name, header) in headers {
-        // Reports look through files of this prefix to the author's.
-        text += &format!("#line 1 \"tilewright:{name}\"\n{header}\n");
-    }
     let conveniences =
         tokens::translate(METAL_PREAMBLE, target, Place::Header).expect("within the dialect").text;
     text + &format!(
@@ -89,7 +96,14 @@ fn assemble(target: Target) -> String {
     )
 }
 
-/// The unit that [`Toolchain::build`](crate::backend::emulator_host::Toolchain::build) takes: the emulator, then
+/// The emulator's own unit, the same for every kernel, which
+/// [`Toolchain::build_emulator`](crate::backend::emulator_host::Toolchain::build_emulator) compiles.
+pub(crate) fn emulator() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| joined(EMULATOR.iter().chain(LAUNCH)));
+    &TEXT
+}
+
+/// The unit that [`Toolchain::build`](crate::backend::emulator_host::Toolchain::build) takes: the emulator's headers, then
 /// `generated`, which has been through the token pass, lies in `namespace tw_user { namespace { using namespace metal;`
 /// and defines `void tw_invoke(const tw::Arguments&)`. A `#line` in it names the author's source.
 pub fn emulator_unit(generated: &str) -> String {

@@ -124,8 +124,15 @@ impl Kernel {
         let translated = tokens::translate(&source, Target::Emulated, Place::Header).expect("translates");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulated-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder for the tests' executables");
+        static EMULATORS: [OnceLock<PathBuf>; 2] = [const { OnceLock::new() }; 2];
+        let emulator = EMULATORS[mode as usize].get_or_init(|| {
+            let path = folder.join(format!("emulator-{mode:?}.o"));
+            toolchain().build_emulator(mode, &path).unwrap_or_else(|e| panic!("{e}"));
+            path
+        });
         let path = folder.join(format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-        toolchain().build(&emulator_unit(&translated.text), name, mode, translated.contract_off, &path)?;
+        let unit = emulator_unit(&translated.text);
+        toolchain().build(&unit, name, mode, translated.contract_off, emulator, &path)?;
         Ok(Built { kernel: self, path })
     }
 

@@ -12,31 +12,8 @@ const char* __asan_get_report_description();
 
 namespace tw {
 
-struct Argument {
-    unsigned flags;
-    size_t size;
-    char* memory;
-    char* initial;  // of an input: what it must still hold afterwards
-    char name[64];
-};
-
 enum : uint32_t { request_magic = 0x31455754u };
 enum : unsigned { flag_data = 1, flag_return = 2, flag_read_only = 4, flag_all_written = 8 };
-
-inline Argument* arguments = nullptr;
-inline unsigned argument_count = 0;
-
-/// What the generated `tw_invoke` takes the kernel's arguments from.
-struct Arguments {
-    template <class T>
-    TW_RUNTIME T* pointer(unsigned i) const {
-        return reinterpret_cast<T*>(arguments[i].memory);
-    }
-    template <class T>
-    TW_RUNTIME const T& value(unsigned i) const {
-        return *reinterpret_cast<const T*>(arguments[i].memory);
-    }
-};
 
 TW_RUNTIME inline void receive(void* into, size_t size) {
     if (fread(into, 1, size, stdin) != size) fault("setup", "the request ends early");
@@ -202,3 +179,39 @@ TW_RUNTIME int main() {
     fflush(stdout);
     _exit(0);
 }
+
+#ifdef TW_RACE
+// What the compiler's instrumentation calls. It is made for ThreadSanitizer, whose runtime is not linked.
+#define TW_HOOK(name) extern "C" TW_RUNTIME __attribute__((used, noinline)) void __tsan_##name
+#define TW_HOOKS(bytes)                                                           \
+    TW_HOOK(read##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_read); }      \
+    TW_HOOK(write##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_write); }    \
+    TW_HOOK(unaligned_read##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_read); } \
+    TW_HOOK(unaligned_write##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_write); }
+TW_HOOKS(1)
+TW_HOOKS(2)
+TW_HOOKS(4)
+TW_HOOKS(8)
+TW_HOOKS(16)
+TW_HOOK(read_range)(void* at, size_t size) { TW_WATCH(at, size, tw::access_read); }
+TW_HOOK(write_range)(void* at, size_t size) { TW_WATCH(at, size, tw::access_write); }
+TW_HOOK(vptr_update)(void**, void*) {}
+TW_HOOK(vptr_read)(void**) {}
+TW_HOOK(func_entry)(void*) {}
+TW_HOOK(func_exit)() {}
+TW_HOOK(init)() {}
+extern "C" TW_RUNTIME __attribute__((used, noinline)) void* __tsan_memcpy(void* to, const void* from, size_t size) {
+    TW_WATCH(from, size, tw::access_read);
+    TW_WATCH(to, size, tw::access_write);
+    return memcpy(to, from, size);
+}
+extern "C" TW_RUNTIME __attribute__((used, noinline)) void* __tsan_memmove(void* to, const void* from, size_t size) {
+    TW_WATCH(from, size, tw::access_read);
+    TW_WATCH(to, size, tw::access_write);
+    return memmove(to, from, size);
+}
+extern "C" TW_RUNTIME __attribute__((used, noinline)) void* __tsan_memset(void* to, int value, size_t size) {
+    TW_WATCH(to, size, tw::access_write);
+    return memset(to, value, size);
+}
+#endif

@@ -222,39 +222,3 @@ TW_RUNTIME inline void check_written(const Region& region) {
 #endif
 
 }  // namespace tw
-
-#ifdef TW_RACE
-// What the compiler's instrumentation calls. It is made for ThreadSanitizer, whose runtime is not linked.
-#define TW_HOOK(name) extern "C" TW_RUNTIME __attribute__((used, noinline)) void __tsan_##name
-#define TW_HOOKS(bytes)                                                           \
-    TW_HOOK(read##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_read); }      \
-    TW_HOOK(write##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_write); }    \
-    TW_HOOK(unaligned_read##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_read); } \
-    TW_HOOK(unaligned_write##bytes)(void* at) { TW_WATCH(at, bytes, tw::access_write); }
-TW_HOOKS(1)
-TW_HOOKS(2)
-TW_HOOKS(4)
-TW_HOOKS(8)
-TW_HOOKS(16)
-TW_HOOK(read_range)(void* at, size_t size) { TW_WATCH(at, size, tw::access_read); }
-TW_HOOK(write_range)(void* at, size_t size) { TW_WATCH(at, size, tw::access_write); }
-TW_HOOK(vptr_update)(void**, void*) {}
-TW_HOOK(vptr_read)(void**) {}
-TW_HOOK(func_entry)(void*) {}
-TW_HOOK(func_exit)() {}
-TW_HOOK(init)() {}
-extern "C" TW_RUNTIME __attribute__((used, noinline)) void* __tsan_memcpy(void* to, const void* from, size_t size) {
-    TW_WATCH(from, size, tw::access_read);
-    TW_WATCH(to, size, tw::access_write);
-    return memcpy(to, from, size);
-}
-extern "C" TW_RUNTIME __attribute__((used, noinline)) void* __tsan_memmove(void* to, const void* from, size_t size) {
-    TW_WATCH(from, size, tw::access_read);
-    TW_WATCH(to, size, tw::access_write);
-    return memmove(to, from, size);
-}
-extern "C" TW_RUNTIME __attribute__((used, noinline)) void* __tsan_memset(void* to, int value, size_t size) {
-    TW_WATCH(to, size, tw::access_write);
-    return memset(to, value, size);
-}
-#endif

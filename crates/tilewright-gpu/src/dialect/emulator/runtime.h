@@ -1,15 +1,17 @@
 // The emulator: a kernel as a program that reads one launch from stdin, runs it on one OS thread with the threads of a
 // group as fibers, and writes its outputs to stdout. It looks for mistakes and never claims speed.
 //
-// Parts, in the order of the unit: runtime.h (this; faults, and what types.h asks of a target), fibers.h (stacks),
-// race.h (who touched which byte), schedule.h (groups, barriers, meetings of a SIMD group), launch.h (request, answer,
-// main); then types.h and vectors.h; then math.h, simd.h, matrix.h, atomics.h (Metal's names over these); then metal.h
-// and the kernel.
+// Two units make one. Both begin with runtime.h (this; faults, and what types.h asks of a target), fibers.h (stacks),
+// race.h (who touched which byte), schedule.h (groups, barriers, meetings of a SIMD group) and arguments.h. The emulator's
+// own ends with launch.h (request, answer, main) and is compiled once; the kernel's goes on with types.h and vectors.h,
+// math.h, simd.h, matrix.h and atomics.h (Metal's names over these), metal.h and the kernel.
 //
 // A unit is built in one of two ways. For addresses: with AddressSanitizer and UBSan. For races (TW_RACE): the compiler
-// instruments every access for ThreadSanitizer, whose entry points race.h defines. TW_RUNTIME keeps our own functions out
-// of both, TW_UNWATCHED out of the second.
+// instruments every access for ThreadSanitizer, whose entry points launch.h defines. TW_RUNTIME keeps our own functions
+// out of both, TW_UNWATCHED out of the second.
 
+// libstdc++'s own <math.h> and <stdlib.h> bring its templates with them, a fifth of the time to compile; C's are enough.
+#define _GLIBCXX_INCLUDE_NEXT_C_HEADERS
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +22,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#undef isfinite
+#undef isinf
+#undef isnan
+#undef isnormal
+#undef signbit
 
 #ifdef TW_RACE
 #define TW_RUNTIME __attribute__((no_sanitize("thread")))
