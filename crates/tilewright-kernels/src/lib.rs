@@ -26,6 +26,7 @@ mod host;
 mod machine;
 #[cfg(test)]
 mod nvrtc;
+mod parallel;
 mod prefetch;
 
 use tilewright_core::Kernel;

@@ -22,6 +22,8 @@ pub use soft_cap::{SoftCap, soft_cap};
 pub use soft_cap_bw::soft_cap_bw;
 
 use rayon::prelude::*;
+
+use crate::parallel::Each;
 use tilewright_core::Element;
 
 /// Elements per task of the native paths: 256 KiB of f32, so that a task outweighs its start and stays in the L2 cache.
@@ -32,5 +34,5 @@ fn in_parts<T: Element>(output: &mut [T], work: impl Fn(usize, &mut [T]) + Sync)
     if output.len() <= TASK {
         return work(0, output);
     }
-    output.par_chunks_mut(TASK).enumerate().for_each(|(task, part)| work(task * TASK, part));
+    output.par_chunks_mut(TASK).enumerate().each(&|(task, part)| work(task * TASK, part));
 }

@@ -9,6 +9,7 @@ use tilewright_gpu::{Definition, Grid, Program};
 
 use super::number::{Number, Twofold, plus, times};
 use super::{Operand, Pair, TWOFOLD, with_number};
+use crate::parallel::Each;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition =
@@ -140,7 +141,7 @@ fn on_the_host<T: Number>(x: Operand<'_>, y: Option<Operand<'_>>, shape: &[usize
     };
     let rows: usize = shape.iter().product();
     let parts: Vec<_> =
-        (0..rows * pieces).into_par_iter().with_min_len((PIECE / n).max(1)).map(part).collect();
+        (0..rows * pieces).into_par_iter().with_min_len((PIECE / n).max(1)).each_made(&part).collect();
     let totals: Vec<_> = parts
         .chunks(pieces)
         .map(|parts| parts.iter().fold(Twofold::ZERO, |sum, &part| plus(sum, part)))

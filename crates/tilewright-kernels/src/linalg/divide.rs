@@ -17,6 +17,7 @@ use super::host::Real;
 use super::lanes::{self, Lanes, Room, Work};
 use super::reductions::identity;
 use super::sweeps;
+use crate::parallel::Each;
 
 /// Rows of a half that is not cut again, at most.
 const LEAF: usize = 16;
@@ -203,7 +204,7 @@ fn eigenvectors<T: Real>(
     };
     let tasks = distances.par_chunks_mut(chunk * count).zip(roots.par_chunks_mut(chunk)).enumerate();
     if chunk < count {
-        tasks.for_each(each)
+        tasks.each(&each)
     } else {
         each((0, (&mut distances, roots)))
     }
@@ -212,7 +213,7 @@ fn eigenvectors<T: Real>(
     let each = |(task, exact): (usize, &mut [f64])| {
         Arch::new().dispatch(|| products(poles, &distances, task * chunk, exact));
     };
-    exact.par_chunks_mut(chunk).enumerate().for_each(each);
+    exact.par_chunks_mut(chunk).enumerate().each(&each);
     for (exact, z) in exact.iter_mut().zip(z) {
         *exact = exact.abs().sqrt().copysign(*z);
     }
@@ -224,7 +225,7 @@ fn eigenvectors<T: Real>(
         }
     };
     if chunk < count {
-        columns.into_par_iter().with_min_len(chunk).for_each(each);
+        columns.into_par_iter().with_min_len(chunk).each(&each);
     } else {
         columns.into_iter().for_each(each);
     }

@@ -7,6 +7,7 @@ use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::host::{Real, with_real};
+use crate::parallel::Each;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("linalg_elementwise", include_str!("elementwise.metal")).template("S");
@@ -179,7 +180,7 @@ fn on_the_host<T: Real>(x: &Tensor, step: Step<'_>, m: usize, n: usize) -> Resul
         }
     };
     let mut out = vec![T::ZERO; x_all.len()];
-    out.par_chunks_mut(n).enumerate().with_min_len((4096 / n).max(1)).for_each(|(row, out)| {
+    out.par_chunks_mut(n).enumerate().with_min_len((4096 / n).max(1)).each(&|(row, out)| {
         out.iter_mut().enumerate().for_each(|(j, out)| *out = value(row / m, row % m, j));
     });
     Tensor::from_vec(out, x.shape())

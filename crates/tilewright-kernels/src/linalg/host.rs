@@ -13,6 +13,7 @@ use tilewright_core::{AlignedBytes, Element, Layout, Result, Tensor};
 
 use super::lanes::{Lane, Lanes, WIDEST};
 use crate::gemm::matmul::tasks;
+use crate::parallel::Each;
 
 /// What matrices are computed in: f32 or f64.
 pub(super) trait Real:
@@ -133,7 +134,7 @@ pub(super) fn for_each<I: Send>(items: Vec<I>, n: usize, each: impl Fn(I, Par) +
     if items.len() <= together {
         return items.into_iter().for_each(|item| each(item, Par::Seq));
     }
-    items.into_par_iter().with_min_len(together).for_each(|item| each(item, Par::Seq));
+    items.into_par_iter().with_min_len(together).each(&|item| each(item, Par::Seq));
 }
 
 /// Among how many threads work of so many multiplications is divided: among one where a part would not be worth the hand-over.

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::host::Real;
 pub(super) use super::room::Room;
+use crate::parallel::Each;
 
 /// A number that vectors have lanes of.
 pub(super) trait Lane: Copy {
@@ -325,7 +326,7 @@ pub(super) fn for_each<T: Real, I: Send>(work: &impl Work<I>, items: Vec<I>) {
         }
         runs.push(run);
     }
-    runs.into_par_iter().for_each(|run| Arch::new().dispatch(Dispatch(work, run)));
+    runs.into_par_iter().each(&|run| Arch::new().dispatch(Dispatch(work, run)));
 }
 
 /// Matrices side by side, row-major. Column-major are the transposed ones.

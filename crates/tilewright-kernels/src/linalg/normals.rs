@@ -8,6 +8,7 @@ use tilewright_core::{DType, Device, Element, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::host::with_real;
+use crate::parallel::Each;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("linalg_normals", include_str!("normals.metal"))
@@ -25,7 +26,8 @@ pub(super) fn normals(stream: &Stream, seed: u64, dtype: DType, shape: &[usize])
     }
     if stream.device() == Device::Cpu {
         return with_real!(dtype, T => {
-            let numbers = (0..elements).into_par_iter().with_min_len(1 << 12).map(|place| T::from_f64(normal(seed, place as u64)));
+            let number = |place| T::from_f64(normal(seed, place as u64));
+            let numbers = (0..elements).into_par_iter().with_min_len(1 << 12).each_made(&number);
             Tensor::from_vec(numbers.collect::<Vec<T>>(), shape)
         });
     }

@@ -7,6 +7,7 @@ use tilewright_core::{Args, DType, Device, Error, Result, Stream, Tensor, with_e
 use tilewright_gpu::{Definition, Grid, Program};
 
 use crate::arguments::{check_f64, check_tensor};
+use crate::parallel::Each;
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("linalg_placed", include_str!("placed.metal")).template("W").input("x");
@@ -73,7 +74,7 @@ pub(super) fn placed(
     with_element!(x.dtype(), T => {
         let from = x.to_vec::<T>()?;
         let mut out = vec![bytemuck::Zeroable::zeroed(); elements.expect("counted before")];
-        out.par_chunks_mut(n).enumerate().with_min_len((1 << 14) / n + 1).for_each(|(row, out)| {
+        out.par_chunks_mut(n).enumerate().with_min_len((1 << 14) / n + 1).each(&|(row, out)| {
             let (item, i) = (row / m, row % m);
             for (j, out) in out.iter_mut().enumerate() {
                 if let Some(at) = source(place, offset, n, i, j) {

@@ -1,6 +1,8 @@
 //! What LAPACK's test programs measure, in f64: norms and products of row-major matrices, by plain loops.
 
 use rayon::prelude::*;
+
+use crate::parallel::Each;
 use tilewright_core::{DType, Residual, Result, Tensor};
 
 /// LAPACK's threshold.
@@ -44,7 +46,7 @@ impl Matrix {
         let mut product = Matrix::new(self.m, other.n, |_, _| 0.0);
         let width = other.n.max(1);
         // Runs of rows side by side. Some rows of the other at a time, as a tall one has more of them than any cache; each sum is in order still.
-        product.values.par_chunks_mut(64 * width).enumerate().for_each(|(run, rows)| {
+        product.values.par_chunks_mut(64 * width).enumerate().each(&|(run, rows)| {
             for first in (0..self.n).step_by(64) {
                 for (i, sums) in rows.chunks_exact_mut(width).enumerate() {
                     for l in first..self.n.min(first + 64) {

@@ -6,6 +6,7 @@ use tilewright_core::{Result, Stream, Tensor};
 
 use super::NormGradients;
 use super::rows::{Rows, block};
+use crate::parallel::Each;
 use crate::reduce::exp::Real;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
 
@@ -33,7 +34,7 @@ fn forward_of<T: Number<Sum: Real>>(rows: &Rows<'_>) -> Result<Tensor> {
     let width = rows.width();
     let task = (TASK / width).max(1) * width;
     let (x, y) = (x.as_slice::<T>()?.par_chunks(task), out.as_slice_mut::<T>()?.par_chunks_mut(task));
-    x.zip(y).enumerate().for_each(|(part, (x, y))| {
+    x.zip(y).enumerate().each(&|(part, (x, y))| {
         let [mut row, mut result, mut opened] = [(); 3].map(|()| vec![T::Sum::ZERO; rows.n]);
         let heads = weight.chunks_exact(rows.n).cycle();
         let places = x.chunks_exact(rows.n).zip(y.chunks_exact_mut(rows.n)).zip(heads);

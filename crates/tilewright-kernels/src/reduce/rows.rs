@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use tilewright_core::{DType, Device, Element, Error, Result, Stream, Tensor};
 
 use crate::arguments::{check_f64, check_tensor};
+use crate::parallel::Each;
 
 /// Elements below which threads cost more than they give.
 const SERIAL: usize = 1 << 15;
@@ -126,7 +127,7 @@ impl Rows {
         let first = self.x.slice(last, 0..1).expect("a row has an element");
         let starts: Vec<usize> = first.layout().indices().collect();
         let mut copy = vec![T::zeroed(); self.rows * self.n];
-        copy.par_chunks_mut(TOGETHER * self.n).zip(starts.par_chunks(TOGETHER)).for_each(|(copy, starts)| {
+        copy.par_chunks_mut(TOGETHER * self.n).zip(starts.par_chunks(TOGETHER)).each(&|(copy, starts)| {
             for j in 0..self.n {
                 for (r, start) in starts.iter().enumerate() {
                     copy[r * self.n + j] = elements[start + j * stride];
@@ -184,7 +185,7 @@ impl<T: Element> HostRows<'_, T> {
             return (0..self.rows).map(|row| each(self.row(row))).collect();
         }
         let at_least = (SERIAL / self.n).max(1);
-        (0..self.rows).into_par_iter().with_min_len(at_least).map(|row| each(self.row(row))).collect()
+        (0..self.rows).into_par_iter().with_min_len(at_least).each_made(&|row| each(self.row(row))).collect()
     }
 
     /// Calls `each` on every row and the row of `result`, `[rows, n]`, beside it, on all threads where that pays.
@@ -194,7 +195,7 @@ impl<T: Element> HostRows<'_, T> {
         }
         let at_least = if self.rows * self.n <= SERIAL { self.rows } else { (SERIAL / self.n).max(1) };
         let rows = result.par_chunks_exact_mut(self.n).enumerate().with_min_len(at_least);
-        rows.for_each(|(row, result)| each(self.row(row), result));
+        rows.each(&|(row, result)| each(self.row(row), result));
     }
 }
 

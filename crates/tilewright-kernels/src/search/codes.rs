@@ -1,6 +1,8 @@
 //! Where codes lie: row by row as they are made, in blocks as they are scanned.
 
 use rayon::prelude::*;
+
+use crate::parallel::Each;
 use tilewright_core::{DType, Error, Result, Tensor};
 
 /// Rows whose codes lie side by side in a block.
@@ -22,7 +24,7 @@ pub fn block_codes(codes: &Tensor) -> Result<Tensor> {
     let (from, blocks) = (host.as_slice::<u8>()?, n.div_ceil(BLOCK));
     let mut to = vec![0; blocks * bytes * BLOCK];
     let whole = (bytes * BLOCK).max(1);
-    to.par_chunks_mut(whole).zip(from.par_chunks(whole)).with_min_len(MANY).for_each(|(block, rows)| {
+    to.par_chunks_mut(whole).zip(from.par_chunks(whole)).with_min_len(MANY).each(&|(block, rows)| {
         for (row, code) in rows.chunks_exact(bytes).enumerate() {
             code.iter().enumerate().for_each(|(j, &byte)| block[j * BLOCK + row] = byte);
         }
@@ -45,7 +47,7 @@ pub fn row_codes(blocks: &Tensor, n: usize) -> Result<Tensor> {
     let from = host.as_slice::<u8>()?;
     let mut to = vec![0; n * bytes];
     let whole = (bytes * BLOCK).max(1);
-    to.par_chunks_mut(whole).zip(from.par_chunks(whole)).with_min_len(MANY).for_each(|(rows, block)| {
+    to.par_chunks_mut(whole).zip(from.par_chunks(whole)).with_min_len(MANY).each(&|(rows, block)| {
         for (row, code) in rows.chunks_exact_mut(bytes).enumerate() {
             code.iter_mut().enumerate().for_each(|(j, byte)| *byte = block[j * BLOCK + row]);
         }

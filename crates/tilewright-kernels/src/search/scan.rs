@@ -27,6 +27,7 @@ use super::lanes::{Lanes, Task, WIDEST, dispatch};
 use super::pending::Pending;
 use super::tile::{self, Pack, VECTORS, dots, unrolled};
 use crate::gemm::number::Number;
+use crate::parallel::Each;
 use crate::prefetch::prefetch;
 
 /// Bytes of rows that stay in a core's second-level cache while all packs pass by.
@@ -185,7 +186,7 @@ impl<R: Rows> Scan<'_, R> {
         let worker = |thread| dispatch(Worker { scan: self, shared, thread });
         let mut found: Vec<(Vec<Best>, Vec<Pending>)> = match threads {
             1 => vec![worker(0)],
-            _ => (0..threads).into_par_iter().map(worker).collect(),
+            _ => (0..threads).into_par_iter().each_made(&worker).collect(),
         };
         let (mut best, mut pending) = found.pop().unwrap_or_default();
         for (other_best, other_pending) in found {
@@ -202,7 +203,7 @@ impl<R: Rows> Scan<'_, R> {
         if threads == 1 || waiting * self.d < ALONE {
             return best.into_iter().zip(pending).enumerate().map(finished).collect();
         }
-        best.into_par_iter().zip(pending).enumerate().map(finished).collect()
+        best.into_par_iter().zip(pending).enumerate().each_made(&finished).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use tilewright_core::{Error, Result, Tensor, with_element};
 
 use super::NAME;
+use crate::parallel::Each;
 
 /// Bytes of a task: below two of them threads cost more than they give.
 const TASK: usize = 1 << 18;
@@ -81,7 +82,7 @@ fn rows(source: &[u8], slots: &[i64], row: usize, cache: &mut [u8]) {
             tasks.push((index * stretch, mine, cache));
         }
     }
-    tasks.into_par_iter().for_each(|(first, mine, cache)| {
+    tasks.into_par_iter().each(&|(first, mine, cache)| {
         mine.iter().for_each(|&(slot, token)| copy(token, slot, first, cache));
     });
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use tilewright_core::{Error, Result, Stream, Tensor, with_element};
 
 use super::{NAME, Plan};
+use crate::parallel::Each;
 
 /// Bytes below which threads cost more than they give.
 const SERIAL: usize = 1 << 18;
@@ -67,6 +68,6 @@ fn fill(cache: &[u8], table: &[i32], lengths: &[i32], plan: &Plan, out: &mut [u8
         parts.into_iter().enumerate().for_each(one);
     } else {
         let together = (SERIAL / (plan.block * taken)).max(1);
-        parts.into_par_iter().enumerate().with_min_len(together).for_each(one);
+        parts.into_par_iter().enumerate().with_min_len(together).each(&one);
     }
 }

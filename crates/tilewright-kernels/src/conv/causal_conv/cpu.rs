@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use tilewright_core::{Result, Stream, Tensor};
 
 use super::{CausalConvInputs, Extents};
+use crate::parallel::Each;
 use crate::reduce::exp::Real;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
 
@@ -42,7 +43,7 @@ fn filtered<T: Number<Sum: Real>>(e: &Extents, inputs: &CausalConvInputs<'_>) ->
     let (x, state) = (x.as_slice::<T>()?, state.as_ref().map(|state| state.as_slice::<T>()).transpose()?);
     let (d, history) = (e.d, e.w - 1);
     let rows = out.as_slice_mut::<T>()?.par_chunks_mut(d).enumerate().with_min_len((TASK / d).max(1));
-    rows.for_each(|(row, out)| {
+    rows.each(&|(row, out)| {
         let (text, t) = (row / e.s, row % e.s);
         for start in (0..d).step_by(LEAF) {
             let channels = start..d.min(start + LEAF);

@@ -7,6 +7,7 @@ use tilewright_core::{Result, Stream, Tensor};
 use super::CausalConvGradients;
 use crate::conv::block;
 use crate::conv::causal_conv::{Add, CausalConvInputs, Extents, taps, widened};
+use crate::parallel::Each;
 use crate::reduce::exp::Real;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
 
@@ -36,7 +37,7 @@ fn gradients<T: Number<Sum: Real>>(
         let (dy, x, taps) = (widened::<T>(dy)?, widened::<T>(inputs.x)?, taps::<T>(inputs.weight)?);
         let state = inputs.state.map(widened::<T>).transpose()?;
         let rows = dx.as_slice_mut::<T>()?.par_chunks_mut(d).enumerate().with_min_len((TASK / d).max(1));
-        rows.for_each(|(row, out)| {
+        rows.each(&|(row, out)| {
             let mut sum = vec![T::Sum::ZERO; d];
             for k in 0..e.w {
                 let later = history - k;
@@ -49,7 +50,7 @@ fn gradients<T: Number<Sum: Real>>(
         });
         if let Some(dstate) = &mut dstate {
             let places = dstate.as_slice_mut::<T>()?.par_chunks_mut(d).enumerate();
-            places.with_min_len((TASK / d).max(1)).for_each(|(place, out)| {
+            places.with_min_len((TASK / d).max(1)).each(&|(place, out)| {
                 let (text, token) = (place / history, place % history);
                 let mut sum = vec![T::Sum::ZERO; d];
                 for k in 0..=token {

@@ -6,6 +6,7 @@ use tilewright_core::{DType, Result, Tensor, with_element};
 
 use super::convert::convert;
 use super::walk::{Path, Walk};
+use crate::parallel::Each;
 
 /// Bytes of the output per task: below one of them threads cost more than they give.
 const TASK: usize = 1 << 20;
@@ -43,7 +44,7 @@ fn contiguous(source: &[u8], from: DType, target: &mut [u8], to: DType) {
     }
     let elements = TASK / to.size();
     let sources = source.par_chunks(elements * from.size());
-    sources.zip(target.par_chunks_mut(elements * to.size())).for_each(|(source, target)| run(source, target));
+    sources.zip(target.par_chunks_mut(elements * to.size())).each(&|(source, target)| run(source, target));
 }
 
 /// A copy of a source that is not one run.
@@ -78,7 +79,7 @@ impl Moved<'_> {
         let row_bytes = length * self.to.size();
         let rows_per_task = (TASK / row_bytes).max(1);
         let rows_together = if stride == 1 { GATHERED / length } else { (GATHERED / length).max(1) };
-        target.par_chunks_mut(rows_per_task * row_bytes).enumerate().for_each(|(task, target)| {
+        target.par_chunks_mut(rows_per_task * row_bytes).enumerate().each(&|(task, target)| {
             let mut starts = self.walk.row_starts(task * rows_per_task);
             if rows_together == 0 {
                 for (target, start) in target.chunks_mut(row_bytes).zip(starts) {
@@ -106,7 +107,7 @@ impl Moved<'_> {
         let bands = height.div_ceil(TILE);
         let items = dims.iter().product::<usize>() / (height * width);
         let target = Shared(target.as_mut_ptr(), target.len());
-        (0..items * bands).into_par_iter().for_each(|task| {
+        (0..items * bands).into_par_iter().each(&|task| {
             let (from, to) = self.walk.locate(task / bands, &[axis, last]);
             let top = task % bands * TILE;
             let rows = TILE.min(height - top);

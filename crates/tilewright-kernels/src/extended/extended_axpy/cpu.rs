@@ -5,6 +5,7 @@ use tilewright_core::{Result, Tensor};
 
 use crate::extended::number::{Number, Twofold, plus, times};
 use crate::extended::{Operand, Pair, pair};
+use crate::parallel::Each;
 
 pub(super) fn axpy<T: Number>(x: Operand<'_>, y: Operand<'_>, alpha: f64) -> Result<Pair> {
     let high = T::rounded(alpha);
@@ -17,6 +18,6 @@ pub(super) fn axpy<T: Number>(x: Operand<'_>, y: Operand<'_>, alpha: f64) -> Res
         low: low.get(i).copied().unwrap_or(T::ZERO),
     };
     let value = |i| plus(times(alpha, at(&a, &a_low, i)), at(&b, &b_low, i));
-    let numbers: Vec<_> = (0..a.len()).into_par_iter().with_min_len(4096).map(value).collect();
+    let numbers: Vec<_> = (0..a.len()).into_par_iter().with_min_len(4096).each_made(&value).collect();
     pair(&numbers, x.high.dims())
 }

@@ -7,6 +7,7 @@ use tilewright_core::{Result, Tensor};
 use super::Sizes;
 use crate::extended::number::{Number, Twofold, plus, times};
 use crate::extended::{Operand, Pair, pair};
+use crate::parallel::Each;
 
 struct Row<'a, T> {
     /// k numbers, and their low parts or nothing.
@@ -44,7 +45,7 @@ pub(super) fn product<T: Number>(a: Operand<'_>, b: Operand<'_>, sizes: &Sizes) 
     let (a, b) = ([numbers(Some(a.high))?, numbers(a.low)?], [numbers(Some(b.high))?, numbers(b.low)?]);
     let &Sizes { batches, m, k, n, .. } = sizes;
     let mut out = vec![Twofold::ZERO; batches * m * n];
-    out.par_chunks_mut(n).enumerate().for_each(|(row, out)| {
+    out.par_chunks_mut(n).enumerate().each(&|(row, out)| {
         let part = |of: &'_ [T], at: usize, size: usize| {
             if of.is_empty() { 0..0 } else { at * size..(at + 1) * size }
         };

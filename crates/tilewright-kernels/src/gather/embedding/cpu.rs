@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use tilewright_core::{Element, Result, Stream, Tensor, with_element};
 
 use super::{NAME, checked};
+use crate::parallel::Each;
 
 /// Elements below which a thread more costs more than it gives.
 const TASK: usize = 1 << 15;
@@ -21,6 +22,6 @@ fn rows<T: Element>(table: &Tensor, ids: &Tensor, shape: &[usize]) -> Result<Ten
     let table = table.to_host()?;
     let table = table.as_slice::<T>()?;
     let each = out.as_slice_mut::<T>()?.par_chunks_mut(d).zip(&ids).with_min_len((TASK / d).max(1));
-    each.for_each(|(out, &id)| out.copy_from_slice(&table[id as usize * d..][..d]));
+    each.each(&|(out, &id)| out.copy_from_slice(&table[id as usize * d..][..d]));
     Ok(out)
 }

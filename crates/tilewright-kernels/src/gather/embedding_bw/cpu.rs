@@ -5,6 +5,7 @@ use tilewright_core::{Result, Stream, Tensor};
 
 use super::NAME;
 use crate::gather::embedding::checked;
+use crate::parallel::Each;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_float};
 
 /// Elements below which a thread more costs more than it gives.
@@ -37,7 +38,7 @@ fn sums<T: Number>(dy: &Tensor, ids: &Tensor, n: usize, d: usize) -> Result<Tens
     let dy = dy.to_host()?;
     let dy = dy.as_slice::<T>()?;
     let each = out.as_slice_mut::<T>()?.par_chunks_mut(d).enumerate().with_min_len((TASK / d).max(1));
-    each.for_each(|(id, out)| {
+    each.each(&|(id, out)| {
         let of_id = &places[next[id] - counts[id]..next[id]];
         let mut stage = [T::Sum::ZERO; LEAF];
         for (leaf, out) in out.chunks_mut(LEAF).enumerate() {

@@ -10,6 +10,7 @@ use tilewright_core::{Layout, Result, Stream, Tensor};
 
 use super::super::number::{Number, Rounded, Sum, with_numbers};
 use super::Problem;
+use crate::parallel::Each;
 
 /// Terms of a sum per piece.
 const TERMS: usize = 32_768;
@@ -62,7 +63,7 @@ fn run<T: Number, O: Rounded<T::Sum>>(problem: &Problem, out: &mut [O]) -> Resul
             sums.chunks_mut(rows).enumerate().map(move |(chunk, sums)| (piece * TERMS, chunk * rows, sums))
         });
         if parallel {
-            tasks.collect::<Vec<_>>().into_par_iter().for_each(task);
+            tasks.collect::<Vec<_>>().into_par_iter().each(&task);
         } else {
             tasks.for_each(task);
         }

@@ -13,6 +13,7 @@ use tilewright_core::{DType, Element, Layout, Result, Stream, Tensor};
 
 use super::super::product::Product;
 use super::pack;
+use crate::parallel::Each;
 
 /// Multiply-adds from which on a second thread pays: 110 GFLOP/s by one and 66 by two at 96³, 98 and 109 at 128³ (Zen 4, 2 cores).
 pub(super) const PARALLEL: usize = 128 * 128 * 128;
@@ -88,7 +89,7 @@ pub(super) fn for_each_batch<T: Send>(
         let together =
             (PARALLEL / work.max(1)).clamp(1, product.batches().div_ceil(2 * rayon::current_num_threads()));
         let size = product.m * product.n * together;
-        out.par_chunks_mut(size).enumerate().for_each(|(task, out)| {
+        out.par_chunks_mut(size).enumerate().each(&|(task, out)| {
             for (index, out) in out.chunks_mut(product.m * product.n).enumerate() {
                 each(task * together + index, out, 1);
             }

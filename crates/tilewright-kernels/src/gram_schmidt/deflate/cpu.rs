@@ -5,6 +5,7 @@ use tilewright_core::{DType, Element, Result, Stream, Tensor, bf16, f16};
 
 use super::super::Sizes;
 use super::super::host::{Double, Real, dot, dot_doubled, widen};
+use crate::parallel::Each;
 
 /// Bytes of Q per task: below one of them threads cost more than they give.
 const TASK: usize = 1 << 19;
@@ -80,7 +81,7 @@ fn typed<T: Element, A: Real>(
         rows(0, out_elements);
     } else {
         let tasks = out_elements.par_chunks_mut(per_task * p).enumerate();
-        tasks.for_each(|(task, out)| rows(task * per_task, out));
+        tasks.each(&|(task, out)| rows(task * per_task, out));
     }
     Ok(out)
 }

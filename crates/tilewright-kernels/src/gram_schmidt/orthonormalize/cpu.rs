@@ -8,6 +8,7 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::super::host::{Real, dot, scale, subtract_scaled};
 use super::{LEAST_LEFT_TWICE, Orthonormal, Plan};
+use crate::parallel::Each;
 
 /// Columns of a panel: few, as within it every pair is a pass through memory.
 const PANEL: usize = 8;
@@ -40,7 +41,7 @@ fn typed<T: Real + RealField>(a: &Tensor, basis: Option<&Tensor>, plan: &Plan) -
             one(0, out, rank, Par::rayon(0));
         } else {
             let items = out.par_chunks_mut(m * n).zip(&mut ranks).enumerate();
-            items.for_each(|(batch, (q, rank))| one(batch, q, rank, Par::Seq));
+            items.each(&|(batch, (q, rank))| one(batch, q, rank, Par::Seq));
         }
     }
     Ok(Orthonormal { q, rank: Tensor::from_vec(ranks, plan.batch.clone())? })

@@ -6,6 +6,7 @@ use tilewright_core::{DType, Element, Result, Stream, Tensor, bf16, f16};
 
 use super::super::host::{Double, Real, widen};
 use super::super::{Sizes, rows_per_chain};
+use crate::parallel::Each;
 
 /// Bytes of Q below which threads cost more than they give.
 const PARALLEL: usize = 1 << 20;
@@ -61,7 +62,7 @@ fn typed<T: Element, A: Real>(
     let sums: Vec<(Vec<A>, Vec<A>)> = if size_of_val(q) < PARALLEL {
         (0..tasks).map(chunk_sums).collect()
     } else {
-        (0..tasks).into_par_iter().map(chunk_sums).collect()
+        (0..tasks).into_par_iter().each_made(&chunk_sums).collect()
     };
     for (index, c) in c.as_slice_mut::<T>()?.iter_mut().enumerate() {
         let (column, j, batch) = (index % p, index / p % k, index / p / k);

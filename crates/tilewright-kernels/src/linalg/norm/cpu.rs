@@ -6,6 +6,7 @@ use tilewright_core::{Result, Tensor};
 use super::super::host::Real;
 use super::Fold;
 use crate::host::packed;
+use crate::parallel::Each;
 
 /// Elements of a piece; fixed, so that the result does not depend on the number of threads.
 const PIECE: usize = 1 << 16;
@@ -17,11 +18,11 @@ const LANES: usize = 16;
 pub(super) fn vectors<T: Real>(x: &Tensor, shape: Vec<usize>, n: usize, fold: Fold) -> Result<Tensor> {
     let elements: &[T] = &packed(x)?;
     let row = |row: &[T]| {
-        let pieces: Vec<T> = row.par_chunks(PIECE).map(|piece| of::<T>(piece, fold)).collect();
+        let pieces: Vec<T> = row.par_chunks(PIECE).each_made(&|piece| of::<T>(piece, fold)).collect();
         if let [one] = pieces[..] { one } else { of::<T>(&pieces, fold.of_pieces()) }
     };
     let together = (PIECE / n).max(1);
-    let norms: Vec<T> = elements.par_chunks(n).with_min_len(together).map(row).collect();
+    let norms: Vec<T> = elements.par_chunks(n).with_min_len(together).each_made(&row).collect();
     Tensor::from_vec(norms, shape)
 }
 

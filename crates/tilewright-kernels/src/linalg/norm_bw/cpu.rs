@@ -6,6 +6,7 @@ use tilewright_core::{Result, Tensor};
 use super::super::host::Real;
 use super::super::norm::Fold;
 use super::Rule;
+use crate::parallel::Each;
 
 /// Each element of `x`, `[.., n]`; it has elements.
 pub(super) fn each<T: Real>(
@@ -17,7 +18,7 @@ pub(super) fn each<T: Real>(
 ) -> Result<Tensor> {
     let n = x.dims()[x.rank() - 1];
     let (mut out, y, dy, ties) = (x.to_vec::<T>()?, y.to_vec::<T>()?, dy.to_vec::<T>()?, ties.to_vec::<T>()?);
-    out.par_chunks_mut(n).enumerate().with_min_len((4096 / n).max(1)).for_each(|(row, x)| {
+    out.par_chunks_mut(n).enumerate().with_min_len((4096 / n).max(1)).each(&|(row, x)| {
         x.iter_mut().for_each(|x| *x = one(*x, y[row], dy[row], ties[row], rule));
     });
     Tensor::from_vec(out, x.shape())

@@ -11,6 +11,7 @@ use super::super::householder::{column, dot, reflect_column_lanes, reflection};
 use super::super::lanes::{self, Lanes, Room, Work};
 use super::super::qr_reflectors::Reflectors;
 use super::Pivoted;
+use crate::parallel::Each;
 
 /// Reflections and permutations. `a` has elements.
 pub(super) fn pivoted<T: Real>(a: &Tensor, extents: &Extents) -> Result<Pivoted> {
@@ -92,7 +93,7 @@ fn one<T: Real>(item: Item<'_, T>, par: Par) {
         } else {
             let together = (TASK / (m - k)).max(1);
             let pieces = rest.par_col_chunks_mut(together).zip(lengths.par_chunks_mut(together));
-            pieces.for_each(|(columns, lengths)| follow(columns, lengths));
+            pieces.each(&|(columns, lengths)| follow(columns, lengths));
         }
     }
     copy(a.as_ref(), item.out);

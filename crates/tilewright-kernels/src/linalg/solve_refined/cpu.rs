@@ -5,6 +5,7 @@ use tilewright_core::{DType, Result, Tensor};
 
 use super::super::host::Real;
 use super::{Progress, Scales};
+use crate::parallel::Each;
 
 /// The numbers, rows of which belong to one of `size` each, over it, or over 1 where it is 0, as `low`.
 pub(super) fn over(of: &Tensor, size: &Tensor, low: DType) -> Result<Tensor> {
@@ -43,7 +44,7 @@ pub(super) fn residual<T: Real>(a: &Tensor, x: &Tensor, b: &Tensor, permutation:
     let order = permutation.to_vec::<i32>()?;
     let &[.., k, n] = x.dims() else { unreachable!("solutions are rows") };
     let mut out = vec![T::ZERO; x_all.len()];
-    out.par_chunks_mut(n).enumerate().with_min_len((1 << 14) / (n * n) + 1).for_each(|(column, out)| {
+    out.par_chunks_mut(n).enumerate().with_min_len((1 << 14) / (n * n) + 1).each(&|(column, out)| {
         let item = column / k;
         let (x, b) = (&x_all[column * n..][..n], &b_all[column * n..][..n]);
         for (out, &row) in out.iter_mut().zip(&order[item * n..]) {

@@ -13,6 +13,7 @@ use crate::mlstm::rows::{Data, Rows, with_data};
 use crate::mlstm::stretches::split;
 use crate::mlstm::vectors::dot;
 use crate::mlstm::{MlstmStateGradients, MlstmStates};
+use crate::parallel::Each;
 use crate::reduce::number::Accumulator;
 
 pub(super) fn mlstm_bw_gates(
@@ -74,6 +75,6 @@ fn run<T: Data, G: Number<Sum = T::Sum>>(
         }
     });
     let first = by.m.as_slice_mut::<T::Sum>()?;
-    first.par_iter_mut().enumerate().for_each(|(head, dm)| *dm = over(head, 0));
+    first.par_iter_mut().enumerate().each(&|(head, dm)| *dm = over(head, 0));
     Ok(by)
 }

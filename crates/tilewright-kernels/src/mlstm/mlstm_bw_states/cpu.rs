@@ -9,6 +9,7 @@ use crate::mlstm::parts::Part;
 use crate::mlstm::rows::{Data, with_data};
 use crate::mlstm::stretches::{Places, Walk};
 use crate::mlstm::{MlstmBackward, MlstmInputs, MlstmLoss, MlstmStateGradients, MlstmStates};
+use crate::parallel::Each;
 use crate::reduce::number::Accumulator;
 
 pub(super) fn mlstm_bw_states(
@@ -36,7 +37,7 @@ fn run<T: Data>(part: &Part<'_>, walk: &Walk<'_, T>, loss: &MlstmLoss<'_>) -> Re
         entries * of_n,
     ));
     let asked = Asked { state: true, ..Asked::default() };
-    all.enumerate().for_each(|(head, (dc, dn))| {
+    all.enumerate().each(&|(head, (dc, dn))| {
         let mut places = Places::<T::Sum>::new(part);
         places.dc.copy_from_slice(&dc_last[head * of_c..][..of_c]);
         places.dn.copy_from_slice(&dn_last[head * of_n..][..of_n]);

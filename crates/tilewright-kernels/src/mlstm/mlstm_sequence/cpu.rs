@@ -11,6 +11,7 @@ use crate::mlstm::lanes::Machine;
 use crate::mlstm::rows::{Data, Rows, is_sum, own};
 use crate::mlstm::vectors::{absorb, absorb_stored, dot, gate_by, scale};
 use crate::mlstm::{Mlstm, MlstmInputs, MlstmState};
+use crate::parallel::Each;
 use crate::reduce::number::Accumulator;
 
 pub(super) fn mlstm_sequence(
@@ -135,7 +136,7 @@ impl Outputs {
         let c = parts(self.c.as_slice_mut::<C>()?, heads, dqk * dv);
         let n = parts(self.n.as_slice_mut::<T::Sum>()?, heads, dqk);
         let all = h.into_par_iter().zip(c).zip(n).zip(self.m.as_slice_mut::<T::Sum>()?).enumerate();
-        all.for_each(|(head, (((h, c), n), m))| each(head, Head { h, c, n, m }));
+        all.each(&|(head, (((h, c), n), m))| each(head, Head { h, c, n, m }));
         Ok(())
     }
 

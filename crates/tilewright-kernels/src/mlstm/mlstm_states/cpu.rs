@@ -11,6 +11,7 @@ use crate::mlstm::parts::Part;
 use crate::mlstm::product::{Start, Strided, Wanted, product};
 use crate::mlstm::rows::{Data, Rows, with_data};
 use crate::mlstm::{MlstmState, MlstmStates};
+use crate::parallel::Each;
 use crate::reduce::number::Accumulator;
 
 pub(super) fn mlstm_states(
@@ -35,7 +36,7 @@ fn run<T: Data>(part: &Part<'_>, x: &Inputs<'_>, state: Option<&MlstmState>) -> 
         .into_par_iter()
         .zip(parts(states.n.as_slice_mut::<T::Sum>()?, heads, entries * dqk))
         .zip(parts(states.m.as_slice_mut::<T::Sum>()?, heads, entries));
-    all.enumerate().for_each(|(head, ((c, n), m))| {
+    all.enumerate().each(&|(head, ((c, n), m))| {
         begin(&mut c[..dqk * dv], c_first.as_deref(), head);
         begin(&mut n[..dqk], n_first.as_deref(), head);
         begin(&mut m[..1], m_first.as_deref(), head);

@@ -8,6 +8,7 @@ use tilewright_core::{DType, Element, F8E4M3, F8E5M2, Result, Stream, Tensor, bf
 use super::{Format, Plan};
 use crate::formats::SmallFloat;
 use crate::pack::Quantize;
+use crate::parallel::Each;
 
 /// Elements of a task, a multiple of every block but a whole row: below two of them threads cost more than they give.
 const TASK: usize = 1 << 15;
@@ -90,7 +91,7 @@ fn rows<T: Target>(values: &Tensor, scales: &Tensor, plan: &Plan) -> Result<Tens
     if plan.rows * plan.n < 2 * TASK {
         tasks.into_iter().for_each(run);
     } else {
-        tasks.into_par_iter().with_min_len((TASK / plan.n.min(TASK)).max(1)).for_each(run);
+        tasks.into_par_iter().with_min_len((TASK / plan.n.min(TASK)).max(1)).each(&run);
     }
     Ok(out)
 }

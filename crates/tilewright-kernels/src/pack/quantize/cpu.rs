@@ -8,6 +8,7 @@ use tilewright_core::{DType, Element, F8E4M3, F8E5M2, Result, Tensor, bf16, f16}
 use super::{Format, Plan};
 use crate::formats::SmallFloat;
 use crate::host::packed;
+use crate::parallel::Each;
 
 /// Elements of a task: below two of them threads cost more than they give.
 const TASK: usize = 1 << 15;
@@ -105,7 +106,7 @@ fn all<T: Source, V: Send>(
         tasks.into_iter().for_each(run);
     } else {
         let together = (TASK / (taken * plan.block).min(plan.n)).max(1);
-        tasks.into_par_iter().with_min_len(together).for_each(run);
+        tasks.into_par_iter().with_min_len(together).each(&run);
     }
 }
 

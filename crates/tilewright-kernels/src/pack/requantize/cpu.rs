@@ -6,6 +6,7 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 
 use super::FACTOR;
 use crate::host::packed;
+use crate::parallel::Each;
 
 /// Values of a task, an even number: half of a first-level cache.
 const TASK: usize = 1 << 14;
@@ -22,7 +23,7 @@ pub(super) fn requantize(
     if n.is_multiple_of(2) {
         // Rows follow one another without half a byte between them.
         let tasks = target.par_chunks_mut(TASK / 2).zip(source.par_chunks(TASK)).with_min_len(4);
-        tasks.for_each(|(target, source)| narrow(source, target));
+        tasks.each(&|(target, source)| narrow(source, target));
     } else {
         let rows = target.par_chunks_mut(n.div_ceil(2)).zip(source.par_chunks(n));
         rows.with_min_len((TASK / n).max(1)).for_each(|(target, source)| narrow(source, target));

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use tilewright_core::{Element, Result, Tensor};
 
 use super::NAME;
+use crate::parallel::Each;
 use crate::reduce::cross_entropy::targets;
 use crate::reduce::exp::Real;
 use crate::reduce::fold::Fold;
@@ -29,7 +30,7 @@ fn gradient<T: Number<Sum: Real>>(rows: &Rows, dloss: &Tensor, target: &Tensor) 
     let host = rows.host::<T>()?;
     let each =
         out.as_slice_mut::<T>()?.par_chunks_mut(rows.n).enumerate().with_min_len((TASK / rows.n).max(1));
-    each.for_each(|(index, out)| {
+    each.each(&|(index, out)| {
         let Ok(target) = usize::try_from(targets[index]) else {
             return out.fill(T::zeroed());
         };

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
 use super::Scan;
+use crate::parallel::Each;
 use crate::reduce::fold::Fold;
 use crate::reduce::number::{Accumulator, LEAF, Number, with_number};
 use crate::reduce::rows::Rows;
@@ -41,8 +42,8 @@ fn running_sums<T: Number, const REVERSE: bool>(rows: &Rows, exclusive: bool) ->
 fn blocks<T: Number, const REVERSE: bool>(row: &[T], out: &mut [T], exclusive: bool) {
     let sum = |block: &[T]| Compensated.block(block, 0);
     let mut before: Vec<_> = match REVERSE {
-        false => row.par_chunks(BLOCK).map(sum).collect(),
-        true => row.par_rchunks(BLOCK).map(sum).collect(),
+        false => row.par_chunks(BLOCK).each_made(&sum).collect(),
+        true => row.par_rchunks(BLOCK).each_made(&sum).collect(),
     };
     let mut total = Exact::ZERO;
     for before in &mut before {
@@ -54,10 +55,10 @@ fn blocks<T: Number, const REVERSE: bool>(row: &[T], out: &mut [T], exclusive: b
     };
     if REVERSE {
         let blocks = row.par_rchunks(BLOCK).zip(out.par_rchunks_mut(BLOCK));
-        blocks.zip(&before).for_each(|(rows, before)| block(rows, before));
+        blocks.zip(&before).each(&|(rows, before)| block(rows, before));
     } else {
         let blocks = row.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK));
-        blocks.zip(&before).for_each(|(rows, before)| block(rows, before));
+        blocks.zip(&before).each(&|(rows, before)| block(rows, before));
     }
 }
 

@@ -4,6 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
+use crate::parallel::Each;
 use crate::reduce::exp::Real;
 use crate::reduce::fold::Fold;
 use crate::reduce::logsumexp::cpu::Exponentials;
@@ -24,7 +25,7 @@ fn quotients<T: Number<Sum: Real>>(rows: &Rows) -> Result<Tensor> {
         // 1 / inf would leave 0 beside NaN where the row has +inf; all of such a row is undefined.
         let sum = if whole.sum.is_finite() { whole.sum } else { T::Sum::NAN };
         let (shift, scale) = (whole.max, T::Sum::ONE / sum);
-        row.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK)).for_each(|(row, out)| {
+        row.par_chunks(BLOCK).zip(out.par_chunks_mut(BLOCK)).each(&|(row, out)| {
             for (row, out) in row.chunks(LEAF).zip(out.chunks_mut(LEAF)) {
                 leaf(row, out, shift, scale);
             }

@@ -7,6 +7,7 @@ use tilewright_core::{DType, Result, Tensor, bf16, f16};
 use super::Categorical;
 use crate::host::packed;
 use crate::machine::widest;
+use crate::parallel::Each;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
     COLD, COLUMNS, COOLEST, Columns, HEAT, NEVER, REFUSED, TILE, across, bits_of, exponential_of, heat,
@@ -46,8 +47,11 @@ fn rows<T: Logit>(x: &Tensor, seeds: &Tensor, positions: &Tensor, args: &Categor
         };
         (0..args.draws).map(draw).collect()
     };
-    let ids: Vec<Vec<u32>> =
-        if r * n <= SERIAL { (0..r).map(one).collect() } else { (0..r).into_par_iter().map(one).collect() };
+    let ids: Vec<Vec<u32>> = if r * n <= SERIAL {
+        (0..r).map(one).collect()
+    } else {
+        (0..r).into_par_iter().each_made(&one).collect()
+    };
     Tensor::from_vec(ids.concat(), [r, args.draws])
 }
 

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use tilewright_core::{Error, Result, Tensor};
 
 use super::NAME;
+use crate::parallel::Each;
 
 /// Entries of all histories below which threads cost more than they give.
 const SERIAL: usize = 1 << 13;
@@ -35,7 +36,7 @@ pub(super) fn dry(logits: &mut Tensor, history: &Tensor, settings: &Tensor, brea
     if history.len() <= SERIAL {
         rows.chunks_mut(n).enumerate().for_each(one);
     } else {
-        rows.par_chunks_mut(n).enumerate().for_each(one);
+        rows.par_chunks_mut(n).enumerate().each(&one);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use tilewright_core::{DType, Element, Error, Result, Stream, Tensor, bf16, f16};
 
 use super::{Inputs, NAME};
 use crate::host::packed;
+use crate::parallel::Each;
 
 /// Elements below which threads cost more than they give.
 const SERIAL: usize = 1 << 15;
@@ -74,7 +75,7 @@ fn rows<T: Element>(inputs: &Inputs, widen: impl Fn(&[T], &mut [f32]) + Sync) ->
     if rows * n <= SERIAL {
         each.chunks_mut(n).enumerate().for_each(one);
     } else {
-        each.par_chunks_mut(n).enumerate().for_each(one);
+        each.par_chunks_mut(n).enumerate().each(&one);
     }
     Ok(out)
 }

@@ -6,6 +6,7 @@ use tilewright_core::{DType, Result, Stream, Tensor, bf16, f16};
 
 use super::{Renormalize, Renormalized};
 use crate::host::packed;
+use crate::parallel::Each;
 use crate::sample::noise::{NEVER, TILE, UNITS, key_of, power_of};
 use crate::sample::parameters::{Row, WORDS};
 use crate::sample::sample::cpu::{Logit, SERIAL, Settled, settle, tiles_of};
@@ -39,7 +40,7 @@ fn rows<T: Logit>(logits: &Tensor, parameters: &Tensor, args: &Renormalize) -> R
     if r * n <= SERIAL {
         each.chunks_mut(n).enumerate().for_each(one);
     } else {
-        each.par_chunks_mut(n).enumerate().for_each(one);
+        each.par_chunks_mut(n).enumerate().each(&one);
     }
     Ok(out)
 }

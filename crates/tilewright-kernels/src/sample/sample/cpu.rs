@@ -10,6 +10,7 @@ use super::keep::{Kept, Pool};
 use super::{Logprobs, Sample, Sampled};
 use crate::host::packed;
 use crate::machine::widest;
+use crate::parallel::Each;
 use crate::prefetch::prefetch;
 use crate::sample::noise::{
     COLD, COLUMNS, COOLEST, GROUPS, HEAT, NEVER, REFUSED, TILE, UNITS, bits_of, exponential_of, heat, key_of,
@@ -94,7 +95,7 @@ fn rows<T: Logit>(logits: &Tensor, parameters: &Tensor, args: &Sample) -> Result
         let whole = |row: usize| finish(row, &found[row * tiles..][..tiles]);
         match r * n <= SERIAL {
             true => (0..r).map(whole).collect(),
-            false => (0..r).into_par_iter().map(whole).collect(),
+            false => (0..r).into_par_iter().each_made(&whole).collect(),
         }
     };
     let (top_ids, top_logprobs) = drawn.iter().flat_map(|row| row.top.iter().copied()).unzip();
@@ -126,7 +127,7 @@ pub(in crate::sample) fn tiles_of<T: Logit>(data: &[T], n: usize, settings: &[Ro
     if work.len() <= 2 {
         work.into_iter().enumerate().for_each(each);
     } else {
-        work.into_par_iter().enumerate().for_each(each);
+        work.into_par_iter().enumerate().each(&each);
     }
     found
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use tilewright_core::{Error, Result, Tensor};
 
 use super::{Accepted, NAME, Plan, STREAM};
+use crate::parallel::Each;
 use crate::sample::noise::{bits_of, exponential_of, keys_of, less_than_exponential};
 
 /// Elements below which threads cost more than they give.
@@ -28,8 +29,11 @@ pub(super) fn speculative_accept(
         let (q, p) = (&q[row * k * v..][..k * v], &p[row * (k + 1) * v..][..(k + 1) * v]);
         accept(draft, q, p, v, seeds[row] as u64, positions[row] as u64)
     };
-    let rows: Vec<(Vec<i32>, i32)> =
-        if b * v <= SERIAL { (0..b).map(one).collect() } else { (0..b).into_par_iter().map(one).collect() };
+    let rows: Vec<(Vec<i32>, i32)> = if b * v <= SERIAL {
+        (0..b).map(one).collect()
+    } else {
+        (0..b).into_par_iter().each_made(&one).collect()
+    };
     let accepted = rows.iter().map(|row| row.1).collect();
     Ok(Accepted {
         tokens: Tensor::from_vec::<i32>(rows.into_iter().flat_map(|row| row.0).collect(), [b, k + 1])?,

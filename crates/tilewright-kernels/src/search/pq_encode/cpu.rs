@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
+use crate::parallel::Each;
 use crate::search::lanes::{Lanes, Task, dispatch};
 use crate::search::product::Product;
 use crate::search::rivals::Rivals;
@@ -17,7 +18,7 @@ pub(super) fn pq_encode(x: &Tensor, codebooks: &Tensor, product: Product) -> Res
     let mut codes = vec![0u8; n * bytes];
     x.par_chunks(CHUNK * d)
         .zip(codes.par_chunks_mut(CHUNK * bytes))
-        .for_each(|(x, codes)| dispatch(Encode { x, codebooks, product, codes }));
+        .each(&|(x, codes)| dispatch(Encode { x, codebooks, product, codes }));
     Tensor::from_vec(codes, [n, bytes])
 }
 

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
+use crate::parallel::Each;
 use crate::search::Metric;
 use crate::search::lanes::{Lanes, Task, dispatch};
 use crate::search::product::Product;
@@ -35,7 +36,7 @@ pub(super) fn pq_lut(
         fill((&mut tables, queries));
     } else {
         let queries = queries.par_chunks(each * product.d());
-        tables.par_chunks_mut(each * m * words).zip(queries).for_each(fill);
+        tables.par_chunks_mut(each * m * words).zip(queries).each(&fill);
     }
     Tensor::from_vec(tables, [b, m, words])
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use tilewright_core::{Error, Result, Tensor};
 
 use super::{NAME, Rerank};
+use crate::parallel::Each;
 use crate::prefetch::prefetch;
 use crate::search::best::{Best, Candidate, key_of};
 use crate::search::bounds::{certainly_above, rounded_to};
@@ -33,7 +34,7 @@ pub(super) fn rerank(vectors: &Vectors, rows: &Tensor, args: &Rerank) -> Result<
         if vectors.b <= each {
             queries.chunks(d).zip(rows.chunks(c)).map(of_query).collect()
         } else {
-            queries.par_chunks(d).zip(rows.par_chunks(c)).with_min_len(each).map(of_query).collect()
+            queries.par_chunks(d).zip(rows.par_chunks(c)).with_min_len(each).each_made(&of_query).collect()
         }
     });
     results(&found, vectors.b, args.k)

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
+use crate::parallel::Each;
 use crate::search::scalar::Scalar;
 
 /// Elements of a stretch: enough to be worth handing out.
@@ -13,7 +14,7 @@ pub(super) fn sq_encode(x: &Tensor, ranges: &Tensor, scalar: Scalar) -> Result<T
     let (x, (least, widths)) = (x.as_slice::<f32>()?, ranges.as_slice::<f32>()?.split_at(d));
     let mut codes = vec![0u8; n * bytes];
     let rows = (STRETCH / d).max(1);
-    x.par_chunks(rows * d).zip(codes.par_chunks_mut(rows * bytes)).for_each(|(x, codes)| {
+    x.par_chunks(rows * d).zip(codes.par_chunks_mut(rows * bytes)).each(&|(x, codes)| {
         let mut words = vec![0u8; d];
         for (x, code) in x.chunks_exact(d).zip(codes.chunks_exact_mut(bytes)) {
             for (((word, &x), &least), &width) in words.iter_mut().zip(x).zip(least).zip(widths) {

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use tilewright_core::{Result, Tensor};
 
+use crate::parallel::Each;
 use crate::search::best::{Best, Candidate, key_of};
 use crate::search::vectors::results;
 
@@ -33,7 +34,7 @@ pub(super) fn topk_merge(distances: &Tensor, ids: &Tensor, k: usize) -> Result<(
     } else if distances.len() < ALONE {
         (0..b).map(of_query).collect()
     } else {
-        (0..b).into_par_iter().map(of_query).collect()
+        (0..b).into_par_iter().each_made(&of_query).collect()
     };
     results(&found, b, k)
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use tilewright_core::{Result, Stream, Tensor};
 
+use crate::parallel::Each;
 use crate::reduce::number::Accumulator;
 use crate::slstm::cell::Sizes;
 use crate::slstm::product::{ROWS, add_product};
@@ -55,7 +56,7 @@ fn run<T: Data>(
     let [c, n, kept, m] = last.each_mut().map(|part| parts(part, sizes.b * sizes.nh, d));
     let all = sequences.into_iter().zip(c).zip(n).zip(kept).zip(m);
     let all = all.map(|((((h, c), n), kept), m)| (h, [c, n, kept, m]));
-    by_head(sizes, all).into_par_iter().for_each(|(head, first, mut group)| {
+    by_head(sizes, all).into_par_iter().each(&|(head, first, mut group)| {
         let mut pre = vec![T::Sum::ZERO; group.len() * 4 * d];
         let mut seen = vec![T::Sum::ZERO; group.len() * d];
         for t in 0..s {
@@ -95,7 +96,7 @@ pub(in crate::slstm) fn turned<T: Data>(r: &Tensor) -> Result<Vec<T::Sum>> {
     let elements = r.as_slice::<T>()?;
     let mut all = vec![T::Sum::ZERO; elements.len()];
     let heads = all.par_chunks_mut(4 * d * d).zip(elements.par_chunks(4 * d * d));
-    heads.for_each(|(turned, rows)| {
+    heads.each(&|(turned, rows)| {
         let mut wide = [T::Sum::ZERO; TILE];
         for top in (0..4 * d).step_by(TILE) {
             for left in (0..d).step_by(TILE) {

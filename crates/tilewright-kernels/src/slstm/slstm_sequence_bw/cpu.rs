@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use tilewright_core::{Element, Result, Stream, Tensor};
 
 use super::{SlstmGradients, SlstmLoss, by_weights};
+use crate::parallel::Each;
 use crate::reduce::number::Accumulator;
 use crate::slstm::cell::Sizes;
 use crate::slstm::product::add_product;
@@ -66,7 +67,7 @@ fn run<T: Data>(
     let all = dx_parts.into_iter().zip(dpre_parts.drain(..)).zip(seen_parts.drain(..)).zip(states);
     let all = all.map(|(((dx, dpre), seen), by)| Outputs::<T> { dx, dpre, seen, by });
 
-    by_head(sizes, all).into_par_iter().for_each(|(head, first_b, mut group)| {
+    by_head(sizes, all).into_par_iter().each(&|(head, first_b, mut group)| {
         let (rows, own) = (group.len(), head * 4 * d * d..(head + 1) * 4 * d * d);
         let (weights, turned) = (&weights[own.clone()], &turned[own]);
         // c, n and m before each token and after the last, and the pre-activations: [s + 1 or s, rows, d or 4 d].
