@@ -233,12 +233,9 @@ impl Config {
             return Err(range("weight_mode", "single or fused", self.weight_mode.clone()));
         }
         let unsupported = |why| Err(Error::unsupported("config", Device::Cpu, why));
-        match (self.use_bias, self.tie_word_embeddings, self.add_out_norm) {
-            (true, ..) => unsupported("use_bias: only the gates have biases here"),
-            (_, true, _) => {
-                unsupported("tie_word_embeddings: embedding and head are tensors of their own here")
-            }
-            (.., false) => unsupported("add_out_norm = false: the head follows a norm here"),
+        match (self.use_bias, self.add_out_norm) {
+            (true, _) => unsupported("use_bias: only the gates have biases here"),
+            (_, false) => unsupported("add_out_norm = false: the head follows a norm here"),
             _ => Ok(()),
         }
     }

@@ -146,8 +146,8 @@ pub struct Weights<T> {
     pub blocks: Vec<Block<T>>,
     /// Norm before the head.
     pub out_norm: T,
-    /// Logits.
-    pub head: T,
+    /// Logits; `None` where the embeddings give them, with `tie_word_embeddings`.
+    pub head: Option<T>,
 }
 
 const EMBEDDINGS: &str = "backbone.embeddings.weight";
@@ -170,8 +170,9 @@ impl<T> Weights<T> {
             }
         });
         let blocks = blocks.collect::<Result<_>>()?;
-        let (out_norm, head) =
-            (make(OUT_NORM.to_owned(), vec![d])?, make(HEAD.to_owned(), vec![vocabulary, d])?);
+        let out_norm = make(OUT_NORM.to_owned(), vec![d])?;
+        let own = !config.tie_word_embeddings;
+        let head = own.then(|| make(HEAD.to_owned(), vec![vocabulary, d])).transpose()?;
         Ok(Weights { embeddings, blocks, out_norm, head })
     }
 
@@ -183,7 +184,8 @@ impl<T> Weights<T> {
                 weights.all().into_iter().map(|(name, one)| (format!("backbone.blocks.{block}.{name}"), one)),
             );
         }
-        all.extend([(OUT_NORM.to_owned(), &self.out_norm), (HEAD.to_owned(), &self.head)]);
+        all.push((OUT_NORM.to_owned(), &self.out_norm));
+        all.extend(self.head.as_ref().map(|head| (HEAD.to_owned(), head)));
         all
     }
 
@@ -193,8 +195,14 @@ impl<T> Weights<T> {
         for weights in &mut self.blocks {
             all.extend(weights.all_mut().into_iter().map(|(_, one)| one));
         }
-        all.extend([&mut self.out_norm, &mut self.head]);
+        all.push(&mut self.out_norm);
+        all.extend(&mut self.head);
         all
+    }
+
+    /// What gives the logits.
+    pub fn head(&self) -> &T {
+        self.head.as_ref().unwrap_or(&self.embeddings)
     }
 
     /// The same set of something else, made one by one.
@@ -307,6 +315,10 @@ pub(crate) fn load(config: &Config, folder: &Path) -> Result<Weights<Tensor>> {
 
 /// The weights among tensors by their names: all of them, nothing else.
 pub(crate) fn collected(config: &Config, mut found: BTreeMap<String, Tensor>) -> Result<Weights<Tensor>> {
+    // Some write a tied head all the same; the config says whose it is.
+    if config.tie_word_embeddings {
+        found.remove(HEAD);
+    }
     let weights = Weights::from_shapes(config, |name, shape| {
         let missing = || Error::range(NAME, name.clone(), "a tensor of this name", "nothing");
         let tensor = found.remove(&name).ok_or_else(missing)?;

@@ -54,8 +54,8 @@ impl Model {
         let share = Tensor::from_f64(&share, losses.dtype(), targets.shape())?.to(stream)?;
         let dcapped = cross_entropy_bw(stream, &share, &capped, targets)?;
         let dlogits = self.own(&soft_cap_bw(stream, &dcapped, &logits, &self.cap())?)?;
-        let head = linear_bw_w(stream, &dlogits, &normed)?;
-        let dnormed = linear_bw_x(stream, &dlogits, &w.head, None)?;
+        let by_head = linear_bw_w(stream, &dlogits, &normed)?;
+        let dnormed = linear_bw_x(stream, &dlogits, w.head(), None)?;
         let last = rms_norm_bw(stream, &dnormed, &x, &w.out_norm, &self.norm())?;
         let mut dx = last.x;
         let mut by_blocks = Vec::with_capacity(blocks.len());
@@ -65,7 +65,12 @@ impl Model {
             by_blocks.push(by);
         }
         by_blocks.reverse();
-        let embeddings = embedding_bw(stream, &dx, tokens, self.config.vocab_size)?;
+        let by_embedding = embedding_bw(stream, &dx, tokens, self.config.vocab_size)?;
+        let (embeddings, head) = match w.head {
+            Some(_) => (by_embedding, Some(by_head)),
+            // Used twice, they have the gradients of both uses.
+            None => (axpy(stream, &by_head, &by_embedding, &Axpy::default())?, None),
+        };
         // The last thing that is asked of the device, so that it is never waited for before.
         let loss = self.total(&losses)? / counted as f64;
         Ok((loss, Weights { embeddings, blocks: by_blocks, out_norm: last.weight, head }))

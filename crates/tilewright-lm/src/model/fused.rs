@@ -100,7 +100,7 @@ impl Model {
                 before: Before::RmsNorm { weight: &weights.out_norm, eps: config.norm_eps },
                 after: After::Cap(config.output_logit_soft_cap),
                 out_dtype: Some(dtype),
-                ..FusedMaps::of(&x.reshape([config.hidden_size])?, &[&weights.head])
+                ..FusedMaps::of(&x.reshape([config.hidden_size])?, &[weights.head()])
             },
         )?;
         Ok(made.out)

@@ -272,7 +272,7 @@ impl Model {
     fn head(&self, x: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
         let normed = rms_norm(&self.stream, x, &self.weights.out_norm, &self.norm())?;
         let dtype = if self.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-        let logits = linear(&self.stream, &normed, &self.weights.head, None, Some(dtype))?;
+        let logits = linear(&self.stream, &normed, self.weights.head(), None, Some(dtype))?;
         let capped = soft_cap(&self.stream, &logits, &self.cap())?;
         Ok((normed, capped, logits))
     }

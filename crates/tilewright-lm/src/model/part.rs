@@ -57,10 +57,11 @@ impl Part {
         let nothing = Tensor::zeros(weights.embeddings.dtype(), [0, config.hidden_size])?;
         let kept = |keep: bool, tensor: &Tensor| if keep { tensor.clone() } else { nothing.clone() };
         let part = Weights {
-            embeddings: kept(first, &weights.embeddings),
+            // Where they are the head too, the last blocks need them as the first do.
+            embeddings: kept(first || (last && weights.head.is_none()), &weights.embeddings),
             blocks: weights.blocks[range.clone()].to_vec(),
             out_norm: kept(last, &weights.out_norm),
-            head: kept(last, &weights.head),
+            head: weights.head.as_ref().map(|head| kept(last, head)),
         };
         let slstm_at = config.slstm_at.iter().filter(|block| range.contains(block));
         let slstm_at = slstm_at.map(|block| block - range.start).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use tilewright_core::{DType, Stream, Tensor, read_safetensors, write_safetensors};
-use tilewright_lm::{Config, Model};
+use tilewright_lm::{Config, Model, Weights};
 
 use crate::tiny;
 
@@ -44,6 +44,33 @@ fn a_mixed_model_round_trips_and_its_config_says_so() {
     tiny::config().write(folder.path().join("config.json")).unwrap();
     let error = Model::load(folder.path(), &Stream::cpu(), None).unwrap_err().to_string();
     assert!(error.contains("backbone.blocks.1.norm_mlstm.weight is nothing"), "{error}");
+}
+
+#[test]
+fn a_tied_model_has_no_head_of_its_own() {
+    let (folder, cpu) = (tempfile::tempdir().unwrap(), Stream::cpu());
+    let weights = tiny::weights(&tiny::tied(), 3);
+    let model = Model::from_weights(tiny::tied(), &cpu, &weights, Some(DType::F32)).unwrap();
+    model.save(folder.path()).unwrap();
+    let file = folder.path().join("model.safetensors");
+    let mut held = read_safetensors(&file).unwrap();
+    assert!(!held.contains_key("lm_head.weight"));
+    let read = Model::load(folder.path(), &cpu, None).unwrap();
+    assert_eq!((bits(&read), read.config()), (bits(&model), model.config()));
+
+    // Logits are those of a model whose head is the same matrix.
+    let own = Weights { head: Some(weights.embeddings.clone()), ..weights };
+    let apart = Model::from_weights(tiny::config(), &cpu, &own, Some(DType::F32)).unwrap();
+    let logits = |model: &Model| {
+        let tokens = model.tokens(&tiny::texts(2, 5, 1)).unwrap();
+        model.logits(&tokens, None).unwrap().0.to_bytes().unwrap()
+    };
+    assert_eq!(logits(&read), logits(&apart));
+
+    // A head that a file has all the same is passed over.
+    held.insert("lm_head.weight".to_owned(), Tensor::zeros(DType::F32, [11, 8]).unwrap());
+    write_safetensors(&file, held.iter().map(|(name, tensor)| (name.as_str(), tensor))).unwrap();
+    assert_eq!(bits(&Model::load(folder.path(), &cpu, None).unwrap()), bits(&model));
 }
 
 #[test]

@@ -18,6 +18,12 @@ fn every_gradient_of_a_mixed_model_is_a_slope() {
     assert!(slopes > 400, "{slopes} slopes");
 }
 
+#[test]
+fn every_gradient_of_a_tied_model_is_a_slope() {
+    let slopes = judged(Config { eps: 1e-12, ..tiny::tied() });
+    assert!(slopes > 200, "{slopes} slopes");
+}
+
 /// Compares gradients by weights with slopes, and counts them.
 fn judged(config: Config) -> usize {
     let weights = tiny::weights(&config, 3);

@@ -7,14 +7,19 @@ use crate::tiny;
 
 #[test]
 fn parts_one_after_another_are_the_model_to_the_bit() {
-    let config = Config { num_hidden_layers: 3, ..tiny::config() };
-    let weights = tiny::weights(&config, 3);
+    for config in [tiny::config(), tiny::tied()] {
+        are_the_model(&Config { num_hidden_layers: 3, ..config });
+    }
+}
+
+fn are_the_model(config: &Config) {
+    let weights = tiny::weights(config, 3);
     let stream = Stream::cpu();
     for dtype in [DType::F32, DType::Bf16] {
         let model =
             tilewright_lm::Model::from_weights(config.clone(), &stream, &weights, Some(dtype)).unwrap();
         for cut in [1, 2] {
-            let part = |range| Part::of(&config, &stream, &weights, Some(dtype), range).unwrap();
+            let part = |range| Part::of(config, &stream, &weights, Some(dtype), range).unwrap();
             let (first, second) = (part(0..cut), part(cut..3));
             let (mut whole, mut states) = (None, (None, None));
             for texts in [tiny::texts(2, 5, 1), tiny::texts(2, 1, 2), tiny::texts(2, 1, 3)] {

@@ -24,6 +24,11 @@ pub(crate) fn mixed() -> Config {
     config().with_ratio(1, 1)
 }
 
+/// The same whose embeddings are its head.
+pub(crate) fn tied() -> Config {
+    Config { tie_word_embeddings: true, ..config() }
+}
+
 pub(crate) fn weights(config: &Config, seed: u64) -> Weights<Tensor> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     Weights::from_shapes(config, |name, shape| {
