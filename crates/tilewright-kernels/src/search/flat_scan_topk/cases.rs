@@ -10,7 +10,6 @@ use super::reference::{True, nearest};
 use super::{FlatScanTopk, NAME, run};
 use crate::arguments::check_dtype;
 use crate::search::cuda;
-use crate::search::device::check_k;
 use crate::search::judge;
 use crate::search::samples::{self, Samples, kept, rows};
 use crate::search::vectors::DTYPES;
@@ -120,7 +119,6 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "data", case.dtype, DTYPES)?;
-        check_k(NAME, device, case.args.size("k", 1)?)?;
         let [b, n, d] = ["b", "n", "d"].map(|name| case.dim(name));
         Ok(cuda::variants(device, b, n, d, case.args.size("k", 1)?))
     }

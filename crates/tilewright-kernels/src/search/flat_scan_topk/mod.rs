@@ -112,5 +112,5 @@ fn run(
         choose(NAME, variant, &[only_variant(Device::Cpu)])?;
         return cpu::flat_scan_topk(&vectors, args);
     }
-    gpu::flat_scan_topk(stream, variant, &vectors, args)
+    vectors.ids.named(stream, gpu::flat_scan_topk(stream, variant, &vectors, args)?)
 }

@@ -8,7 +8,6 @@ use tilewright_core::{
 
 use super::{HammingScanTopk, NAME, hamming_scan_topk, reference};
 use crate::arguments::{check_dtype, choose, only_variant};
-use crate::search::device::check_k;
 use crate::search::samples::{Samples, kept};
 
 static SPEC: Spec = Spec {
@@ -109,7 +108,6 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "data", case.dtype, &[DType::U8])?;
-        check_k(NAME, device, case.args.size("k", 1)?)?;
         Ok(vec![only_variant(device)])
     }
 

@@ -81,6 +81,6 @@ pub fn hamming_scan_topk(
     }
     match stream.device() {
         Device::Cpu => cpu::hamming_scan_topk(&rows, args.k),
-        _ => gpu::hamming_scan_topk(stream, &rows, args.k),
+        _ => rows.ids.named(stream, gpu::hamming_scan_topk(stream, &rows, args.k)?),
     }
 }

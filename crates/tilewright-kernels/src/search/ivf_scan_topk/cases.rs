@@ -8,7 +8,6 @@ use tilewright_core::{
 
 use super::{IvfScanTopk, NAME, cuda, reference, run};
 use crate::arguments::check_dtype;
-use crate::search::device::check_k;
 use crate::search::flat_scan_topk::reference::True;
 use crate::search::judge;
 use crate::search::samples::{self, Samples, kept, rows};
@@ -127,7 +126,6 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "data", case.dtype, DTYPES)?;
         let k = case.args.size("k", 1)?;
-        check_k(NAME, device, k)?;
         let [b, n, d, nprobe] = ["b", "n", "d", "nprobe"].map(|name| case.dim(name));
         Ok(cuda::variants(device, b, n, d, k, nprobe))
     }

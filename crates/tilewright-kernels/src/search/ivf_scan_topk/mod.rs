@@ -119,5 +119,5 @@ fn run(
         choose(NAME, variant, &[only_variant(Device::Cpu)])?;
         return cpu::ivf_scan_topk(&vectors, &lists, args);
     }
-    gpu::ivf_scan_topk(stream, variant, &vectors, &lists, args)
+    vectors.ids.named(stream, gpu::ivf_scan_topk(stream, variant, &vectors, &lists, args)?)
 }

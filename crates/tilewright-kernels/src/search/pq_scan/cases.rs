@@ -9,7 +9,6 @@ use tilewright_core::{
 use super::{Coded, NAME, PqScan, cuda, reference, run};
 use crate::arguments::check_dtype;
 use crate::search::codes::{BLOCK, block_codes};
-use crate::search::device::check_k;
 use crate::search::flat_scan_topk::reference::{True, order};
 use crate::search::judge;
 use crate::search::product::{bytes, word};
@@ -147,7 +146,6 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "tables", case.dtype, &[DType::F32])?;
         let k = case.args.size("k", 1)?;
-        check_k(NAME, device, k)?;
         Ok(cuda::variants(device, case.dim("m"), case.dim("words"), k))
     }
 

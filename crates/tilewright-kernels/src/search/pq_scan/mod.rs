@@ -70,8 +70,8 @@ pub(crate) use cases::KERNEL;
 
 use super::codes::BLOCK;
 use super::device::check_lists;
+use super::ids::{Ids, check_ids};
 use super::product::bytes;
-use super::vectors::check_ids;
 use crate::arguments::{check_tensor, choose, only_variant};
 
 const NAME: &str = "pq_scan";
@@ -115,7 +115,7 @@ struct Input {
     bases: Option<Tensor>,
     biases: Option<Tensor>,
     factors: Option<Tensor>,
-    ids: Option<Tensor>,
+    ids: Ids,
     keep: Option<Tensor>,
     b: usize,
     m: usize,
@@ -199,7 +199,7 @@ fn run(
         bases: here(bases)?,
         biases: here(biases)?,
         factors: here(factors)?,
-        ids: here(ids)?,
+        ids: Ids::new(stream, ids)?,
         keep: here(keep)?,
         b,
         m,
@@ -210,9 +210,9 @@ fn run(
     let between = stream.device() != Device::Cpu && !cuda::reads(&input);
     let wish = variant.or_else(|| between.then(|| only_variant(stream.device())));
     match choose(NAME, wish, &cuda::variants(stream.device(), m, words, args.k))? {
-        cuda::VARIANT => cuda::pq_scan(stream, &input, args.k),
+        cuda::VARIANT => input.ids.named(stream, cuda::pq_scan(stream, &input, args.k)?),
         _ if stream.device() == Device::Cpu => cpu::pq_scan(&input, args.k),
-        _ => gpu::pq_scan(stream, &input, args.k),
+        _ => input.ids.named(stream, gpu::pq_scan(stream, &input, args.k)?),
     }
 }
 

@@ -83,6 +83,6 @@ pub fn rerank(
     let rows = rows.to(stream)?;
     match stream.device() {
         Device::Cpu => cpu::rerank(&vectors, &rows, args),
-        _ => gpu::rerank(stream, &vectors, &rows, args),
+        _ => vectors.ids.named(stream, gpu::rerank(stream, &vectors, &rows, args)?),
     }
 }

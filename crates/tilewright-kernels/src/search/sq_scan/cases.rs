@@ -8,7 +8,6 @@ use tilewright_core::{
 
 use super::{NAME, SqRows, SqScan, reference, sq_scan};
 use crate::arguments::{check_dtype, choose, only_variant};
-use crate::search::device::check_k;
 use crate::search::flat_scan_topk::reference::{True, nearest};
 use crate::search::judge;
 use crate::search::samples::{self, Samples, kept, rows};
@@ -147,7 +146,6 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "queries", case.dtype, &[DType::F32])?;
-        check_k(NAME, device, case.args.size("k", 1)?)?;
         Ok(vec![only_variant(device)])
     }
 

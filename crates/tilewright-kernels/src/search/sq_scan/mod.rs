@@ -60,8 +60,8 @@ pub(crate) use cases::KERNEL;
 
 use super::Metric;
 use super::device::check_lists;
+use super::ids::{Ids, check_ids};
 use super::scalar::{Scalar, check_ranges};
-use super::vectors::check_ids;
 use crate::arguments::check_tensor;
 
 const NAME: &str = "sq_scan";
@@ -108,7 +108,7 @@ struct Input {
     offsets: Tensor,
     probes: Tensor,
     centroids: Option<Tensor>,
-    ids: Option<Tensor>,
+    ids: Ids,
     keep: Option<Tensor>,
     scalar: Scalar,
     b: usize,
@@ -169,7 +169,7 @@ pub fn sq_scan(
         offsets: offsets.to(stream)?,
         probes: probes.to(stream)?,
         centroids: here(centroids)?,
-        ids: here(ids)?,
+        ids: Ids::new(stream, ids)?,
         keep: here(keep)?,
         scalar,
         b,
@@ -177,6 +177,6 @@ pub fn sq_scan(
     };
     match stream.device() {
         Device::Cpu => cpu::sq_scan(&input, args),
-        _ => gpu::sq_scan(stream, &input, args),
+        _ => input.ids.named(stream, gpu::sq_scan(stream, &input, args)?),
     }
 }
