@@ -47,6 +47,8 @@ mod rounds;
 mod samples;
 mod scalar;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod vectors;
 

@@ -56,6 +56,10 @@ impl Kernel for Registered {
             case(Edge, 2, 90, 3, 70, 80, F32).data("labelled"),
             case(Edge, 1, 4500, 2, 4300, 300, F32).data("integers"),
             case(Edge, 2, 75, 8, 33, 5, F32).set("metric", "ip").data("special"),
+            // More than a threadgroup selects: ties at the end of a round, more than there are.
+            case(Edge, 2, 1500, 3, 1400, 1025, F32).data("integers"),
+            case(Edge, 1, 1300, 2, 1300, 3000, F32).data("wide"),
+            case(Edge, 2, 90, 3, 70, 30, F32).data("wide"),
         ];
         for metric in ["l2", "ip", "cosine"] {
             for dtype in [F32, F16, Bf16, I8] {
