@@ -152,3 +152,23 @@ pub(super) fn filled(stream: &Stream, b: usize, k: usize) -> Result<(Tensor, Ten
     let distances = Tensor::from_vec(vec![f32::INFINITY; b * k], [b, k])?.to(stream)?;
     Ok((distances, Tensor::from_vec(vec![-1i64; b * k], [b, k])?.to(stream)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where NVRTC is installed.
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn the_body_compiles_for_cuda() {
+        use DType::{Bf16, F32, I64, U8, U32, U64};
+        for (dtype, listed, bounded) in [(F32, false, false), (Bf16, true, true)] {
+            for metric in Metric::ALL {
+                let templates = [dtype.into(), (metric as i32).into(), listed.into(), bounded.into()];
+                let bounds = if bounded { U64 } else { U32 };
+                let dtypes = [dtype, dtype, U32, U8, U32, I64, bounds, U64, U32];
+                crate::nvrtc::compiles(&SCAN, &templates, &dtypes);
+            }
+        }
+    }
+}

@@ -106,3 +106,43 @@ pub(super) fn check_ids(
 ) -> Result<()> {
     check_tensor(operation, argument, stream, ids, &[DType::U32, DType::I64])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where NVRTC is installed.
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn every_body_compiles_for_cuda() {
+        use crate::nvrtc::compiles;
+        use DType::{I64, U32};
+        compiles(&MERGE, &[], &[I64; 2]);
+        compiles(&RANK, &[], &[I64, I64, U32]);
+        compiles(&NAME, &[], &[I64; 3]);
+    }
+
+    #[test]
+    fn ids_get_their_names_back() {
+        let most = [i64::MIN, i64::MAX, 0, -1, i64::MAX - 1, 1 << 32, (1 << 32) - 1];
+        for device in [Device::Emulated, Device::Cuda(0), Device::Metal(0)] {
+            let Ok(stream) = tilewright_gpu::stream(device) else { continue };
+            for n in [1usize, 2, 7, 300, 1025] {
+                // Some of them more than once.
+                let ids: Vec<i64> =
+                    (0..n).map(|row| most[row * 5 % 7].wrapping_add(row as i64 / 9)).collect();
+                let given = Tensor::from_slice(&ids, [n]).unwrap().to(&stream).unwrap();
+                let known = Ids::new(&stream, Some(&given)).unwrap();
+                let ranks = known.known.as_ref().unwrap().to_vec::<u32>().unwrap();
+                let below = |id: i64| ids.iter().filter(|&&other| other < id).count() as u32;
+                assert!(ranks.iter().zip(&ids).all(|(&rank, &id)| rank == below(id)), "{device} {n}");
+                let mut found: Vec<i64> = ranks.iter().map(|&rank| i64::from(rank)).collect();
+                found.push(-1);
+                let found = Tensor::from_vec(found, [1, n + 1]).unwrap().to(&stream).unwrap();
+                let distances = Tensor::zeros(DType::F32, [1, n + 1]).unwrap().to(&stream).unwrap();
+                let named = known.named(&stream, (distances, found)).unwrap().1.to_vec::<i64>().unwrap();
+                assert_eq!(named, [ids.as_slice(), &[-1]].concat(), "{device} {n}");
+            }
+        }
+    }
+}

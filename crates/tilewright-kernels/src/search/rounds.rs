@@ -143,3 +143,26 @@ fn reduced(stream: &Stream, mut found: Tensor, b: usize, mut extent: usize, k: u
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where NVRTC is installed.
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn every_body_compiles_for_cuda() {
+        use crate::nvrtc::compiles;
+        use DType::{F32, I64, U32, U64};
+        compiles(&AGAIN, &[], &[U64; 2]);
+        compiles(&FINISH, &[], &[U64, F32, I64]);
+        compiles(&PLACE, &[], &[U64, U32, U64, F32, I64, U64]);
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_bodies() {
+        let header = include_str!("../reduce/top_k/gpu.header.metal");
+        assert!(header.contains(&format!("ITEMS = {ITEMS};")));
+        assert!(header.contains(&format!("CAPACITY = {};", 2 * SELECTED)));
+    }
+}

@@ -39,7 +39,7 @@ fn agrees(what: &str, scan: impl Fn(&Stream) -> Result<(Tensor, Tensor)>) {
 
 #[test]
 fn rows_that_share_ids_and_come_twice_are_found_as_often_as_they_come() {
-    let (n, d, k) = (1900, 2, 1700);
+    let (n, d, k) = (1900, 2, 1890);
     let mut data = whole(n, d, 3).to_vec::<f32>().unwrap();
     for row in (5..n).step_by(90) {
         data[row * d] = f32::NAN;

@@ -220,3 +220,27 @@ pub(super) fn update(
     let [centroids, counts] = results.try_into().expect("two outputs are declared");
     Ok((centroids, counts))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where NVRTC is installed.
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn every_body_compiles_for_cuda() {
+        use crate::nvrtc::compiles;
+        use DType::{Bf16, F32, I8, U32, U64};
+        for dtype in [F32, Bf16, I8] {
+            compiles(&NEARER, &[dtype.into()], &[dtype, F32, F32]);
+            compiles(&GATHER, &[], &[dtype, U32, dtype]);
+        }
+        compiles(&BLEND, &[], &[F32, F32, U32, U64, F32, U64]);
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_bodies() {
+        assert!(include_str!("nearer.metal").contains(&format!("group * {WEIGHED} +")));
+        assert_eq!(WEIGHED, 8 * 32);
+    }
+}
