@@ -73,7 +73,7 @@ impl Kernel for Registered {
             case(Edge, 2, 140, (3, 16), (3, 2), 5).data("scaled"),
             // More than a threadgroup selects: ties at the end of a round, more than there are.
             case(Edge, 2, 1500, (2, 16), (2, 2), 1025).data("integers"),
-            case(Edge, 1, 1600, (2, 16), (2, 2), 1500).data("special"),
+            case(Edge, 2, 1600, (3, 16), (2, 2), 1590).data("special"),
             case(Edge, 1, 1300, (3, 256), (2, 2), 3000).data("wide"),
             case(Edge, 2, 200, (4, 16), (4, 4), 70).data("wide"),
         ];
