@@ -1,11 +1,12 @@
 //! Neighbours among more vectors than memory holds.
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{
     FlatScanTopk, HammingScanTopk, Metric, TopkMerge, flat_scan_topk, hamming_scan_topk, topk_merge,
 };
 
 use crate::Found;
+use crate::segment::ids_on;
 
 /// The nearest neighbours of a few queries among vectors that come some at a time: what one scan of all of them would find, in the memory of one part and of the results.
 ///
@@ -47,14 +48,14 @@ impl Neighbours {
     }
 
     /// Compares the next vectors `[n, d]`, of the queries' dtype, under their ids; without ids, under the numbers that go on from those met before. Fails on other shapes and dtypes, on an
-    /// id that is negative, and on a GPU on one that needs more than 32 bits.
+    /// id that is negative.
     pub fn meet(&mut self, vectors: &Tensor, ids: Option<&[i64]>) -> Result<()> {
         let n = if vectors.rank() == 2 { vectors.dims()[0] } else { 0 };
         if let Some(wrong) = ids.and_then(|ids| ids.iter().find(|&&id| id < 0)) {
             return Err(Error::range("neighbours", "ids", "from 0 on", wrong));
         }
         let (stream, k) = (&self.stream, self.k);
-        let own = ids.map(|ids| self.there(ids)).transpose()?;
+        let own = ids.map(|ids| ids_on(stream, ids)).transpose()?;
         let (vectors, own) = (vectors.to(stream)?, own.as_ref());
         let (distances, found) = if self.queries.dtype() == DType::U8 {
             hamming_scan_topk(stream, &self.queries, &vectors, own, None, &HammingScanTopk { k })?
@@ -81,18 +82,6 @@ impl Neighbours {
         });
         self.met += n;
         Ok(())
-    }
-
-    /// Ids as the device takes them.
-    fn there(&self, ids: &[i64]) -> Result<Tensor> {
-        if self.stream.device() == Device::Cpu {
-            return Tensor::from_slice(ids, [ids.len()]);
-        }
-        let narrow: Option<Vec<u32>> =
-            ids.iter().map(|&id| u32::try_from(id).ok().filter(|&id| id < u32::MAX)).collect();
-        let why = "an id is 2^32 - 1 or greater, and a GPU's candidates have 32 bits for it";
-        let narrow = narrow.ok_or_else(|| Error::unsupported("neighbours", self.stream.device(), why))?;
-        Tensor::from_vec(narrow, [ids.len()])?.to(&self.stream)
     }
 
     /// Vectors met so far.

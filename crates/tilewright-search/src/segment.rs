@@ -3,9 +3,20 @@
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
-use tilewright_core::{AlignedBytes, Element, Error, Layout, Result, Shape, Tensor};
+use tilewright_core::{AlignedBytes, Device, Element, Error, Layout, Result, Shape, Stream, Tensor};
 
 use crate::coded::Coded;
+
+/// Ids on the stream's device: u32 where those hold them, which a GPU does not sort first.
+pub(crate) fn ids_on(stream: &Stream, ids: &[i64]) -> Result<Tensor> {
+    if stream.device() != Device::Cpu {
+        let narrow = ids.iter().map(|&id| u32::try_from(id).ok().filter(|&id| id < u32::MAX));
+        if let Some(narrow) = narrow.collect::<Option<Vec<u32>>>() {
+            return Tensor::from_vec(narrow, [ids.len()])?.to(stream);
+        }
+    }
+    Tensor::from_slice(ids, [ids.len()])?.to(stream)
+}
 
 /// Immutable vectors with their ids.
 pub(crate) struct Segment {

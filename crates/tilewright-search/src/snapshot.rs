@@ -9,7 +9,7 @@ use tilewright_kernels::search::{
 
 use crate::Recipe;
 use crate::coded::{self, Coded};
-use crate::segment::Part;
+use crate::segment::{Part, ids_on};
 use crate::transform::Transform;
 
 /// Which ids may be found: a range is `&|id| (10..20).contains(&id)`, a bitmap `&|id| bits[id as usize / 64] >> (id % 64) & 1 == 1`. It is asked once for each vector
@@ -130,7 +130,7 @@ pub(crate) struct Resident {
 /// A part on a device.
 struct OnDevice {
     data: Tensor,
-    /// u32
+    /// u32, or i64 where one needs it
     ids: Tensor,
     offsets: Tensor,
     codes: Option<Coded>,
@@ -145,23 +145,14 @@ pub(crate) struct Here<'a> {
 }
 
 impl Snapshot {
-    /// The same snapshot with its vectors on the stream's device, where its searches run from now on; results come to the host. Fails where an
-    /// id needs more than 32 bits, which a GPU's candidates do not have.
+    /// The same snapshot with its vectors on the stream's device, where its searches run from now on; results come to the host.
     pub fn on(&self, stream: &Stream) -> Result<Self> {
         if stream.device() == Device::Cpu {
             return Ok(Self { device: None, ..self.clone() });
         }
         let part = |part: &Part| -> Result<OnDevice> {
             let segment = &part.segment;
-            let ids: Option<Vec<u32>> = segment
-                .ids
-                .as_slice::<i64>()?
-                .iter()
-                .map(|&id| u32::try_from(id).ok().filter(|&id| id < u32::MAX))
-                .collect();
-            let why = "an id is 2^32 - 1 or greater, and a GPU's candidates have 32 bits for it";
-            let ids = ids.ok_or_else(|| Error::unsupported("search", stream.device(), why))?;
-            let ids = Tensor::from_vec(ids, [segment.len()])?.to(stream)?;
+            let ids = ids_on(stream, segment.ids.as_slice::<i64>()?)?;
             let codes = |own: &Coded| -> Result<Coded> {
                 let numbers = |own: &Option<Tensor>| own.as_ref().map(|own| own.to(stream)).transpose();
                 let (biases, factors) = (numbers(&own.biases)?, numbers(&own.factors)?);

@@ -8,7 +8,8 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program, caps};
 
 use super::Metric;
-use super::device::{Lists, SELECTED, filled};
+use super::device::{Lists, filled};
+use super::rounds::SELECTED;
 use super::vectors::Vectors;
 
 /// Named after the instruction of the matrix units.
@@ -244,7 +245,7 @@ pub(super) fn scan(
         length,
         group,
         groups,
-        ids: vectors.ids.as_ref().unwrap_or(&no_ids),
+        ids: vectors.ids.known.as_ref().unwrap_or(&no_ids),
         keep: vectors.keep.as_ref().unwrap_or(&no_bytes),
     };
     // As many queries at a time as their minima have room for.
@@ -305,7 +306,7 @@ pub(super) fn stream_rows(
         .template("LISTED", lists.is_some())
         .input("queries", &vectors.queries)
         .input("data", &vectors.data)
-        .input("ids", vectors.ids.as_ref().unwrap_or(&no_ids))
+        .input("ids", vectors.ids.known.as_ref().unwrap_or(&no_ids))
         .input("keep", vectors.keep.as_ref().unwrap_or(&no_bytes))
         .input("offsets", lists.map_or(&no_ids, |lists| lists.offsets))
         .input("probes", lists.map_or(&no_probes, |lists| lists.probes))
@@ -315,7 +316,7 @@ pub(super) fn stream_rows(
         .scalar("parts", parts as u32)
         .scalar("cuts", cuts as u32)
         .scalar("lists", nlist as u32)
-        .scalar("labelled", vectors.ids.is_some())
+        .scalar("labelled", vectors.ids.known.is_some())
         .scalar("filtered", vectors.keep.is_some())
         .output("candidates", DType::U64, [b, parts * k])
         .grid(Grid::groups([b * parts, 1, 1]), [STREAMING, 1, 1])
@@ -432,7 +433,7 @@ impl Pass<'_> {
             .scalar("k", k as u32)
             .scalar("pitch", groups as u32)
             .scalar("before", rows.start as u32)
-            .scalar("labelled", vectors.ids.is_some())
+            .scalar("labelled", vectors.ids.known.is_some())
             .scalar("filtered", vectors.keep.is_some())
             .in_place("distances", distances)
             .in_place("found", found)

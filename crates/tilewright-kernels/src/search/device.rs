@@ -1,19 +1,15 @@
-//! The scan on a GPU: each threadgroup selects the best of one part of the rows for one query, and further launches select among those until one
-//! part is left.
+//! The scan on a GPU: each threadgroup selects the best of one part of the rows for one query, and [`rounds`](super::rounds) select among those.
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::Metric;
+use super::rounds::{Round, best, selected};
 use super::vectors::Vectors;
 use crate::arguments::check_tensor;
 
-/// The largest k: what a threadgroup sorts is twice as much.
-pub(super) const SELECTED: usize = 1024;
-/// Candidates that a thread holds (`ITEMS` of the bodies).
-const ITEMS: usize = 16;
 /// Threads of a group.
 const THREADS: usize = 256;
 /// Groups in all that are worth making for few queries: several for each multiprocessor of the largest chips.
@@ -21,54 +17,26 @@ const GROUPS: usize = 2048;
 /// Rows of a part, at least: 128 for each SIMD group, one after another.
 const ROWS: usize = 1024;
 
-const SELECTION: &str =
-    concat!(include_str!("../reduce/order.metal"), include_str!("../reduce/top_k/gpu.header.metal"));
-
 static SCAN: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("search_scan", include_str!("scan.metal"))
         .header(concat!(
             include_str!("../reduce/order.metal"),
             include_str!("../reduce/top_k/gpu.header.metal"),
+            include_str!("candidate.header.metal"),
             include_str!("scan.header.metal")
         ))
         .template("T")
         .template("METRIC")
-        .template("LISTED");
-    let inputs = ["queries", "data", "ids", "keep", "offsets", "probes"];
+        .template("LISTED")
+        .template("BOUNDED");
+    let inputs = ["queries", "data", "ids", "keep", "offsets", "probes", "bounds"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
     let scalars = ["n", "d", "k", "parts", "length", "lists"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
     let definition = definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool);
-    Program::new(definition.output("candidates")).expect("the definition is valid")
+    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
 });
-
-static AGAIN: LazyLock<Program> = LazyLock::new(|| {
-    let definition =
-        Definition::new("search_again", include_str!("again.metal")).header(SELECTION).input("from");
-    let definition = ["n", "segments", "k"]
-        .into_iter()
-        .fold(definition, |definition, name| definition.scalar(name, DType::U32));
-    Program::new(definition.output("candidates")).expect("the definition is valid")
-});
-
-static FINISH: LazyLock<Program> = LazyLock::new(|| {
-    let definition = Definition::new("search_finish", include_str!("finish.metal"))
-        .input("candidates")
-        .scalar("count", DType::U32)
-        .output("distances")
-        .output("ids");
-    Program::new(definition).expect("the definition is valid")
-});
-
-/// Refuses a k that a GPU does not select.
-pub(super) fn check_k(operation: &'static str, device: Device, k: usize) -> Result<()> {
-    if device == Device::Cpu || k <= SELECTED {
-        return Ok(());
-    }
-    let why = format!("k is {k}: a threadgroup's memory holds a selection of at most {SELECTED}");
-    Err(Error::unsupported(operation, device, why))
-}
 
 /// The lists that queries are compared with.
 pub(super) struct Lists<'a> {
@@ -129,7 +97,6 @@ pub(super) fn scan(
     k: usize,
     lists: Option<&Lists>,
 ) -> Result<(Tensor, Tensor)> {
-    check_k(operation, stream.device(), k)?;
     let b = vectors.b;
     let (parts, length) = match lists {
         Some(lists) => (lists.probes.dims()[1], 0),
@@ -138,7 +105,7 @@ pub(super) fn scan(
             (parts, vectors.n.div_ceil(parts))
         }
     };
-    if b * parts * k.max(1) > i32::MAX as usize {
+    if b * parts * selected(k) > i32::MAX as usize {
         let got = format!("{b} queries of {parts} parts");
         return Err(Error::shape(operation, "queries", "fewer than 2^31 candidates on a GPU", got));
     }
@@ -151,69 +118,57 @@ pub(super) fn scan(
     // A short part takes one round, and four rows a thread: then its SIMD groups wait for memory side by side.
     let threads =
         if lists.is_some() { THREADS } else { length.div_ceil(4).next_multiple_of(32).clamp(32, THREADS) };
-    let found = SCAN
-        .launch(stream)
-        .template("T", vectors.data.dtype())
-        .template("METRIC", metric as i32)
-        .template("LISTED", lists.is_some())
-        .input("queries", &vectors.queries)
-        .input("data", &vectors.data)
-        .input("ids", vectors.ids.as_ref().unwrap_or(&no_ids))
-        .input("keep", vectors.keep.as_ref().unwrap_or(&no_bytes))
-        .input("offsets", lists.map_or(&no_ids, |lists| lists.offsets))
-        .input("probes", lists.map_or(&no_probes, |lists| lists.probes))
-        .scalar("n", vectors.n as u32)
-        .scalar("d", vectors.d as u32)
-        .scalar("k", k as u32)
-        .scalar("parts", parts as u32)
-        .scalar("length", length as u32)
-        .scalar("lists", lists.map_or(0, |lists| lists.offsets.elements().saturating_sub(1)) as u32)
-        .scalar("labelled", vectors.ids.is_some())
-        .scalar("filtered", vectors.keep.is_some())
-        .output("candidates", DType::U64, [b, parts * k])
-        .grid(Grid::groups([b * parts, 1, 1]), [threads, 1, 1])
-        .run_one()?;
-    selected(stream, found, b, parts * k, k)
-}
-
-/// The best `k` of each query's candidates `[b, extent]`, u64, of which each `k` are sorted: distances and ids.
-pub(super) fn selected(
-    stream: &Stream,
-    mut found: Tensor,
-    b: usize,
-    mut extent: usize,
-    k: usize,
-) -> Result<(Tensor, Tensor)> {
-    while extent > k {
-        // With more than 8 segments' worth in each, k candidates of 512 threads leave an eighth for the next launch.
-        let most = if k <= 256 { THREADS } else { 2 * THREADS };
-        let threads = extent.div_ceil(ITEMS).next_multiple_of(32).min(most);
-        let segments = extent.div_ceil(threads * ITEMS);
-        found = AGAIN
-            .launch(stream)
-            .input("from", &found)
-            .scalar("n", extent as u32)
-            .scalar("segments", segments as u32)
-            .scalar("k", k as u32)
-            .output("candidates", DType::U64, [b, segments * k])
-            .grid(Grid::groups([b * segments, 1, 1]), [threads, 1, 1])
-            .run_one()?;
-        extent = segments * k;
-    }
-    let results = FINISH
-        .launch(stream)
-        .input("candidates", &found)
-        .scalar("count", (b * k) as u32)
-        .output("distances", DType::F32, [b, k])
-        .output("ids", DType::I64, [b, k])
-        .grid(Grid::groups([(b * k).div_ceil(THREADS), 1, 1]), [THREADS, 1, 1])
-        .run()?;
-    let [distances, ids] = results.try_into().expect("two outputs are declared");
-    Ok((distances, ids))
+    let most = if lists.is_some() { parts * vectors.n } else { vectors.n };
+    best(stream, b, parts, k, most, |round: &Round| {
+        SCAN.launch(stream)
+            .template("T", vectors.data.dtype())
+            .template("METRIC", metric as i32)
+            .template("LISTED", lists.is_some())
+            .template("BOUNDED", round.bounds.is_some())
+            .input("queries", &vectors.queries)
+            .input("data", &vectors.data)
+            .input("ids", vectors.ids.known.as_ref().unwrap_or(&no_ids))
+            .input("keep", vectors.keep.as_ref().unwrap_or(&no_bytes))
+            .input("offsets", lists.map_or(&no_ids, |lists| lists.offsets))
+            .input("probes", lists.map_or(&no_probes, |lists| lists.probes))
+            .input("bounds", round.bounds.unwrap_or(&no_ids))
+            .scalar("n", vectors.n as u32)
+            .scalar("d", vectors.d as u32)
+            .scalar("k", round.k as u32)
+            .scalar("parts", parts as u32)
+            .scalar("length", length as u32)
+            .scalar("lists", lists.map_or(0, |lists| lists.offsets.elements().saturating_sub(1)) as u32)
+            .scalar("labelled", vectors.ids.known.is_some())
+            .scalar("filtered", vectors.keep.is_some())
+            .output("candidates", DType::U64, [b, parts * round.k])
+            .output("repeats", DType::U32, [round.repeats(b * parts)])
+            .grid(Grid::groups([b * parts, 1, 1]), [threads, 1, 1])
+            .run()
+    })
 }
 
 /// Results without a row.
 pub(super) fn filled(stream: &Stream, b: usize, k: usize) -> Result<(Tensor, Tensor)> {
     let distances = Tensor::from_vec(vec![f32::INFINITY; b * k], [b, k])?.to(stream)?;
     Ok((distances, Tensor::from_vec(vec![-1i64; b * k], [b, k])?.to(stream)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where NVRTC is installed.
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
+    fn the_body_compiles_for_cuda() {
+        use DType::{Bf16, F32, I64, U8, U32, U64};
+        for (dtype, listed, bounded) in [(F32, false, false), (Bf16, true, true)] {
+            for metric in Metric::ALL {
+                let templates = [dtype.into(), (metric as i32).into(), listed.into(), bounded.into()];
+                let bounds = if bounded { U64 } else { U32 };
+                let dtypes = [dtype, dtype, U32, U8, U32, I64, bounds, U64, U32];
+                crate::nvrtc::compiles(&SCAN, &templates, &dtypes);
+            }
+        }
+    }
 }

@@ -35,6 +35,7 @@ mod codes;
 mod cuda;
 mod device;
 mod exact;
+mod ids;
 mod judge;
 mod lanes;
 mod lookup;
@@ -42,9 +43,12 @@ mod metric;
 mod pending;
 mod product;
 mod rivals;
+mod rounds;
 mod samples;
 mod scalar;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod vectors;
 

@@ -14,6 +14,7 @@ use super::{Metric, judge};
 /// | | normal deviates |
 /// | integers | whole numbers from -2 to 2, so that distances tie and are exact |
 /// | labelled | as integers; ids without order, and a third of the rows filtered out |
+/// | wide | as labelled, ids of 64 bits, some of them negative |
 /// | equal | every row the same |
 /// | special | normal deviates; NaN, infinities, zeros and huge rows among them |
 /// | far | normal deviates around (100, 100, ...): expanding the square would cancel |
@@ -34,7 +35,7 @@ impl Samples {
 
     /// Whether f32 holds every distance exactly, so that ids are decided.
     pub(super) fn exact(data: &str) -> bool {
-        ["integers", "labelled", "equal"].contains(&data)
+        ["integers", "labelled", "wide", "equal"].contains(&data)
     }
 
     /// `rows` vectors.
@@ -46,7 +47,7 @@ impl Samples {
         let mut values = Vec::with_capacity(rows * d);
         for row in 0..rows {
             match self.data {
-                "integers" | "labelled" => {
+                "integers" | "labelled" | "wide" => {
                     values.extend((0..d).map(|_| f64::from(self.random.random_range(-2i32..=2))));
                 }
                 "equal" => values.extend((0..d).map(|j| (j % 5) as f64 - 2.0)),
@@ -75,15 +76,24 @@ impl Samples {
 
     /// Ids and the bits of the rows that count, where the case has them.
     pub(super) fn labels(&mut self, rows: usize) -> Result<Vec<Tensor>> {
-        if self.data != "labelled" {
+        if !["labelled", "wide"].contains(&self.data) {
             return Ok(Vec::new());
         }
         // A step without a common factor with 2^20: no two of fewer rows are equal.
-        let ids = (0..rows as u64).map(|row| (row * 92_821 % (1 << 20)) as u32).collect();
+        let ids = (0..rows as u64).map(|row| (row * 92_821 % (1 << 20)) as u32);
+        let ids = if self.data == "wide" {
+            // Below 2^53, so that the truth has them as f64.
+            Tensor::from_vec::<i64>(
+                ids.map(|id| i64::from(id) * ((1 << 33) + 1) - (1 << 40)).collect(),
+                [rows],
+            )?
+        } else {
+            Tensor::from_vec::<u32>(ids.collect(), [rows])?
+        };
         let keep: Vec<u8> =
             (0..rows.div_ceil(8)).map(|_| self.random.random::<u8>() | self.random.random::<u8>()).collect();
         let bytes = keep.len();
-        Ok(vec![Tensor::from_vec::<u32>(ids, [rows])?, Tensor::from_vec(keep, [bytes])?])
+        Ok(vec![ids, Tensor::from_vec(keep, [bytes])?])
     }
 
     /// A whole number below `end`.

@@ -55,10 +55,3 @@ void distances_of(Query made, const device T* query, const device T* data, uint 
         distances[u] = METRIC == 2 ? 1 - sum / (sqrt(made.squared) * sqrt(simd_sum(squares[u]))) : sum;
     }
 }
-
-// A candidate: the complement of the distance's key above the complement of the id. The larger word is the nearer row, 0 is none, and NaN is
-// before none and after everything else.
-inline ulong candidate_near(float distance, uint id) {
-    const uint key = distance != distance ? ~0u : key_of(distance);
-    return (ulong(~key) << 32) | ulong(~id);
-}

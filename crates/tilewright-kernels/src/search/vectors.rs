@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
 
 use super::best::{Candidate, distance_of};
+use super::ids::{Ids, check_ids};
 use super::scan::Stored;
 use crate::arguments::{check_device, check_same_dtype, check_tensor};
 
@@ -39,8 +40,7 @@ pub(super) struct Vectors {
     pub(super) queries: Tensor,
     /// `[n, d]`, row-major
     pub(super) data: Tensor,
-    /// `[n]`, u32 or i64
-    pub(super) ids: Option<Tensor>,
+    pub(super) ids: Ids,
     /// `[bytes]`, at least a bit for each row
     pub(super) keep: Option<Tensor>,
     pub(super) b: usize,
@@ -105,7 +105,7 @@ impl Vectors {
         Ok(Self {
             queries: queries.to(stream)?,
             data: data.to(stream)?,
-            ids: ids.map(|ids| ids.to(stream)).transpose()?,
+            ids: Ids::new(stream, ids)?,
             keep: keep.map(|keep| keep.to(stream)).transpose()?,
             b,
             n,
@@ -127,30 +127,13 @@ impl Vectors {
 
     /// The rows' ids as i64.
     pub(super) fn host_ids(&self) -> Result<Option<Cow<'_, [i64]>>> {
-        self.ids.as_ref().map(wide_ids).transpose()
+        self.ids.known.as_ref().map(wide_ids).transpose()
     }
 
     /// The bits of the rows that count.
     pub(super) fn host_keep(&self) -> Result<Option<&[u8]>> {
         self.keep.as_ref().map(Tensor::as_slice::<u8>).transpose()
     }
-}
-
-/// Refuses ids that are no ids, or none that a GPU takes.
-pub(super) fn check_ids(
-    operation: &'static str,
-    argument: &'static str,
-    stream: &Stream,
-    ids: &Tensor,
-) -> Result<()> {
-    check_tensor(operation, argument, stream, ids, &[DType::U32, DType::I64])?;
-    if ids.dtype() == DType::I64 && stream.device() != Device::Cpu {
-        let why = format!(
-            "candidates are 64-bit words of a 32-bit distance and the id: {argument} has to be u32 there"
-        );
-        return Err(Error::unsupported(operation, stream.device(), why));
-    }
-    Ok(())
 }
 
 /// Ids on the host as i64.

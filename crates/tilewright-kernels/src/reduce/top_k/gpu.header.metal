@@ -1,5 +1,4 @@
-// Candidates: a key in the order of the values, above the complement of the position. The larger word is the better candidate, no two
-// are equal, and 0 is none.
+// Candidates: a key in the order of the values, above the complement of the position. The larger word is the better candidate, and 0 is none.
 
 constant constexpr uint ITEMS = 16;       // candidates that a thread holds
 constant constexpr uint CAPACITY = 2048;  // candidates that a threadgroup sorts
@@ -76,14 +75,17 @@ struct Team {
             for (uint i = 0; i < ITEMS; ++i) best = mine[i] > best ? mine[i] : best;
             raise(&best, 1, k, k + k / 4 + 8, bound, shared);
         }
-        const uint reach = raise(mine, ITEMS, k, CAPACITY, bound, shared);
+        uint reach = raise(mine, ITEMS, k, CAPACITY, bound, shared);
+        // More equal ones than are sorted: fewer than k are above them, and all other places hold one of them.
+        const bool crowded = reach > CAPACITY;
+        if (crowded) reach = CAPACITY;
         if (lane == 0) atomic_store_explicit(&shared.filled, 0u, memory_order_relaxed);
         uint places = 1;
         while (places < max(reach, k)) places *= 2;
-        for (uint i = lane; i < places; i += lanes) shared.kept[i] = 0;
+        for (uint i = lane; i < places; i += lanes) shared.kept[i] = crowded ? bound : 0ul;
         threadgroup_barrier(mem_flags::mem_threadgroup);  // all is empty
         for (uint i = 0; i < ITEMS; ++i) {
-            if (mine[i] >= bound) {
+            if (mine[i] > bound || (mine[i] == bound && !crowded)) {
                 shared.kept[atomic_fetch_add_explicit(&shared.filled, 1u, memory_order_relaxed)] = mine[i];
             }
         }

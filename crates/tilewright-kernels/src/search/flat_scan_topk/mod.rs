@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | queries | `[b, d]`, d >= 1 | any strides | that of data |
 //! | data | `[n, d]` | any strides; row-major is read in place | f32, f16, bf16, i8 |
-//! | ids (optional) | `[n]` | any strides | u32, i64 (CPU); a row's number without it |
+//! | ids (optional) | `[n]` | any strides | u32, i64; a row's number without it |
 //! | keep (optional) | `[bytes]`, bit i % 8 of byte i / 8 for row i | any strides | u8; rows whose bit is 0 do not count |
 //! | distances | `[b, k]` | row-major | f32 |
 //! | ids | `[b, k]` | row-major | i64 |
@@ -26,7 +26,7 @@
 //! f32. There, too, every result is ordered by (distance, id) of the distances that it shows. Deterministic everywhere.
 //!
 //! # Constraints
-//! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. The memory beside the operands is that of the results, a few times.
+//! Fewer than 2^32 - 1 rows. Any k and any ids; on a GPU each 1024 of a greater k are a scan of `portable`, and ids of 64 bits are sorted first. The memory beside the operands is that of the results, a few times.
 //!
 //! - `portable`: every GPU.
 //! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4 and at most 256. The default for two queries or more, from 2048 rows on. Beside the results it takes the queries as bf16
@@ -85,8 +85,7 @@ impl Default for FlatScanTopk {
     }
 }
 
-/// The `k` rows of `data` that are nearest to each query: their distances and ids. Fails on shapes, dtypes and devices that do not fit, and where a GPU
-/// is asked for more than 1024.
+/// The `k` rows of `data` that are nearest to each query: their distances and ids. Fails on shapes, dtypes and devices that do not fit.
 pub fn flat_scan_topk(
     stream: &Stream,
     queries: &Tensor,
@@ -112,5 +111,5 @@ fn run(
         choose(NAME, variant, &[only_variant(Device::Cpu)])?;
         return cpu::flat_scan_topk(&vectors, args);
     }
-    gpu::flat_scan_topk(stream, variant, &vectors, args)
+    vectors.ids.named(stream, gpu::flat_scan_topk(stream, variant, &vectors, args)?)
 }

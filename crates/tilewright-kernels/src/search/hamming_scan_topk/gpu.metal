@@ -6,6 +6,7 @@ Team team;
 team.lane = thread_position_in_threadgroup.x;
 team.lanes = threads_per_threadgroup.x;
 team.turn = 0;
+After after{BOUNDED ? ulong(bounds[3 * number]) : ~0ul, 0u};
 const uint begin = min(n, part * length), end = begin + min(length, n - begin);
 const device uchar* query = queries + number * bytes;
 threadgroup Shared shared;
@@ -34,7 +35,7 @@ for (uint next = begin; first || next < end;) {
         } else {
             for (uint j = 0; j < bytes; ++j) count += popcount(uint(own[j] ^ query[j]));
         }
-        mine[i] = candidate_near(float(count), labelled ? uint(row_ids[row]) : row);
+        mine[i] = after.taken(candidate_near(float(count), labelled ? uint(row_ids[row]) : row));
     }
     const uint step = (ITEMS - old) * team.lanes;
     next = end - min(next, end) > step ? next + step : end;
@@ -42,3 +43,7 @@ for (uint next = begin; first || next < end;) {
     team.select(mine, k, shared);
 }
 for (uint i = team.lane; i < k; i += team.lanes) candidates[size_t(group) * k + i] = shared.kept[i];
+if (BOUNDED) {
+    const uint equal = team.total(after.repeats, shared);
+    if (team.lane == 0) repeats[group] = equal;
+}

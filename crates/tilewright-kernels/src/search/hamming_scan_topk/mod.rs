@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | queries | `[b, bytes]`, bytes >= 1 | any strides | u8, eight bits each |
 //! | data | `[n, bytes]` | any strides; row-major is read in place | u8 |
-//! | ids (optional) | `[n]` | any strides | u32, i64 (CPU); a row's number without it |
+//! | ids (optional) | `[n]` | any strides | u32, i64; a row's number without it |
 //! | keep (optional) | `[ceil(n / 8)]` or longer, bit i % 8 of byte i / 8 for row i | any strides | u8; rows whose bit is 0 do not count |
 //! | distances | `[b, k]` | row-major | f32 |
 //! | ids | `[b, k]` | row-major | i64 |
@@ -19,7 +19,7 @@
 //! Exact: counts below 2^24 are f32's. Deterministic, the same on every device.
 //!
 //! # Constraints
-//! Fewer than 2^32 - 1 rows of at most 2^21 - 1 bytes. Any k on the CPU; up to 1024 on a GPU, where ids are u32.
+//! Fewer than 2^32 - 1 rows of at most 2^21 - 1 bytes. Any k and any ids; on a GPU each 1024 of a greater k are a scan of their own, and ids of 64 bits are sorted first.
 //!
 //! # Sources
 //! Norouzi, Punjani and Fleet, Fast exact search in Hamming space with multi-index hashing (2012), section 1, for the problem; Muła, Kurz and Lemire, Faster population
@@ -65,8 +65,7 @@ impl Default for HammingScanTopk {
     }
 }
 
-/// The `k` rows of `data` that are nearest to each query: their distances and ids. Fails on shapes, dtypes and devices that do not fit, and where a GPU
-/// is asked for more than 1024.
+/// The `k` rows of `data` that are nearest to each query: their distances and ids. Fails on shapes, dtypes and devices that do not fit.
 pub fn hamming_scan_topk(
     stream: &Stream,
     queries: &Tensor,
@@ -81,6 +80,6 @@ pub fn hamming_scan_topk(
     }
     match stream.device() {
         Device::Cpu => cpu::hamming_scan_topk(&rows, args.k),
-        _ => gpu::hamming_scan_topk(stream, &rows, args.k),
+        _ => rows.ids.named(stream, gpu::hamming_scan_topk(stream, &rows, args.k)?),
     }
 }

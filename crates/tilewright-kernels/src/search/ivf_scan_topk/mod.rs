@@ -11,7 +11,7 @@
 //! | data | `[n, d]`, list after list | any strides; row-major is read in place | f32, f16, bf16, i8 |
 //! | offsets | `[nlist + 1]`, ascending, at most n | any strides | u32 |
 //! | probes | `[b, nprobe]`, lists of each query, -1 for none | any strides | i64 |
-//! | ids (optional) | `[n]` | any strides | u32, i64 (CPU); a row's number without it |
+//! | ids (optional) | `[n]` | any strides | u32, i64; a row's number without it |
 //! | keep (optional) | `[bytes]`, bit i % 8 of byte i / 8 for row i | any strides | u8; rows whose bit is 0 do not count |
 //! | distances | `[b, k]` | row-major | f32 |
 //! | ids | `[b, k]` | row-major | i64 |
@@ -23,7 +23,7 @@
 //! that a list is a product of matrices and is read once; a query alone passes its lists at the speed of memory.
 //!
 //! # Constraints
-//! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. Offsets and probes out of range are an error on the CPU; a GPU,
+//! Fewer than 2^32 - 1 rows. Any k and any ids; on a GPU each 1024 of a greater k are a scan of `portable`, and ids of 64 bits are sorted first. Offsets and probes out of range are an error on the CPU; a GPU,
 //! which cannot look at them first, takes a list that does not exist for an empty one and cuts what lies beyond the rows.
 //!
 //! - `portable`: every GPU; a threadgroup for each query and list.
@@ -85,7 +85,7 @@ impl Default for IvfScanTopk {
 }
 
 /// The `k` rows that are nearest to each query among those of the lists that it names: their distances and ids. Fails on shapes, dtypes and devices that do
-/// not fit, on the CPU on offsets that do not ascend within the rows and on lists that do not exist, and where a GPU is asked for more than 1024.
+/// not fit, on the CPU on offsets that do not ascend within the rows and on lists that do not exist.
 #[expect(clippy::too_many_arguments, reason = "six tensors, each with a name of its own")]
 pub fn ivf_scan_topk(
     stream: &Stream,
@@ -119,5 +119,5 @@ fn run(
         choose(NAME, variant, &[only_variant(Device::Cpu)])?;
         return cpu::ivf_scan_topk(&vectors, &lists, args);
     }
-    gpu::ivf_scan_topk(stream, variant, &vectors, &lists, args)
+    vectors.ids.named(stream, gpu::ivf_scan_topk(stream, variant, &vectors, &lists, args)?)
 }

@@ -7,7 +7,7 @@ use tilewright_core::{
     Value, Work,
 };
 
-use super::{Kmeans, NAME, reference, run, variants};
+use super::{Kmeans, NAME, Start, reference, run, variants};
 use crate::arguments::check_dtype;
 use crate::search::samples::{Samples, rows};
 use crate::search::vectors::DTYPES;
@@ -46,7 +46,7 @@ impl Kernel for Registered {
     /// | data | |
     /// |---|---|
     /// | | clouds far apart, one centroid in each: no rounding moves a row |
-    /// | integers | whole numbers, which one iteration compares exactly, ties included |
+    /// | integers | whole numbers, which one iteration compares exactly, ties included, and whose weights k-means++ sums exactly |
     /// | rays | clouds in different directions, at most as many as axes |
     /// | twins | as clouds, but two centroids start at one place: the second has no rows |
     fn cases(&self) -> Vec<Case> {
@@ -57,6 +57,10 @@ impl Kernel for Registered {
             case(Edge, 60, 7, 4, 1, DType::F32).data("integers"),
             case(Edge, 50, 5, 6, 3, DType::F32).data("twins"),
             case(Edge, 40, 9, 3, 2, DType::F32).set("spherical", true).data("rays"),
+            case(Edge, 600, 4, 9, 1, DType::F32).set("start", "plusplus").data("integers"),
+            case(Edge, 300, 5, 6, 5, DType::F32).set("batch", 64i64),
+            case(Edge, 50, 5, 6, 2, DType::F32).set("batch", 500i64),
+            case(Edge, 90, 9, 3, 3, DType::F32).set("spherical", true).set("batch", 20i64).data("rays"),
         ];
         for (n, d, k) in [(3001, 33, 50), (2000, 128, 7), (700, 1, 3), (501, 300, 97)] {
             cases.push(case(Check, n, d, k, 4, DType::F32));
@@ -80,6 +84,10 @@ impl Kernel for Registered {
         }
         cases.push(case(Check, 3000, 64, 9, 3, DType::F32).set("spherical", true).data("rays"));
         cases.push(case(Check, 3000, 64, 9, 3, DType::F16).set("spherical", true).data("rays"));
+        for dtype in [DType::F32, DType::F16, DType::I8] {
+            cases.push(case(Check, 5000, 8, 40, 1, dtype).set("start", "plusplus").data("integers"));
+            cases.push(case(Check, 9001, 60, 30, 7, dtype).set("batch", 2500i64));
+        }
         for dtype in [DType::F32, DType::F16] {
             cases.push(case(Bench, 1_000_000, 128, 1024, 1, dtype));
         }
@@ -93,6 +101,9 @@ impl Kernel for Registered {
         if case.data == "integers" {
             let mut samples = Samples::new(case);
             let x = samples.vectors(n, d)?;
+            if args(&case.args)?.start == Start::PlusPlus {
+                return Ok(vec![x]);
+            }
             let initial = x.slice(0, 0..k)?.to_f64_vec()?;
             return Ok(vec![x, Tensor::from_f64(&initial, DType::F32, [k, d])?]);
         }
@@ -125,12 +136,23 @@ impl Kernel for Registered {
 
     fn expected(&self, case: &Case, inputs: &[Tensor]) -> Result<Vec<Expected>> {
         let args = args(&case.args)?;
-        let (x, initial) = (rows(&inputs[0])?, rows(&inputs[1])?);
-        let truth = reference::lloyd(&x, &initial, args.iterations, args.spherical);
+        let x = rows(&inputs[0])?;
+        let initial = match inputs.get(1) {
+            Some(initial) => rows(initial)?,
+            None => reference::plus_plus(&x, args.k, args.seed),
+        };
+        let batch = args.batch.map(|batch| batch.min(x.len()));
+        let truth = match batch {
+            None => reference::lloyd(&x, &initial, args.iterations, args.spherical),
+            Some(batch) => {
+                let draws = (batch, args.seed);
+                reference::mini_batches(&x, &initial, args.iterations, args.spherical, draws)
+            }
+        };
         let elements =
             truth.centroids.iter().flatten().copied().zip(truth.magnitudes.iter().flatten().copied());
-        // One sum of at most n terms, and a division.
-        let roundings = (x.len() + 2) as f64;
+        // One sum of at most so many terms, and a division.
+        let roundings = (batch.unwrap_or(x.len()) + 2) as f64;
         let shape = [args.k, case.dim("d")];
         Ok(vec![
             Expected::values(&shape, DType::F32, DType::F32, roundings, elements),

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tilewright_core::{Error, Kind, Result, Tensor};
 
-use super::start::{draw, restarts};
+use super::start::{WEIGHED, draw, restarts, weighted};
 use super::{Kmeans, NAME, Start};
 use crate::search::Metric;
 use crate::search::exact;
@@ -27,7 +27,7 @@ pub(super) fn kmeans(x: &Tensor, initial: Option<&Tensor>, args: &Kmeans) -> Res
         let initial = match (initial, args.start) {
             (Some(initial), _) => initial.as_slice::<f32>()?.to_vec(),
             (None, Start::Random) => gathered(x, d, draw(n, args.k, args.seed)),
-            (None, Start::PlusPlus) => plus_plus(x, d, args),
+            (None, Start::PlusPlus) => plus_plus(x, d, args)?,
         };
         match args.batch {
             None => lloyd(x, d, initial, args)?,
@@ -48,7 +48,7 @@ fn gathered<T: Stored>(x: &[T], d: usize, rows: Vec<u32>) -> Vec<f32> {
     centroids
 }
 
-fn plus_plus<T: Stored>(x: &[T], d: usize, args: &Kmeans) -> Vec<f32> {
+fn plus_plus<T: Stored>(x: &[T], d: usize, args: &Kmeans) -> Result<Vec<f32>> {
     let n = x.len() / d;
     let mut random = ChaCha8Rng::seed_from_u64(args.seed);
     let mut centroids = Vec::with_capacity(args.k * d);
@@ -57,34 +57,15 @@ fn plus_plus<T: Stored>(x: &[T], d: usize, args: &Kmeans) -> Vec<f32> {
     while centroids.len() < args.k * d {
         let last = &centroids[centroids.len() - d..];
         let sums: Vec<f64> = x
-            .par_chunks(CHUNK * d)
-            .zip(nearest.par_chunks_mut(CHUNK))
+            .par_chunks(WEIGHED * d)
+            .zip(nearest.par_chunks_mut(WEIGHED))
             .map(|(x, nearest)| dispatch(Nearer { x, d, centroid: last, nearest }))
             .collect();
-        let total: f64 = sums.iter().sum();
-        let at = if total > 0.0 && total.is_finite() {
-            let mut left = random.random_range(0.0..total);
-            let chunk = sums.iter().position(|sum| {
-                left -= sum;
-                left < 0.0
-            });
-            let chunk = chunk.unwrap_or(sums.len() - 1);
-            left += sums[chunk];
-            let stretch = &nearest[chunk * CHUNK..n.min((chunk + 1) * CHUNK)];
-            let inside = stretch.iter().position(|&distance| {
-                left -= f64::from(distance);
-                left < 0.0
-            });
-            // Rounding may leave a little over: then the last row that has any weight.
-            let last = stretch.iter().rposition(|&distance| distance > 0.0).unwrap_or(0);
-            chunk * CHUNK + inside.unwrap_or(last)
-        } else {
-            // Every row lies on a centroid, or no distance is a number: any row is as good, and Lloyd's iteration names what is wrong.
-            random.random_range(0..n)
-        };
+        let weights = |chunk: usize| Ok(nearest[chunk * WEIGHED..n.min((chunk + 1) * WEIGHED)].to_vec());
+        let at = weighted(&mut random, n, &sums, weights)?;
         row(x, d, at, &mut centroids);
     }
-    centroids
+    Ok(centroids)
 }
 
 /// Lowers the rows' distances to that from one more centroid, and sums them.

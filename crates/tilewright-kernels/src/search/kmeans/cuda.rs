@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program, caps};
 
-use super::gpu::{draw_start, of_length, update};
+use super::gpu::{draw_start, mini_batches, of_length, update};
 use super::start::restarts;
 use super::{Kmeans, NAME};
 use crate::search::cuda::{MULTIPROCESSORS, Parts, has_units, kind, misaligned, padded_length};
@@ -205,6 +205,11 @@ pub(super) fn kmeans(
         return Err(Error::layout(NAME, "x", why));
     }
     let mut centroids = of_length(stream, draw_start(stream, x, initial, args)?, args)?;
+    if let Some(batch) = args.batch {
+        let labels = |x: &Tensor, centroids: &Tensor| labelled(stream, x, centroids, wide);
+        let own = |x: &Tensor, labels: &Tensor, old: &Tensor| means(stream, x, labels, old);
+        return mini_batches(stream, x, centroids, args, batch.min(x.dims()[0]), labels, own);
+    }
     let mut last = None;
     for _ in 0..args.iterations {
         let labels = labelled(stream, x, &centroids, wide)?;

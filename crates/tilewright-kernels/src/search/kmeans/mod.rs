@@ -24,10 +24,11 @@
 //! # Numerics
 //! Labels come from |c|²/2 - x·c in f32, off by at most g (|x||c| + |c|²/2), g = (d + 8) u / (1 - (d + 8) u): two centroids whose distances differ by less than twice
 //! that may change places (on a GPU: from differences, off by g times the distance). Sums are in f64 on the CPU and in f32 on a GPU. Deterministic: how rows are
-//! summed depends on n and k alone, and draws on the seed. A row that is not finite is an error on the CPU; on a GPU it makes centroids that are not.
+//! summed depends on n and k alone, and draws on the seed. Batches are the same on every device. `plusplus` draws by f32 distances, summed in f64 on the CPU and with twice f32's digits on
+//! a GPU: the same rows but where a draw falls within the roundings of the border between two. A row that is not finite is an error on the CPU; on a GPU it makes centroids that are not.
 //!
 //! # Constraints
-//! 1 <= k <= n, at least one iteration. `plusplus` on the CPU only: each draw waits for a sum over all rows; `batch` too: rows are gathered on the host.
+//! 1 <= k <= n, at least one iteration. `plusplus` on a GPU: each draw waits twice, for sums over all rows and for 256 of their terms.
 //!
 //! - `portable`: every GPU, f32 rows.
 //! - `mma`: CUDA from compute capability 8.0 on, d a multiple of 4, at most 128 for f32 and 256 for other rows. The default from 2048 rows on.
@@ -150,10 +151,6 @@ fn run(
     }
     if args.batch == Some(0) {
         return Err(Error::range(NAME, "batch", "at least 1 row", 0));
-    }
-    if args.batch.is_some() && stream.device() != Device::Cpu {
-        let why = "the rows of a batch are drawn and gathered on the host: take all rows";
-        return Err(Error::unsupported(NAME, stream.device(), why));
     }
     if args.iterations == 0 {
         return Err(Error::range(NAME, "iterations", "at least 1", 0));

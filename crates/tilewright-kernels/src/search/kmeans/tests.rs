@@ -1,4 +1,4 @@
-use tilewright_core::{DType, Stream, Tensor};
+use tilewright_core::{DType, Device, Stream, Tensor};
 
 use super::{Kmeans, Start, kmeans};
 use crate::search::{FlatScanTopk, flat_scan_topk};
@@ -100,6 +100,44 @@ fn spherical_centroids_have_length_one_and_take_rows_by_direction() {
         for centroid in centroids.to_vec::<f32>().unwrap().chunks(7) {
             assert!((centroid.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
         }
+    }
+}
+
+/// The devices that are here beside the CPU.
+fn devices() -> Vec<Stream> {
+    let all = [Device::Emulated, Device::Cuda(0), Device::Metal(0)];
+    all.into_iter().filter_map(|device| tilewright_gpu::stream(device).ok()).collect()
+}
+
+#[test]
+fn every_device_draws_the_same_rows() {
+    let x = waves(700, 6);
+    for start in [Start::Random, Start::PlusPlus] {
+        for (batch, spherical) in [(None, false), (Some(90), false), (Some(90), true)] {
+            let args = Kmeans { k: 12, iterations: 1, start, batch, spherical, ..Kmeans::default() };
+            let here = kmeans(&Stream::cpu(), &x, None, &args).unwrap().0.to_vec::<f32>().unwrap();
+            for stream in devices() {
+                let (centroids, labels) = kmeans(&stream, &x.to(&stream).unwrap(), None, &args).unwrap();
+                let there = centroids.to_vec::<f32>().unwrap();
+                let off = there.iter().zip(&here).all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + b.abs()));
+                assert!(off, "{start:?} {batch:?} {spherical}: {there:?} {here:?}");
+                assert_eq!(labels.dims(), [700]);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_not_told_apart_start_anywhere() {
+    let same = Tensor::from_vec(vec![1.5f32; 600], [300, 2]).unwrap();
+    let mut holed = vec![0.5f32; 600];
+    holed[7] = f32::INFINITY;
+    let holed = Tensor::from_vec(holed, [300, 2]).unwrap();
+    let args = Kmeans { k: 4, iterations: 1, start: Start::PlusPlus, ..Kmeans::default() };
+    for stream in devices() {
+        let found = kmeans(&stream, &same.to(&stream).unwrap(), None, &args).unwrap().0;
+        assert_eq!(found.to_vec::<f32>().unwrap(), vec![1.5; 8]);
+        kmeans(&stream, &holed.to(&stream).unwrap(), None, &args).unwrap();
     }
 }
 

@@ -9,7 +9,6 @@ use tilewright_core::{
 use super::{Coded, NAME, PqScan, cuda, reference, run};
 use crate::arguments::check_dtype;
 use crate::search::codes::{BLOCK, block_codes};
-use crate::search::device::check_k;
 use crate::search::flat_scan_topk::reference::{True, order};
 use crate::search::judge;
 use crate::search::product::{bytes, word};
@@ -58,6 +57,7 @@ impl Kernel for Registered {
     /// | integers | whole numbers, so that distances tie and are exact; bases and biases |
     /// | scaled | as labelled, with factors, some of them 0 |
     /// | labelled | as integers; ids without order, and a third of the rows filtered out |
+    /// | wide | as labelled, ids of 64 bits |
     /// | special | NaN, infinities and huge entries in the tables |
     fn cases(&self) -> Vec<Case> {
         use Tier::{Bench, Check, Edge};
@@ -71,6 +71,11 @@ impl Kernel for Registered {
             case(Edge, 2, 75, (3, 256), (3, 2), 80),
             case(Edge, 2, 66, (13, 256), (3, 2), 5).data("labelled"),
             case(Edge, 2, 140, (3, 16), (3, 2), 5).data("scaled"),
+            // More than a threadgroup selects: ties at the end of a round, more than there are.
+            case(Edge, 2, 1500, (2, 16), (2, 2), 1025).data("integers"),
+            case(Edge, 2, 1600, (3, 16), (2, 2), 1590).data("special"),
+            case(Edge, 1, 1300, (3, 256), (2, 2), 3000).data("wide"),
+            case(Edge, 2, 200, (4, 16), (4, 4), 70).data("wide"),
         ];
         for words in [16, 256] {
             for (b, n, m, lists, k) in [
@@ -79,7 +84,7 @@ impl Kernel for Registered {
                 (40, 1300, 64, (9, 9), 5),
                 (3, 900, 600, (4, 2), 12),
             ] {
-                for data in ["", "integers", "labelled", "special"] {
+                for data in ["", "integers", "labelled", "wide", "special"] {
                     cases.push(case(Check, b, n, (m, words), lists, k).data(data));
                 }
                 cases.push(case(Check, b, n, (m, words), lists, k).data("scaled"));
@@ -147,7 +152,6 @@ impl Kernel for Registered {
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         check_dtype(NAME, "tables", case.dtype, &[DType::F32])?;
         let k = case.args.size("k", 1)?;
-        check_k(NAME, device, k)?;
         Ok(cuda::variants(device, case.dim("m"), case.dim("words"), k))
     }
 

@@ -31,7 +31,7 @@ pub(super) fn pq_scan(input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
     if k == 0 || input.b == 0 {
         return results(&[], input.b, k);
     }
-    let ids = input.ids.as_ref().map(wide_ids).transpose()?;
+    let ids = input.ids.known.as_ref().map(wide_ids).transpose()?;
     let slice = |tensor: &Option<Tensor>| -> Result<Option<Vec<f32>>> {
         tensor.as_ref().map(Tensor::to_vec::<f32>).transpose()
     };

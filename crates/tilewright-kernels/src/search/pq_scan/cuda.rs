@@ -7,7 +7,8 @@ use tilewright_gpu::{Grid, Program, caps};
 
 use super::{Input, NAME};
 use crate::search::cuda::{KEPT, Parts, has_units, misaligned};
-use crate::search::device::{SELECTED, filled};
+use crate::search::device::filled;
+use crate::search::rounds::SELECTED;
 use crate::search::{TopkMerge, topk_merge};
 
 /// Named after where the tables are.
@@ -79,7 +80,7 @@ pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tenso
         .input("bases", input.bases.as_ref().unwrap_or(&no_numbers))
         .input("biases", input.biases.as_ref().unwrap_or(&no_numbers))
         .input("factors", input.factors.as_ref().unwrap_or(&no_numbers))
-        .input("row_ids", input.ids.as_ref().unwrap_or(&no_ids))
+        .input("row_ids", input.ids.known.as_ref().unwrap_or(&no_ids))
         .input("keep", input.keep.as_ref().unwrap_or(&no_bytes))
         .scalar("b", b as u32)
         .scalar("m", input.m as u32)
@@ -92,7 +93,7 @@ pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tenso
         .scalar("based", input.bases.is_some())
         .scalar("biased", input.biases.is_some())
         .scalar("scaled", input.factors.is_some())
-        .scalar("labelled", input.ids.is_some())
+        .scalar("labelled", input.ids.known.is_some())
         .scalar("filtered", input.keep.is_some())
         .output("distances", DType::F32, [shares, b, k])
         .output("ids", DType::I64, [shares, b, k])

@@ -12,10 +12,3 @@ float entries_of(Table tables, const device uchar* own, uint m) {
     }
     return sum;
 }
-
-// A candidate: the complement of the distance's key above the complement of the id. The larger word is the nearer row, 0 is none, and NaN is
-// before none and after everything else.
-inline ulong candidate_near(float distance, uint id) {
-    const uint key = distance != distance ? ~0u : key_of(distance);
-    return (ulong(~key) << 32) | ulong(~id);
-}

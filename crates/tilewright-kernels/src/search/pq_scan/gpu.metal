@@ -1,10 +1,11 @@
 // The best k of one list for one query. One threadgroup a query and list, a thread a row.
 const uint group = threadgroup_position_in_grid.x;
-const uint query = group % b, part = group / b;
+const uint query = group / parts, part = group % parts;
 Team team;
 team.lane = thread_position_in_threadgroup.x;
 team.lanes = threads_per_threadgroup.x;
 team.turn = 0;
+After after{BOUNDED ? ulong(bounds[3 * size_t(query)]) : ~0ul, 0u};
 const size_t probe = size_t(query) * parts + part;
 const int64_t list = probes[probe];
 const bool real = list >= 0 && list < int64_t(lists);
@@ -39,18 +40,15 @@ for (uint next = begin; first || next < end;) {
         if (LOCAL) sum = entries_of<WORDS, const threadgroup float*>(held, codes_of, m);
         else sum = entries_of<WORDS, const device float*>(own_tables, codes_of, m);
         const float distance = base + (biased ? biases[row] : 0.0f) + (scaled ? factors[row] * sum : sum);
-        mine[i] = candidate_near(distance, labelled ? uint(row_ids[row]) : row);
+        mine[i] = after.taken(candidate_near(distance, labelled ? uint(row_ids[row]) : row));
     }
     const uint step = (ITEMS - old) * team.lanes;
     next = end - min(next, end) > step ? next + step : end;
     first = false;
     team.select(mine, k, shared);
 }
-for (uint i = team.lane; i < k; i += team.lanes) {
-    const ulong candidate = shared.kept[i];
-    const uint key = ~uint(candidate >> 32);
-    const uint bits = key >> 31 ? key ^ 0x80000000u : ~key;
-    const size_t at = (size_t(part) * b + query) * k + i;
-    distances[at] = candidate == 0 ? INFINITY : key == ~0u ? NAN : as_type<float>(bits);
-    ids[at] = candidate == 0 ? int64_t(-1) : int64_t(~uint(candidate));
+for (uint i = team.lane; i < k; i += team.lanes) candidates[size_t(group) * k + i] = shared.kept[i];
+if (BOUNDED) {
+    const uint equal = team.total(after.repeats, shared);
+    if (team.lane == 0) repeats[group] = equal;
 }

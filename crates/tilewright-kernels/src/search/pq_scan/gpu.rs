@@ -1,4 +1,4 @@
-//! GPU path: a threadgroup for each query and list, a thread for each row, and a merge of what the lists gave.
+//! GPU path: a threadgroup for each query and list, a thread for each row, and a selection from what the lists gave.
 
 use std::sync::LazyLock;
 
@@ -6,8 +6,8 @@ use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::{Input, NAME};
-use crate::search::device::check_k;
-use crate::search::{TopkMerge, topk_merge};
+use crate::search::device::filled;
+use crate::search::rounds::{Round, best, selected};
 
 const THREADS: usize = 256;
 /// Entries of tables that fit a threadgroup's memory beside a selection (`HELD` of the body).
@@ -18,68 +18,67 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
         .header(concat!(
             include_str!("../../reduce/order.metal"),
             include_str!("../../reduce/top_k/gpu.header.metal"),
+            include_str!("../candidate.header.metal"),
             include_str!("gpu.header.metal")
         ))
         .template("WORDS")
-        .template("LOCAL");
-    let inputs = ["tables", "codes", "offsets", "probes", "bases", "biases", "factors", "row_ids", "keep"];
+        .template("LOCAL")
+        .template("BOUNDED");
+    let inputs =
+        ["tables", "codes", "offsets", "probes", "bases", "biases", "factors", "row_ids", "keep", "bounds"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
-    let scalars = ["b", "m", "bytes", "n", "k", "parts", "lists"];
+    let scalars = ["m", "bytes", "n", "k", "parts", "lists"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
     let flags = ["based", "biased", "scaled", "labelled", "filtered"];
     let definition =
         flags.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::Bool));
-    Program::new(definition.output("distances").output("ids")).expect("the definition is valid")
+    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
 });
 
 pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
-    check_k(NAME, stream.device(), k)?;
     let (b, parts) = (input.b, input.probes.dims()[1]);
-    if b * parts * k.max(1) > i32::MAX as usize {
+    if b * parts * selected(k) > i32::MAX as usize {
         let got = format!("{b} queries of {parts} parts");
         return Err(Error::shape(NAME, "probes", "fewer than 2^31 candidates on a GPU", got));
     }
     if b * k == 0 || parts == 0 {
-        let distances = Tensor::from_vec(vec![f32::INFINITY; b * k], [b, k])?.to(stream)?;
-        return Ok((distances, Tensor::from_vec(vec![-1i64; b * k], [b, k])?.to(stream)?));
+        return filled(stream, b, k);
     }
     let [no_numbers, no_ids, no_bytes] =
         [DType::F32, DType::U32, DType::U8].map(|dtype| Tensor::zeros(dtype, [1]));
     let (no_numbers, no_ids, no_bytes) =
         (no_numbers?.to(stream)?, no_ids?.to(stream)?, no_bytes?.to(stream)?);
-    let results = PROGRAM
-        .launch(stream)
-        .template("WORDS", input.words as i32)
-        .template("LOCAL", input.m * input.words <= HELD)
-        .input("tables", &input.tables)
-        .input("codes", if input.codes.is_empty() { &no_bytes } else { &input.codes })
-        .input("offsets", &input.offsets)
-        .input("probes", &input.probes)
-        .input("bases", input.bases.as_ref().unwrap_or(&no_numbers))
-        .input("biases", input.biases.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_numbers))
-        .input("factors", input.factors.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_numbers))
-        .input("row_ids", input.ids.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_ids))
-        .input("keep", input.keep.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_bytes))
-        .scalar("b", b as u32)
-        .scalar("m", input.m as u32)
-        .scalar("bytes", input.codes.dims()[1] as u32)
-        .scalar("n", input.n as u32)
-        .scalar("k", k as u32)
-        .scalar("parts", parts as u32)
-        .scalar("lists", input.offsets.elements().saturating_sub(1) as u32)
-        .scalar("based", input.bases.is_some())
-        .scalar("biased", input.biases.is_some())
-        .scalar("scaled", input.factors.is_some())
-        .scalar("labelled", input.ids.is_some())
-        .scalar("filtered", input.keep.is_some())
-        .output("distances", DType::F32, [parts, b, k])
-        .output("ids", DType::I64, [parts, b, k])
-        .grid(Grid::groups([b * parts, 1, 1]), [THREADS, 1, 1])
-        .run()?;
-    let [distances, ids] = results.try_into().expect("two outputs are declared");
-    if parts == 1 {
-        return Ok((distances.reshape([b, k])?, ids.reshape([b, k])?));
-    }
-    topk_merge(stream, &distances, &ids, &TopkMerge { k })
+    best(stream, b, parts, k, parts * input.n, |round: &Round| {
+        PROGRAM
+            .launch(stream)
+            .template("WORDS", input.words as i32)
+            .template("LOCAL", input.m * input.words <= HELD)
+            .template("BOUNDED", round.bounds.is_some())
+            .input("tables", &input.tables)
+            .input("codes", if input.codes.is_empty() { &no_bytes } else { &input.codes })
+            .input("offsets", &input.offsets)
+            .input("probes", &input.probes)
+            .input("bases", input.bases.as_ref().unwrap_or(&no_numbers))
+            .input("biases", input.biases.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_numbers))
+            .input("factors", input.factors.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_numbers))
+            .input("row_ids", input.ids.known.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_ids))
+            .input("keep", input.keep.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_bytes))
+            .input("bounds", round.bounds.unwrap_or(&no_ids))
+            .scalar("m", input.m as u32)
+            .scalar("bytes", input.codes.dims()[1] as u32)
+            .scalar("n", input.n as u32)
+            .scalar("k", round.k as u32)
+            .scalar("parts", parts as u32)
+            .scalar("lists", input.offsets.elements().saturating_sub(1) as u32)
+            .scalar("based", input.bases.is_some())
+            .scalar("biased", input.biases.is_some())
+            .scalar("scaled", input.factors.is_some())
+            .scalar("labelled", input.ids.known.is_some())
+            .scalar("filtered", input.keep.is_some())
+            .output("candidates", DType::U64, [b, parts * round.k])
+            .output("repeats", DType::U32, [round.repeats(b * parts)])
+            .grid(Grid::groups([b * parts, 1, 1]), [THREADS, 1, 1])
+            .run()
+    })
 }

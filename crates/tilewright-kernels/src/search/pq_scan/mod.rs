@@ -17,7 +17,7 @@
 //! | probes | `[b, nprobe]`, lists of each query, -1 for none | any strides | i64 |
 //! | bases (optional) | `[b, nprobe]` | any strides | f32 |
 //! | biases, factors (optional) | `[n]`, blocks = ceil(n / 64) | any strides | f32; factors usually at least 0: a row with another is never ruled out early |
-//! | ids (optional) | `[n]` | any strides | u32, i64 (CPU); a row's number without it |
+//! | ids (optional) | `[n]` | any strides | u32, i64; a row's number without it |
 //! | keep (optional) | `[bytes]`, bit i % 8 of byte i / 8 for row i | any strides | u8; rows whose bit is 0 do not count |
 //! | distances | `[b, k]` | row-major | f32 |
 //! | ids | `[b, k]` | row-major | i64 |
@@ -27,7 +27,7 @@
 //! in f64, rounded once. So the result is that of a scan in f64, the same bits whatever the machine. On a GPU: f32 sums of m + 2 terms, one of which a factor multiplies.
 //!
 //! # Constraints
-//! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. Offsets and probes out of range are an error on the CPU; a GPU,
+//! Fewer than 2^32 - 1 rows. Any k and any ids; on a GPU each 1024 of a greater k are a scan of `portable`, and ids of 64 bits are sorted first. Offsets and probes out of range are an error on the CPU; a GPU,
 //! which cannot look at them first, takes a list that does not exist for an empty one and cuts what lies beyond the codes.
 //!
 //! - `portable`: every GPU; a threadgroup for each query and list.
@@ -70,8 +70,8 @@ pub(crate) use cases::KERNEL;
 
 use super::codes::BLOCK;
 use super::device::check_lists;
+use super::ids::{Ids, check_ids};
 use super::product::bytes;
-use super::vectors::check_ids;
 use crate::arguments::{check_tensor, choose, only_variant};
 
 const NAME: &str = "pq_scan";
@@ -115,7 +115,7 @@ struct Input {
     bases: Option<Tensor>,
     biases: Option<Tensor>,
     factors: Option<Tensor>,
-    ids: Option<Tensor>,
+    ids: Ids,
     keep: Option<Tensor>,
     b: usize,
     m: usize,
@@ -125,7 +125,7 @@ struct Input {
 }
 
 /// The `k` coded rows that are nearest to each query among those of the lists that it names: their distances and ids. Fails on shapes, dtypes and devices that do
-/// not fit, on the CPU on offsets that do not ascend within the rows and on lists that do not exist, and where a GPU is asked for more than 1024.
+/// not fit, on the CPU on offsets that do not ascend within the rows and on lists that do not exist.
 pub fn pq_scan(
     stream: &Stream,
     tables: &Tensor,
@@ -199,7 +199,7 @@ fn run(
         bases: here(bases)?,
         biases: here(biases)?,
         factors: here(factors)?,
-        ids: here(ids)?,
+        ids: Ids::new(stream, ids)?,
         keep: here(keep)?,
         b,
         m,
@@ -210,9 +210,9 @@ fn run(
     let between = stream.device() != Device::Cpu && !cuda::reads(&input);
     let wish = variant.or_else(|| between.then(|| only_variant(stream.device())));
     match choose(NAME, wish, &cuda::variants(stream.device(), m, words, args.k))? {
-        cuda::VARIANT => cuda::pq_scan(stream, &input, args.k),
+        cuda::VARIANT => input.ids.named(stream, cuda::pq_scan(stream, &input, args.k)?),
         _ if stream.device() == Device::Cpu => cpu::pq_scan(&input, args.k),
-        _ => gpu::pq_scan(stream, &input, args.k),
+        _ => input.ids.named(stream, gpu::pq_scan(stream, &input, args.k)?),
     }
 }
 

@@ -5,6 +5,7 @@ Team team;
 team.lane = thread_position_in_threadgroup.x;
 team.lanes = threads_per_threadgroup.x;
 team.turn = 0;
+After after{BOUNDED ? ulong(bounds[3 * size_t(number)]) : ~0ul, 0u};
 const device T* query = queries + size_t(number) * d;
 const Query made = query_of<T, METRIC>(query, d, lane);
 threadgroup Shared shared;
@@ -27,17 +28,15 @@ for (uint next = 0; next < c;) {
             if (row < 0 || row >= int64_t(n)) continue;
             float distances_of_rows[TOGETHER];
             distances_of<T, METRIC>(made, query, data, uint(row), uint(row), d, lane, distances_of_rows);
-            if (t == lane) mine[i] = candidate_near(distances_of_rows[0], labelled ? uint(row_ids[row]) : uint(row));
+            if (t == lane) mine[i] = after.taken(candidate_near(distances_of_rows[0], labelled ? uint(row_ids[row]) : uint(row)));
         }
     }
     const uint step = (ITEMS - old) * team.lanes;
     next = c - next > step ? next + step : c;
     team.select(mine, k, shared);
 }
-for (uint i = team.lane; i < k; i += team.lanes) {
-    const ulong candidate = shared.kept[i];
-    const uint key = ~uint(candidate >> 32);
-    const uint bits = key >> 31 ? key ^ 0x80000000u : ~key;
-    distances[size_t(number) * k + i] = candidate == 0 ? INFINITY : key == ~0u ? NAN : as_type<float>(bits);
-    ids[size_t(number) * k + i] = candidate == 0 ? int64_t(-1) : int64_t(~uint(candidate));
+for (uint i = team.lane; i < k; i += team.lanes) candidates[size_t(number) * k + i] = shared.kept[i];
+if (BOUNDED) {
+    const uint equal = team.total(after.repeats, shared);
+    if (team.lane == 0) repeats[number] = equal;
 }

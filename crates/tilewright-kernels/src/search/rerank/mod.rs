@@ -9,7 +9,7 @@
 //! | queries | `[b, d]`, d >= 1 | any strides | that of data |
 //! | data | `[n, d]` | any strides; row-major is read in place | f32, f16, bf16, i8 |
 //! | rows | `[b, c]`, rows of the data, -1 for none | any strides | i64 |
-//! | ids (optional) | `[n]` | any strides | u32, i64 (CPU); a row's number without it |
+//! | ids (optional) | `[n]` | any strides | u32, i64; a row's number without it |
 //! | distances | `[b, k]` | row-major | f32 |
 //! | ids | `[b, k]` | row-major | i64 |
 //!
@@ -17,7 +17,7 @@
 //! As [`flat_scan_topk`](super::flat_scan_topk()): f64 rounded once on the CPU, f32 on a GPU. A row that is named twice comes twice.
 //!
 //! # Constraints
-//! Any k on the CPU; up to 1024 on a GPU, where ids are u32. A row that does not exist is an error on the CPU; a GPU, which cannot look at it first, takes it for none.
+//! Any k and any ids; on a GPU each 1024 of a greater k are a scan of their own, and ids of 64 bits are sorted first. A row that does not exist is an error on the CPU; a GPU, which cannot look at it first, takes it for none.
 //!
 //! # Sources
 //! Jégou, Tavenard, Douze and Amsaleg, Searching in one billion vectors: re-rank with source coding (2011), for the idea.
@@ -66,7 +66,7 @@ impl Default for Rerank {
 }
 
 /// The `k` nearest of the rows that each query names: their distances and ids. Fails on shapes, dtypes and devices that do not fit, on the CPU on rows that
-/// do not exist, and where a GPU is asked for more than 1024.
+/// do not exist.
 pub fn rerank(
     stream: &Stream,
     queries: &Tensor,
@@ -83,6 +83,6 @@ pub fn rerank(
     let rows = rows.to(stream)?;
     match stream.device() {
         Device::Cpu => cpu::rerank(&vectors, &rows, args),
-        _ => gpu::rerank(stream, &vectors, &rows, args),
+        _ => vectors.ids.named(stream, gpu::rerank(stream, &vectors, &rows, args)?),
     }
 }

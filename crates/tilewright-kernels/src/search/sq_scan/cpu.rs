@@ -21,7 +21,7 @@ pub(super) fn sq_scan(input: &Input, args: &SqScan) -> Result<(Tensor, Tensor)> 
         codes: input.codes.as_slice()?,
         centroids: centroids.map(|centroids| (centroids, offsets)),
     };
-    let ids = input.ids.as_ref().map(wide_ids).transpose()?;
+    let ids = input.ids.known.as_ref().map(wide_ids).transpose()?;
     let scan = Scan {
         metric: args.metric,
         k: args.k,

@@ -7,6 +7,7 @@ Team team;
 team.lane = thread_position_in_threadgroup.x;
 team.lanes = threads_per_threadgroup.x;
 team.turn = 0;
+After after{BOUNDED ? ulong(bounds[3 * number]) : ~0ul, 0u};
 const int64_t list = probes[number * parts + part];
 const bool real = list >= 0 && list < int64_t(lists);
 const uint start = real ? min(uint(offsets[list]), n) : 0u, stop = real ? min(uint(offsets[list + 1]), n) : 0u;
@@ -45,7 +46,7 @@ for (uint next = begin; first || next < end;) {
                 const uint row = from + t + u;
                 if (t + u != lane || row >= end) continue;
                 if (filtered && ((keep[row / 8] >> (row % 8)) & 1) == 0) continue;
-                mine[i] = candidate_near(distances[u], labelled ? uint(row_ids[row]) : row);
+                mine[i] = after.taken(candidate_near(distances[u], labelled ? uint(row_ids[row]) : row));
             }
         }
     }
@@ -55,3 +56,7 @@ for (uint next = begin; first || next < end;) {
     team.select(mine, k, shared);
 }
 for (uint i = team.lane; i < k; i += team.lanes) candidates[size_t(group) * k + i] = shared.kept[i];
+if (BOUNDED) {
+    const uint equal = team.total(after.repeats, shared);
+    if (team.lane == 0) repeats[group] = equal;
+}

@@ -14,7 +14,7 @@
 //! | offsets | `[nlist + 1]`, ascending, at most n | any strides | u32 |
 //! | probes | `[b, nprobe]`, lists of each query, -1 for none | any strides | i64 |
 //! | centroids (optional) | `[nlist, d]` | any strides | f32 |
-//! | ids (optional) | `[n]` | any strides | u32, i64 (CPU); a row's number without it |
+//! | ids (optional) | `[n]` | any strides | u32, i64; a row's number without it |
 //! | keep (optional) | `[bytes]`, bit i % 8 of byte i / 8 for row i | any strides | u8; rows whose bit is 0 do not count |
 //! | distances | `[b, k]` | row-major | f32 |
 //! | ids | `[b, k]` | row-major | i64 |
@@ -25,7 +25,7 @@
 //! product of matrices; f32 sums on a GPU, where the squares of a cosine have to stay in f32's range.
 //!
 //! # Constraints
-//! Fewer than 2^32 - 1 rows. Any k on the CPU; up to 1024 on a GPU, where ids are u32. Offsets and probes out of range are an error on the CPU; a GPU,
+//! Fewer than 2^32 - 1 rows. Any k and any ids; on a GPU each 1024 of a greater k are a scan of their own, and ids of 64 bits are sorted first. Offsets and probes out of range are an error on the CPU; a GPU,
 //! which cannot look at them first, takes a list that does not exist for an empty one and cuts what lies beyond the rows.
 //!
 //! # Sources
@@ -60,8 +60,8 @@ pub(crate) use cases::KERNEL;
 
 use super::Metric;
 use super::device::check_lists;
+use super::ids::{Ids, check_ids};
 use super::scalar::{Scalar, check_ranges};
-use super::vectors::check_ids;
 use crate::arguments::check_tensor;
 
 const NAME: &str = "sq_scan";
@@ -108,7 +108,7 @@ struct Input {
     offsets: Tensor,
     probes: Tensor,
     centroids: Option<Tensor>,
-    ids: Option<Tensor>,
+    ids: Ids,
     keep: Option<Tensor>,
     scalar: Scalar,
     b: usize,
@@ -116,7 +116,7 @@ struct Input {
 }
 
 /// The `k` rows that are nearest to each query among those of the lists that it names: their distances and ids. Fails on shapes, dtypes, bits and devices that do
-/// not fit, on the CPU on offsets that do not ascend within the rows and on lists that do not exist, and where a GPU is asked for more than 1024.
+/// not fit, on the CPU on offsets that do not ascend within the rows and on lists that do not exist.
 pub fn sq_scan(
     stream: &Stream,
     queries: &Tensor,
@@ -169,7 +169,7 @@ pub fn sq_scan(
         offsets: offsets.to(stream)?,
         probes: probes.to(stream)?,
         centroids: here(centroids)?,
-        ids: here(ids)?,
+        ids: Ids::new(stream, ids)?,
         keep: here(keep)?,
         scalar,
         b,
@@ -177,6 +177,6 @@ pub fn sq_scan(
     };
     match stream.device() {
         Device::Cpu => cpu::sq_scan(&input, args),
-        _ => gpu::sq_scan(stream, &input, args),
+        _ => input.ids.named(stream, gpu::sq_scan(stream, &input, args)?),
     }
 }
