@@ -83,7 +83,11 @@ fn table(page: &mut String, rows: &Group) {
         });
         let judged = if row.role == Role::Ours { class(row.verdict == "pass") } else { "quiet" };
         let cells = [median, mad, min, row.wall_median_ms, row.gflops, row.gbs].map(number);
-        let _ = write!(page, "<tr><td>{}</td><td>{}</td>", escape(&row.case), escape(&row.variant));
+        let _ = write!(page, "<tr><td>{}</td><td>{}", escape(&row.case), escape(&row.variant));
+        if let Some(what) = &row.on_host {
+            let _ = write!(page, " <span class=\"quiet\">on the host: {}</span>", escape(what));
+        }
+        page.push_str("</td>");
         for cell in cells {
             let _ = write!(page, "<td>{cell}</td>");
         }
