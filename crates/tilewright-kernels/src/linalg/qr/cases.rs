@@ -6,7 +6,7 @@ use tilewright_core::{
 };
 
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
-use super::super::{DTYPES, registry, samples};
+use super::super::{DTYPES, registry, samples, vendor};
 use super::{NAME, Qr, QrMode, reference, run, variants};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -78,6 +78,10 @@ fn cases() -> Vec<Case> {
             }
         }
         cases.push(case(Tier::Check, [0, 1000, 70], dtype));
+        // On GPUs panels of 4 and of 2 columns, and columns in memory.
+        for m in [4500, 8500, 16500] {
+            cases.push(case(Tier::Check, [0, m, 33], dtype));
+        }
         // So tall that a GPU may take aᵀ a apart: of one block of columns, of several, of all conditions and ranks.
         for data in [
             "",
@@ -188,6 +192,10 @@ impl Kernel for Registered {
         let [a] = registry::inputs(NAME, inputs)?;
         let factors = run(stream, variant, a, &arguments(args)?)?;
         Ok([Some(factors.r), factors.q].into_iter().flatten().collect())
+    }
+
+    fn on_host(&self, device: Device, variant: &str) -> Option<&'static str> {
+        vendor::decides(device, variant)
     }
 
     fn work(&self, case: &Case) -> Work {
