@@ -143,12 +143,29 @@ fn a_matrix_without_a_result_is_told_and_the_others_are_written() {
     write_safetensors(folder.path().join("a.safetensors"), [("a", &batch)]).unwrap();
     let (code, out, err) = linalg(folder.path(), &["inverse", "a.safetensors", "-o", "x.safetensors"]);
     assert_eq!(code, 1, "{out}{err}");
-    assert!(err.contains("1 of 3 matrices have no result; the first is number 1, whose info is 2"), "{err}");
+    assert!(err.contains("1 of 3 matrices failed; the first is number 1, whose info is 2"), "{err}");
     let results = read_safetensors(folder.path().join("x.safetensors")).unwrap();
     assert_eq!(results["info"].to_vec::<i32>().unwrap(), [0, 2, 0]);
     let x = results["x"].to_vec::<f32>().unwrap();
     assert!(x[4..8].iter().all(|x| x.is_nan()));
     assert_eq!((&x[..4], &x[8..]), (&[1.0, 0.0, 0.0, 1.0][..], &[0.5, 0.0, 0.0, 0.25][..]));
+}
+
+#[test]
+fn an_iteration_that_stays_short_is_told_and_what_it_has_is_written() {
+    let folder = folder(&[("a.mtx", A)]);
+    let asked =
+        ["subspace_iteration", "a.mtx", "-o", "s.safetensors", "--set", "rank=1", "--set", "oversample=0"];
+    // Eigenvalues 2 + sqrt 2, 2, 2 - sqrt 2.
+    done(folder.path(), &asked);
+    let s = || read_safetensors(folder.path().join("s.safetensors")).unwrap()["s"].to_vec::<f64>().unwrap();
+    assert!((s()[0] - (2.0 + 2f64.sqrt())).abs() < 1e-12, "{:?}", s());
+    let (code, _, err) = linalg(folder.path(), &[&asked[..], &["--set", "iterations=1"]].concat());
+    assert!(
+        code == 1 && err.contains("1 of 1 matrices failed; the first is number 0, whose info is 2"),
+        "{err}"
+    );
+    assert!((0.5..3.42).contains(&s()[0]), "{:?}", s());
 }
 
 #[test]

@@ -145,6 +145,11 @@ fn in_pieces(extents: &Extents, mode: QrMode) -> bool {
     (1..=tall::COLUMNS).contains(&extents.n) && extents.m > 128 && mode != QrMode::Complete
 }
 
+/// Whether rows are neither in pieces nor enough of them in registers: a library's of any number of columns, where there is one.
+fn is_in_memory(extents: &Extents, mode: QrMode) -> bool {
+    extents.m > HELD && !in_pieces(extents, mode)
+}
+
 /// Whether `aᵀ a` is taken apart instead.
 fn by_gram(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> bool {
     mode != QrMode::Complete && cholesky::takes(device, dtype, extents)
@@ -172,9 +177,7 @@ fn variants(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Re
     // The library gives no more columns of q than there are of a.
     let takes = extents.m >= extents.n && (mode != QrMode::Complete || extents.m == extents.n);
     let batches = if takes { extents.batches() } else { 0 };
-    // Rows that are neither in pieces nor in registers are the library's of any number of columns.
-    let m = if in_pieces(extents, mode) { extents.n } else { extents.m };
-    let large = if m > HELD { 0 } else { vendor::LARGE };
+    let large = if is_in_memory(extents, mode) { 0 } else { vendor::LARGE };
     let others = vendor::variants(device, batches, (extents.n, large), Ok(()))?;
     // What the first does not decompose is left to the others.
     let first = if by_gram(device, dtype, extents, mode) {
