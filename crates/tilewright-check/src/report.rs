@@ -127,6 +127,7 @@ mod tests {
     fn rows() -> Vec<Row> {
         let mut failed = row("n3", Role::Ours, "cpu", None);
         failed.verdict = "output <out> is \"wrong\"".into();
+        failed.on_host = Some("its order & more".into());
         vec![
             row("n1", Role::Ours, "cpu", Some(1.0)),
             row("n1", Role::Peer, "slow", Some(4.0)),
@@ -139,15 +140,20 @@ mod tests {
     #[test]
     fn the_page_is_self_contained_and_says_what_was_measured() {
         let page = html(&rows());
-        for part in
-            ["2.00x", "median ms", "<svg", "output &lt;out&gt; is &quot;wrong&quot;", "prefers-color-scheme"]
-        {
+        for part in [
+            "2.00x",
+            "median ms",
+            "<svg",
+            "output &lt;out&gt; is &quot;wrong&quot;",
+            "on the host: its order &amp; more",
+            "prefers-color-scheme",
+        ] {
             assert!(page.contains(part), "{part} is missing");
         }
         for part in ["http:", "https:", "<script", "src=", "url(", "NaN", "inf"] {
             assert!(!page.contains(part), "{part} should not be there");
         }
-        for tag in ["table", "svg", "tr", "td", "div", "text", "title"] {
+        for tag in ["table", "svg", "tr", "td", "div", "span", "text", "title"] {
             let opened =
                 page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
