@@ -83,6 +83,9 @@ pub struct Row {
     /// Bytes of device memory that one call had in use at most, beside its inputs.
     #[serde(default)]
     pub memory: Option<f64>,
+    /// What runs on the host by design, where the device is another.
+    #[serde(default)]
+    pub on_host: Option<String>,
     /// `pass`, or what failed. Peers are judged too.
     pub verdict: String,
 }
@@ -119,6 +122,7 @@ impl Row {
             share: None,
             error: None,
             memory: None,
+            on_host: None,
             verdict: "pass".to_owned(),
         }
     }
@@ -233,6 +237,7 @@ pub(crate) mod tests {
             share: Some(0.25),
             error: Some(1e-6),
             memory: None,
+            on_host: None,
             verdict: "pass".into(),
         }
     }
@@ -240,7 +245,8 @@ pub(crate) mod tests {
     #[test]
     fn records_round_trip_and_grow() {
         let folder = tempfile::tempdir().unwrap();
-        let rows = [row("n1", Role::Ours, "cpu", Some(1.5)), row("n1", Role::Peer, "memcpy", None)];
+        let mut rows = [row("n1", Role::Ours, "cpu", Some(1.5)), row("n1", Role::Peer, "memcpy", None)];
+        rows[0].on_host = Some("the order, \"by hand\"".into());
         let path = write_record(folder.path(), &rows).unwrap();
         assert_eq!(path, folder.path().join("host/2025-01-31_abc.csv"));
         assert_eq!(read_record(&path).unwrap(), rows);

@@ -83,7 +83,11 @@ fn table(page: &mut String, rows: &Group) {
         });
         let judged = if row.role == Role::Ours { class(row.verdict == "pass") } else { "quiet" };
         let cells = [median, mad, min, row.wall_median_ms, row.gflops, row.gbs].map(number);
-        let _ = write!(page, "<tr><td>{}</td><td>{}</td>", escape(&row.case), escape(&row.variant));
+        let _ = write!(page, "<tr><td>{}</td><td>{}", escape(&row.case), escape(&row.variant));
+        if let Some(what) = &row.on_host {
+            let _ = write!(page, " <span class=\"quiet\">on the host: {}</span>", escape(what));
+        }
+        page.push_str("</td>");
         for cell in cells {
             let _ = write!(page, "<td>{cell}</td>");
         }
@@ -123,6 +127,7 @@ mod tests {
     fn rows() -> Vec<Row> {
         let mut failed = row("n3", Role::Ours, "cpu", None);
         failed.verdict = "output <out> is \"wrong\"".into();
+        failed.on_host = Some("its order & more".into());
         vec![
             row("n1", Role::Ours, "cpu", Some(1.0)),
             row("n1", Role::Peer, "slow", Some(4.0)),
@@ -135,15 +140,20 @@ mod tests {
     #[test]
     fn the_page_is_self_contained_and_says_what_was_measured() {
         let page = html(&rows());
-        for part in
-            ["2.00x", "median ms", "<svg", "output &lt;out&gt; is &quot;wrong&quot;", "prefers-color-scheme"]
-        {
+        for part in [
+            "2.00x",
+            "median ms",
+            "<svg",
+            "output &lt;out&gt; is &quot;wrong&quot;",
+            "on the host: its order &amp; more",
+            "prefers-color-scheme",
+        ] {
             assert!(page.contains(part), "{part} is missing");
         }
         for part in ["http:", "https:", "<script", "src=", "url(", "NaN", "inf"] {
             assert!(!page.contains(part), "{part} should not be there");
         }
-        for tag in ["table", "svg", "tr", "td", "div", "text", "title"] {
+        for tag in ["table", "svg", "tr", "td", "div", "span", "text", "title"] {
             let opened =
                 page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");

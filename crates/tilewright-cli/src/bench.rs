@@ -1,5 +1,6 @@
 //! `tilewright bench`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -248,6 +249,10 @@ impl<'b> Bench<'b> {
     fn row(&self, trial: &Trial, role: Role, variant: &str) -> Row {
         let (kernel, case) = (trial.kernel(), trial.case());
         let work = kernel.work(case);
+        let on_host = match role {
+            Role::Ours => kernel.on_host(self.stream.device(), variant),
+            Role::Peer => None,
+        };
         Row {
             kernel: kernel.spec().name.to_owned(),
             case: case.name.clone(),
@@ -256,6 +261,7 @@ impl<'b> Bench<'b> {
             variant: variant.to_owned(),
             flops: work.flops,
             bytes: work.bytes,
+            on_host: on_host.map(str::to_owned),
             ..self.blank.clone()
         }
     }
@@ -310,6 +316,12 @@ fn print(rows: &[Row], absent: &[String], console: &mut Console) -> Result<(), S
         "verdict",
     ];
     table::write(console.out, header, &lines)?;
+    let mut told = BTreeSet::new();
+    for row in rows {
+        if let Some(what) = row.on_host.as_ref().filter(|_| told.insert((&row.kernel, &row.variant))) {
+            writeln!(console.out, "on the host: {}, {}: {what}", row.kernel, row.variant)?;
+        }
+    }
     for absent in absent {
         writeln!(console.out, "absent: {absent}")?;
     }

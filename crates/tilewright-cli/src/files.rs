@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tilewright_core::{Error, Result, Tensor, read_safetensors, write_safetensors};
+use tilewright_core::{DType, Error, Result, Tensor, read_safetensors, write_safetensors};
 
 use crate::matrix_market;
 use crate::numpy::{self, Archive};
@@ -18,7 +18,7 @@ pub(crate) enum Format {
     Npz,
     /// Named tensors of any dtype.
     Safetensors,
-    /// A matrix of f64, as text.
+    /// A matrix, as text.
     MatrixMarket,
 }
 
@@ -36,8 +36,13 @@ impl Format {
 }
 
 /// Reads the tensor at `place`: `FILE`, or `FILE#TENSOR`. Without a tensor's name it is the file's only one, or the one that is
-/// called `name`.
+/// called `name`. What is text is f64.
 pub(crate) fn read(place: &str, name: &str) -> Result<Tensor> {
+    read_as(place, name, DType::F64)
+}
+
+/// The same, but what is text is of this dtype.
+pub(crate) fn read_as(place: &str, name: &str, text: DType) -> Result<Tensor> {
     let (path, asked) = match place.split_once('#') {
         Some((path, tensor)) if !Path::new(place).exists() => (Path::new(path), Some(tensor)),
         _ => (Path::new(place), None),
@@ -47,7 +52,7 @@ pub(crate) fn read(place: &str, name: &str) -> Result<Tensor> {
             Err(Error::file("read", path, "such a file has no named tensors"))
         }
         Format::Npy => numpy::read_npy(path),
-        Format::MatrixMarket => matrix_market::read(path),
+        Format::MatrixMarket => matrix_market::read(path, text),
         Format::Npz => {
             let mut archive = Archive::open(path)?;
             let chosen = choose(path, &archive.names()?, asked, name)?;

@@ -16,12 +16,14 @@ const FAMILY: &str = "linalg";
 ///
 ///   tilewright linalg svd a.npy -o svd.npz
 ///   tilewright linalg solve a.mtx b.npy -o x.npz
+///   tilewright linalg qr a.mtx --dtype f32 -o qr.npz
 ///   tilewright linalg eigh a.npz#covariance --set descending=true -o eigen.safetensors
 ///   tilewright linalg list            (every operation with its inputs and arguments; a word after it: those that contain it)
 ///
-/// Files are .npy, .npz, .safetensors or .mtx (Matrix Market: real matrices, always f64), by their names. f32 stays f32, f64 stays f64. The
-/// results go to one file under the names that `list` shows, which is written whole or not at all. Where a matrix has no result (it is singular,
-/// say), its `info` is not 0, its results are NaN, and the exit code is 1.
+/// Files are .npy, .npz, .safetensors or .mtx (Matrix Market: real, integer and pattern), by their names. f32 stays f32, f64 stays f64;
+/// .mtx is f64, or f32 by --dtype. The results go to one file under the names that `list` shows, which is written whole or not at all. Where a
+/// matrix has no result (it is singular, say), its `info` is not 0, its results are NaN, and the exit code is 1. So is it where an iteration
+/// stayed short of its tolerance, whose results are the last ones.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Options {
@@ -43,6 +45,9 @@ pub(crate) struct Options {
     /// A variant instead of the library's own choice.
     #[arg(long)]
     variant: Option<String>,
+    /// What .mtx files are read as: f32 or f64 [default: f64].
+    #[arg(long, value_parser = run::text_dtype)]
+    dtype: Option<DType>,
 }
 
 pub(crate) fn linalg(kernels: &[&dyn Kernel], options: &Options, console: &mut Console) -> Result<(), Stop> {
@@ -62,6 +67,7 @@ pub(crate) fn linalg(kernels: &[&dyn Kernel], options: &Options, console: &mut C
         inputs: &named(kernel, &options.files)?,
         sets: &options.sets,
         output,
+        text: options.dtype,
         flag: "",
     };
     let (document, results) = job.carry_out()?;
@@ -109,7 +115,7 @@ fn named(kernel: &dyn Kernel, files: &[String]) -> Result<Vec<(String, String)>,
     Ok(named)
 }
 
-/// An error that says how many matrices have no result, and which is the first.
+/// An error that says how many matrices have no result, or one short of what was asked for, and which is the first.
 fn judge(info: &Tensor) -> Result<(), Stop> {
     if info.dtype() != DType::I32 {
         return Ok(());
@@ -119,7 +125,7 @@ fn judge(info: &Tensor) -> Result<(), Stop> {
     match infos.iter().position(|&info| info != 0) {
         None => Ok(()),
         Some(first) => Err(Stop::Failed(format!(
-            "{failed} of {} matrices have no result; the first is number {first}, whose info is {}",
+            "{failed} of {} matrices failed; the first is number {first}, whose info is {}",
             infos.len(),
             infos[first]
         ))),

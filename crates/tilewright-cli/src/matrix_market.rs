@@ -1,4 +1,5 @@
-//! Matrix Market's files, `.mtx`: real matrices as text, whole or by their elements that are not 0. Read as dense f64 matrices.
+//! Matrix Market's files, `.mtx`: real matrices as text, whole or by their elements that are not 0, or by the places of ones alone. Read as dense
+//! matrices of f64 or f32.
 //!
 //! Boisvert, Pozo and Remington, "The Matrix Market Exchange Formats" (1996).
 
@@ -7,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::str::SplitWhitespace;
 
-use tilewright_core::{Error, Result, Tensor};
+use tilewright_core::{DType, Error, Result, Tensor};
 
 /// Elements of the largest dense matrix that a file of few elements may ask for: 2 GiB.
 const LARGEST: usize = 1 << 28;
@@ -22,12 +23,18 @@ enum Symmetry {
     Skew,
 }
 
-/// Reads a file of real or whole numbers, as a matrix of f64.
-pub(crate) fn read(path: &Path) -> Result<Tensor> {
+/// Reads a file of real or whole numbers, or of none, as a matrix of `dtype`: f64, or f32 where each number, or sum of those of one place, is rounded
+/// once more.
+pub(crate) fn read(path: &Path, dtype: DType) -> Result<Tensor> {
     let failed = |why: String| Error::file("Matrix Market", path, why);
     let text = std::fs::read_to_string(path).map_err(|why| failed(why.to_string()))?;
     let (elements, shape) = parse(&text).map_err(failed)?;
-    Tensor::from_vec(elements, shape)
+    if dtype == DType::F32
+        && let Some(beyond) = elements.iter().find(|x| x.is_finite() && (**x as f32).is_infinite())
+    {
+        return Err(failed(format!("its number {beyond:e} is beyond the range of f32")));
+    }
+    Tensor::from_f64(&elements, dtype, shape)
 }
 
 /// Writes a matrix, or a vector as one column; of a value with a batch there is no file.
@@ -61,11 +68,22 @@ fn parse(text: &str) -> std::result::Result<(Vec<f64>, [usize; 2]), String> {
     let words: Vec<String> = header.split_whitespace().take(6).map(str::to_ascii_lowercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let &["%%matrixmarket", "matrix", format, field, symmetry] = &words[..] else {
-        let expected = "%%MatrixMarket matrix coordinate|array real|integer general|symmetric|skew-symmetric";
+        let expected =
+            "%%MatrixMarket matrix coordinate|array real|integer|pattern general|symmetric|skew-symmetric";
         return Err(format!("its first line is not {expected}"));
     };
-    if !["real", "double", "integer"].contains(&field) {
-        return Err(format!("its numbers are {}, not real or integer", short(field)));
+    let pattern = field == "pattern";
+    if !pattern && !["real", "double", "integer"].contains(&field) {
+        return Err(format!("its numbers are {}, not real, integer or pattern", short(field)));
+    }
+    if pattern && (format == "array" || symmetry == "skew-symmetric") {
+        return Err(format!(
+            "it is a pattern, of which there is none that is {}",
+            match format {
+                "array" => "an array",
+                _ => "skew-symmetric",
+            }
+        ));
     }
     let symmetry = match symmetry {
         "general" => Symmetry::General,
@@ -100,7 +118,7 @@ fn parse(text: &str) -> std::result::Result<(Vec<f64>, [usize; 2]), String> {
                     "{rows} x {columns} elements are more than the {LARGEST} of a dense matrix here"
                 ));
             }
-            matrix.by_places(size, stored, lines)?
+            matrix.by_places(size, stored, pattern, lines)?
         }
         "array" => {
             sizes.end()?;
@@ -145,11 +163,12 @@ impl Matrix {
         }
     }
 
-    /// `row column value`, in any order; what is given twice is added up.
+    /// `row column value`, in any order, or `row column` of a pattern's ones; what is given twice is added up.
     fn by_places<'a>(
         &self,
         size: usize,
         stored: usize,
+        pattern: bool,
         lines: impl Iterator<Item = (usize, &'a str)>,
     ) -> std::result::Result<Vec<f64>, String> {
         let mut elements = vec![0.0; size];
@@ -158,7 +177,7 @@ impl Matrix {
             let mut words = Words { words: line.split_whitespace(), line: number + 1 };
             let row = words.place("row", self.rows)?;
             let column = words.place("column", self.columns)?;
-            let value = words.value()?;
+            let value = if pattern { 1.0 } else { words.value()? };
             words.end()?;
             match self.symmetry {
                 Symmetry::Symmetric if row < column => {
@@ -266,6 +285,8 @@ mod tests {
             ("coordinate integer symmetric\n\n2 2 2\n1 1 7\n2 1 3\n", vec![7.0, 3.0, 3.0, 0.0], [2, 2]),
             ("COORDINATE Real Skew-Symmetric\n2 2 1\n2 1 3", vec![0.0, -3.0, 3.0, 0.0], [2, 2]),
             ("coordinate real general\n1 1 2\n1 1 3\n1 1 4\n", vec![7.0], [1, 1]),
+            ("coordinate pattern general\n2 2 2\n1 2\n2 2\n", vec![0.0, 1.0, 0.0, 1.0], [2, 2]),
+            ("coordinate pattern symmetric\n2 2 2\n1 1\n2 1\n", vec![1.0, 1.0, 1.0, 0.0], [2, 2]),
             ("array real general\n2 2\n1\n2\n\n3\n4\n", vec![1.0, 3.0, 2.0, 4.0], [2, 2]),
             ("array real symmetric\n2 2\n1\n2\n3\n", vec![1.0, 2.0, 2.0, 3.0], [2, 2]),
             (
@@ -287,7 +308,9 @@ mod tests {
             (String::new(), "its first line is not"),
             ("%%MatrixMarket tensor array real general\n1 1\n1\n".to_owned(), "its first line is not"),
             (header("array complex general\n1 1\n1 0\n"), "its numbers are \"complex\""),
-            (header("coordinate pattern general\n1 1 1\n1 1\n"), "its numbers are \"pattern\""),
+            (header("coordinate pattern general\n1 1 1\n1 1 1\n"), "line 3: \"1\" is too much"),
+            (header("coordinate pattern skew-symmetric\n2 2 1\n2 1\n"), "none that is skew-symmetric"),
+            (header("array pattern general\n1 1\n1\n"), "none that is an array"),
             (header("array real hermitian\n1 1\n1\n"), "its symmetry is \"hermitian\""),
             (header("sparse real general\n1 1\n1\n"), "its format is \"sparse\""),
             (header("array real general\n% only comments\n"), "ends before the sizes"),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args as Arguments;
 use serde::Serialize;
-use tilewright_core::{Args, Device, Kernel, Spec, Tensor, Value};
+use tilewright_core::{Args, DType, Device, Kernel, Spec, Tensor, Value};
 
 use crate::files::{self, Format};
 use crate::stop::Stop;
@@ -33,6 +33,18 @@ pub(crate) struct Options {
     /// A variant instead of the library's own choice.
     #[arg(long)]
     variant: Option<String>,
+    /// What .mtx files are read as: f32 or f64 [default: f64].
+    #[arg(long, value_parser = text_dtype)]
+    dtype: Option<DType>,
+}
+
+/// What numbers of text are read as.
+pub(crate) fn text_dtype(text: &str) -> Result<DType, String> {
+    match text {
+        "f32" => Ok(DType::F32),
+        "f64" => Ok(DType::F64),
+        _ => Err("expected f32 or f64".to_owned()),
+    }
 }
 
 /// Splits `NAME=VALUE`.
@@ -69,6 +81,7 @@ pub(crate) fn run(kernels: &[&dyn Kernel], options: &Options, console: &mut Cons
         inputs: &options.inputs,
         sets: &options.sets,
         output: &options.output,
+        text: options.dtype,
         flag: "--input ",
     }
     .carry_out()?
@@ -89,6 +102,8 @@ pub(crate) struct Job<'a> {
     /// Arguments and their values.
     pub(crate) sets: &'a [(String, String)],
     pub(crate) output: &'a Path,
+    /// What .mtx files are read as, where it is asked for.
+    pub(crate) text: Option<DType>,
     /// What stands before the name of an input where it is asked for.
     pub(crate) flag: &'static str,
 }
@@ -141,6 +156,13 @@ impl Job<'_> {
                 return Err(Stop::Usage(format!("{flag}{name} is given twice")));
             }
         }
+        let is_text = |place: &String| matches!(Format::of(Path::new(place)), Ok(Format::MatrixMarket));
+        if let Some(dtype) = self.text
+            && !given.iter().any(|(_, place)| is_text(place))
+        {
+            let why = "no input is a .mtx file, and others have dtypes of their own";
+            return Err(Stop::Usage(format!("--dtype {dtype}: {why}")));
+        }
         let found = |name: &str| given.iter().find(|(given, _)| given == name).map(|(_, place)| place);
         let last = spec.inputs.iter().rposition(|slot| !slot.optional || found(slot.name).is_some());
         let mut tensors = Vec::new();
@@ -150,7 +172,7 @@ impl Job<'_> {
                 let (name, shape) = (slot.name, slot.shape);
                 Stop::Usage(format!("input {name} {shape} is missing{later}: add {flag}{name}=FILE"))
             })?;
-            let tensor = files::read(place, slot.name);
+            let tensor = files::read_as(place, slot.name, self.text.unwrap_or(DType::F64));
             tensors.push(tensor.map_err(|error| Stop::Usage(format!("{flag}{}: {error}", slot.name)))?);
         }
         Ok(tensors)

@@ -73,6 +73,40 @@ fn matrix_market_goes_in_and_results_come_out_by_name() {
 }
 
 #[test]
+fn matrix_market_is_read_in_either_dtype_and_every_form() {
+    const HEAD: &str = "%%MatrixMarket matrix";
+    let skew = format!("{HEAD} coordinate real skew-symmetric\n2 2 1\n2 1 0.1\n");
+    let whole = format!("{HEAD} array real symmetric\n2 2\n0.1\n-2\n3e-3\n");
+    let pattern = format!("{HEAD} coordinate pattern symmetric\n3 3 3\n1 1\n2 1\n3 2\n");
+    let folder =
+        folder(&[("a.mtx", A), ("b.mtx", B), ("s.mtx", &skew), ("w.mtx", &whole), ("p.mtx", &pattern)]);
+    // All elements, unchanged, are their own upper and lower triangles.
+    let read = |file: &str, dtype: &str| {
+        done(folder.path(), &["triu", file, "--dtype", dtype, "--set", "offset=-9", "-o", "t.safetensors"]);
+        read_safetensors(folder.path().join("t.safetensors")).unwrap().remove("out").unwrap()
+    };
+    for (file, elements) in [
+        ("a.mtx", vec![2.0, -1.0, 0.0, -1.0, 2.0, -1.0, 0.0, -1.0, 2.0]),
+        ("b.mtx", vec![0.0, 0.0, 4.0]),
+        ("s.mtx", vec![0.0, -0.1, 0.1, 0.0]),
+        ("w.mtx", vec![0.1, -2.0, -2.0, 3e-3]),
+        ("p.mtx", vec![1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]),
+    ] {
+        assert_eq!(read(file, "f64").to_vec::<f64>().unwrap(), elements, "{file}");
+        let rounded: Vec<f32> = elements.iter().map(|&x| x as f32).collect();
+        assert_eq!(read(file, "f32").to_vec::<f32>().unwrap(), rounded, "{file}");
+    }
+    // Beside a file that has its own dtype.
+    let b = Tensor::from_vec(vec![0.0f32, 0.0, 4.0], [3, 1]).unwrap();
+    write_safetensors(folder.path().join("b.safetensors"), [("b", &b)]).unwrap();
+    let (code, _, err) = linalg(folder.path(), &["solve", "a.mtx", "b.safetensors", "-o", "x.safetensors"]);
+    assert!(code == 2 && err.contains("dtype"), "{err}");
+    done(folder.path(), &["solve", "a.mtx", "b.safetensors", "--dtype", "f32", "-o", "x.safetensors"]);
+    let x = read_safetensors(folder.path().join("x.safetensors")).unwrap()["x"].to_vec::<f32>().unwrap();
+    assert!(x.iter().zip([1.0, 2.0, 3.0]).all(|(x, truth)| (x - truth).abs() < 1e-5), "{x:?}");
+}
+
+#[test]
 fn dtypes_stay_and_least_squares_names_what_it_gives() {
     let folder = folder(&[]);
     for dtype in [DType::F32, DType::F64] {
@@ -109,7 +143,7 @@ fn a_matrix_without_a_result_is_told_and_the_others_are_written() {
     write_safetensors(folder.path().join("a.safetensors"), [("a", &batch)]).unwrap();
     let (code, out, err) = linalg(folder.path(), &["inverse", "a.safetensors", "-o", "x.safetensors"]);
     assert_eq!(code, 1, "{out}{err}");
-    assert!(err.contains("1 of 3 matrices have no result; the first is number 1, whose info is 2"), "{err}");
+    assert!(err.contains("1 of 3 matrices failed; the first is number 1, whose info is 2"), "{err}");
     let results = read_safetensors(folder.path().join("x.safetensors")).unwrap();
     assert_eq!(results["info"].to_vec::<i32>().unwrap(), [0, 2, 0]);
     let x = results["x"].to_vec::<f32>().unwrap();
@@ -118,11 +152,29 @@ fn a_matrix_without_a_result_is_told_and_the_others_are_written() {
 }
 
 #[test]
+fn an_iteration_that_stays_short_is_told_and_what_it_has_is_written() {
+    let folder = folder(&[("a.mtx", A)]);
+    let asked =
+        ["subspace_iteration", "a.mtx", "-o", "s.safetensors", "--set", "rank=1", "--set", "oversample=0"];
+    // Eigenvalues 2 + sqrt 2, 2, 2 - sqrt 2.
+    done(folder.path(), &asked);
+    let s = || read_safetensors(folder.path().join("s.safetensors")).unwrap()["s"].to_vec::<f64>().unwrap();
+    assert!((s()[0] - (2.0 + 2f64.sqrt())).abs() < 1e-12, "{:?}", s());
+    let (code, _, err) = linalg(folder.path(), &[&asked[..], &["--set", "iterations=1"]].concat());
+    assert!(
+        code == 1 && err.contains("1 of 1 matrices failed; the first is number 0, whose info is 2"),
+        "{err}"
+    );
+    assert!((0.5..3.42).contains(&s()[0]), "{:?}", s());
+}
+
+#[test]
 fn what_cannot_be_is_said_and_nothing_is_written() {
     let folder = folder(&[
         ("a.mtx", A),
         ("b.mtx", B),
-        ("pattern.mtx", "%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n"),
+        ("complex.mtx", "%%MatrixMarket matrix coordinate complex general\n1 1 1\n1 1 1 0\n"),
+        ("large.mtx", "%%MatrixMarket matrix array real general\n1 1\n1e39\n"),
         ("huge.mtx", "%%MatrixMarket matrix coordinate real general\n1000000000 1000000000 1\n1 1 1\n"),
         ("place.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 1\n3 1 1\n"),
         ("noise.npy", "noise"),
@@ -141,7 +193,9 @@ fn what_cannot_be_is_said_and_nothing_is_written() {
         (vec!["solve", "b.mtx", "b.mtx"], "solve: a"),
         (vec!["svd", "absent.mtx"], "absent.mtx"),
         (vec!["svd", "noise.npy"], "a: "),
-        (vec!["svd", "pattern.mtx"], "its numbers are \"pattern\""),
+        (vec!["svd", "complex.mtx"], "its numbers are \"complex\", not real, integer or pattern"),
+        (vec!["svd", "large.mtx", "--dtype", "f32"], "1e39 is beyond the range of f32"),
+        (vec!["svd", "noise.npy", "--dtype", "f32"], "--dtype f32: no input is a .mtx file"),
         (vec!["svd", "huge.mtx"], "more than the"),
         (vec!["svd", "place.mtx"], "line 3: row 3 of 2"),
         (vec!["svd", "a.mtx#u"], "no named tensors"),
@@ -160,7 +214,9 @@ fn what_cannot_be_is_said_and_nothing_is_written() {
     assert!(code == 2 && err.contains("do not fit"), "{err}");
     let left: Vec<PathBuf> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(left.len(), 6, "{left:?}");
+    assert_eq!(left.len(), 7, "{left:?}");
+    let (code, _, err) = linalg(folder.path(), &["svd", "a.mtx", "--dtype", "f16", "-o", "out.npz"]);
+    assert!(code == 2 && err.contains("expected f32 or f64"), "{err}");
 }
 
 #[test]

@@ -73,7 +73,9 @@ fn hits_are_of_the_topic_and_the_same_again() {
             "{}",
             document["accuracy"]
         );
-        assert!(document["steps"].as_array().unwrap().iter().any(|step| step["kernel"] == "subspace_step"));
+        assert!(
+            document["steps"].as_array().unwrap().iter().any(|step| step["kernel"] == "subspace_iteration")
+        );
     }
     let model = &bread["low_rank"];
     let of =
@@ -102,8 +104,7 @@ fn one_file_is_enough_and_tells_it_in_words() {
     for expected in [
         "0.md:",
         "flour",
-        "subspace_step",
-        "orthonormalize",
+        "subspace_iteration",
         "flat_scan_topk",
         "randomized_svd",
         "Eckart",

@@ -5,7 +5,8 @@ use crate::{Element, Error, Result, Tensor};
 
 #[cfg(feature = "ndarray")]
 impl Tensor {
-    /// Takes over an `ndarray` array. Copies only when the array is not in row-major order.
+    /// Takes over an `ndarray` array, in row-major order or in column-major order, which become strides. Copies only when it is in neither. A tensor may
+    /// outlive what it was made of, so a borrowed view has to be copied: `view.to_owned()`.
     ///
     /// ```
     /// use tilewright_core::Tensor;
@@ -16,6 +17,10 @@ impl Tensor {
     /// ```
     pub fn from_ndarray<T: Element, D: ndarray::Dimension>(array: ndarray::Array<T, D>) -> Result<Self> {
         let shape = array.shape().to_vec();
+        if !array.is_standard_layout() && array.t().is_standard_layout() {
+            let axes: Vec<usize> = (0..shape.len()).rev().collect();
+            return Self::from_ndarray(array.reversed_axes())?.permute(&axes);
+        }
         let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
         let (data, offset) = array.into_raw_vec_and_offset();
         let offset = offset.unwrap_or(0);
@@ -73,11 +78,42 @@ impl Tensor {
         })
     }
 
+    /// Takes over a `faer` matrix, column-major as it lies. Copies, once, only where there are gaps between its columns, which faer pads to whole vectors.
+    ///
+    /// ```
+    /// use tilewright_core::Tensor;
+    /// let matrix = faer::Mat::from_fn(64, 3, |i, j| (10 * i + j) as f64);
+    /// let tensor = Tensor::from_faer_mat(matrix)?;
+    /// assert_eq!(tensor.dims(), [64, 3]);
+    /// assert_eq!(tensor.as_faer::<f64>()?[(2, 1)], 21.0);
+    /// # Ok::<(), tilewright_core::Error>(())
+    /// ```
+    pub fn from_faer_mat<T: Element>(matrix: faer::Mat<T>) -> Result<Self> {
+        let (rows, columns) = matrix.shape();
+        if columns > 1 && matrix.col_stride() != rows as isize {
+            return Self::from_faer(matrix.as_ref().transpose())?.transpose();
+        }
+        Self::from_owner(Gapless(matrix), [columns, rows])?.transpose()
+    }
+
     /// A row-major tensor with a copy of a `faer` matrix, whose own storage is column-major.
     pub fn from_faer<T: Element>(matrix: faer::MatRef<'_, T>) -> Result<Self> {
         let (rows, columns) = matrix.shape();
         let elements = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)]));
         Self::from_vec(elements.collect(), [rows, columns])
+    }
+}
+
+/// A matrix whose columns lie side by side.
+#[cfg(feature = "faer")]
+struct Gapless<T>(faer::Mat<T>);
+
+#[cfg(feature = "faer")]
+impl<T: Element> AsRef<[T]> for Gapless<T> {
+    fn as_ref(&self) -> &[T] {
+        let (rows, columns) = self.0.shape();
+        // SAFETY: the matrix owns so many elements in a row, all of them initialised: its columns have no gaps.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr(), rows * columns) }
     }
 }
 
@@ -262,12 +298,32 @@ mod tests {
         let moved = Tensor::from_ndarray(array).unwrap();
         assert_eq!(moved.as_slice::<f32>().unwrap().as_ptr(), address);
         let reversed = ndarray::Array2::from_shape_fn((2, 3), |(i, j)| (3 * i + j) as f32).reversed_axes();
-        assert_eq!(
-            Tensor::from_ndarray(reversed).unwrap().to_vec::<f32>().unwrap(),
-            [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
-        );
+        let address = reversed.as_ptr();
+        let turned = Tensor::from_ndarray(reversed).unwrap();
+        assert_eq!(turned.to_vec::<f32>().unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(turned.host_elements::<f32>().unwrap().as_ptr(), address);
+        let neither = ndarray::Array3::from_shape_fn((2, 3, 2), |(i, j, k)| (6 * i + 2 * j + k) as f32);
+        let neither = neither.permuted_axes([1, 0, 2]);
+        let truth: Vec<f32> = neither.iter().copied().collect();
+        assert_eq!(Tensor::from_ndarray(neither).unwrap().to_vec::<f32>().unwrap(), truth);
         let empty = Tensor::from_vec(Vec::<f32>::new(), [0, 3]).unwrap();
         assert_eq!(empty.as_ndarray::<f32>().unwrap().shape(), [0, 3]);
         assert_eq!(empty.as_faer::<f32>().unwrap().nrows(), 0);
+    }
+
+    #[test]
+    fn faer_matrices_are_taken_over_with_and_without_gaps() {
+        for (rows, columns) in [(64, 3), (5, 3), (7, 1), (1, 4), (0, 3), (3, 0)] {
+            let matrix = faer::Mat::from_fn(rows, columns, |i, j| (10 * i + j) as f32);
+            let (address, gapless) = (matrix.as_ptr(), matrix.col_stride() == rows as isize);
+            let tensor = Tensor::from_faer_mat(matrix.clone()).unwrap();
+            assert_eq!(tensor.dims(), [rows, columns]);
+            let copied = Tensor::from_faer(matrix.as_ref()).unwrap();
+            assert_eq!(tensor.to_vec::<f32>().unwrap(), copied.to_vec::<f32>().unwrap());
+            let moved = Tensor::from_faer_mat(matrix).unwrap();
+            if gapless && rows * columns > 0 {
+                assert_eq!(moved.as_faer::<f32>().unwrap().as_ptr(), address);
+            }
+        }
     }
 }

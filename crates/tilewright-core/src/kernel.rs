@@ -45,6 +45,11 @@ pub trait Kernel: Sync {
 
     /// The least that must be done and moved.
     fn work(&self, case: &Case) -> Work;
+
+    /// What a variant leaves to the host by design, on a device that is another; `None` where the host submits work and no more.
+    fn on_host(&self, _device: Device, _variant: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Which of a kernel's cases a device runs.

@@ -104,6 +104,7 @@ pub static KERNELS: &[&dyn Kernel] = &[
     linalg::solve::KERNEL,
     linalg::solve_bw::KERNEL,
     linalg::solve_refined::KERNEL,
+    linalg::subspace_iteration::KERNEL,
     linalg::svd::KERNEL,
     linalg::svd_bw::KERNEL,
     linalg::triangular_inverse::KERNEL,

@@ -57,12 +57,12 @@ pub(super) fn print(document: &Document, console: &mut Console) -> Result<(), St
     let (rank, values) = (svd.rank, &svd.singular_values);
     writeln!(
         out,
-        "SVD: {rank} singular values, {:.4} to {:.4}; {} vectors iterated {} times, last change {:.1e}",
+        "SVD: {rank} singular values, {:.4} to {:.4}; {} vectors iterated {} times, residual {:.1e}",
         values[0],
         values[rank - 1],
         svd.columns,
         svd.iterations,
-        svd.change
+        svd.residual
     )?;
     writeln!(
         out,

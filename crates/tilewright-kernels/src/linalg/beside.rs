@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
+use super::convert::dense;
 use super::host::{Real, with_real};
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
@@ -36,6 +37,21 @@ pub(super) fn beside(stream: &Stream, x: &Tensor, y: &Tensor) -> Result<Tensor> 
         .run_one()
 }
 
+/// Results of the matrices of a batch on a GPU, one after the other, of this shape together.
+pub(super) fn stacked(stream: &Stream, parts: &[Tensor], shape: Vec<usize>) -> Result<Tensor> {
+    let flat = |part: &Tensor| dense(stream, part)?.reshape([part.elements()]);
+    let mut parts = parts.iter().map(flat).collect::<Result<Vec<_>>>()?;
+    while parts.len() > 1 {
+        // In pairs, so that an element is moved as often as there are storeys.
+        let pair = |pair: &[Tensor]| match pair {
+            [x, y] => beside(stream, x, y),
+            rest => Ok(rest[0].clone()),
+        };
+        parts = parts.chunks(2).map(pair).collect::<Result<_>>()?;
+    }
+    parts[0].reshape(shape)
+}
+
 fn on_the_host<T: Real>(x: &Tensor, y: &Tensor, widths: [usize; 2], shape: &[usize]) -> Result<Tensor> {
     let [left, right] = widths;
     let (x, y) = (x.to_vec::<T>()?, y.to_vec::<T>()?);
@@ -47,15 +63,39 @@ fn on_the_host<T: Real>(x: &Tensor, y: &Tensor, widths: [usize; 2], shape: &[usi
     Tensor::from_vec(out, shape)
 }
 
-#[cfg(all(test, not(target_vendor = "apple")))]
+#[cfg(test)]
 mod tests {
+    use tilewright_gpu::Present;
+
     use super::*;
 
     #[test]
+    fn parts_are_stacked_in_their_order() {
+        let Ok(device) = Device::emulated() else { return };
+        let stream = device.stream().unwrap();
+        for count in [1usize, 2, 3, 5, 8] {
+            let part = |i: usize| {
+                let lying = Tensor::from_vec((0..6).map(|e| (6 * i + e) as f32).collect(), [2, 3]).unwrap();
+                // Every second one lies by columns.
+                let values = lying.transpose().unwrap().to_vec::<f32>().unwrap();
+                let turned = Tensor::from_vec(values, [3, 2]).unwrap();
+                let tensor = if i.is_multiple_of(2) { lying } else { turned };
+                let tensor = tensor.to(&stream).unwrap();
+                if i.is_multiple_of(2) { tensor } else { tensor.transpose().unwrap() }
+            };
+            let parts: Vec<Tensor> = (0..count).map(part).collect();
+            let all = stacked(&stream, &parts, vec![count, 2, 3]).unwrap();
+            let truth: Vec<f32> = (0..6 * count).map(|e| e as f32).collect();
+            assert_eq!(all.to_vec::<f32>().unwrap(), truth);
+        }
+    }
+
+    #[test]
+    #[cfg(not(target_vendor = "apple"))]
     fn every_body_compiles() {
         use crate::nvrtc::compiles;
         use DType::*;
-        for real in [F32, F64] {
+        for real in [F32, F64, I32] {
             compiles(&PROGRAM, &[], &[real; 3]);
         }
     }

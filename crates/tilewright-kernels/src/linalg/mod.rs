@@ -40,6 +40,7 @@
 //! | [`solve()`] | `a x = b` |
 //! | [`solve_bw()`] | its gradients |
 //! | [`solve_refined()`] | `a x = b` by iterative refinement |
+//! | [`subspace_iteration()`] | the largest singular values, to a tolerance |
 //! | [`svd()`] | `a = u diag(s) vᵀ` |
 //! | [`svd_bw()`] | its gradient |
 //! | [`triangular_inverse()`] | `a x = 1` with a triangular matrix |
@@ -92,6 +93,7 @@ pub mod slogdet_bw;
 pub mod solve;
 pub mod solve_bw;
 pub mod solve_refined;
+pub mod subspace_iteration;
 pub mod svd;
 pub mod svd_bw;
 #[cfg(test)]
@@ -171,6 +173,7 @@ pub use slogdet_bw::slogdet_bw;
 pub use solve::solve;
 pub use solve_bw::{SystemGradients, solve_bw};
 pub use solve_refined::{Refined, SolveRefined, solve_refined};
+pub use subspace_iteration::{LeadingFactors, SubspaceIteration, subspace_iteration};
 pub use svd::{Svd, SvdFactors, SvdMode, svd};
 pub use svd_bw::svd_bw;
 pub use triangular_inverse::{TriangularInverse, triangular_inverse};

@@ -58,6 +58,12 @@ pub(super) fn chosen(
     choose(operation, wish, known)
 }
 
+/// What such variants of `qr`, `solve` and `inverse` leave to the host.
+pub(super) fn decides(device: Device, variant: &str) -> Option<&'static str> {
+    (device != Device::Cpu && variant == gram::VARIANT)
+        .then_some("which matrices go another way, by a number read of each")
+}
+
 fn scalars(definition: Definition, names: &[&'static str]) -> Definition {
     names.iter().fold(definition.template("S"), |definition, name| definition.scalar(*name, DType::U32))
 }

@@ -15,7 +15,7 @@
 //! # Numerics
 //! Two matrix products of the `gemm` family: sums in f32 (f64 for f64), A V rounded to the dtype between them. The columns of V go through in bands of
 //! `band` columns, each a pair of products of its own, dealt in turn to `streams` streams that run side by side on a GPU. The number of streams never changes
-//! a bit; the width of the bands may, as a product may order its sums by its shape. Orthonormalizing the result is the caller's:
+//! a bit; the width of the bands may, as a product may order its sums by its shape. Orthonormalizing the result is the caller's (`linalg` has the whole iteration, `subspace_iteration`):
 //! [`orthonormalize`](super::orthonormalize()).
 //!
 //! # Constraints

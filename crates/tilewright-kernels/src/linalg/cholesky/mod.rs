@@ -30,8 +30,8 @@
 //! - CUDA, variant `blocks` (f32, f16 and bf16, matrices of a batch beyond n = 128, where cuBLAS is installed): a group of threads for each block of 64
 //!   columns of each matrix, the rest by products; not in a capture.
 //! - CUDA, variant `tiles` (f32, f16 and bf16, a single matrix beyond n = 128, up to 4096): one launch, a group of threads for each tile of 32 x 32.
-//! - CUDA, variant `cusolver`: a single matrix beyond n = 256 where cuSOLVER is installed, of any size; not in a capture. Its results lie by
-//!   columns.
+//! - CUDA, variant `cusolver`: a single matrix beyond n = 256 where cuSOLVER is installed, of any size; not in a capture. The host submits its work
+//!   and no more (no workspace there); its results lie by columns.
 //!
 //! # Sources
 //!

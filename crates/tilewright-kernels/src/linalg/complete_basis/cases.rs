@@ -6,9 +6,9 @@ use tilewright_core::{
 
 use super::super::qr::orthogonality;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
-use super::super::{DTYPES, qr_reflectors, registry, samples};
+use super::super::{DTYPES, registry, samples};
 use super::{NAME, complete_basis, reference};
-use crate::arguments::{choose, only_variant};
+use crate::arguments::{check_f64, choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -86,7 +86,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        qr_reflectors::check(NAME, device, case.dtype, case.dim("m"))?;
+        check_f64(NAME, device, case.dtype)?;
         registry::variants(NAME, device, case.dtype)
     }
 

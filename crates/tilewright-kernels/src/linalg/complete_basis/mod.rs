@@ -54,7 +54,8 @@ use tilewright_core::{Device, Error, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::{Qr, QrMode, qr_pivoted, qr_reflectors};
+use super::{Qr, QrMode, qr_pivoted};
+use crate::arguments::check_f64;
 
 const NAME: &str = "complete_basis";
 
@@ -79,7 +80,7 @@ struct Parts<'a> {
 /// [`qr_pivoted()`](qr_pivoted::qr_pivoted()) cannot do.
 pub fn complete_basis(stream: &Stream, q: &Tensor) -> Result<Tensor> {
     let extents = Extents::of(NAME, stream, "q", q)?;
-    qr_reflectors::check(NAME, stream.device(), q.dtype(), extents.m)?;
+    check_f64(NAME, stream.device(), q.dtype())?;
     let (m, k) = (extents.m, extents.n);
     if k > m {
         return Err(Error::shape(NAME, "q", "[.., m, k] with k <= m", q.shape()));

@@ -33,7 +33,7 @@
 //!
 //! - CPU: no more than memory. Up to n = 96 one thread a matrix; beyond, faer's steps with many shifts, with threads from n = 512 on.
 //! - Metal, emulated: no f64.
-//! - GPU: n up to 128, one group of threads a matrix, made for batches.
+//! - GPU: n up to 128, as each value has a thread of the one group that a matrix has; made for batches.
 //!
 //! # Sources
 //!

@@ -30,11 +30,13 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes; otherwise one by one, with threads from n = 512 on.
-//! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024; up to 128 (emulated 64) a matrix
-//!   stays on chip.
+//! - GPUs: no f64 on Metal and emulated. One group of threads a matrix, made for batches: n up to 1024, as pairs of columns are turned in registers;
+//!   up to 128 (emulated 64) a matrix stays on chip.
 //! - CUDA, variant `divide`: a single matrix beyond n = 64, and matrices of a batch beyond n = 128 (of f64 64), while one lies in the registers of the whole device
 //!   (on an H200 n up to 2112, and 1488 of f64), where cuBLAS is installed; not in a capture. It takes memory for six times the batch.
-//! - CUDA, variant `cusolver`: the same and larger ones, where cuSOLVER is installed (for batches that of CUDA 12.6); not in a capture.
+//! - CUDA, variant `cusolver`: the same and larger ones, where cuSOLVER is installed (for batches that of CUDA 12.6); not in a capture. Of a single matrix the
+//!   library steers its divide and conquer **from the host**: its call ends when nearly all is done (of cuSOLVER 12.0 on an H200, after 11.0 of 11.0 ms at n = 1024 and 110 of
+//!   114 ms at 4096, in f32). It asks for no workspace there, and on the device for about four times the matrix.
 //!
 //! # Sources
 //!

@@ -22,7 +22,7 @@
 //!
 //! # Constraints
 //!
-//! - Metal, emulated: no f64. As [`solve()`](crate::linalg::solve()), up to n = 4096 on a GPU.
+//! - Metal, emulated: no f64. As [`solve()`](crate::linalg::solve()), up to n = 16,384 on a GPU.
 //! - Waits for the device once, to learn the norms.
 //!
 //! # Sources

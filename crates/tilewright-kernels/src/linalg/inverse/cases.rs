@@ -6,7 +6,7 @@ use tilewright_core::{
 
 use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
-use super::super::{DTYPES, registry, samples, solve};
+use super::super::{DTYPES, registry, samples, solve, vendor};
 use super::{NAME, reference, run};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -119,6 +119,10 @@ impl Kernel for Registered {
         let [a] = registry::inputs(NAME, inputs)?;
         let result = run(stream, variant, a)?;
         Ok(vec![result.x, result.info])
+    }
+
+    fn on_host(&self, device: Device, variant: &str) -> Option<&'static str> {
+        vendor::decides(device, variant)
     }
 
     fn work(&self, case: &Case) -> Work {

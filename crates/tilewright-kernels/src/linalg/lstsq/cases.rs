@@ -7,8 +7,8 @@ use tilewright_core::{
 
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, SvdMode, registry, samples, svd as svd_kernel};
-use super::{Lstsq, LstsqMethod, NAME, lstsq, qr_reflectors, reference};
-use crate::arguments::{choose, only_variant};
+use super::{Lstsq, LstsqMethod, NAME, lstsq, reference};
+use crate::arguments::{check_f64, choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -179,7 +179,7 @@ impl Kernel for Registered {
             LstsqMethod::Svd => {
                 svd_kernel::check(NAME, device, case.dtype, &registry::extents(case), SvdMode::Reduced)?;
             }
-            LstsqMethod::Qr => qr_reflectors::check(NAME, device, case.dtype, case.dim("m"))?,
+            LstsqMethod::Qr => check_f64(NAME, device, case.dtype)?,
         }
         registry::variants(NAME, device, case.dtype)
     }

@@ -68,9 +68,10 @@ use super::apply_q::{Target, apply};
 use super::convert::{narrowed, widened};
 use super::extents::{Extents, right_sides};
 use super::host::with_real;
-use super::qr_reflectors::{self, wide_reflectors};
+use super::qr_reflectors::wide_reflectors;
 use super::truncate::{tolerance, truncated};
 use super::{Svd, TriangularSolve, svd, triangular_solve};
+use crate::arguments::check_f64;
 use crate::gemm::{Matmul, matmul};
 
 const NAME: &str = "lstsq";
@@ -122,7 +123,7 @@ pub struct LeastSquares {
 /// The x of each system of a batch.
 ///
 /// # Errors
-/// `b` of other leading axes or another m; those of [`svd()`](svd::svd()) or [`qr_reflectors()`](qr_reflectors::qr_reflectors()); `rcond` below 0 or
+/// `b` of other leading axes or another m; those of [`svd()`](svd::svd()) or [`qr_reflectors()`](crate::linalg::qr_reflectors()); `rcond` below 0 or
 /// not finite; m < n with method `qr`.
 pub fn lstsq(stream: &Stream, a: &Tensor, b: &Tensor, args: &Lstsq) -> Result<LeastSquares> {
     let extents = Extents::of(NAME, stream, "a", a)?;
@@ -181,7 +182,7 @@ fn by_svd(stream: &Stream, a: &Tensor, b: &Tensor, extents: &Extents, rcond: f64
 
 fn by_qr(stream: &Stream, a: &Tensor, b: &Tensor, extents: &Extents) -> Result<Solved> {
     let (n, p) = (extents.n, b.dims()[b.rank() - 1]);
-    qr_reflectors::check(NAME, stream.device(), a.dtype(), extents.m)?;
+    check_f64(NAME, stream.device(), a.dtype())?;
     let packed = wide_reflectors(stream, a, extents)?;
     let turned = apply(stream, &packed.reflectors, &packed.tau, Target::Matrix(b), true, extents)?;
     let axis = extents.batch.len();

@@ -87,6 +87,10 @@ fn cases() -> Vec<Case> {
         }
         cases.push(case(Tier::Check, [0, 600, 600], dtype));
         cases.push(case(Tier::Check, [0, 1500, 20], dtype));
+        // On GPUs panels of 4 and of 2 columns.
+        for m in [4500, 8500] {
+            cases.push(case(Tier::Check, [0, m, 11], dtype));
+        }
         for [b, n] in registry::TIMED {
             cases.push(case(Tier::Bench, [b, n, n], dtype));
         }

@@ -37,7 +37,7 @@ static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
 const GROUP: usize = 256;
 
 /// Columns of a panel and rows that a thread holds of it, for at most so many rows: 128 registers at most.
-const PANELS: [(usize, usize); 4] = [(16, 1), (16, 2), (16, 4), (8, 16)];
+const PANELS: [(usize, usize); 6] = [(16, 1), (16, 2), (16, 4), (8, 16), (4, 32), (2, 64)];
 
 /// Says why a GPU cannot factor matrices of `m` rows.
 pub(in super::super) fn check(operation: &'static str, device: Device, dtype: DType, m: usize) -> Result<()> {

@@ -28,11 +28,12 @@
 //!
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise recursive, with threads from
 //!   512 on.
-//! - Metal, emulated: no f64. One group of threads a matrix, made for batches; up to 4096 rows.
+//! - Metal, emulated: no f64. One group of threads a matrix, made for batches; up to 16,384 rows, as a pivot is sought among
+//!   rows that lie in registers.
 //! - CUDA, variant `panels` (f32, f16 and bf16, more than 128 rows and columns, up to 1024 rows, where cuBLAS is installed): a group of threads for each
 //!   panel of each matrix, the rest by products; not in a capture.
-//! - CUDA, variant `cusolver`: a single matrix whose smaller side is beyond 256 where cuSOLVER is installed, of any size; not in a capture. Its
-//!   results lie by columns.
+//! - CUDA, variant `cusolver`: a single matrix whose smaller side is beyond 256, or of more than 4096 rows, where cuSOLVER is installed, of any size; not in a capture. The
+//!   host submits its work and no more (no workspace there); its results lie by columns.
 //!
 //! # Sources
 //!
@@ -88,6 +89,9 @@ pub struct LuFactors {
     pub info: Tensor,
 }
 
+/// The rows of a panel of which a thread holds few enough for columns beside them.
+const HELD: usize = 4096;
+
 /// The factors of each matrix of a batch.
 ///
 /// # Errors
@@ -131,7 +135,9 @@ pub(super) fn variants(
     let own = check(operation, device, dtype, extents.m);
     // The library's exchanges of more rows are not followed.
     let batches = if extents.m <= vendor::ROWS { extents.batches() } else { 0 };
-    let others = vendor::variants(device, batches, (extents.m.min(extents.n), vendor::LARGE), own)?;
+    // Beyond it a panel has few columns.
+    let large = if extents.m > HELD { 0 } else { vendor::LARGE };
+    let others = vendor::variants(device, batches, (extents.m.min(extents.n), large), own)?;
     let first = panels::takes(device, dtype, extents).then_some(panels::VARIANT);
     Ok(first.into_iter().chain(others).collect())
 }

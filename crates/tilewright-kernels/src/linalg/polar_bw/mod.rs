@@ -1,33 +1,34 @@
-//! The gradient of [`polar()`](crate::linalg::polar()), of matrices with at least as many rows as columns.
+//! The gradient of [`polar()`](crate::linalg::polar()).
 //!
 //! # Math
 //!
 //! ```text
-//! a = u h        s = (dh + dhᵀ) / 2        h y + y h = skew(uᵀ du - s h)        da = u (s + 2 y) + (1 - u uᵀ) du h^-1
+//! a = u h        s = (dh + dhᵀ) / 2        h y + y h = skew(uᵀ du - s h)        da = u (s + 2 y) + (1 - u uᵀ) du h^-1        m >= n
+//! aᵀ = w k, w = uᵀ, k = u h uᵀ        dw = duᵀ + 2 s w k        dk = wᵀ s w        and so daᵀ        m < n
 //! ```
 //!
 //! # Shapes
 //!
 //! | tensor | shape | dtype |
 //! |---|---|---|
-//! | `u`, `du` | `[.., m, n]`, m >= n: the factor, and the gradient by it | f32, f64, f16, bf16 |
+//! | `u`, `du` | `[.., m, n]`: the factor, and the gradient by it | f32, f64, f16, bf16 |
 //! | `h`, `dh` | `[.., n, n]` | that of `u` |
 //! | `da` | `[.., m, n]` | that of `u` |
 //!
 //! # Numerics
 //!
-//! The equation for y is solved in the eigenvectors of h, by [`eigh()`](crate::linalg::eigh()); the rest is products, in f32 (f64 for f64), rounded once at the end:
-//! off by a small multiple of m + n roundings relative to `(|du| + |h| |dh|) |h^-1|` times the condition of h; judged by central differences in f64. **Without
+//! The equation for y is solved in the eigenvectors of h (of k where m < n, for there h is singular), by [`eigh()`](crate::linalg::eigh()); the rest is products, in f32 (f64 for f64), rounded once at the end:
+//! off by a small multiple of m + n roundings relative to `(|du| + |h| |dh|) |h^-1|` times the condition of h (or of k); judged by central differences in f64. **Without
 //! full rank** u is no function of a: the gradient is infinite or NaN in those directions; of a square matrix it is the sum of the two smallest singular values alone that must
 //! not be 0. Equal singular values do no harm. Deterministic.
 //!
 //! # Constraints
 //!
-//! As [`eigh()`](crate::linalg::eigh()) of n x n matrices. m < n is refused: there h is singular.
+//! As [`eigh()`](crate::linalg::eigh()) of matrices of min(m, n) rows.
 //!
 //! # Sources
 //!
-//! Higham, "Functions of Matrices" (2008), section 8.1, for the equation that the derivative solves; its adjoint is derived here.
+//! Higham, "Functions of Matrices" (2008), section 8.1, for the equation that the derivative solves; its adjoint is derived here, and that of a wide matrix by `h = w k wᵀ`.
 //!
 //! # Example
 //!
@@ -48,7 +49,7 @@ mod reference;
 
 pub(crate) use cases::KERNEL;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
 use super::convert::{narrowed, widened};
 use super::elementwise::{Step, elementwise};
@@ -61,23 +62,20 @@ use crate::gemm::{Matmul, matmul};
 const NAME: &str = "polar_bw";
 
 /// Says why a device cannot do it.
-fn check(device: Device, dtype: DType, n: usize) -> Result<()> {
+fn check(device: Device, dtype: DType, m: usize, n: usize) -> Result<()> {
     check_f64(NAME, device, dtype)?;
-    jacobi::check(NAME, device, n)
+    jacobi::check(NAME, device, m.min(n))
 }
 
 /// The gradient by `a`, of the factors and the gradients by them.
 ///
 /// # Errors
-/// `u` with fewer rows than columns; the others of shapes that do not fit; another dtype than listed, or two; another device than the stream's; what
+/// `u` of fewer than 2 axes; the others of shapes that do not fit; another dtype than listed, or two; another device than the stream's; what
 /// [`eigh()`](crate::linalg::eigh()) cannot do.
 pub fn polar_bw(stream: &Stream, u: &Tensor, h: &Tensor, du: &Tensor, dh: &Tensor) -> Result<Tensor> {
     let extents = Extents::of(NAME, stream, "u", u)?;
     let (m, n, dtype) = (extents.m, extents.n, u.dtype());
-    check(stream.device(), dtype, n)?;
-    if m < n {
-        return Err(Error::shape(NAME, "u", "[.., m, n] with m >= n", u.shape()));
-    }
+    check(stream.device(), dtype, m, n)?;
     check_like(NAME, stream, "h", h, u, &extents.shape(&[n, n]))?;
     check_like(NAME, stream, "du", du, u, u.dims())?;
     check_like(NAME, stream, "dh", dh, u, h.dims())?;
@@ -86,30 +84,48 @@ pub fn polar_bw(stream: &Stream, u: &Tensor, h: &Tensor, du: &Tensor, dh: &Tenso
     }
     let [u, h, du, dh] = [u, h, du, dh].map(|tensor| widened(stream, tensor));
     let (u, h, du, dh) = (u?, h?, du?, dh?);
+    let s = elementwise(stream, &dh, Step::Symmetric)?;
+    let da = if m < n { wide(stream, &u, &h, &du, &s)? } else { tall(stream, &u, &h, &du, &s)? };
+    narrowed(stream, da, dtype)
+}
+
+/// With s the symmetric part of dh, where m < n: through the transpose, whose h is regular.
+fn wide(stream: &Stream, u: &Tensor, h: &Tensor, du: &Tensor, s: &Tensor) -> Result<Tensor> {
+    let times = |x: &Tensor, y: &Tensor, z: Option<&Tensor>, args: Matmul| matmul(stream, x, y, z, &args);
+    let right = Matmul { transpose_b: true, ..Matmul::default() };
+    // [.., n, m] both
+    let (hw, sw) = (times(h, u, None, right.clone())?, times(s, u, None, right)?);
+    let (k, dk) = (times(u, &hw, None, Matmul::default())?, times(u, &sw, None, Matmul::default())?);
+    let more = Matmul { alpha: 2.0, beta: 1.0, ..Matmul::default() };
+    let dw = times(&sw, &k, Some(&du.transpose()?), more)?;
+    tall(stream, &u.transpose()?, &k, &dw, &elementwise(stream, &dk, Step::Symmetric)?)?.transpose()
+}
+
+/// With s the symmetric part of dh, where m >= n.
+fn tall(stream: &Stream, u: &Tensor, h: &Tensor, du: &Tensor, s: &Tensor) -> Result<Tensor> {
+    let &[.., m, n] = u.dims() else { unreachable!("checked before") };
     let times = |x: &Tensor, y: &Tensor, z: Option<&Tensor>, args: Matmul| matmul(stream, x, y, z, &args);
     let (left, right) = (
         Matmul { transpose_a: true, ..Matmul::default() },
         Matmul { transpose_b: true, ..Matmul::default() },
     );
-    let found = eigh(stream, &h, &Eigh::default()).map_err(|error| error.within(NAME))?;
+    let found = eigh(stream, h, &Eigh::default()).map_err(|error| error.within(NAME))?;
     let (w, v) = (found.values, found.vectors.expect("asked for"));
-    let s = elementwise(stream, &dh, Step::Symmetric)?;
-    let g = times(&u, &du, None, left.clone())?;
-    let k = times(&s, &h, Some(&g), Matmul { alpha: -1.0, beta: 1.0, ..Matmul::default() })?;
+    let g = times(u, du, None, left.clone())?;
+    let k = times(s, h, Some(&g), Matmul { alpha: -1.0, beta: 1.0, ..Matmul::default() })?;
     // In h's eigenvectors, where the equation is one for each element.
     let turned = times(&v, &times(&k, &v, None, Matmul::default())?, None, left.clone())?;
     let y = elementwise(stream, &turned, Step::SkewOverSums(&w))?;
     let y = times(&v, &y, None, Matmul::default())?;
-    let inner = times(&y, &v, Some(&s), Matmul { alpha: 2.0, beta: 1.0, ..right.clone() })?;
+    let inner = times(&y, &v, Some(s), Matmul { alpha: 2.0, beta: 1.0, ..right.clone() })?;
     let own = if m == n {
         None
     } else {
-        let outside = times(&u, &g, Some(&du), Matmul { alpha: -1.0, beta: 1.0, ..Matmul::default() })?;
+        let outside = times(u, &g, Some(du), Matmul { alpha: -1.0, beta: 1.0, ..Matmul::default() })?;
         let both = Matmul { transpose_a: true, transpose_b: true, ..Matmul::default() };
         let rows = elementwise(stream, &times(&v, &outside, None, both.clone())?, Step::RowsOver(&w))?;
         Some(times(&rows, &v, None, both)?)
     };
     let beta = if own.is_some() { 1.0 } else { 0.0 };
-    let da = times(&u, &inner, own.as_ref(), Matmul { beta, ..Matmul::default() })?;
-    narrowed(stream, da, dtype)
+    times(u, &inner, own.as_ref(), Matmul { beta, ..Matmul::default() })
 }

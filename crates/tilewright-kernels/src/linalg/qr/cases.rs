@@ -6,8 +6,9 @@ use tilewright_core::{
 };
 
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
-use super::super::{DTYPES, registry, samples};
-use super::{NAME, Qr, QrMode, reference, run, variants};
+use super::super::{DTYPES, registry, samples, vendor};
+use super::{NAME, Qr, QrMode, is_in_memory, reference, run, variants};
+use crate::arguments::only_variant;
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -78,6 +79,10 @@ fn cases() -> Vec<Case> {
             }
         }
         cases.push(case(Tier::Check, [0, 1000, 70], dtype));
+        // On GPUs panels of 4 and of 2 columns, and columns in memory.
+        for m in [4500, 8500, 16500] {
+            cases.push(case(Tier::Check, [0, m, 33], dtype));
+        }
         // So tall that a GPU may take aᵀ a apart: of one block of columns, of several, of all conditions and ranks.
         for data in [
             "",
@@ -174,7 +179,13 @@ impl Kernel for Registered {
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
         let mode = arguments(&case.args)?.mode;
-        Ok(registry::timed(case, variants(device, case.dtype, &registry::extents(case), mode)?))
+        let extents = registry::extents(case);
+        let mut known = registry::timed(case, variants(device, case.dtype, &extents, mode)?);
+        // So many rows in the memory of one group of threads take seconds, and are what nothing else takes.
+        if case.tier == Tier::Bench && is_in_memory(&extents, mode) && known.len() > 1 {
+            known.retain(|&variant| variant != only_variant(device));
+        }
+        Ok(known)
     }
 
     fn run(
@@ -188,6 +199,10 @@ impl Kernel for Registered {
         let [a] = registry::inputs(NAME, inputs)?;
         let factors = run(stream, variant, a, &arguments(args)?)?;
         Ok([Some(factors.r), factors.q].into_iter().flatten().collect())
+    }
+
+    fn on_host(&self, device: Device, variant: &str) -> Option<&'static str> {
+        vendor::decides(device, variant)
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -35,8 +35,8 @@
 //! to 256 columns, 512 rows or more and 8 times as many rows as columns, are variant `cholesky`; others of more than 128 columns, and no fewer rows, are
 //! variant `gram` where cuBLAS is installed: the host waits for a number of each matrix, memory for five times its elements in f64 is taken, of 2 GiB of
 //! matrices at a time, and it is not in a capture. A single matrix
-//! whose smaller side is beyond 256, or of more rows than reflections on a GPU take, is otherwise variant `cusolver` where that is installed, and its
-//! results lie by columns.
+//! whose smaller side is beyond 256, or of more than 4096 rows that are not in pieces, is otherwise variant `cusolver` where that is installed: the host submits its work and no
+//! more, and its results lie by columns.
 //!
 //! # Sources
 //!
@@ -81,7 +81,7 @@ use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::gram as normal;
 use super::host::with_real;
-use super::qr_reflectors::{self, Reflectors, wide_reflectors};
+use super::qr_reflectors::{Reflectors, wide_reflectors};
 use super::vendor;
 use crate::arguments::check_f64;
 
@@ -137,9 +137,17 @@ pub struct QrFactors {
     pub r: Tensor,
 }
 
+/// The rows of a panel of which a thread holds few enough for columns beside them.
+const HELD: usize = 4096;
+
 /// Whether the tree takes matrices apart by their rows.
 fn in_pieces(extents: &Extents, mode: QrMode) -> bool {
     (1..=tall::COLUMNS).contains(&extents.n) && extents.m > 128 && mode != QrMode::Complete
+}
+
+/// Whether rows are neither in pieces nor enough of them in registers: a library's of any number of columns, where there is one.
+fn is_in_memory(extents: &Extents, mode: QrMode) -> bool {
+    extents.m > HELD && !in_pieces(extents, mode)
 }
 
 /// Whether `aᵀ a` is taken apart instead.
@@ -163,36 +171,27 @@ pub(super) fn check(
     variants(device, dtype, extents, mode).map(drop).map_err(|error| error.within(operation))
 }
 
-/// Says why the bodies of any GPU cannot.
-fn check_own(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<()> {
-    let m = if in_pieces(extents, mode) { extents.n } else { extents.m };
-    qr_reflectors::check(NAME, device, dtype, m)
-}
-
 /// The variants for such matrices, the default first, or why there is none.
 fn variants(device: Device, dtype: DType, extents: &Extents, mode: QrMode) -> Result<Vec<&'static str>> {
     check_f64(NAME, device, dtype)?;
     // The library gives no more columns of q than there are of a.
     let takes = extents.m >= extents.n && (mode != QrMode::Complete || extents.m == extents.n);
     let batches = if takes { extents.batches() } else { 0 };
-    let own = check_own(device, dtype, extents, mode);
-    let others = vendor::variants(device, batches, (extents.n, vendor::LARGE), own);
-    if by_gram(device, dtype, extents, mode) {
-        return Ok([vec![cholesky::VARIANT], others.unwrap_or_default()].concat());
-    }
-    // What it does not decompose is left to the others.
-    match others {
-        Ok(others) if takes && gram::takes(device, dtype, extents) => {
-            Ok([vec![normal::VARIANT], others].concat())
-        }
-        others => others,
-    }
+    let large = if is_in_memory(extents, mode) { 0 } else { vendor::LARGE };
+    let others = vendor::variants(device, batches, (extents.n, large), Ok(()))?;
+    // What the first does not decompose is left to the others.
+    let first = if by_gram(device, dtype, extents, mode) {
+        Some(cholesky::VARIANT)
+    } else {
+        (takes && gram::takes(device, dtype, extents)).then_some(normal::VARIANT)
+    };
+    Ok(first.into_iter().chain(others).collect())
 }
 
 /// The decomposition of each matrix of a batch.
 ///
 /// # Errors
-/// Those of [`qr_reflectors()`](qr_reflectors::qr_reflectors()).
+/// Those of [`qr_reflectors()`](crate::linalg::qr_reflectors()).
 pub fn qr(stream: &Stream, a: &Tensor, args: &Qr) -> Result<QrFactors> {
     run(stream, None, a, args)
 }

@@ -9,8 +9,8 @@ use super::super::lu;
 use super::super::qr::{backward_error, gram_error, is_upper, orthogonality};
 use super::super::ratios::{Matrix, eps, holds, judged, residual};
 use super::super::{DTYPES, registry, samples};
-use super::{NAME, Qr, QrMode, check, qr_pivoted, reference};
-use crate::arguments::{choose, only_variant};
+use super::{NAME, Qr, QrMode, qr_pivoted, reference};
+use crate::arguments::{check_f64, choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
 
@@ -78,6 +78,8 @@ fn cases() -> Vec<Case> {
         }
         cases.push(case(Tier::Check, [0, 530, 80], dtype).data("low_rank"));
         cases.push(case(Tier::Check, [0, 60, 540], dtype));
+        // Vectors that no group's memory holds.
+        cases.push(case(Tier::Check, [0, 4500, 12], dtype));
         for size in [[1000, 32, 32], [1024, 64, 64], [0, 512, 512], [0, 1024, 1024]] {
             cases.push(case(Tier::Bench, size, dtype));
         }
@@ -142,7 +144,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        check(device, case.dtype, case.dim("m"))?;
+        check_f64(NAME, device, case.dtype)?;
         registry::variants(NAME, device, case.dtype)
     }
 

@@ -1,6 +1,7 @@
 // A group of 256 threads a matrix, one column after the other; the columns to its right follow in tiles of 32. `lengths` has what is left of
-// each column's length, and that when it was last computed from its elements.
-threadgroup S v[4096];
+// each column's length, and that when it was last computed from its elements; columns that are not pivoted have none. A vector is read from v
+// where it is held, else where it lies, below its head.
+threadgroup S v[HELD ? 4096 : 1];
 threadgroup S parts[8 * 32];
 threadgroup S sums[8];
 threadgroup uint places[8];
@@ -20,7 +21,7 @@ for (uint e = t; e < m * n; e += 256) to[e] = from[e];
 for (uint j = t; j < n; j += 256) order[j] = int(j);
 // The copy is complete before other threads read it.
 threadgroup_barrier(mem_flags::mem_device);
-for (uint left = 0; left < n; left += 32) {
+for (uint left = 0; PIVOTED && left < n; left += 32) {
     const bool mine = left + lane < n;
     const S length = columns.length(to + left + lane, mine, 0, m, n);
     if (simd == 0 && mine) {
@@ -33,31 +34,33 @@ for (uint k = 0; k < count; ++k) {
     // The lengths and columns are there, and what was shared was read, before the next step.
     threadgroup_barrier(mem_flags::mem_device | mem_flags::mem_threadgroup);
     S best = S(-2);
-    uint pivot = n;
-    for (uint j = k + t; j < n; j += 256) {
-        const S length = now[j] == now[j] ? now[j] : S(-1);
-        if (length > best) {
-            best = length;
-            pivot = j;
+    uint pivot = PIVOTED ? n : k;
+    if (PIVOTED) {
+        for (uint j = k + t; j < n; j += 256) {
+            const S length = now[j] == now[j] ? now[j] : S(-1);
+            if (length > best) {
+                best = length;
+                pivot = j;
+            }
         }
-    }
-    longest(best, pivot);
-    if (lane == 0) {
-        sums[simd] = best;
-        places[simd] = pivot;
-    }
-    // The SIMD groups' choices are there before they are compared.
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    best = sums[0];
-    pivot = places[0];
-    for (uint g = 1; g < 8; ++g) {
-        if (sums[g] > best || (sums[g] == best && places[g] < pivot)) {
-            best = sums[g];
-            pivot = places[g];
+        longest(best, pivot);
+        if (lane == 0) {
+            sums[simd] = best;
+            places[simd] = pivot;
         }
+        // The SIMD groups' choices are there before they are compared.
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        best = sums[0];
+        pivot = places[0];
+        for (uint g = 1; g < 8; ++g) {
+            if (sums[g] > best || (sums[g] == best && places[g] < pivot)) {
+                best = sums[g];
+                pivot = places[g];
+            }
+        }
+        // All have compared them before they change.
+        threadgroup_barrier(mem_flags::mem_threadgroup);
     }
-    // All have compared them before they change.
-    threadgroup_barrier(mem_flags::mem_threadgroup);
     S largest = S(0);
     for (uint i = t; i < m; i += 256) {
         device S* row = to + ulong(i) * n;
@@ -106,7 +109,7 @@ for (uint k = 0; k < count; ++k) {
     for (uint i = k + t; i < m; i += 256) {
         device S* x = to + ulong(i) * n + k;
         const S element = i == k ? S(1) : *x / scale / h.distance;
-        v[i - k] = element;
+        if (HELD) v[i - k] = element;
         *x = i == k ? h.beta * scale : element;
     }
     if (t == 0) tau[ulong(item) * count + k] = h.tau;
@@ -116,11 +119,17 @@ for (uint k = 0; k < count; ++k) {
         const uint j = left + lane;
         const bool mine = j < n;
         S product = S(0);
-        for (uint i = k + simd; i < m && mine; i += 8) product += v[i - k] * to[ulong(i) * n + j];
+        for (uint i = k + simd; i < m && mine; i += 8) {
+            const S x = HELD ? v[i - k] : i == k ? S(1) : to[ulong(i) * n + k];
+            product += x * to[ulong(i) * n + j];
+        }
         const S change = h.tau * columns.total(product, false);
-        for (uint i = k + simd; i < m && mine && turns; i += 8) to[ulong(i) * n + j] -= change * v[i - k];
+        for (uint i = k + simd; i < m && mine && turns; i += 8) {
+            const S x = HELD ? v[i - k] : i == k ? S(1) : to[ulong(i) * n + k];
+            to[ulong(i) * n + j] -= change * x;
+        }
         bool enough = true;
-        if (simd == 0) {
+        if (PIVOTED && simd == 0) {
             if (mine) {
                 // SIMD group 0 has changed row k itself.
                 S length = now[j];
@@ -132,7 +141,7 @@ for (uint k = 0; k < count; ++k) {
         }
         // The columns are there, and whether a length has to be computed from them.
         threadgroup_barrier(mem_flags::mem_device | mem_flags::mem_threadgroup);
-        if (again != 0) {
+        if (PIVOTED && again != 0) {
             const S length = columns.length(to + j, mine, k + 1, m, n);
             if (!enough) {
                 now[j] = length;

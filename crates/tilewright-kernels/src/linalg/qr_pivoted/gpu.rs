@@ -22,25 +22,40 @@ fn program(definition: Definition) -> Program {
 
 static SMALL: LazyLock<Program> =
     LazyLock::new(|| program(Definition::new("qr_pivoted_small", include_str!("gpu.metal")).template("N")));
-static COLUMNS: LazyLock<Program> =
-    LazyLock::new(|| program(Definition::new("qr_pivoted_columns", include_str!("gpu.columns.metal"))));
+static COLUMNS: LazyLock<Program> = LazyLock::new(|| {
+    let definition = Definition::new("qr_pivoted_columns", include_str!("gpu.columns.metal"));
+    program(definition.template("PIVOTED").template("HELD"))
+});
 
 /// Threads of a group that has a matrix to itself.
 const GROUP: usize = 256;
 
+/// The rows of a vector that a group's memory holds; longer ones are read where they lie.
+const HELD: usize = 4096;
+
 /// Reflections and permutations. `a` has elements.
 pub(super) fn pivoted(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Pivoted> {
+    decomposed(stream, a, extents, true)
+}
+
+/// Reflections of columns that stay in their order, of any number of rows. `a` has elements.
+pub(in super::super) fn in_order(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Reflectors> {
+    Ok(decomposed(stream, a, extents, false)?.packed)
+}
+
+fn decomposed(stream: &Stream, a: &Tensor, extents: &Extents, pivoted: bool) -> Result<Pivoted> {
     let (m, n, items) = (extents.m, extents.n, extents.batches());
     let largest = m.max(n);
-    let is_small = largest <= 32;
+    let is_small = largest <= 32 && pivoted;
     let launch = if is_small {
         let launch = SMALL.launch(stream).template("N", largest.next_power_of_two().max(8));
         // Four matrices a group, so that a multiprocessor's group slots do not bound it.
         launch.grid(Grid::threads([items * 32, 1, 1]), [128, 1, 1])
     } else {
-        COLUMNS.launch(stream).grid(Grid::groups([items, 1, 1]), [GROUP, 1, 1])
+        let launch = COLUMNS.launch(stream).template("PIVOTED", pivoted).template("HELD", m <= HELD);
+        launch.grid(Grid::groups([items, 1, 1]), [GROUP, 1, 1])
     };
-    let lengths = if is_small { vec![0] } else { extents.shape(&[2, n]) };
+    let lengths = if is_small || !pivoted { vec![0] } else { extents.shape(&[2, n]) };
     let outputs = launch
         .template("S", a.dtype())
         .input("a", a)
@@ -70,7 +85,9 @@ mod tests {
             for size in [8usize, 16, 32] {
                 compiles(&SMALL, &[size.into(), real.into()], &dtypes);
             }
-            compiles(&COLUMNS, &[real.into()], &dtypes);
+            for [pivoted, held] in [[true, true], [true, false], [false, false]] {
+                compiles(&COLUMNS, &[pivoted.into(), held.into(), real.into()], &dtypes);
+            }
         }
     }
 }

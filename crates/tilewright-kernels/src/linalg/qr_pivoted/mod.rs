@@ -27,7 +27,7 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise column by column, with threads from 512 on.
-//! - Metal, emulated: no f64. One group of threads a matrix, made for batches; up to 4096 rows; up to 32 rows and columns they stay in registers.
+//! - Metal, emulated: no f64. One group of threads a matrix, made for batches; up to 32 rows and columns they stay in registers.
 //!
 //! # Sources
 //!
@@ -55,15 +55,17 @@ mod reference;
 mod tests;
 
 pub(crate) use cases::KERNEL;
+pub(super) use gpu::in_order;
 
-use tilewright_core::{DType, Device, Result, Stream, Tensor};
+use tilewright_core::{Device, Result, Stream, Tensor};
 
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
 use super::qr::formed;
-use super::qr_reflectors::{self, Reflectors};
+use super::qr_reflectors::Reflectors;
 use super::{Qr, QrMode};
+use crate::arguments::check_f64;
 
 const NAME: &str = "qr_pivoted";
 
@@ -87,10 +89,10 @@ struct Pivoted {
 /// The decomposition of each matrix of a batch.
 ///
 /// # Errors
-/// Those of [`qr_reflectors()`](qr_reflectors::qr_reflectors()).
+/// Those of [`qr_reflectors()`](crate::linalg::qr_reflectors()).
 pub fn qr_pivoted(stream: &Stream, a: &Tensor, args: &Qr) -> Result<PivotedQrFactors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    qr_reflectors::check(NAME, stream.device(), a.dtype(), extents.m)?;
+    check_f64(NAME, stream.device(), a.dtype())?;
     let wide = widened(stream, a)?;
     let Pivoted { packed, permutation } = match stream.device() {
         _ if a.is_empty() => untouched(stream, &wide, &extents)?,
@@ -110,9 +112,4 @@ fn untouched(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Pivoted> 
         packed: Reflectors { reflectors: empty(a.dims().to_vec())?, tau: empty(extents.shape(&[0]))? },
         permutation: Tensor::from_vec(columns, extents.shape(&[extents.n]))?.to(stream)?,
     })
-}
-
-/// Says why a device cannot decompose matrices of `m` rows.
-fn check(device: Device, dtype: DType, m: usize) -> Result<()> {
-    qr_reflectors::check(NAME, device, dtype, m)
 }

@@ -3,13 +3,13 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::super::extents::Extents;
+use super::super::qr_pivoted::in_order;
 use super::super::tile::Tile;
 use super::Reflectors;
-use crate::arguments::check_f64;
 
 /// Blocks of reflections, applied by a group of threads.
 pub(in super::super) const HEADER: &str = include_str!("gpu.header.metal");
@@ -44,19 +44,8 @@ static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
 /// Threads of a group of the blocked body.
 const GROUP: usize = 256;
 
-/// Columns of a panel, and rows that a thread holds of it, for at most so many rows: 128 registers at most.
-const PANELS: [(usize, usize); 4] = [(16, 1), (16, 2), (16, 4), (8, 16)];
-
-/// Says why a GPU cannot decompose matrices of `m` rows.
-pub(in super::super) fn check(operation: &'static str, device: Device, dtype: DType, m: usize) -> Result<()> {
-    check_f64(operation, device, dtype)?;
-    let most = GROUP * PANELS[PANELS.len() - 1].1;
-    if device != Device::Cpu && m > most {
-        let why = format!("{m} rows; a panel of {most} fits the registers of a group");
-        return Err(Error::unsupported(operation, device, why));
-    }
-    Ok(())
-}
+/// Columns of a panel, and rows that a thread holds of it, for at most so many rows: 128 registers at most. With more rows, columns stay in memory.
+const PANELS: [(usize, usize); 6] = [(16, 1), (16, 2), (16, 4), (8, 16), (4, 32), (2, 64)];
 
 /// The reflections. `a` has elements.
 pub(super) fn qr_reflectors(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Reflectors> {
@@ -69,9 +58,11 @@ pub(super) fn qr_reflectors(stream: &Stream, a: &Tensor, extents: &Extents) -> R
     } else if let Some(tile) = Tile::of(a.dtype(), largest) {
         tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
-        let (columns, rows) = *PANELS.iter().find(|(_, rows)| m <= GROUP * rows).expect("checked before");
+        let Some(&(columns, rows)) = PANELS.iter().find(|(_, rows)| m <= GROUP * rows) else {
+            return in_order(stream, a, extents);
+        };
         // Threadgroup memory for blocks of f64 is there for half as many columns.
-        let columns = if a.dtype() == DType::F64 { 8 } else { columns };
+        let columns = if a.dtype() == DType::F64 { columns.min(8) } else { columns };
         let launch = BLOCKED.launch(stream).template("NB", columns).template("R", rows);
         launch.grid(Grid::groups([items, 1, 1]), [GROUP, 1, 1])
     };

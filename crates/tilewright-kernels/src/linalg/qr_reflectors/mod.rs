@@ -25,7 +25,7 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise blocked, with threads from 512 on.
-//! - Metal, emulated: no f64. One group of threads a matrix, made for batches; up to 4096 rows.
+//! - Metal, emulated: no f64. One group of threads a matrix, made for batches; beyond 16,384 rows it goes column by column in memory.
 //!
 //! # Sources
 //!
@@ -51,7 +51,6 @@ mod gpu;
 mod reference;
 
 pub(crate) use cases::KERNEL;
-pub(super) use gpu::check;
 pub(super) use gpu::{COLUMNS as GPU_COLUMNS, HEADER as GPU_HEADER};
 pub(super) use reference::product;
 
@@ -60,6 +59,7 @@ use tilewright_core::{Device, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
+use crate::arguments::check_f64;
 
 const NAME: &str = "qr_reflectors";
 
@@ -79,7 +79,7 @@ pub struct Reflectors {
 /// constraints.
 pub fn qr_reflectors(stream: &Stream, a: &Tensor) -> Result<Reflectors> {
     let extents = Extents::of(NAME, stream, "a", a)?;
-    check(NAME, stream.device(), a.dtype(), extents.m)?;
+    check_f64(NAME, stream.device(), a.dtype())?;
     let Reflectors { reflectors, tau } = wide_reflectors(stream, &widened(stream, a)?, &extents)?;
     Ok(Reflectors {
         reflectors: narrowed(stream, reflectors, a.dtype())?,

@@ -8,9 +8,9 @@ use tilewright_core::{
 
 use super::super::convert::working;
 use super::super::ratios::{Matrix, eps, holds};
-use super::super::{DTYPES, lu, registry, samples};
+use super::super::{DTYPES, registry, samples};
 use super::reference::{self, Truth};
-use super::{NAME, Rcond, RcondNorm, rcond};
+use super::{NAME, Rcond, RcondNorm, check, rcond};
 use crate::arguments::{choose, only_variant};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -161,7 +161,7 @@ impl Kernel for Registered {
     }
 
     fn support(&self, device: Device, case: &Case) -> Result<Vec<&'static str>> {
-        lu::check(NAME, device, case.dtype, case.dim("n"))?;
+        check(device, case.dtype, case.dim("n"))?;
         registry::variants(NAME, device, case.dtype)
     }
 

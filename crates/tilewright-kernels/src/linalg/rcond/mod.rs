@@ -26,7 +26,7 @@
 //!
 //! # Constraints
 //!
-//! As [`lu()`](crate::linalg::lu()): on GPUs up to n = 4096. One group of threads a matrix estimates there; the host waits for nothing.
+//! As [`lu()`](crate::linalg::lu()): on GPUs up to n = 4096, as the vector that the estimate climbs by lies in a group's memory. One group of threads a matrix estimates there; the host waits for nothing.
 //!
 //! # Sources
 //!
@@ -55,7 +55,7 @@ pub(crate) use cases::KERNEL;
 
 use std::str::FromStr;
 
-use tilewright_core::{Device, Error, Result, Stream, Tensor};
+use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
@@ -93,6 +93,19 @@ pub struct Rcond {
     pub norm: RcondNorm,
 }
 
+/// Rows that a group's memory holds a vector of, and a thread the signs of its share.
+const MOST: usize = 4096;
+
+/// Says why a device cannot estimate that of n x n matrices.
+fn check(device: Device, dtype: DType, n: usize) -> Result<()> {
+    lu::check(NAME, device, dtype, n)?;
+    if device != Device::Cpu && n > MOST {
+        let why = format!("{n} rows; a vector of {MOST} fits a group's memory");
+        return Err(Error::unsupported(NAME, device, why));
+    }
+    Ok(())
+}
+
 /// The reciprocal condition number of each matrix of a batch.
 ///
 /// # Errors
@@ -100,7 +113,7 @@ pub struct Rcond {
 /// an error: see the shapes.
 pub fn rcond(stream: &Stream, a: &Tensor, args: &Rcond) -> Result<Tensor> {
     let extents = Extents::square(NAME, stream, "a", a)?;
-    lu::check(NAME, stream.device(), a.dtype(), extents.n)?;
+    check(stream.device(), a.dtype(), extents.n)?;
     if a.is_empty() {
         return Tensor::from_f64(&vec![1.0; extents.batches()], a.dtype(), extents.batch)?.to(stream);
     }

@@ -7,7 +7,7 @@ use tilewright_core::{
 use super::super::extents::Extents;
 use super::super::ratios::{Matrix, eps, holds, residual};
 use super::super::triangular_solve::column_ratio;
-use super::super::{DTYPES, registry, samples};
+use super::super::{DTYPES, registry, samples, vendor};
 use super::{NAME, by, reference, variants};
 
 pub(crate) const KERNEL: &dyn Kernel = &Registered;
@@ -140,6 +140,10 @@ impl Kernel for Registered {
         let [a, b] = registry::inputs(NAME, inputs)?;
         let result = by(stream, variant, a, b)?;
         Ok(vec![result.x, result.info])
+    }
+
+    fn on_host(&self, device: Device, variant: &str) -> Option<&'static str> {
+        vendor::decides(device, variant)
     }
 
     fn work(&self, case: &Case) -> Work {

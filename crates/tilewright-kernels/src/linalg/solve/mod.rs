@@ -27,7 +27,7 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to n = 64, batches run side by side in vector lanes.
-//! - Metal, emulated: no f64. As [`lu()`](crate::linalg::lu()), up to n = 4096; up to 128, with at most 8 right-hand sides, a thread holds a row.
+//! - Metal, emulated: no f64. As [`lu()`](crate::linalg::lu()), up to n = 16,384; up to 128, with at most 8 right-hand sides, a thread holds a row.
 //! - CUDA, variant `gram` (Hopper, f32, f16 and bf16, n beyond 128, where cuBLAS is installed): the normal equations in f64, whose residual is that of f32
 //!   whatever the condition that f32 knows; what they cannot tell from singular goes to elimination, on the same device. The host waits for a number of
 //!   each matrix; not in a capture. Memory as for [`qr()`](crate::linalg::qr()).

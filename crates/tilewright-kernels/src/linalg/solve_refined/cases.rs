@@ -154,6 +154,11 @@ impl Kernel for Registered {
         Ok(vec![found.x, found.info, found.iterations])
     }
 
+    fn on_host(&self, device: Device, _variant: &str) -> Option<&'static str> {
+        (device != Device::Cpu)
+            .then_some("whether there is another iteration, by a number read of each matrix")
+    }
+
     fn work(&self, case: &Case) -> Work {
         let [b, n, k] = ["b", "n", "k"].map(|name| case.dim(name) as f64);
         let b = b.max(1.0);

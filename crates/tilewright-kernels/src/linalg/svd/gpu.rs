@@ -4,7 +4,9 @@
 use tilewright_core::{DType, Device, Result, Stream, Tensor};
 
 use super::super::apply_q::{Target, apply};
+use super::super::beside::stacked;
 use super::super::chase;
+use super::super::convert::dense;
 use super::super::extents::Extents;
 use super::super::jacobi::{Ask, spectrum};
 use super::super::qr::{self, Qr, QrFactors, QrMode};
@@ -42,6 +44,9 @@ pub(super) fn svd(
         let product = |(q, u)| matmul(stream, &q, &u, None, &Matmul::default());
         return Ok(SvdFactors { u: q.zip(found.u).map(product).transpose()?, ..found });
     }
+    if library && extents.batches() > 1 {
+        return one_by_one(stream, a, extents, mode);
+    }
     if library && cuda::takes(stream.device(), a.dtype(), extents, mode) {
         return cuda::svd(stream, a, extents, mode);
     }
@@ -60,5 +65,28 @@ pub(super) fn svd(
         s: found.values,
         vt: vectors.then_some(found.right),
         info: found.info,
+    })
+}
+
+/// Matrices that only the library takes, and one at a time.
+fn one_by_one(stream: &Stream, a: &Tensor, extents: &Extents, mode: SvdMode) -> Result<SvdFactors> {
+    let (m, n, items) = (extents.m, extents.n, extents.batches());
+    let one = Extents { batch: Vec::new(), m, n };
+    let all = dense(stream, a)?.reshape([items, m, n])?;
+    let found = (0..items).map(|item| {
+        let own = all.slice(0, item..item + 1)?.reshape([m, n])?;
+        cuda::svd(stream, &own, &one, mode)
+    });
+    let found = found.collect::<Result<Vec<_>>>()?;
+    let columns = if mode == SvdMode::Full { m } else { n };
+    let together = |of: fn(&SvdFactors) -> Option<Tensor>, tail: &[usize]| {
+        let parts: Option<Vec<Tensor>> = found.iter().map(of).collect();
+        parts.map(|parts| stacked(stream, &parts, extents.shape(tail))).transpose()
+    };
+    Ok(SvdFactors {
+        u: together(|factors| factors.u.clone(), &[m, columns])?,
+        s: together(|factors| Some(factors.s.clone()), &[n])?.expect("always given"),
+        vt: together(|factors| factors.vt.clone(), &[n, n])?,
+        info: together(|factors| Some(factors.info.clone()), &[])?.expect("always given"),
     })
 }

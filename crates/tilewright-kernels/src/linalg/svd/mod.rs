@@ -35,10 +35,12 @@
 //! # Constraints
 //!
 //! - CPU: no more than memory. Up to 64 rows and columns, batches run side by side in vector lanes; otherwise faer, with threads from 512 on.
-//! - Metal, emulated: no f64. One group of threads a matrix, made for batches: the larger of m and n at most 4096, the smaller at most 1024;
+//! - Metal, emulated: no f64. One group of threads a matrix, made for batches: the smaller of m and n at most 1024, as pairs of columns are turned in
+//!   registers;
 //!   up to 128 columns a matrix stays on chip.
-//! - CUDA: the same bounds but for what `qr` calls tall, and for a single matrix whose smaller side is beyond 128: where cuSOLVER is
-//!   installed, it goes by `eigh` of `aᵀ a`, variant `gram`, which waits for the eigenvalues.
+//! - CUDA: the same bound but for f32, f16 and bf16 where cuSOLVER is installed: a single matrix whose smaller side is beyond 128 goes by `eigh` of
+//!   `aᵀ a`, variant `gram`: the host reads the eigenvalues to choose how vectors are made, and what
+//!   [`eigh()`](crate::linalg::eigh()) leaves to it runs there; so does a batch beyond the bound, one matrix after the other.
 //!
 //! # Sources
 //!
@@ -77,8 +79,8 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::{check_converged, gram, jacobi, qr_reflectors, vendor};
-use crate::arguments::only_variant;
+use super::{check_converged, gram, jacobi, vendor};
+use crate::arguments::{check_f64, only_variant};
 
 const NAME: &str = "svd";
 
@@ -194,11 +196,13 @@ fn run(stream: &Stream, variant: Option<&str>, a: &Tensor, args: &Svd) -> Result
 fn variants(device: Device, dtype: DType, extents: &Extents, mode: SvdMode) -> Result<Vec<&'static str>> {
     let (m, n) = (extents.m.max(extents.n), extents.m.min(extents.n));
     let upright = Extents { batch: extents.batch.clone(), m, n };
-    let tall = gpu::is_tall(device, dtype, &upright, mode);
-    let own = qr_reflectors::check(NAME, device, dtype, if tall { n } else { m })
-        .and_then(|()| jacobi::check(NAME, device, n))
-        .map(|()| only_variant(device));
-    match cuda::takes(device, dtype, &upright, mode) {
+    check_f64(NAME, device, dtype)?;
+    let own = jacobi::check(NAME, device, n).map(|()| only_variant(device));
+    // A batch that nothing else takes goes one by one.
+    let one = Extents { batch: Vec::new(), ..upright.clone() };
+    let taken = cuda::takes(device, dtype, &upright, mode)
+        || (own.is_err() && upright.batches() > 0 && cuda::takes(device, dtype, &one, mode));
+    match taken {
         true => Ok([Some(gram::VARIANT), own.ok()].into_iter().flatten().collect()),
         false => Ok(vec![own?]),
     }

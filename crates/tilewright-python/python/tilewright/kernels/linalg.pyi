@@ -743,7 +743,7 @@ def polar_bw(
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> Array:
-    """da = u (s + 2 y) + (1 - u uᵀ) du h^-1, h y + y h = skew(uᵀ du - s h), s = (dh + dhᵀ) / 2, of a = u h
+    """da = u (s + 2 y) + (1 - u uᵀ) du h^-1, h y + y h = skew(uᵀ du - s h), s = (dh + dhᵀ) / 2, of a = u h (of aᵀ where m < n)
 
     Inputs:
         u: [.., m, n]
@@ -1072,6 +1072,50 @@ def solve_refined(
     Arguments:
         factors: of what the factors are: f32, bf16 or, for f64, f64
         iterations: at most so many solutions with the factors
+        device: where to run, such as "cuda:0"; where the first input lies by default
+        variant: one way to run it on the device; the library's choice by default
+
+    Dtypes: f32, f64, f16, bf16.
+    """
+
+class SubspaceIterationResult(NamedTuple, Generic[Array]):
+    s: Array
+    info: Array
+    u: Array
+    vt: Array
+    iterations: Array
+    residual: Array
+
+def subspace_iteration(
+    a: Array,
+    *,
+    rank: int = 6,
+    oversample: int = 10,
+    tolerance: float | str = 'root(eps)',
+    iterations: int = 100,
+    seed: int = 0,
+    device: Device | str | None = None,
+    variant: str | None = None,
+) -> SubspaceIterationResult[Array]:
+    """a v_i = s_i u_i, |aᵀ u_i - s_i v_i| <= tolerance s_1, of the largest values
+
+    Inputs:
+        a: [.., m, n]
+
+    Returns:
+        s: [.., rank]
+        info: [..]
+        u: [.., m, rank]
+        vt: [.., rank, n]
+        iterations: [..]
+        residual: [..]
+
+    Arguments:
+        rank: so many of the largest values, with their vectors
+        oversample: so many more vectors are iterated
+        tolerance: the residual, over the largest value, to stop at
+        iterations: at most so many, from 1 on
+        seed: of the random numbers
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 
