@@ -9,7 +9,9 @@
 //! - `tilewright.wire.v1.PartService`: a stream for each generation, with [frames](crate::frame) in pieces of 1 MiB instead of one large
 //!   message; the state lives as long as the stream, so that nothing stays behind where a client vanishes.
 //!
-//! [`Nodes`] is the client of the second, and gives the same tokens as one process that has the whole model.
+//! [`Nodes`] is the client of the second, and gives the same tokens as one process that has the whole model. The pieces of a long prompt follow one another
+//! through the nodes: while one node computes a piece, the node before it computes the next, and each packs and sends what it has made beside what it computes,
+//! on a GPU from a stream of its own. How many are under way is [`Dial::ahead`].
 //!
 //! What a stranger can do is bounded by [`Capacity`]: message sizes, tokens of a call, calls that wait, streams, states, and how long each may be
 //! idle. A full queue refuses calls (`RESOURCE_EXHAUSTED`) and holds streams back. A call whose client has gone, or whose deadline has passed,

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tilewright_core::{Error, Kind, Tensor};
+use tilewright_core::{Device, Error, Kind, Stream, Tensor};
+use tilewright_kernels::elementwise::{CopyTo, copy};
 use tilewright_lm::{Part, State};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tonic::Status;
@@ -73,6 +74,8 @@ pub struct Node {
 #[derive(Default)]
 struct Shared {
     requests: Mutex<Requests>,
+    /// Where results leave a GPU.
+    sending: OnceLock<Stream>,
     computed: AtomicU64,
     skipped: AtomicU64,
     queued: AtomicUsize,
@@ -165,7 +168,9 @@ impl Node {
         Arc::clone(&self.queue).acquire_owned().await.map_err(|_| Status::unavailable("the node stops"))
     }
 
-    /// Runs the part, and gives what it makes on the host, and the state where the caller keeps it.
+    /// Runs the part, and gives what it makes, and the state where the caller keeps it.
+    ///
+    /// What is made of a past that the caller keeps lies where it can be fetched while the part runs on; of others on the host.
     ///
     /// Where the future is dropped before the thread comes to it, nothing is computed.
     pub(super) async fn run(
@@ -202,6 +207,21 @@ impl Node {
 }
 
 impl Shared {
+    /// `y` on a stream of its own, whose end does not wait for what the part computes next.
+    fn set_apart(&self, y: Tensor) -> Result<Tensor, Error> {
+        if y.device() == Device::Cpu {
+            return Ok(y);
+        }
+        let sending = match self.sending.get() {
+            Some(sending) => sending,
+            None => {
+                let opened = tilewright_gpu::stream(y.device())?;
+                self.sending.get_or_init(|| opened)
+            }
+        };
+        copy(sending, &y, &CopyTo::default())
+    }
+
     fn requests(&self) -> std::sync::MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,8 +239,8 @@ impl Shared {
         };
         match past {
             Past::Own(state) => {
-                let (y, after) = once(state.as_ref()).map_err(status)?;
-                Ok((y, Some(after)))
+                let (y, after) = part.run(x, state.as_ref()).map_err(status)?;
+                Ok((self.set_apart(y).map_err(status)?, Some(after)))
             }
             Past::Request(request) => {
                 let state = {

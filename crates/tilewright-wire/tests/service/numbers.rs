@@ -1,10 +1,11 @@
 //! What nodes answer is what the model computes.
 
-use tilewright_core::Tensor;
-use tilewright_lm::{Generation, Greedy, Sampling, bytes, generate};
+use tilewright_core::{Result, Stream, Tensor};
+use tilewright_lm::{Generation, Greedy, Sampler, Sampling, bytes, generate};
 use tilewright_wire::exo::node_service as exo;
 use tilewright_wire::service::{Capacity, Dial, Nodes, Served, Serving};
 
+use crate::crowd::settle;
 use crate::tiny::{block_on, call, channel, model, node, send, served, shard, tokens};
 
 #[test]
@@ -40,6 +41,60 @@ fn nodes_write_what_the_model_writes() {
     for part in parts {
         part.stop().unwrap();
     }
+}
+
+/// Greedy, with the logits kept.
+struct Seen(Vec<Vec<u8>>);
+
+impl Sampler for Seen {
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>> {
+        self.0.push(logits.to_bytes()?);
+        Greedy.choose(stream, logits, written)
+    }
+}
+
+#[test]
+fn pieces_of_a_prompt_that_are_under_way_together_change_no_bit() {
+    let parts = [0..1, 1..3].map(|blocks| served(blocks, Capacity::default()));
+    let addresses = parts.each_ref().map(|part| part.address().to_string());
+    let text = |length: u32, step: u32| (0..length).map(|at| at * step % 256).collect::<Vec<u32>>();
+    let prompts = [text(1000, 7), text(1003, 11)];
+    // The last piece is shorter, and 3 tokens of one text are read step by step.
+    let options = Generation { tokens: 4, prefill: 64 };
+    let expected = generate(&model(), &prompts, &options, &mut Greedy, |_, _| true).unwrap();
+    let mut one_by_one = None;
+    for ahead in [1, 0, 2, 3, 100] {
+        let nodes = Nodes::connect(&addresses, &Dial { ahead, ..Dial::default() }).unwrap();
+        let mut seen = Seen(Vec::new());
+        let texts = nodes.generate(&prompts, &options, &mut seen, |_, _| true).unwrap();
+        assert_eq!(texts, expected, "{ahead}");
+        // 16 pieces and the steps after them go to each of two nodes, whatever is under way.
+        let sent = nodes.traffic().sent;
+        assert_eq!(*one_by_one.get_or_insert((seen.0.clone(), sent)), (seen.0, sent), "{ahead}");
+    }
+
+    // A piece in the middle that the first node refuses: the error is told, nothing stays behind, and the nodes go on.
+    let mut wrong = prompts.clone();
+    wrong[1][700] = 256;
+    let nodes = Nodes::connect(&addresses, &Dial::default()).unwrap();
+    let error = nodes.generate(&wrong, &options, &mut Greedy, |_, _| true).unwrap_err().to_string();
+    assert!(error.contains(&addresses[0]) && error.contains("token is 256"), "{error}");
+    parts.iter().for_each(settle);
+    assert_eq!(nodes.generate(&prompts, &options, &mut Greedy, |_, _| true).unwrap(), expected);
+
+    // A node that stops within the prompt.
+    let [first, last] = parts;
+    let (long, before) = ([text(200_000, 5)], last.statistics().computed);
+    let error = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| nodes.generate(&long, &options, &mut Greedy, |_, _| true));
+        while last.statistics().computed < before + 5 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        last.stop().unwrap();
+        asked.join().unwrap().unwrap_err().to_string()
+    });
+    assert!(error.contains(&addresses[1]), "{error}");
+    settle(&first);
 }
 
 #[test]
