@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tilewright_core::{Device, Error, Kind, Stream, Tensor};
 use tilewright_kernels::elementwise::{CopyTo, copy};
-use tilewright_lm::{Part, State};
+use tilewright_lm::{Part, State, Tokenizer, bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tonic::Status;
 
@@ -64,6 +64,8 @@ type Job = Box<dyn FnOnce(&Part) + Send>;
 pub struct Node {
     pub(super) part: Arc<Part>,
     pub(super) model_id: String,
+    /// What reads texts, where this node can.
+    pub(super) tokenizer: Option<Arc<Tokenizer>>,
     pub(super) capacity: Capacity,
     jobs: mpsc::Sender<Job>,
     queue: Arc<Semaphore>,
@@ -122,7 +124,7 @@ pub(super) enum Past {
 }
 
 impl Node {
-    /// Starts the thread that computes. `model_id` is what requests call the model.
+    /// Starts the thread that computes. `model_id` is what requests call the model. Texts are read where its vocabulary is that of bytes.
     pub fn new(part: Part, model_id: impl Into<String>, capacity: Capacity) -> Self {
         let (jobs, next) = mpsc::channel::<Job>();
         let (part, shared) = (Arc::new(part), Arc::new(Shared::default()));
@@ -138,7 +140,14 @@ impl Node {
         });
         let (queue, streams) = (Semaphore::new(capacity.queue), Semaphore::new(capacity.streams));
         let (queue, streams, model_id) = (Arc::new(queue), Arc::new(streams), model_id.into());
-        Node { part, model_id, capacity, jobs, queue, streams, shared }
+        let of_bytes = part.config().vocab_size == bytes::VOCABULARY;
+        let tokenizer = of_bytes.then(|| Arc::new(Tokenizer::Bytes));
+        Node { part, model_id, tokenizer, capacity, jobs, queue, streams, shared }
+    }
+
+    /// The same, which reads texts by this tokenizer.
+    pub fn with_tokenizer(self, tokenizer: Tokenizer) -> Self {
+        Node { tokenizer: Some(Arc::new(tokenizer)), ..self }
     }
 
     /// What it is doing.

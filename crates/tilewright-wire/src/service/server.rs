@@ -10,10 +10,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tilewright_core::{Error, Result, Tensor};
-use tilewright_lm::bytes;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -33,6 +32,8 @@ use crate::exo::node_service as exo;
 const NAME: &str = "serve";
 /// A request's name: longer ones would fill the memory of those that have gone.
 const REQUEST_BYTES: usize = 256;
+/// Bytes of a text for each token of a call: longer texts are not worth reading to find that they have too many.
+const BYTES_PER_TOKEN: usize = 64;
 
 /// Who may ask, and who may listen.
 #[derive(Debug, Clone, Default)]
@@ -381,27 +382,44 @@ impl Shared {
 
     async fn send_prompt(&self, message: exo::PromptRequest) -> std::result::Result<exo::Tensor, Status> {
         self.check(message.shard.as_ref())?;
-        let part = &self.node.part;
-        if !part.is_first() || part.config().vocab_size != bytes::VOCABULARY {
-            return Err(Status::unimplemented(
-                "prompt: only the first node of a model of bytes reads text; send tokens",
-            ));
+        if !self.node.part.is_first() {
+            return Err(Status::unimplemented("prompt: only the first node reads text; send tensors"));
         }
-        let tokens: Vec<i64> = bytes::encode(&message.prompt).into_iter().map(i64::from).collect();
+        let Some(tokenizer) = self.node.tokenizer.clone() else {
+            let why =
+                "prompt: this node was started without the model's tokenizer (tokenizer.json); send tokens";
+            return Err(Status::unimplemented(why));
+        };
+        let (text, limit) = (message.prompt, self.node.capacity.tokens.saturating_mul(BYTES_PER_TOKEN));
+        if text.len() > limit {
+            return Err(Status::invalid_argument(format!(
+                "prompt: {} bytes, of at most {limit}",
+                text.len()
+            )));
+        }
+        // Texts are read by no more threads than calls may wait.
+        let place = self.node.place()?;
+        let tokens = tokio::task::spawn_blocking(move || tokenizer.encode(&text)).await;
+        let tokens = tokens.map_err(|_| Status::internal("the tokenizer failed; see the node's log"))?;
+        let tokens: Vec<i64> = tokens.map_err(status)?.into_iter().map(i64::from).collect();
         let length = tokens.len();
         let x = Tensor::from_vec(tokens, [1, length]).map_err(status)?;
-        self.call(x, Self::past(message.request_id, message.inference_state)?).await
+        self.call(x, Self::past(message.request_id, message.inference_state)?, place).await
     }
 
     async fn send_tensor(&self, message: exo::TensorRequest) -> std::result::Result<exo::Tensor, Status> {
         self.check(message.shard.as_ref())?;
         let tensor = message.tensor.ok_or_else(|| Status::invalid_argument("tensor: missing"))?;
         let x = tensor.to_tensor().map_err(status)?;
-        self.call(x, Self::past(message.request_id, message.inference_state)?).await
+        self.call(x, Self::past(message.request_id, message.inference_state)?, self.node.place()?).await
     }
 
-    async fn call(&self, x: Tensor, past: Past) -> std::result::Result<exo::Tensor, Status> {
-        let place = self.node.place()?;
+    async fn call(
+        &self,
+        x: Tensor,
+        past: Past,
+        place: OwnedSemaphorePermit,
+    ) -> std::result::Result<exo::Tensor, Status> {
         let (y, _) = self.node.run(x, past, place).await?;
         aside(y, exo::Tensor::from_tensor).await.map_err(status)
     }
