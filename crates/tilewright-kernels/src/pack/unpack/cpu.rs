@@ -28,14 +28,18 @@ fn scatter(source: &[u8], size: usize, plan: &Plan, out: &mut [u8]) -> u64 {
     let (run, there) = (plan.from.run(), plan.there.run());
     // Pairs of words have their keys by their place: runs that are whole pairs are summed by themselves.
     let whole = (run * size).is_multiple_of(8) && (there * size).is_multiple_of(8);
+    // A target without gaps needs no division to find its places.
+    let solid = there == total;
+    let place = |at| if solid { at } else { plan.there.place(at) };
     let one = |(first, out): (usize, &mut [u8])| {
-        let (begin, end) = (plan.there.place(first), total.min(first + task));
+        let (begin, end) = (place(first), total.min(first + task));
         let (mut at, mut sum) = (first, 0u64);
         while at < end {
-            let taken = (run - at % run).min(there - at % there).min(end - at);
+            let left = if solid { end - at } else { (there - at % there).min(end - at) };
+            let taken = (run - at % run).min(left);
             let start = plan.from.place(at) * size;
             let now = &source[start..][..taken * size];
-            out[(plan.there.place(at) - begin) * size..][..taken * size].copy_from_slice(now);
+            out[(place(at) - begin) * size..][..taken * size].copy_from_slice(now);
             if whole {
                 sum = sum.wrapping_add(Arch::new().dispatch(|| pairs(now, start / 8)));
             }
@@ -48,7 +52,7 @@ fn scatter(source: &[u8], size: usize, plan: &Plan, out: &mut [u8]) -> u64 {
     let firsts = (0..total).step_by(task);
     let stretches = firsts.map(|first| {
         let next = first + task;
-        let end = if next < total { plan.there.place(next) } else { done + rest.len() / size };
+        let end = if next < total { place(next) } else { done + rest.len() / size };
         let (own, later) = std::mem::take(&mut rest).split_at_mut((end - done) * size);
         (rest, done) = (later, end);
         (first, own)
