@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use tilewright_core::{DType, Device};
-use tilewright_lm::{Config, Part};
+use tilewright_lm::{Config, Part, Tokenizer};
 use tilewright_wire::service::{Capacity, Dial, Node, Security, Served, Serving};
 
 use crate::stop::Stop;
@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// The blocks that this node holds, such as 0..16: the last is not among them [default: all].
     #[arg(long, value_name = "FIRST..END", value_parser = range)]
     blocks: Option<Range<usize>>,
+    /// What the first node reads prompts by [default: tokenizer.json in the model's folder; bytes, where the model is of bytes; else prompts are refused].
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:5001")]
     listen: String,
@@ -130,6 +133,17 @@ pub(crate) fn serve(options: &Options, console: &mut Console) -> Result<(), Stop
         Some(blocks) => blocks.clone(),
         None => 0..Config::read(options.model.join("config.json"))?.num_hidden_layers,
     };
+    if options.tokenizer.is_some() && blocks.start > 0 {
+        return Err(Stop::Usage("--tokenizer: only the node with block 0 reads prompts".into()));
+    }
+    let tokenizer = match &options.tokenizer {
+        Some(path) => Some(Tokenizer::read(path)?),
+        None if blocks.start > 0 => None,
+        None => {
+            let config = Config::read(options.model.join("config.json"))?;
+            Tokenizer::found(options.model.join("tokenizer.json"), &config)?
+        }
+    };
     let part = Part::load(&options.model, &stream, options.dtype, blocks.clone())?;
     let folder = options.model.canonicalize().ok();
     let folder = folder.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
@@ -148,7 +162,11 @@ pub(crate) fn serve(options: &Options, console: &mut Console) -> Result<(), Stop
         deadline: Duration::from_secs(u64::from(options.deadline)),
         ..Serving::default()
     };
-    let served = Served::start(Node::new(part, model_id.clone(), capacity), &options.listen, &serving)?;
+    let mut node = Node::new(part, model_id.clone(), capacity);
+    if let Some(tokenizer) = tokenizer {
+        node = node.with_tokenizer(tokenizer);
+    }
+    let served = Served::start(node, &options.listen, &serving)?;
     let address = served.address().to_string();
     let (first_block, end_block) = (blocks.start, blocks.end);
     let document = Document { address, model_id, first_block, end_block, device, dtype };

@@ -25,7 +25,7 @@ use crate::{Console, records, select, table};
 
 /// Time what is sent: keys and values, packed and unpacked on the host; steps whose results are packed, fetched and written to a socket, after each
 /// step and beside the next; and a model whose blocks two nodes on this machine hold, against the same model in one piece, which must write the
-/// same tokens.
+/// same tokens: a token after the other, and a long prompt whose pieces go through the nodes one by one or close behind one another.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to compute and pack.
@@ -55,6 +55,12 @@ pub(crate) struct Options {
     /// Tokens that it writes.
     #[arg(long, default_value_t = 64)]
     tokens: usize,
+    /// Tokens of the prompt that it reads.
+    #[arg(long, default_value_t = 4096)]
+    prompt: usize,
+    /// Tokens of a piece of the prompt.
+    #[arg(long, default_value_t = 256)]
+    piece: usize,
     /// A Python with numpy and msgspec: exo's own steps are timed too.
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
@@ -94,7 +100,9 @@ pub(crate) fn wire(options: &Options, console: &mut Console) -> Result<(), Stop>
     let on_cpu = options.device == Device::Cpu;
     let rows = options.rows.unwrap_or(if on_cpu { 256 } else { 2048 });
     let columns = options.columns.unwrap_or(if on_cpu { 512 } else { 8192 });
+    let read = [options.prompt, options.piece];
     let sizes = [rows, columns, options.products, options.steps, options.width, options.tokens];
+    let sizes = [&sizes[..], &read].concat();
     if sizes.contains(&0) || options.blocks < 2 {
         return Err(Stop::Usage("at least 1 of everything, and 2 blocks, are needed".into()));
     }
@@ -301,7 +309,9 @@ fn nodes(options: &Options) -> Result<Vec<Measured>, Stop> {
     let half = options.blocks / 2;
     let mut served = Vec::new();
     for blocks in [0..half, half..options.blocks] {
-        let part = Part::of(&config, &stream, model.weights(), None, blocks)?;
+        // As processes of their own would have them.
+        let own = select::stream(options.device)?;
+        let part = Part::of(&config, &own, model.weights(), None, blocks)?;
         let node = Node::new(part, "random", Capacity::default());
         served.push(Served::start(node, "127.0.0.1:0", &Serving::default())?);
     }
@@ -323,6 +333,7 @@ fn nodes(options: &Options) -> Result<Vec<Measured>, Stop> {
     let after = nodes.traffic();
     let moved = after.sent + after.received - before.sent - before.received;
     let bytes = moved as f64 / (options.tokens * usize::from(options.samples)) as f64;
+    let read = prefill(options, &model, &addresses)?;
     drop(nodes);
     for node in served {
         node.stop()?;
@@ -336,5 +347,44 @@ fn nodes(options: &Options) -> Result<Vec<Measured>, Stop> {
         each: Summary::of(samples),
         bytes,
     };
-    Ok(vec![row("one process", &alone, 0.0), row("two nodes", &split, bytes)])
+    let mut rows = vec![row("one process", &alone, 0.0), row("two nodes", &split, bytes)];
+    rows.extend(read);
+    Ok(rows)
+}
+
+/// A prompt in pieces: through one process, through the nodes a piece after the other, and with several under way. Milliseconds of the whole.
+fn prefill(options: &Options, model: &Model, addresses: &[String]) -> Result<Vec<Measured>, Stop> {
+    const WAYS: [&str; 3] = ["one process", "two nodes, piece by piece", "two nodes, pieces under way"];
+    let prompt = [(0..options.prompt as u32).map(|at| at * 7 % 256).collect::<Vec<u32>>()];
+    let limits = Generation { tokens: 1, prefill: options.piece };
+    let nodes = [1, 0].map(|ahead| Nodes::connect(addresses, &Dial { ahead, ..Dial::default() }));
+    let [in_turn, ahead] = nodes;
+    let (in_turn, ahead) = (in_turn?, ahead?);
+    let here = || generate(model, &prompt, &limits, &mut Greedy, |_, _| true);
+    let there = |nodes: &Nodes| nodes.generate(&prompt, &limits, &mut Greedy, |_, _| true);
+    let expected = here()?;
+    if there(&in_turn)? != expected || there(&ahead)? != expected {
+        return Err(Stop::Failed("two nodes write another token after the prompt than one process".into()));
+    }
+    let before = ahead.traffic();
+    let mut samples: [Vec<f64>; 3] = Default::default();
+    for _ in 0..options.samples {
+        samples[0].push(each(1, || here().map(drop))?);
+        samples[1].push(each(1, || there(&in_turn).map(drop))?);
+        samples[2].push(each(1, || there(&ahead).map(drop))?);
+    }
+    let after = ahead.traffic();
+    let moved = after.sent + after.received - before.sent - before.received;
+    let bytes = moved as f64 / f64::from(options.samples);
+    let Options { width, blocks, prompt, piece, .. } = options;
+    let case = format!("w{width}_blocks{blocks}_prompt{prompt}_piece{piece}");
+    let rows = WAYS.into_iter().zip(samples).map(|(way, samples)| Measured {
+        kernel: "prefill",
+        case: case.clone(),
+        role: Role::Ours,
+        way: way.to_owned(),
+        each: Summary::of(&samples),
+        bytes: if way == WAYS[0] { 0.0 } else { bytes },
+    });
+    Ok(rows.collect())
 }

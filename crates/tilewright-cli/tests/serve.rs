@@ -90,6 +90,17 @@ fn two_processes_write_what_one_writes_and_a_killed_one_is_an_error() {
         "{error}"
     );
 
+    let model_path = model.to_str().unwrap();
+    let serve =
+        |more: &[&str]| run(&[&["serve", "--model", model_path, "--tokenizer", "none.json"], more].concat());
+    let (later, lost) = (serve(&["--blocks", "1..3"]), serve(&[]));
+    let error = [later.stderr, lost.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(
+        later.status.code() == Some(2) && error[0].contains("--tokenizer: only the node with block 0"),
+        "{error:?}"
+    );
+    assert!(!lost.status.success() && error[1].contains("none.json"), "{error:?}");
+
     // A text that would take hours; the second node is killed once it is being written.
     let long = ["lm", "generate", "--prompt", "the", "--tokens", "100000000", "--nodes", &nodes];
     let mut writing = command().args(long).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -221,20 +221,31 @@ impl Tensor {
         Ok(&self.host_elements::<T>()?[start..start + self.elements()])
     }
 
+    /// The whole buffer as elements to change, for strided access. Host tensors that share their memory with no other only.
+    pub fn host_elements_mut<T: Element>(&mut self) -> Result<&mut [T]> {
+        self.elements_mut::<T>("host_elements_mut")
+    }
+
     /// The elements of a contiguous host tensor that shares its memory with no other, to change.
     pub fn as_slice_mut<T: Element>(&mut self) -> Result<&mut [T]> {
         self.check_dtype::<T>("as_slice_mut")?;
         if !self.is_contiguous() {
             return Err(Error::layout("as_slice_mut", "self", "not contiguous: copy it first"));
         }
-        let (elsewhere, range) = (self.elsewhere("as_slice_mut"), self.layout.offset()..self.layout.end());
+        let range = self.layout.offset()..self.layout.end();
+        Ok(&mut self.elements_mut::<T>("as_slice_mut")?[range])
+    }
+
+    fn elements_mut<T: Element>(&mut self, operation: &'static str) -> Result<&mut [T]> {
+        self.check_dtype::<T>(operation)?;
+        let elsewhere = self.elsewhere(operation);
         let Some(buffer) = Arc::get_mut(&mut self.buffer) else {
-            return Err(Error::layout("as_slice_mut", "self", "its memory is shared with another tensor"));
+            return Err(Error::layout(operation, "self", "its memory is shared with another tensor"));
         };
         let bytes = buffer.host_mut().ok_or(elsewhere)?;
-        let bytes = &mut bytes[range.start * size_of::<T>()..range.end * size_of::<T>()];
-        bytemuck::try_cast_slice_mut(bytes)
-            .map_err(|why| Error::layout("as_slice_mut", "self", format!("misaligned memory: {why}")))
+        let whole = bytes.len() / size_of::<T>() * size_of::<T>();
+        bytemuck::try_cast_slice_mut(&mut bytes[..whole])
+            .map_err(|why| Error::layout(operation, "self", format!("misaligned memory: {why}")))
     }
 
     /// The elements in row-major order, from any device and layout. Waits for the work that writes them.

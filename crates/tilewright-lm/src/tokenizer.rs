@@ -27,20 +27,37 @@ impl Tokenizer {
     /// A file that is no tokenizer; none beside a vocabulary that is not of bytes.
     pub fn beside(folder: impl AsRef<Path>, config: &Config) -> Result<Self> {
         let path = folder.as_ref().join(FILE);
+        Self::found(&path, config)?.ok_or_else(|| {
+            let why = format!("is not there, and {} tokens are not bytes (256)", config.vocab_size);
+            Error::file(NAME, &path, why)
+        })
+    }
+
+    /// That of a file, which may be named otherwise; of none that is there, bytes where the vocabulary is that of bytes, else nothing.
+    ///
+    /// # Errors
+    /// A file that is no tokenizer.
+    pub fn found(path: impl AsRef<Path>, config: &Config) -> Result<Option<Self>> {
+        let path = path.as_ref();
         if path.is_file() {
-            let wrong = |why: String| Error::file(NAME, &path, why);
-            let text = std::fs::read(&path).map_err(|why| wrong(why.to_string()))?;
-            // Some of the library's readers panic at what is no JSON, or JSON of another kind.
-            serde_json::from_slice::<serde::de::IgnoredAny>(&text).map_err(|why| wrong(why.to_string()))?;
-            let read = catch_unwind(|| tokenizers::Tokenizer::from_bytes(&text));
-            let read = read.map_err(|_| wrong("is no tokenizer that the library can read".to_owned()))?;
-            return Ok(Tokenizer::File(Box::new(read.map_err(|why| wrong(why.to_string()))?)));
+            return Self::read(path).map(Some);
         }
-        if config.vocab_size == bytes::VOCABULARY {
-            return Ok(Tokenizer::Bytes);
-        }
-        let why = format!("is not there, and {} tokens are not bytes (256)", config.vocab_size);
-        Err(Error::file(NAME, &path, why))
+        Ok((config.vocab_size == bytes::VOCABULARY).then_some(Tokenizer::Bytes))
+    }
+
+    /// That of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no tokenizer.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let wrong = |why: String| Error::file(NAME, path, why);
+        let text = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
+        // Some of the library's readers panic at what is no JSON, or JSON of another kind.
+        serde_json::from_slice::<serde::de::IgnoredAny>(&text).map_err(|why| wrong(why.to_string()))?;
+        let read = catch_unwind(|| tokenizers::Tokenizer::from_bytes(&text));
+        let read = read.map_err(|_| wrong("is no tokenizer that the library can read".to_owned()))?;
+        Ok(Tokenizer::File(Box::new(read.map_err(|why| wrong(why.to_string()))?)))
     }
 
     /// The tokens of a text, with those that the tokenizer itself begins or ends texts with.
@@ -141,6 +158,7 @@ mod tests {
         let error = Tokenizer::beside(folder.path(), &config).unwrap_err().to_string();
         assert!(error.contains("tokenizer.json") && error.contains("8 tokens are not bytes"), "{error}");
         let file = folder.path().join("tokenizer.json");
+        assert!(Tokenizer::found(&file, &config).unwrap().is_none() && Tokenizer::read(&file).is_err());
         std::fs::write(&file, SMALL).unwrap();
         let tokenizer = Tokenizer::beside(folder.path(), &config).unwrap();
         let tokens = tokenizer.encode("hello hélo").unwrap();

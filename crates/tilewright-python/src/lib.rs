@@ -42,8 +42,8 @@ mod _native {
     use crate::train::Training;
     #[pymodule_export]
     use crate::wire::{
-        prefill_read_header, prefill_read_message, prefill_write_arrays, prefill_write_done,
-        prefill_write_error, prefill_write_header, prefill_write_kv,
+        FrameRead, frame_read, frame_write, prefill_read_header, prefill_read_message, prefill_write_arrays,
+        prefill_write_done, prefill_write_error, prefill_write_header, prefill_write_kv,
     };
 
     #[pymodule_init]

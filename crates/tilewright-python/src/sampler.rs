@@ -10,7 +10,9 @@ use tilewright_core::{DType, Error, Kind, Result, Stream, Tensor};
 use tilewright_kernels::elementwise::{CopyTo, copy};
 use tilewright_kernels::gather::embedding;
 use tilewright_kernels::reduce::{Logsumexp, logsumexp};
-use tilewright_kernels::sample::{Order, Parameters, Penalize, Sample, Sampling, Stage, penalize, sample};
+use tilewright_kernels::sample::{
+    Order, Parameters, Penalize, Sample, Sampling, Stage, dry, penalize, sample,
+};
 
 use crate::array;
 use crate::errors::raise;
@@ -34,6 +36,7 @@ struct Row {
     repetition: Penalty,
     frequency: Penalty,
     presence: Penalty,
+    dry: Dry,
     biases: Vec<(i32, f32)>,
     /// Bits of the tokens that are allowed.
     mask: Option<Vec<u32>>,
@@ -69,6 +72,61 @@ impl Penalty {
         let all = before.len() + row.output.len();
         let skip = if self.context > 0 { all.saturating_sub(self.context) } else { 0 };
         before.iter().chain(&row.output).skip(skip).copied().collect()
+    }
+}
+
+/// The penalty on what would go on with a repetition.
+#[derive(Clone)]
+struct Dry {
+    /// 0 is off.
+    multiplier: f32,
+    base: f32,
+    allowed: u32,
+    /// How many of the last tokens count, prompt and text.
+    last: usize,
+    /// Sequences that no repetition reaches across.
+    breakers: Vec<Vec<i32>>,
+}
+
+impl Dry {
+    fn read(
+        keywords: &Bound<'_, PyDict>,
+        check: impl Fn(&'static str, u32) -> PyResult<i32>,
+    ) -> PyResult<Self> {
+        let multiplier: f32 = take(keywords, "dry_multiplier")?.unwrap_or(0.0);
+        let base: f32 = take(keywords, "dry_base")?.unwrap_or(1.75);
+        let allowed = take(keywords, "dry_allowed_length")?.unwrap_or(2);
+        let last: i64 = take(keywords, "dry_penalty_last_n")?.unwrap_or(-1);
+        for (name, value) in [("dry_multiplier", multiplier), ("dry_base", base)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(raise(Error::range(NAME, name, "a finite number >= 0", value)));
+            }
+        }
+        // It goes to the kernel as an f32.
+        if allowed > 1 << 24 {
+            return Err(raise(Error::range(NAME, "dry_allowed_length", "at most 2^24", allowed)));
+        }
+        if last < -1 {
+            let expected = "at least 1, -1 for all, or 0 for off";
+            return Err(raise(Error::range(NAME, "dry_penalty_last_n", expected, last)));
+        }
+        let given: Vec<Vec<u32>> = take(keywords, "dry_sequence_breakers")?.unwrap_or_default();
+        let breaker = |tokens: Vec<u32>| {
+            if tokens.is_empty() {
+                let expected = "sequences of at least one token";
+                return Err(raise(Error::range(NAME, "dry_sequence_breakers", expected, "an empty one")));
+            }
+            tokens.into_iter().map(|token| check("dry_sequence_breakers", token)).collect()
+        };
+        let breakers = given.into_iter().map(breaker).collect::<PyResult<_>>()?;
+        let multiplier = if last == 0 { 0.0 } else { multiplier };
+        Ok(Self { multiplier, base, allowed, last: usize::try_from(last).unwrap_or(usize::MAX), breakers })
+    }
+
+    /// The tokens that count in a row.
+    fn history(&self, row: &Row) -> Vec<i32> {
+        let skip = (row.prompt.len() + row.output.len()).saturating_sub(self.last);
+        row.prompt.iter().chain(&row.output).skip(skip).copied().collect()
     }
 }
 
@@ -152,6 +210,7 @@ impl Row {
                 return Err(raise(Error::range(NAME, name, "a finite number", penalty.value)));
             }
         }
+        let dry = Dry::read(keywords, check)?;
         let mut biases = Vec::new();
         let given: Option<std::collections::HashMap<u32, f32>> = take(keywords, "logit_bias")?;
         for (token, bias) in given.into_iter().flatten() {
@@ -182,6 +241,7 @@ impl Row {
             repetition,
             frequency,
             presence,
+            dry,
             biases,
             mask: mask.transpose()?,
             min_tokens: take(keywords, "min_tokens")?.unwrap_or(0),
@@ -317,7 +377,37 @@ fn changed(stream: &Stream, logits: &Tensor, rows: &[Row]) -> Result<Option<Tens
             )?;
         }
     }
+    if rows.iter().any(|row| row.dry.multiplier > 0.0) {
+        let mut out = match now {
+            Some(out) if out.dtype() == DType::F32 => out,
+            now => copy(stream, now.as_ref().unwrap_or(logits), &CopyTo { dtype: Some(DType::F32) })?,
+        };
+        repetitions(stream, &mut out, rows)?;
+        return Ok(Some(out));
+    }
     Ok(now)
+}
+
+/// Penalises what would go on with a repetition, after all else, as llama.cpp does. A call for each set of breakers, which its rows share.
+fn repetitions(stream: &Stream, logits: &mut Tensor, rows: &[Row]) -> Result<()> {
+    let mut done: Vec<&[Vec<i32>]> = Vec::new();
+    for row in rows.iter().filter(|row| row.dry.multiplier > 0.0) {
+        let breakers = &row.dry.breakers[..];
+        if done.contains(&breakers) {
+            continue;
+        }
+        done.push(breakers);
+        let among = |row: &Row| row.dry.multiplier > 0.0 && row.dry.breakers == breakers;
+        let history = rows.iter().map(|row| if among(row) { row.dry.history(row) } else { Vec::new() });
+        let settings = rows.iter().flat_map(|row| {
+            let multiplier = if among(row) { row.dry.multiplier } else { 0.0 };
+            [multiplier, row.dry.base, row.dry.allowed as f32, 0.0]
+        });
+        let settings = Tensor::from_vec(settings.collect(), [rows.len(), 4])?.to(stream)?;
+        let history = table(stream, &history.collect::<Vec<_>>(), -1)?;
+        dry(stream, logits, &history, &settings, &table(stream, breakers, -1)?)?;
+    }
+    Ok(())
 }
 
 /// What one step gives: token, log-probability, the likeliest tokens with theirs, and why the text has ended, if so.

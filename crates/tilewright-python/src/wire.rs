@@ -1,12 +1,13 @@
-//! exo's prefill stream, to and from file objects of Python. `tilewright.exo` has the functions that are its face.
+//! Frames of tensors and exo's prefill stream, to and from file objects of Python. `tilewright.wire` and `tilewright.exo` have the functions that are their faces.
 
 use std::io::{self, Read, Write};
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tilewright_core::Result;
+use tilewright_core::{Error, Result};
 use tilewright_wire::exo::prefill::{self, Header, Message, Place};
+use tilewright_wire::{Compression, Frame, Item, Limits};
 
 use crate::errors::raise;
 use crate::tensor::Tensor;
@@ -151,4 +152,70 @@ pub(crate) fn prefill_read_message(stream: &Bound<'_, PyAny>, limit: usize) -> P
         Message::Done { total_tokens } => ("done", total_tokens, Vec::new(), String::new()),
         Message::Error { code, message } => ("error", code, Vec::new(), message),
     }))
+}
+
+/// A frame that was read: named tensors, views of its memory, and what was said about them.
+#[pyclass(frozen, name = "Frame", module = "tilewright.wire")]
+pub(crate) struct FrameRead(Frame);
+
+#[pymethods]
+impl FrameRead {
+    /// The metadata.
+    #[getter]
+    fn meta<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.meta())
+    }
+
+    /// The tensors' names, in order; several may have none.
+    #[getter]
+    fn names(&self) -> Vec<&str> {
+        self.0.entries().iter().map(|entry| entry.name()).collect()
+    }
+
+    /// The tensor of this name: a view, or a copy of one that is compressed. Its checksum is looked at here.
+    fn tensor(&self, py: Python<'_>, name: &str) -> PyResult<Tensor> {
+        py.detach(|| self.0.tensor(name)).map(Tensor::new).map_err(raise)
+    }
+
+    /// The tensor at this place.
+    fn tensor_at(&self, py: Python<'_>, index: usize) -> PyResult<Tensor> {
+        py.detach(|| self.0.tensor_at(index)).map(Tensor::new).map_err(raise)
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.entries().len()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Frame of {} tensors>", self.__len__())
+    }
+}
+
+/// Writes a frame; gives its bytes.
+#[pyfunction]
+pub(crate) fn frame_write(
+    stream: &Bound<'_, PyAny>,
+    tensors: Vec<(String, Bound<'_, PyAny>)>,
+    meta: &[u8],
+    compress: bool,
+) -> PyResult<usize> {
+    let named = |(name, tensor): (String, Bound<'_, PyAny>)| Ok((name, array::tensor(&tensor)?));
+    let tensors = tensors.into_iter().map(named).collect::<PyResult<Vec<_>>>()?;
+    let compression = if compress { Compression::Lz4 } else { Compression::None };
+    let bytes = with(stream, |file| {
+        let items = tensors.iter().map(|(name, tensor)| Item { compression, ..Item::new(name, tensor) });
+        let items: Vec<Item<'_>> = items.collect();
+        let frame = Frame::encode(meta, &items)?;
+        frame.write_to(file).map_err(|why| Error::file("frame", "stream", why))?;
+        Ok(frame.bytes())
+    })?;
+    stream.call_method0(intern!(stream.py(), "flush"))?;
+    Ok(bytes)
+}
+
+/// The next frame, or nothing where the file object has ended before it.
+#[pyfunction]
+pub(crate) fn frame_read(stream: &Bound<'_, PyAny>, limit: u64) -> PyResult<Option<FrameRead>> {
+    let limits = Limits { frame_bytes: limit, tensor_bytes: limit, ..Limits::default() };
+    Ok(with(stream, |file| Frame::read(file, &limits))?.map(FrameRead))
 }

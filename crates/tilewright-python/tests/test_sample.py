@@ -80,6 +80,62 @@ def test_penalties_are_those_of_vllm():
     assert sampler.output(row) == output and len(set(output)) > 3
 
 
+def longest_repetitions(context, breakers=()):
+    """For each token, how much of the end of the context stands before it somewhere, as it would go on; plainly, without multi-token breakers."""
+    limit = next((back for back, token in enumerate(reversed(context)) if [token] in breakers), len(context))
+    found = {}
+    for at in range(1, len(context)):
+        length = max(n for n in range(min(at, limit) + 1) if context[at - n : at] == context[len(context) - n :])
+        if [context[at]] not in breakers:
+            found[context[at]] = max(length, found.get(context[at], 0))
+    return found
+
+
+def test_repetitions_are_penalised_as_dry_does():
+    prompt, breakers = [1, 2, 3, 4, 1, 2, 3, 5, 1, 2], [[5]]
+    settings = [
+        {"dry_multiplier": 0.8, "dry_allowed_length": 1},
+        {"dry_multiplier": 1.5, "dry_base": 2.0, "dry_sequence_breakers": breakers, "repetition_penalty": 1.2},
+        {"dry_multiplier": 0.8, "dry_allowed_length": 1, "dry_penalty_last_n": 4},
+        {"dry_multiplier": 9.0, "dry_penalty_last_n": 0},
+        {},
+    ]
+    sampler, texts = Sampler(8), [list(prompt) for _ in settings]
+    for each in settings:
+        sampler.add(temperature=0, prompt=prompt, **each)
+    differ = set()
+    for step in range(60):
+        z = np.random.default_rng(step % 3).normal(size=(len(settings), 8)).astype(np.float32)
+        expected = []
+        for row, each in enumerate(settings):
+            text = texts[row]
+            truth = penalized(z[row], text, [], repetition=each.get("repetition_penalty", 1.0)).astype(np.float32)
+            last = each.get("dry_penalty_last_n", -1)
+            context = text if last < 0 else text[len(text) - last :] if last else []
+            allowed, base = each.get("dry_allowed_length", 2), each.get("dry_base", 1.75)
+            plain, own = truth.copy(), each.get("dry_sequence_breakers", [])
+            for token, length in longest_repetitions(context, own).items():
+                if length >= allowed and len(context) > allowed:
+                    truth[token] -= each.get("dry_multiplier", 0.0) * base ** min(length - allowed, 100)
+            # The kernel by its own name says the same.
+            mine = [each.get("dry_multiplier", 0.0) if last else 0.0, base, allowed, max(last, 0)]
+            kernel = tilewright.kernels.sample.dry(
+                plain[None],
+                np.array([text], np.int32),
+                np.array([mine], np.float32),
+                np.array(own, np.int32).reshape(-1, 1),
+            )
+            assert kernel[0].argmax() == truth.argmax(), (step, row)
+            expected.append(int(truth.argmax()))
+            differ |= {row} if plain.argmax() != truth.argmax() else set()
+        drawn = sampler.step(z)
+        assert [each.id for each in drawn] == expected, step
+        for row, each in enumerate(drawn):
+            np.testing.assert_allclose(each.logprob, log_softmax(z[row])[each.id], rtol=1e-5)
+            texts[row].append(each.id)
+    assert differ == {0, 1, 2}
+
+
 def test_contexts_are_those_of_mlx_lm():
     z = np.zeros(6, np.float32)
     z[:3] = [3.0, 2.9, 2.0]
@@ -125,6 +181,10 @@ def test_nothing_is_drawn_from_nan():
         (ValueError, "top_p is 2", lambda: Sampler(4).add(top_p=2)),
         (ValueError, "top_k is -2", lambda: Sampler(4).add(top_k=-2)),
         (ValueError, "repetition_penalty is 0", lambda: Sampler(4).add(repetition_penalty=0)),
+        (ValueError, "dry_multiplier is -1", lambda: Sampler(4).add(dry_multiplier=-1)),
+        (ValueError, "dry_penalty_last_n is -2", lambda: Sampler(4).add(dry_penalty_last_n=-2)),
+        (ValueError, "dry_sequence_breakers is 4", lambda: Sampler(4).add(dry_sequence_breakers=[[4]])),
+        (ValueError, "dry_sequence_breakers is an empty one", lambda: Sampler(4).add(dry_sequence_breakers=[[]])),
         (ValueError, "logit_bias is 9", lambda: Sampler(4).add(logit_bias={9: 1.0})),
         (ValueError, "allowed_token_ids is empty", lambda: Sampler(4).add(allowed_token_ids=[])),
         (ValueError, "prompt is 4", lambda: Sampler(4).add(prompt=[4])),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use tilewright_core::{DType, Device, Error, Kind};
-use tilewright_lm::{Config, Generation, Model, Sampling, Tokenizer, generate as written};
+use tilewright_lm::{Config, Generation, Model, Sampling, Tokenizer, bytes, generate as written};
 use tilewright_wire::service::Nodes;
 
 use super::Where;
@@ -31,7 +31,10 @@ pub(crate) struct Options {
     nodes: Vec<String>,
     #[command(flatten)]
     reach: Reach,
-    /// What it writes on, by the model's tokenizer.json, or byte by byte. May be given several times: the texts are written side by side.
+    /// What reads and writes texts [default: tokenizer.json in the model's folder; bytes, where the model is of bytes].
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+    /// What it writes on, by the tokenizer, or byte by byte. May be given several times: the texts are written side by side.
     #[arg(long, conflicts_with = "prompt_ids", required_unless_present = "prompt_ids")]
     prompt: Vec<String>,
     /// The same as numbers of tokens, such as 5,17,3, for a model of any vocabulary.
@@ -94,8 +97,8 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
         Source::Nodes(nodes) => (nodes.config(), options.nodes.join(", "), nodes.dtype().name()),
     };
     let tokenizer = match tokenizer(options, config) {
-        // Numbers alone need none.
-        Err(_) if !ids.is_empty() => None,
+        // Numbers alone need none, but one that was given.
+        Err(_) if !ids.is_empty() && options.tokenizer.is_none() => None,
         found => Some(found?),
     };
     let prompts = match &tokenizer {
@@ -171,10 +174,19 @@ pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), S
     Ok(())
 }
 
-/// The tokenizer of the model's folder; of a model that nodes hold, by its bytes.
+/// The tokenizer that was given, or that of the model's folder; of a model that nodes hold, by its bytes.
 fn tokenizer(options: &Options, config: &Config) -> Result<Tokenizer, Stop> {
-    let folder = options.model.clone().unwrap_or_default();
-    Tokenizer::beside(folder, config).map_err(|why| {
+    let found = match (&options.tokenizer, &options.model) {
+        (Some(path), _) => return Ok(Tokenizer::read(path)?),
+        (None, Some(folder)) => Tokenizer::beside(folder, config),
+        (None, None) if config.vocab_size == bytes::VOCABULARY => Ok(Tokenizer::Bytes),
+        (None, None) => {
+            let why =
+                format!("{} tokens are not bytes (256), and there is no --tokenizer", config.vocab_size);
+            return Err(Stop::Usage(format!("--prompt: {why}; or give --prompt-ids")));
+        }
+    };
+    found.map_err(|why| {
         Stop::Usage(format!("--prompt: {why}; give --prompt-ids, or a model with its tokenizer"))
     })
 }

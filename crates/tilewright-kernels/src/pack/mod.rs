@@ -1,6 +1,6 @@
 //! Tensors made small for memory and for the network, and moved there and back.
 //!
-//! [`quantize()`] · [`dequantize()`] · [`requantize()`] · [`pack()`] · [`unpack()`]
+//! [`quantize()`] · [`dequantize()`] · [`requantize()`] · [`pack()`] · [`unpack()`] · [`unpack_into`]
 //!
 //! Floats become integers of 8 or 4 bits, or floats of 8, with one scale a block of neighbours; tensors become one buffer with checksums. Conversions
 //! between float formats are the kernel `copy`'s. A [`Quantized`] tensor is its values and scales.
@@ -26,4 +26,4 @@ pub use pack::{Packed, pack};
 pub use quantize::{Format, Quantize, quantize};
 pub use quantized::Quantized;
 pub use requantize::requantize;
-pub use unpack::{Unpack, unpack};
+pub use unpack::{Unpack, unpack, unpack_into};

@@ -131,10 +131,13 @@ class UnpackResult(NamedTuple, Generic[Array]):
 
 def unpack(
     bytes: Array,
+    memory: Array | None = None,
     *,
     dtype: Any = 'u8',
     shape: str = '',
     axes: str = '',
+    strides: str = '',
+    offset: int = 0,
     device: Device | str | None = None,
     variant: str | None = None,
 ) -> UnpackResult[Array]:
@@ -142,15 +145,18 @@ def unpack(
 
     Inputs:
         bytes: [n]
+        memory: [m], may be left out
 
     Returns:
-        out: shape by axes
+        out: shape by axes, or [m]
         checksum: [1]
 
     Arguments:
         dtype: of the elements
         shape: of what was packed, as 2,3,4
         axes: its axes in the order of the result, as 0,2,1; all in order
+        strides: of the axes of shape in memory, as 40,8,1: what came is written there
+        offset: of the first element in memory
         device: where to run, such as "cuda:0"; where the first input lies by default
         variant: one way to run it on the device; the library's choice by default
 

@@ -6,7 +6,7 @@
         print(drawn.id, drawn.logprob, drawn.finished)
 
 A row draws by its own seed and the number of its token, so that it gets the same tokens in every batch, on every device. The functions below are the kernels:
-`sample` and `penalize`.
+`sample`, `penalize` and `dry`.
 """
 
 import secrets
@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from tilewright._native import Device, SamplerSession
 from tilewright._registry import kernels
 
+dry = kernels.sample.dry
 penalize = kernels.sample.penalize
 sample = kernels.sample.sample
 
-__all__ = ["Drawn", "Sampler", "SamplingParams", "penalize", "sample"]
+__all__ = ["Drawn", "Sampler", "SamplingParams", "dry", "penalize", "sample"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,16 @@ class SamplingParams:
     """The same for the presence penalty, which then sees the prompt too."""
     frequency_context_size: int | None = None
     """The same for the frequency penalty, which then sees the prompt too."""
+    dry_multiplier: float = 0.0
+    """Not vLLM's but llama.cpp's, as all of DRY: of the penalty on tokens that would go on with a repetition, after the other penalties; 0 is off."""
+    dry_base: float = 1.75
+    """The penalty is `dry_multiplier * dry_base ** (length of the repetition - dry_allowed_length)`."""
+    dry_allowed_length: int = 2
+    """Repetitions that are shorter cost nothing."""
+    dry_penalty_last_n: int = -1
+    """How many of the last tokens are looked at, of prompt and text; -1 is all, 0 is off."""
+    dry_sequence_breakers: Sequence[Sequence[int]] = ()
+    """Sequences of tokens that no repetition reaches across."""
 
 
 class Drawn(NamedTuple):
@@ -106,6 +117,7 @@ class Sampler:
             given["seed"] = secrets.randbits(64)
         if given["logit_bias"] is not None:
             given["logit_bias"] = dict(given["logit_bias"])
+        given["dry_sequence_breakers"] = [list(each) for each in given["dry_sequence_breakers"]]
         with self._lock:
             key = self._next
             self._session.add(key, list(prompt), given)

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use tilewright_core::{AlignedBytes, Error, Result, Tensor};
+use tilewright_core::{AlignedBytes, Device, Error, Result, Tensor};
 
 use crate::frame::{Frame, Item, Limits, PREAMBLE, Preamble};
 
@@ -30,6 +30,18 @@ pub(crate) fn cut(name: &str, tensor: &Tensor) -> Result<Vec<Chunk>> {
         chunks.push(Chunk { data: piece.into() });
     }
     Ok(chunks)
+}
+
+/// What `work` makes of a tensor on the host: here where that is soon done, else by a thread that may take its time and wait for the device.
+pub(crate) async fn aside<T: Send + 'static>(
+    tensor: Tensor,
+    work: impl FnOnce(&Tensor) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if tensor.device() == Device::Cpu && tensor.bytes() <= PIECE {
+        return work(&tensor);
+    }
+    let done = tokio::task::spawn_blocking(move || work(&tensor.to_host()?)).await;
+    done.unwrap_or_else(|_| Err(Error::file("frame", "thread", "it has panicked")))
 }
 
 /// Puts frames together again.

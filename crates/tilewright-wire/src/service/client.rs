@@ -1,14 +1,17 @@
 //! The side that asks: one node, or the nodes that hold a model together.
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_lm::{Config, Generation, Sampler, generate_by};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
@@ -16,7 +19,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::chunks::{Assembler, Chunk, cut};
+use super::chunks::{Assembler, Chunk, aside, cut};
 use super::{Description, Nothing, paths};
 
 const NAME: &str = "nodes";
@@ -36,6 +39,9 @@ pub struct Dial {
     pub answer: Duration,
     /// Bytes of a tensor that is received. Default 256 MiB.
     pub message_bytes: usize,
+    /// Pieces of a prompt that are under way at a time: while a node computes one, those before it compute the next, and others are packed and sent.
+    /// 1 sends a piece when all nodes have done with the one before. Default 0, which is two for each node.
+    pub ahead: usize,
 }
 
 impl Default for Dial {
@@ -47,6 +53,7 @@ impl Default for Dial {
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
             message_bytes: 256 << 20,
+            ahead: 0,
         }
     }
 }
@@ -155,30 +162,87 @@ struct Link {
     assembler: Assembler,
 }
 
+/// A part of what goes on at the same time.
+type Task<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// Runs all to their ends, or to the first failure.
+async fn together(mut tasks: Vec<Task<'_>>) -> Result<()> {
+    poll_fn(|context| {
+        let mut failed = None;
+        tasks.retain_mut(|task| match task.as_mut().poll(context) {
+            Poll::Pending => true,
+            Poll::Ready(ended) => {
+                failed = failed.take().or(ended.err());
+                false
+            }
+        });
+        match failed {
+            Some(why) => Poll::Ready(Err(why)),
+            None if tasks.is_empty() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
 impl Link {
-    /// What the node makes of `x`; `sent` and `received` count the bytes of frames.
-    async fn forward(
-        &mut self,
-        x: &Tensor,
-        [sent, received]: &[AtomicU64; 2],
-    ) -> std::result::Result<Tensor, Status> {
-        let chunks = cut("x", x).map_err(|why| Status::internal(why.to_string()))?;
-        for chunk in chunks {
-            sent.fetch_add(chunk.data.len() as u64, Ordering::Relaxed);
-            if self.send.send(chunk).await.is_err() {
-                // Why the stream has ended is on the other half of it.
-                break;
+    /// Sends on what comes, and gives on what the node makes of each, in order: one is sent while an answer to the one before is waited for.
+    /// `sent` and `received` count the bytes of frames.
+    fn pass<'a>(
+        &'a mut self,
+        address: &'a str,
+        within: Duration,
+        [sent, received]: &'a [AtomicU64; 2],
+        (mut come, give): (mpsc::Receiver<Tensor>, mpsc::Sender<Tensor>),
+    ) -> [Task<'a>; 2] {
+        let Link { send, receive, assembler } = self;
+        let (begun, mut expected) = mpsc::channel(1);
+        let feed = async move {
+            while let Some(x) = come.recv().await {
+                // From now on an answer is waited for. Who waits no longer says why.
+                if begun.send(()).await.is_err() {
+                    break;
+                }
+                let chunks = aside(x, |x| cut("x", x)).await.map_err(|why| failed(address, why))?;
+                for chunk in chunks {
+                    sent.fetch_add(chunk.data.len() as u64, Ordering::Relaxed);
+                    if send.send(chunk).await.is_err() {
+                        // Why the stream has ended is on the other half of it.
+                        return Ok(());
+                    }
+                }
             }
-        }
-        while let Some(chunk) = self.receive.message().await? {
-            received.fetch_add(chunk.data.len() as u64, Ordering::Relaxed);
-            let frame = self.assembler.push(&chunk.data).map_err(|why| Status::data_loss(why.to_string()))?;
-            if let Some(frame) = frame {
-                return frame.tensor("y").map_err(|why| Status::data_loss(why.to_string()));
+            Ok(())
+        };
+        let fetch = async move {
+            while expected.recv().await.is_some() {
+                let y = timeout(within, fetched(receive, assembler, received)).await;
+                let y =
+                    y.unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer in {within:?}"))));
+                if give.send(y.map_err(|status| told(address, &status))?).await.is_err() {
+                    break;
+                }
             }
-        }
-        Err(Status::unavailable("the node has ended the stream"))
+            Ok(())
+        };
+        [Box::pin(feed), Box::pin(fetch)]
     }
+}
+
+/// The node's next answer.
+async fn fetched(
+    receive: &mut Streaming<Chunk>,
+    assembler: &mut Assembler,
+    received: &AtomicU64,
+) -> std::result::Result<Tensor, Status> {
+    while let Some(chunk) = receive.message().await? {
+        received.fetch_add(chunk.data.len() as u64, Ordering::Relaxed);
+        let frame = assembler.push(&chunk.data).map_err(|why| Status::data_loss(why.to_string()))?;
+        if let Some(frame) = frame {
+            return frame.tensor("y").map_err(|why| Status::data_loss(why.to_string()));
+        }
+    }
+    Err(Status::unavailable("the node has ended the stream"))
 }
 
 /// The nodes that hold a model together, from the first block to the last. Their parts are run one after another; between them the residual
@@ -303,19 +367,53 @@ impl Nodes {
             links.push((link.map_err(|status| told(&peer.address, &status))?, &peer.address));
         }
         let here = Stream::cpu();
-        generate_by(&self.config, prompts, options, (&here, sampler), stream, |rows| {
+        // Prompts are cut here, since several of their pieces are under way at a time.
+        let piece = options.prefill;
+        let uncut = Generation { prefill: if piece == 0 { 0 } else { usize::MAX }, ..options.clone() };
+        generate_by(&self.config, prompts, &uncut, (&here, sampler), stream, |rows| {
             let length = rows.first().map_or(0, |row| row.len());
-            let ids = rows.iter().flat_map(|row| row.iter().map(|&token| i64::from(token))).collect();
-            let mut x = Tensor::from_vec(ids, [rows.len(), length])?;
-            for (link, address) in &mut links {
-                let within = self.dial.answer;
-                let y =
-                    self.runtime.block_on(async { timeout(within, link.forward(&x, &self.traffic)).await });
-                let y =
-                    y.unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer in {within:?}"))));
-                x = y.map_err(|status| told(address, &status))?;
-            }
-            Ok(x)
+            let pieces = (0..length).step_by(piece).map(|start| {
+                let end = length.min(start.saturating_add(piece));
+                let ids = rows.iter().flat_map(|row| row[start..end].iter().map(|&token| i64::from(token)));
+                Tensor::from_vec(ids.collect(), [rows.len(), end - start])
+            });
+            let pieces = pieces.collect::<Result<Vec<_>>>()?;
+            self.runtime.block_on(self.through(&mut links, pieces))
         })
+    }
+
+    /// What the nodes make of the last of these pieces of the texts. All go through every node, in order.
+    async fn through(&self, links: &mut [(Link, &String)], pieces: Vec<Tensor>) -> Result<Tensor> {
+        let (count, mut answers, mut last) = (pieces.len(), 0, None);
+        let ahead = if self.dial.ahead == 0 { 2 * links.len() } else { self.dial.ahead };
+        let window = &Semaphore::new(ahead);
+        let (first, mut next) = mpsc::channel(1);
+        let begin = async move {
+            for piece in pieces {
+                // Nobody closes the window.
+                let Ok(place) = window.acquire().await else { break };
+                place.forget();
+                if first.send(piece).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let mut tasks: Vec<Task<'_>> = vec![Box::pin(begin)];
+        for (link, address) in links {
+            let (give, made) = mpsc::channel(1);
+            let come = std::mem::replace(&mut next, made);
+            tasks.extend(link.pass(address, self.dial.answer, &self.traffic, (come, give)));
+        }
+        tasks.push(Box::pin(async {
+            while let Some(y) = next.recv().await {
+                (answers, last) = (answers + 1, Some(y));
+                window.add_permits(1);
+            }
+            Ok(())
+        }));
+        together(tasks).await?;
+        let all = last.filter(|_| answers == count);
+        all.ok_or_else(|| failed("nodes", format!("{answers} answers to {count} pieces")))
     }
 }

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tilewright_core::{Error, Kind, Tensor};
-use tilewright_lm::{Part, State};
+use tilewright_core::{Device, Error, Kind, Stream, Tensor};
+use tilewright_kernels::elementwise::{CopyTo, copy};
+use tilewright_lm::{Part, State, Tokenizer, bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tonic::Status;
 
@@ -63,6 +64,8 @@ type Job = Box<dyn FnOnce(&Part) + Send>;
 pub struct Node {
     pub(super) part: Arc<Part>,
     pub(super) model_id: String,
+    /// What reads texts, where this node can.
+    pub(super) tokenizer: Option<Arc<Tokenizer>>,
     pub(super) capacity: Capacity,
     jobs: mpsc::Sender<Job>,
     queue: Arc<Semaphore>,
@@ -73,6 +76,8 @@ pub struct Node {
 #[derive(Default)]
 struct Shared {
     requests: Mutex<Requests>,
+    /// Where results leave a GPU.
+    sending: OnceLock<Stream>,
     computed: AtomicU64,
     skipped: AtomicU64,
     queued: AtomicUsize,
@@ -119,7 +124,7 @@ pub(super) enum Past {
 }
 
 impl Node {
-    /// Starts the thread that computes. `model_id` is what requests call the model.
+    /// Starts the thread that computes. `model_id` is what requests call the model. Texts are read where its vocabulary is that of bytes.
     pub fn new(part: Part, model_id: impl Into<String>, capacity: Capacity) -> Self {
         let (jobs, next) = mpsc::channel::<Job>();
         let (part, shared) = (Arc::new(part), Arc::new(Shared::default()));
@@ -135,7 +140,14 @@ impl Node {
         });
         let (queue, streams) = (Semaphore::new(capacity.queue), Semaphore::new(capacity.streams));
         let (queue, streams, model_id) = (Arc::new(queue), Arc::new(streams), model_id.into());
-        Node { part, model_id, capacity, jobs, queue, streams, shared }
+        let of_bytes = part.config().vocab_size == bytes::VOCABULARY;
+        let tokenizer = of_bytes.then(|| Arc::new(Tokenizer::Bytes));
+        Node { part, model_id, tokenizer, capacity, jobs, queue, streams, shared }
+    }
+
+    /// The same, which reads texts by this tokenizer.
+    pub fn with_tokenizer(self, tokenizer: Tokenizer) -> Self {
+        Node { tokenizer: Some(Arc::new(tokenizer)), ..self }
     }
 
     /// What it is doing.
@@ -165,7 +177,9 @@ impl Node {
         Arc::clone(&self.queue).acquire_owned().await.map_err(|_| Status::unavailable("the node stops"))
     }
 
-    /// Runs the part, and gives what it makes on the host, and the state where the caller keeps it.
+    /// Runs the part, and gives what it makes, and the state where the caller keeps it.
+    ///
+    /// What is made of a past that the caller keeps lies where it can be fetched while the part runs on; of others on the host.
     ///
     /// Where the future is dropped before the thread comes to it, nothing is computed.
     pub(super) async fn run(
@@ -202,6 +216,21 @@ impl Node {
 }
 
 impl Shared {
+    /// `y` on a stream of its own, whose end does not wait for what the part computes next.
+    fn set_apart(&self, y: Tensor) -> Result<Tensor, Error> {
+        if y.device() == Device::Cpu {
+            return Ok(y);
+        }
+        let sending = match self.sending.get() {
+            Some(sending) => sending,
+            None => {
+                let opened = tilewright_gpu::stream(y.device())?;
+                self.sending.get_or_init(|| opened)
+            }
+        };
+        copy(sending, &y, &CopyTo::default())
+    }
+
     fn requests(&self) -> std::sync::MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,8 +248,8 @@ impl Shared {
         };
         match past {
             Past::Own(state) => {
-                let (y, after) = once(state.as_ref()).map_err(status)?;
-                Ok((y, Some(after)))
+                let (y, after) = part.run(x, state.as_ref()).map_err(status)?;
+                Ok((self.set_apart(y).map_err(status)?, Some(after)))
             }
             Past::Request(request) => {
                 let state = {

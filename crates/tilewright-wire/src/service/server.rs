@@ -4,15 +4,15 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tilewright_core::{Error, Result, Tensor};
-use tilewright_lm::bytes;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -22,7 +22,7 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::chunks::{Assembler, Chunk, cut};
+use super::chunks::{Assembler, Chunk, aside, cut};
 use super::client::{Dial, Peer};
 use super::node::{Node, Past, Statistics, status};
 use super::topology::{Neighbours, capabilities};
@@ -32,6 +32,8 @@ use crate::exo::node_service as exo;
 const NAME: &str = "serve";
 /// A request's name: longer ones would fill the memory of those that have gone.
 const REQUEST_BYTES: usize = 256;
+/// Bytes of a text for each token of a call: longer texts are not worth reading to find that they have too many.
+const BYTES_PER_TOKEN: usize = 64;
 
 /// Who may ask, and who may listen.
 #[derive(Debug, Clone, Default)]
@@ -380,29 +382,46 @@ impl Shared {
 
     async fn send_prompt(&self, message: exo::PromptRequest) -> std::result::Result<exo::Tensor, Status> {
         self.check(message.shard.as_ref())?;
-        let part = &self.node.part;
-        if !part.is_first() || part.config().vocab_size != bytes::VOCABULARY {
-            return Err(Status::unimplemented(
-                "prompt: only the first node of a model of bytes reads text; send tokens",
-            ));
+        if !self.node.part.is_first() {
+            return Err(Status::unimplemented("prompt: only the first node reads text; send tensors"));
         }
-        let tokens: Vec<i64> = bytes::encode(&message.prompt).into_iter().map(i64::from).collect();
+        let Some(tokenizer) = self.node.tokenizer.clone() else {
+            let why =
+                "prompt: this node was started without the model's tokenizer (tokenizer.json); send tokens";
+            return Err(Status::unimplemented(why));
+        };
+        let (text, limit) = (message.prompt, self.node.capacity.tokens.saturating_mul(BYTES_PER_TOKEN));
+        if text.len() > limit {
+            return Err(Status::invalid_argument(format!(
+                "prompt: {} bytes, of at most {limit}",
+                text.len()
+            )));
+        }
+        // Texts are read by no more threads than calls may wait.
+        let place = self.node.place()?;
+        let tokens = tokio::task::spawn_blocking(move || tokenizer.encode(&text)).await;
+        let tokens = tokens.map_err(|_| Status::internal("the tokenizer failed; see the node's log"))?;
+        let tokens: Vec<i64> = tokens.map_err(status)?.into_iter().map(i64::from).collect();
         let length = tokens.len();
         let x = Tensor::from_vec(tokens, [1, length]).map_err(status)?;
-        self.call(x, Self::past(message.request_id, message.inference_state)?).await
+        self.call(x, Self::past(message.request_id, message.inference_state)?, place).await
     }
 
     async fn send_tensor(&self, message: exo::TensorRequest) -> std::result::Result<exo::Tensor, Status> {
         self.check(message.shard.as_ref())?;
         let tensor = message.tensor.ok_or_else(|| Status::invalid_argument("tensor: missing"))?;
         let x = tensor.to_tensor().map_err(status)?;
-        self.call(x, Self::past(message.request_id, message.inference_state)?).await
+        self.call(x, Self::past(message.request_id, message.inference_state)?, self.node.place()?).await
     }
 
-    async fn call(&self, x: Tensor, past: Past) -> std::result::Result<exo::Tensor, Status> {
-        let place = self.node.place()?;
+    async fn call(
+        &self,
+        x: Tensor,
+        past: Past,
+        place: OwnedSemaphorePermit,
+    ) -> std::result::Result<exo::Tensor, Status> {
         let (y, _) = self.node.run(x, past, place).await?;
-        exo::Tensor::from_tensor(&y).map_err(status)
+        aside(y, exo::Tensor::from_tensor).await.map_err(status)
     }
 
     fn forward(
@@ -429,25 +448,65 @@ impl Shared {
         Ok(ReceiverStream::new(answers))
     }
 
+    /// The steps of a stream. What comes is put together, computed, and packed and sent, each beside the others: the sending of one step does not hold up the
+    /// computing of the next. One step waits between two of them, and holds back what comes after it; what has come is answered, whatever ends the stream.
     async fn steps(
         &self,
-        mut chunks: Streaming<Chunk>,
+        chunks: Streaming<Chunk>,
         send: &mpsc::Sender<std::result::Result<Chunk, Status>>,
     ) -> std::result::Result<(), Status> {
+        let (to_compute, come) = mpsc::channel(1);
+        let (to_answer, made) = mpsc::channel(1);
+        let under_way = AtomicUsize::new(0);
+        let (received, computed, answered) = tokio::join!(
+            self.receive(chunks, to_compute, &under_way),
+            self.compute(come, to_answer),
+            self.answer(made, send, &under_way),
+        );
+        // Each ends without an error where the one after it has ended.
+        answered.and(computed).and(received)
+    }
+
+    async fn receive(
+        &self,
+        mut chunks: Streaming<Chunk>,
+        compute: mpsc::Sender<Tensor>,
+        under_way: &AtomicUsize,
+    ) -> std::result::Result<(), Status> {
         let idle = self.node.capacity.idle;
-        let late = |what: &str| Status::deadline_exceeded(format!("{what} within {idle:?}"));
         let mut assembler = Assembler::new(self.node.capacity.message_bytes);
-        let (mut state, mut stopping) = (None, self.stopping.clone());
+        let mut stopping = self.stopping.clone();
         loop {
             let between = assembler.is_empty();
             let chunk = tokio::select! {
+                () = compute.closed() => return Ok(()),
                 _ = stopping.wait_for(|stop| *stop), if between => return Err(Status::unavailable("the node stops")),
-                chunk = timeout(idle, chunks.message()) => chunk.map_err(|_| late("nothing came"))??,
+                chunk = timeout(idle, chunks.message()) => chunk,
+            };
+            let chunk = match chunk {
+                Ok(chunk) => chunk?,
+                // Who waits for an answer need not send.
+                Err(_) if under_way.load(Ordering::Relaxed) > 0 => continue,
+                Err(_) => return Err(Status::deadline_exceeded(format!("nothing came within {idle:?}"))),
             };
             let Some(chunk) = chunk else { return Ok(()) };
             let frame = assembler.push(&chunk.data).map_err(status)?;
             let Some(frame) = frame else { continue };
             let x = frame.tensor("x").map_err(status)?;
+            under_way.fetch_add(1, Ordering::Relaxed);
+            if compute.send(x).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn compute(
+        &self,
+        mut come: mpsc::Receiver<Tensor>,
+        answer: mpsc::Sender<Tensor>,
+    ) -> std::result::Result<(), Status> {
+        let mut state = None;
+        while let Some(x) = come.recv().await {
             let step = async {
                 let place = self.node.wait_for_place().await?;
                 self.node.run(x, Past::Own(state.take()), place).await
@@ -457,12 +516,30 @@ impl Shared {
                 Status::deadline_exceeded(format!("not computed within {:?}", self.deadline))
             })??;
             state = after;
-            for chunk in cut("y", &y).map_err(status)? {
+            if answer.send(y).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer(
+        &self,
+        mut made: mpsc::Receiver<Tensor>,
+        send: &mpsc::Sender<std::result::Result<Chunk, Status>>,
+        under_way: &AtomicUsize,
+    ) -> std::result::Result<(), Status> {
+        let idle = self.node.capacity.idle;
+        while let Some(y) = made.recv().await {
+            for chunk in aside(y, |y| cut("y", y)).await.map_err(status)? {
                 let sent = timeout(idle, send.send(Ok(chunk))).await;
-                if sent.map_err(|_| late("an answer was not taken"))?.is_err() {
+                let late = |_| Status::deadline_exceeded(format!("an answer was not taken within {idle:?}"));
+                if sent.map_err(late)?.is_err() {
                     return Ok(());
                 }
             }
+            under_way.fetch_sub(1, Ordering::Relaxed);
         }
+        Ok(())
     }
 }

@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tilewright_lm::{Generation, Greedy, bytes, generate};
+use tilewright_core::Stream;
+use tilewright_lm::{Generation, Greedy, Part, bytes, generate};
 use tilewright_wire::service::{Capacity, Dial, Nodes, Served, Serving};
+use tilewright_wire::{Frame, Item, Limits};
 use tonic::Code;
 
-use crate::tiny::{block_on, channel, model, node, send, served, tokens};
+use crate::tiny::{block_on, channel, config, model, node, send, served, tokens};
 
 /// Waits until the node has nothing more to do.
-fn settle(served: &Served) {
+pub(crate) fn settle(served: &Served) {
     let begin = Instant::now();
     loop {
         let now = served.statistics();
@@ -174,4 +176,63 @@ fn streams_that_break_off_leave_nothing_and_too_many_are_refused() {
         })
         .unwrap_err();
     assert!(error.to_string().contains(&address[0]), "{error}");
+}
+
+/// A piece of a frame, as it is on the wire.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Chunk {
+    #[prost(bytes = "vec", tag = "1")]
+    data: Vec<u8>,
+}
+
+#[test]
+fn a_stream_that_is_not_read_is_held_back_and_then_answered_in_order() {
+    const PIECES: usize = 24;
+    let served = served(0..1, Capacity::default());
+    // Of 2 MiB an answer, so that not many fit between the node and one who does not read.
+    let piece =
+        |at: usize| tokens(&(0..16_384).map(|token| (token * 3 + at as i64) % 256).collect::<Vec<_>>());
+    block_on(async {
+        let (send, outgoing) = tokio::sync::mpsc::channel(PIECES);
+        for at in 0..PIECES {
+            let frame = Frame::encode(b"", &[Item::new("x", &piece(at))]).unwrap();
+            send.send(Chunk { data: frame.to_vec() }).await.unwrap();
+        }
+        drop(send);
+        let mut grpc = tonic::client::Grpc::new(channel(&served).await);
+        grpc.ready().await.unwrap();
+        let path = "/tilewright.wire.v1.PartService/Forward".parse().unwrap();
+        let codec = tonic_prost::ProstCodec::<Chunk, Chunk>::default();
+        let outgoing = tonic::Request::new(tokio_stream::wrappers::ReceiverStream::new(outgoing));
+        let mut answers = grpc.streaming(outgoing, path, codec).await.unwrap().into_inner();
+        // Until nothing more is computed for a while.
+        let mut before = (0, Instant::now());
+        while before.0 == 0 || before.1.elapsed() < Duration::from_secs(2) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let computed = served.statistics().computed;
+            if computed != before.0 {
+                before = (computed, Instant::now());
+            }
+        }
+        assert!(before.0 < PIECES as u64 / 2, "{} were computed for one who reads nothing", before.0);
+
+        let model = model();
+        let part = Part::of(&config(), &Stream::cpu(), model.weights(), None, 0..1).unwrap();
+        let (mut state, mut bytes) = (None, Vec::new());
+        for at in 0..PIECES {
+            let (expected, after) = part.run(&piece(at), state.as_ref()).unwrap();
+            state = Some(after);
+            let frame = loop {
+                bytes.extend(answers.message().await.unwrap().unwrap().data);
+                // A frame ends with a piece, and no piece has two.
+                if let Ok(Some(frame)) = Frame::read(&mut &bytes[..], &Limits::default()) {
+                    break frame;
+                }
+            };
+            bytes.clear();
+            assert!(frame.tensor("y").unwrap().to_bytes().unwrap() == expected.to_bytes().unwrap(), "{at}");
+        }
+        assert!(answers.message().await.unwrap().is_none());
+    });
+    settle(&served);
 }

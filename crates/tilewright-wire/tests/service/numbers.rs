@@ -1,11 +1,12 @@
 //! What nodes answer is what the model computes.
 
-use tilewright_core::Tensor;
-use tilewright_lm::{Generation, Greedy, Sampling, bytes, generate};
+use tilewright_core::{DType, Result, Stream, Tensor};
+use tilewright_lm::{Config, Generation, Greedy, Model, Part, Sampler, Sampling, Tokenizer, bytes, generate};
 use tilewright_wire::exo::node_service as exo;
-use tilewright_wire::service::{Capacity, Dial, Nodes, Served, Serving};
+use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving};
 
-use crate::tiny::{block_on, call, channel, model, node, send, served, shard, tokens};
+use crate::crowd::settle;
+use crate::tiny::{block_on, call, channel, config, model, node, send, served, shard, tokens};
 
 #[test]
 fn nodes_write_what_the_model_writes() {
@@ -42,6 +43,60 @@ fn nodes_write_what_the_model_writes() {
     }
 }
 
+/// Greedy, with the logits kept.
+struct Seen(Vec<Vec<u8>>);
+
+impl Sampler for Seen {
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>> {
+        self.0.push(logits.to_bytes()?);
+        Greedy.choose(stream, logits, written)
+    }
+}
+
+#[test]
+fn pieces_of_a_prompt_that_are_under_way_together_change_no_bit() {
+    let parts = [0..1, 1..3].map(|blocks| served(blocks, Capacity::default()));
+    let addresses = parts.each_ref().map(|part| part.address().to_string());
+    let text = |length: u32, step: u32| (0..length).map(|at| at * step % 256).collect::<Vec<u32>>();
+    let prompts = [text(1000, 7), text(1003, 11)];
+    // The last piece is shorter, and 3 tokens of one text are read step by step.
+    let options = Generation { tokens: 4, prefill: 64 };
+    let expected = generate(&model(), &prompts, &options, &mut Greedy, |_, _| true).unwrap();
+    let mut one_by_one = None;
+    for ahead in [1, 0, 2, 3, 100] {
+        let nodes = Nodes::connect(&addresses, &Dial { ahead, ..Dial::default() }).unwrap();
+        let mut seen = Seen(Vec::new());
+        let texts = nodes.generate(&prompts, &options, &mut seen, |_, _| true).unwrap();
+        assert_eq!(texts, expected, "{ahead}");
+        // 16 pieces and the steps after them go to each of two nodes, whatever is under way.
+        let sent = nodes.traffic().sent;
+        assert_eq!(*one_by_one.get_or_insert((seen.0.clone(), sent)), (seen.0, sent), "{ahead}");
+    }
+
+    // A piece in the middle that the first node refuses: the error is told, nothing stays behind, and the nodes go on.
+    let mut wrong = prompts.clone();
+    wrong[1][700] = 256;
+    let nodes = Nodes::connect(&addresses, &Dial::default()).unwrap();
+    let error = nodes.generate(&wrong, &options, &mut Greedy, |_, _| true).unwrap_err().to_string();
+    assert!(error.contains(&addresses[0]) && error.contains("token is 256"), "{error}");
+    parts.iter().for_each(settle);
+    assert_eq!(nodes.generate(&prompts, &options, &mut Greedy, |_, _| true).unwrap(), expected);
+
+    // A node that stops within the prompt.
+    let [first, last] = parts;
+    let (long, before) = ([text(200_000, 5)], last.statistics().computed);
+    let error = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| nodes.generate(&long, &options, &mut Greedy, |_, _| true));
+        while last.statistics().computed < before + 5 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        last.stop().unwrap();
+        asked.join().unwrap().unwrap_err().to_string()
+    });
+    assert!(error.contains(&addresses[1]), "{error}");
+    settle(&first);
+}
+
 #[test]
 fn exos_calls_keep_the_state_of_a_request_until_it_is_finished() {
     let (first, last) = (served(0..2, Capacity::default()), served(2..3, Capacity::default()));
@@ -76,6 +131,51 @@ fn exos_calls_keep_the_state_of_a_request_until_it_is_finished() {
         let answer: exo::Tensor = call(&one, "SendPrompt", prompt).await.unwrap();
         let x = send(&one, 0..2, &tokens(&[97, 98]), None).await.unwrap();
         assert_eq!(answer.to_tensor().unwrap().to_bytes().unwrap(), x.to_bytes().unwrap());
+    });
+}
+
+#[test]
+fn a_prompt_is_read_by_the_models_tokenizer() {
+    // Two letters, and the word of both.
+    const WORDS: &str = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,
+        "pre_tokenizer":null,"post_processor":null,"decoder":null,
+        "model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,
+        "end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,
+        "vocab":{"a":3,"b":1,"ab":4,"c":9},"merges":[["a","b"]]}}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("words.json");
+    std::fs::write(&path, WORDS).unwrap();
+    let config = Config { vocab_size: 6, ..config() };
+    let model = Model::random(config.clone(), &Stream::cpu(), DType::F32, 5).unwrap();
+    let node = || {
+        let part = Part::of(&config, &Stream::cpu(), model.weights(), None, 0..3).unwrap();
+        Node::new(part, "tiny", Capacity { tokens: 16, ..Capacity::default() })
+    };
+    let start = |node| Served::start(node, "127.0.0.1:0", &Serving::default()).unwrap();
+    let (with, without) = (start(node().with_tokenizer(Tokenizer::read(&path).unwrap())), start(node()));
+    block_on(async {
+        let (with, without) = (channel(&with).await, channel(&without).await);
+        let prompt = |text: &str| exo::PromptRequest {
+            shard: shard(0..3),
+            prompt: text.to_owned(),
+            ..Default::default()
+        };
+        let answer: exo::Tensor = call(&with, "SendPrompt", prompt("abba")).await.unwrap();
+        let expected = send(&with, 0..3, &tokens(&[4, 1, 3]), None).await.unwrap();
+        assert_eq!(answer.to_tensor().unwrap().to_bytes().unwrap(), expected.to_bytes().unwrap());
+        let (many, long) = ("b".repeat(17), "b".repeat(1025));
+        for (text, channel, part) in [
+            ("ab", &without, "started without the model's tokenizer"),
+            // A token that only the tokenizer has; more tokens, and more bytes, than a call may have.
+            ("abc", &with, "token is 9, expected 0..6"),
+            (&many[..], &with, "17 tokens in one call, of at most 16"),
+            (&long[..], &with, "1025 bytes, of at most 1024"),
+        ] {
+            let status = call::<_, exo::Tensor>(channel, "SendPrompt", prompt(text)).await.unwrap_err();
+            assert!(status.message().contains(part), "{status}");
+        }
+        let none = call::<_, exo::Tensor>(&with, "SendPrompt", prompt("")).await.unwrap_err();
+        assert_eq!(none.code(), tonic::Code::InvalidArgument, "{none}");
     });
 }
 

@@ -15,3 +15,23 @@ pub(super) fn turned(bytes: &[u8], size: usize, shape: [usize; 3], axes: [usize;
     }
     out
 }
+
+/// Writes the elements of `size` bytes of a row-major tensor of `shape` into `memory`, at `offset` and these strides, in elements.
+pub(super) fn scattered(
+    bytes: &[u8],
+    size: usize,
+    shape: [usize; 3],
+    [offset, a, b, c]: [usize; 4],
+    memory: &mut [u8],
+) {
+    let mut left = bytes;
+    for first in 0..shape[0] {
+        for second in 0..shape[1] {
+            for third in 0..shape[2] {
+                let place = offset + first * a + second * b + third * c;
+                memory[place * size..][..size].copy_from_slice(&left[..size]);
+                left = &left[size..];
+            }
+        }
+    }
+}
