@@ -11,10 +11,11 @@ use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{Kmeans, Metric, kmeans};
 
 use crate::coded::Coded;
+use crate::filter::Filter;
 use crate::log::{Change, Identity, Log};
 use crate::recipe::{Codes, Recipe};
 use crate::segment::{Part, Segment, by_list, gathered, joined};
-use crate::snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
+use crate::snapshot::{Found, InRange, Query, Snapshot, Statistics};
 use crate::transform::Transform;
 use crate::{coded, file, snapshot};
 

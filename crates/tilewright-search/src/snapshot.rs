@@ -7,14 +7,11 @@ use tilewright_kernels::search::{
     FlatScanTopk, IvfScanTopk, Metric, TopkMerge, flat_scan_topk, ivf_scan_topk, topk_merge,
 };
 
-use crate::Recipe;
 use crate::coded::{self, Coded};
+use crate::filter::Filter;
+use crate::recipe::Recipe;
 use crate::segment::Part;
 use crate::transform::Transform;
-
-/// Which ids may be found: a range is `&|id| (10..20).contains(&id)`, a bitmap `&|id| bits[id as usize / 64] >> (id % 64) & 1 == 1`. It is asked once for each vector
-/// and search, before anything is compared.
-pub type Filter<'a> = &'a (dyn Fn(i64) -> bool + Sync);
 
 /// What a search asks for.
 #[derive(Clone, Copy)]
@@ -342,11 +339,7 @@ impl Snapshot {
             let bytes = part.keep.as_ref().map(|keep| Tensor::from_slice(keep, [keep.len()]));
             return bytes.transpose();
         };
-        let ids = part.segment.ids.as_slice::<i64>()?;
-        let mut bits = vec![0u8; ids.len().div_ceil(8)];
-        for (row, &id) in ids.iter().enumerate().filter(|&(row, _)| part.has(row)) {
-            bits[row / 8] |= u8::from(filter(id)) << (row % 8);
-        }
+        let bits = filter.rows(part)?;
         let bytes = bits.len();
         Tensor::from_vec(bits, [bytes]).map(Some)
     }
