@@ -449,7 +449,9 @@ impl Snapshot {
     /// What the index holds.
     pub fn statistics(&self) -> Result<Statistics> {
         let nlist = self.recipe.nlist();
-        let (mut lists, mut removed, mut bytes) = (vec![0usize; nlist], 0, 0);
+        // An index without vectors may say any number of lists, and have none.
+        let mut lists = vec![0usize; if self.parts.is_empty() { 0 } else { nlist }];
+        let (mut removed, mut bytes) = (0, 0);
         for part in self.parts.iter() {
             let offsets = part.segment.offsets.as_slice::<u32>()?;
             for (list, bounds) in offsets.windows(2).enumerate() {
@@ -466,7 +468,7 @@ impl Snapshot {
             removed,
             parts: self.parts.len(),
             lists: nlist,
-            empty_lists: lists.iter().filter(|&&length| length == 0).count(),
+            empty_lists: nlist - lists.iter().filter(|&&length| length > 0).count(),
             longest_list: lists.iter().copied().max().unwrap_or(0),
             imbalance: if vectors == 0 { 1.0 } else { nlist as f64 * squares / (vectors as f64).powi(2) },
             bytes: [&self.centroids, &self.codebooks]
