@@ -219,6 +219,8 @@ def test_a_snapshot_stays_and_runs_elsewhere(emulated):
     index.remove_ids(range(20))
     assert len(index) == 0 and len(here) == len(there) == 20 and there.device == emulated
     assert np.array_equal(here.search(data[:2], 3)[1], there.search(data[:2], 3)[1])
+    some = [moment.search(data[:2], 3, allowed=slice(5, 12))[1] for moment in (here, there)]
+    assert np.array_equal(*some) and some[0].min() >= 5 and some[0].max() < 12
 
 
 def test_threads_add_and_search():
