@@ -16,6 +16,8 @@ use tilewright_search::{Index, Metric, Query};
 const D: usize = 6;
 const FOLDER: &str = "TILEWRIGHT_KILL_FOLDER";
 const FIRST: &str = "TILEWRIGHT_KILL_FIRST";
+const LANE: &str = "TILEWRIGHT_KILL_LANE";
+const KILLS: &str = "TILEWRIGHT_KILLS";
 
 /// A change, which its number decides.
 enum Step {
@@ -107,18 +109,34 @@ fn created(path: &Path, recipe: &str) {
     assert!(index.snapshot().is_trained());
 }
 
+/// Lanes are processes: of one process's threads each would hold, until the program it starts is there, the locked files of all others.
 #[test]
 fn nothing_that_was_acknowledged_is_lost() {
-    let kills: usize = std::env::var("TILEWRIGHT_KILLS").map_or(1000, |kills| kills.parse().unwrap());
-    std::thread::scope(|scope| {
-        for number in 0..LANES {
-            scope.spawn(move || lane(number, kills.div_ceil(LANES)));
-        }
-    });
+    let kills: usize = std::env::var(KILLS).map_or(1000, |kills| kills.parse().unwrap());
+    let start = |number: usize| {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lane", "--nocapture", "--test-threads", "1"])
+            .env(LANE, number.to_string())
+            .env(KILLS, kills.div_ceil(LANES).to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    // All are begun before one is waited for.
+    let lanes: Vec<_> = (0..LANES).map(start).collect();
+    for (number, lane) in lanes.into_iter().enumerate() {
+        let ended = lane.wait_with_output().unwrap();
+        assert!(ended.status.success(), "lane {number}: {}", String::from_utf8_lossy(&ended.stderr));
+    }
 }
 
 /// Kills processes that change one index, one after another.
-fn lane(number: usize, kills: usize) {
+#[test]
+fn lane() {
+    let Ok(number) = std::env::var(LANE) else { return };
+    let number: usize = number.parse().unwrap();
+    let kills: usize = std::env::var(KILLS).unwrap().parse().unwrap();
     let (folder, recipe) = (tempfile::tempdir().unwrap(), RECIPES[number % RECIPES.len()]);
     let path = folder.path().join("index");
     created(&path, recipe);
