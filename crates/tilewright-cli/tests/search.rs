@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tilewright_core::{Tensor, read_safetensors, write_safetensors};
+use tilewright_core::{Boolean, Tensor, read_safetensors, write_safetensors};
 
 fn tilewright(arguments: &[&str]) -> (u8, String) {
     let mut out = Vec::new();
@@ -80,6 +80,54 @@ fn an_index_is_built_filled_queried_and_measured() {
     let tensors = at("o.safetensors");
     assert_eq!(tilewright(&["search", "query", &index, "--input", &early, "--output", &tensors]).0, 0);
     assert_eq!(read_safetensors(&tensors).unwrap()["ids"].dims(), [40, 10]);
+}
+
+#[test]
+fn a_query_finds_what_it_is_allowed_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (index, points) = (at("i"), at("a.fvecs"));
+    fvecs(points.as_ref(), &circle(60), 2);
+    json(&["search", "build", &index, "--input", &points, "--recipe", "IVF4,Flat"]);
+    let query = ["search", "query", &index, "--input", &points, "-k", "12", "--nprobe", "4"];
+    let found = |option: &str, ids: &str| json(&[&query[..], &[option, ids]].concat());
+    let (own, listed, flags, others) =
+        (10..20, at("ids.safetensors"), at("flags.safetensors"), at("o.safetensors"));
+    let tensor = Tensor::from_vec(own.clone().rev().collect::<Vec<i64>>(), [10]).unwrap();
+    write_safetensors(&listed, [("ids", &tensor)]).unwrap();
+    // As long as they have to be: an id beyond is as one that is not set.
+    for (path, n, denied) in [(&flags, 20, false), (&others, 60, true)] {
+        let set: Vec<Boolean> = (0..n).map(|id| Boolean::from(own.contains(&id) != denied)).collect();
+        write_safetensors(path, [("ids", &Tensor::from_slice(&set, [set.len()]).unwrap())]).unwrap();
+    }
+    let range = found("--allow", "10..20");
+    for (number, query) in range.as_array().unwrap().iter().enumerate() {
+        let ids: Vec<i64> = serde_json::from_value(query["ids"].clone()).unwrap();
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, own.clone().collect::<Vec<_>>());
+        // The nearest of a point that may be found is itself.
+        assert!(!own.contains(&(number as i64)) || ids[0] == number as i64);
+    }
+    for (option, ids) in
+        [("--allow", "10..=19"), ("--allow", &listed), ("--allow", &flags), ("--deny", &others)]
+    {
+        assert_eq!(found(option, ids), range, "{option} {ids}");
+    }
+    assert_eq!(found("--allow", "..20")[0]["ids"].as_array().unwrap().len(), 12);
+    assert_eq!(found("--deny", "3..")[0]["ids"].as_array().unwrap().len(), 3);
+    assert_eq!(found("--allow", "100..")[0]["ids"].as_array().unwrap().len(), 0);
+    let nowhere = at("nowhere.npy");
+    let wrong: [&[&str]; 5] = [
+        &["--allow", "20..10"],
+        &["--deny", "7..7"],
+        &["--allow", &nowhere],
+        &["--allow", &points],
+        &["--allow", "1..2", "--deny", "3..4"],
+    ];
+    for wrong in wrong {
+        assert_eq!(tilewright(&[&query[..], wrong].concat()).0, 2, "{wrong:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Vector indexes.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,8 +8,9 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tilewright_core::{DType, Stream, Tensor};
-use tilewright_search::{Filter, Query, read_faiss, write_faiss};
+use tilewright_search::{Query, read_faiss, write_faiss};
 
+use crate::allowed::Allowed;
 use crate::array;
 use crate::device::{DeviceLike, stream};
 use crate::errors::raise;
@@ -42,35 +42,28 @@ type InRange<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>);
 const LONG: usize = 1 << 28;
 
 /// Ids of any integer array or sequence.
-fn ids(object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+pub(crate) fn ids(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    let tensor = array::tensor(object);
+    // Arrays of what ids are, as they lie; whatever else has whole numbers one by one.
+    if let Ok(tensor) = &tensor {
+        match tensor.dtype() {
+            DType::I64 => return tensor.to_vec::<i64>().map_err(raise),
+            DType::I32 => return Ok(widened(tensor.to_vec::<i32>().map_err(raise)?)),
+            DType::U32 => return Ok(widened(tensor.to_vec::<u32>().map_err(raise)?)),
+            _ => {}
+        }
+    }
     if let Ok(numbers) = object.extract::<Vec<i64>>() {
         return Ok(numbers);
     }
-    let tensor = array::tensor(object)?;
-    match tensor.dtype() {
-        DType::I64 => tensor.to_vec::<i64>().map_err(raise),
-        DType::I32 => Ok(tensor.to_vec::<i32>().map_err(raise)?.into_iter().map(i64::from).collect()),
-        DType::U32 => Ok(tensor.to_vec::<u32>().map_err(raise)?.into_iter().map(i64::from).collect()),
-        dtype => {
-            Err(PyTypeError::new_err(format!("ids: have dtype {dtype}; i64, i32, u32 or a list are taken")))
-        }
-    }
+    let dtype = tensor?.dtype();
+    Err(PyTypeError::new_err(format!(
+        "{name} has dtype {dtype}, expected whole numbers: i64, i32, u32 or a list"
+    )))
 }
 
-/// What a search may find.
-struct Allowed(Option<HashSet<i64>>);
-
-impl Allowed {
-    fn of(object: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Ok(Self(object.map(ids).transpose()?.map(|ids| ids.into_iter().collect())))
-    }
-
-    fn apply<T>(&self, work: impl FnOnce(Option<Filter<'_>>) -> T) -> T {
-        match &self.0 {
-            Some(allowed) => work(Some(&|id| allowed.contains(&id))),
-            None => work(None),
-        }
-    }
+fn widened<T: Into<i64>>(numbers: Vec<T>) -> Vec<i64> {
+    numbers.into_iter().map(Into::into).collect()
 }
 
 fn search<'py>(
@@ -79,15 +72,14 @@ fn search<'py>(
     x: &Bound<'py, PyAny>,
     k: usize,
     nprobe: usize,
-    allowed: Option<&Bound<'py, PyAny>>,
+    allowed: Allowed,
 ) -> PyResult<Neighbours<'py>> {
     let queries = array::tensor(x)?;
-    let allowed = Allowed::of(allowed)?;
     // A comparison is two operations for each component: what takes a core some milliseconds.
     let long = snapshot.len().saturating_mul(queries.elements()) >= LONG;
     let work = move || {
-        let found = allowed
-            .apply(|filter| snapshot.search(&queries, &Query { k, nprobe, filter, ..Query::default() }))?;
+        let query = Query { k, nprobe, filter: allowed.filter(), ..Query::default() };
+        let found = snapshot.search(&queries, &query)?;
         let rows = queries.dims()[0];
         Ok((Tensor::from_vec(found.distances, [rows, k])?, Tensor::from_vec(found.ids, [rows, k])?))
     };
@@ -102,14 +94,13 @@ fn range_search<'py>(
     x: &Bound<'py, PyAny>,
     radius: f32,
     nprobe: usize,
-    allowed: Option<&Bound<'py, PyAny>>,
+    allowed: Allowed,
 ) -> PyResult<InRange<'py>> {
     let queries = array::tensor(x)?;
-    let allowed = Allowed::of(allowed)?;
     // A comparison is two operations for each component: what takes a core some milliseconds.
     let long = snapshot.len().saturating_mul(queries.elements()) >= LONG;
     let work = move || {
-        let found = allowed.apply(|filter| snapshot.range_search(&queries, radius, nprobe, filter))?;
+        let found = snapshot.range_search(&queries, radius, nprobe, allowed.filter())?;
         let limits: Vec<i64> = found.offsets.iter().map(|&offset| offset as i64).collect();
         let (bounds, n) = (limits.len(), found.ids.len());
         Ok((
@@ -239,7 +230,7 @@ impl Index {
         ids: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<i64>> {
         let (index, x) = (self.index.clone(), array::tensor(x)?);
-        let ids = ids.map(self::ids).transpose()?;
+        let ids = ids.map(|ids| self::ids("ids", ids)).transpose()?;
         interruptible(py, takes_long(x.device(), std::slice::from_ref(&x)), move || {
             index.add(&x, ids.as_deref())
         })
@@ -252,13 +243,13 @@ impl Index {
 
     /// Gives ids new vectors, whether they were there or not; no search sees them missing.
     fn update(&self, py: Python<'_>, x: &Bound<'_, PyAny>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (x, ids) = (array::tensor(x)?, self::ids(ids)?);
+        let (x, ids) = (array::tensor(x)?, self::ids("ids", ids)?);
         py.detach(|| self.index.update(&x, &ids)).map_err(raise)
     }
 
     /// Removes the vectors of these ids. Gives how many of them there were.
     fn remove_ids(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let ids = self::ids(ids)?;
+        let ids = self::ids("ids", ids)?;
         py.detach(|| self.index.remove(&ids)).map_err(raise)
     }
 
@@ -273,9 +264,11 @@ impl Index {
         py.detach(|| self.index.compact()).map_err(raise)
     }
 
-    /// The `k` nearest of each of the queries `[b, d]`: distances and ids `[b, k]`, nearest first; (infinity, -1) fills up. `allowed` are the ids
-    /// that may be found, all by default.
-    #[pyo3(signature = (x, k=10, *, nprobe=None, allowed=None))]
+    /// The `k` nearest of each of the queries `[b, d]`: distances and ids `[b, k]`, nearest first; (infinity, -1) fills up.
+    ///
+    /// `allowed` are the ids that may be found, or `denied` those that may not: ids (a list, an array of i64, i32 or u32, a `range`), all between two (`slice(100, 200)`), or a
+    /// bitmap: bools, one for each id from 0 on, or u8, eight ids in a byte, as `numpy.packbits(.., bitorder="little")` has them.
+    #[pyo3(signature = (x, k=10, *, nprobe=None, allowed=None, denied=None))]
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -283,12 +276,13 @@ impl Index {
         k: usize,
         nprobe: Option<usize>,
         allowed: Option<&Bound<'py, PyAny>>,
+        denied: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Neighbours<'py>> {
-        search(py, self.index.snapshot(), x, k, self.probes(nprobe), allowed)
+        search(py, self.index.snapshot(), x, k, self.probes(nprobe), Allowed::of(allowed, denied)?)
     }
 
-    /// All whose distance is below `radius`: `lims`, distances, ids; those of query `i` are `lims[i]:lims[i + 1]`, nearest first.
-    #[pyo3(signature = (x, radius, *, nprobe=None, allowed=None))]
+    /// All whose distance is below `radius`: `lims`, distances, ids; those of query `i` are `lims[i]:lims[i + 1]`, nearest first. `allowed` and `denied` as in `search`.
+    #[pyo3(signature = (x, radius, *, nprobe=None, allowed=None, denied=None))]
     fn range_search<'py>(
         &self,
         py: Python<'py>,
@@ -296,8 +290,9 @@ impl Index {
         radius: f32,
         nprobe: Option<usize>,
         allowed: Option<&Bound<'py, PyAny>>,
+        denied: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<InRange<'py>> {
-        range_search(py, self.index.snapshot(), x, radius, self.probes(nprobe), allowed)
+        range_search(py, self.index.snapshot(), x, radius, self.probes(nprobe), Allowed::of(allowed, denied)?)
     }
 
     /// The vector of an id, as a tensor `[d]`.
@@ -395,7 +390,7 @@ impl Snapshot {
     }
 
     /// `Index.search` of this moment.
-    #[pyo3(signature = (x, k=10, *, nprobe=None, allowed=None))]
+    #[pyo3(signature = (x, k=10, *, nprobe=None, allowed=None, denied=None))]
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -403,13 +398,14 @@ impl Snapshot {
         k: usize,
         nprobe: Option<usize>,
         allowed: Option<&Bound<'py, PyAny>>,
+        denied: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Neighbours<'py>> {
         let nprobe = nprobe.unwrap_or_else(|| self.nprobe.load(Ordering::Relaxed));
-        search(py, self.snapshot.clone(), x, k, nprobe, allowed)
+        search(py, self.snapshot.clone(), x, k, nprobe, Allowed::of(allowed, denied)?)
     }
 
     /// `Index.range_search` of this moment.
-    #[pyo3(signature = (x, radius, *, nprobe=None, allowed=None))]
+    #[pyo3(signature = (x, radius, *, nprobe=None, allowed=None, denied=None))]
     fn range_search<'py>(
         &self,
         py: Python<'py>,
@@ -417,9 +413,10 @@ impl Snapshot {
         radius: f32,
         nprobe: Option<usize>,
         allowed: Option<&Bound<'py, PyAny>>,
+        denied: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<InRange<'py>> {
         let nprobe = nprobe.unwrap_or_else(|| self.nprobe.load(Ordering::Relaxed));
-        range_search(py, self.snapshot.clone(), x, radius, nprobe, allowed)
+        range_search(py, self.snapshot.clone(), x, radius, nprobe, Allowed::of(allowed, denied)?)
     }
 
     fn __repr__(&self) -> String {

@@ -2,6 +2,7 @@
 //!
 //! The package around this module lies in `python/tilewright`; functions are made from the registry when it is imported.
 
+mod allowed;
 mod array;
 mod cuda;
 mod device;

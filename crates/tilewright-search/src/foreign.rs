@@ -132,13 +132,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn snapshot(
-        &self,
+    /// An index without vectors.
+    fn empty(
         header: &Header,
         recipe: Recipe,
         centroids: Option<Tensor>,
-        segment: Segment,
-    ) -> Result<Snapshot> {
+        codebooks: Option<Tensor>,
+    ) -> Snapshot {
+        Snapshot {
+            recipe,
+            metric: header.metric,
+            given: header.d,
+            d: header.d,
+            transform: None,
+            centroids,
+            codebooks,
+            parts: Arc::default(),
+            device: None,
+        }
+    }
+
+    /// The same with vectors.
+    fn filled(&self, empty: Snapshot, segment: Segment) -> Result<Snapshot> {
         let part = Part::new(segment);
         let mut ids = part.segment.ids.to_vec::<i64>()?;
         ids.sort_unstable();
@@ -146,17 +161,7 @@ impl<'a> Reader<'a> {
             return Err(self.failed("an id is negative or there twice"));
         }
         let parts = Arc::new(if part.alive == 0 { Vec::new() } else { vec![part] });
-        Ok(Snapshot {
-            recipe,
-            metric: header.metric,
-            given: header.d,
-            d: header.d,
-            transform: None,
-            centroids,
-            codebooks: None,
-            parts,
-            device: None,
-        })
+        Ok(Snapshot { parts, ..empty })
     }
 
     /// Header and vectors of a flat index whose letters have been read.
@@ -176,7 +181,7 @@ impl<'a> Reader<'a> {
         let (header, vectors) = self.vectors()?;
         let ids: Vec<i64> = (0..header.n as i64).collect();
         let segment = Segment::sorted(&vectors, &ids, &vec![0; header.n], 1, header.d)?;
-        self.snapshot(&header, Recipe::FLAT, None, segment)
+        self.filled(Self::empty(&header, Recipe::FLAT, None, None), segment)
     }
 
     fn mapped(&mut self) -> Result<Snapshot> {
@@ -192,7 +197,7 @@ impl<'a> Reader<'a> {
         }
         let ids: Vec<i64> = self.array(count)?;
         let segment = Segment::sorted(&vectors, &ids, &vec![0; header.n], 1, header.d)?;
-        self.snapshot(&header, Recipe::FLAT, None, segment)
+        self.filled(Self::empty(&header, Recipe::FLAT, None, None), segment)
     }
 
     fn lists(&mut self) -> Result<Snapshot> {
@@ -206,9 +211,16 @@ impl<'a> Reader<'a> {
                 header.n
             )));
         }
-        let segment = Segment::sorted(&vectors, &ids, &labels, nlist, header.d)?;
         let centroids = header.trained.then(|| Tensor::from_vec(centroids, [nlist, header.d])).transpose()?;
-        self.snapshot(&header, Recipe::new(Some(nlist), None, false), centroids, segment)
+        let empty = Self::empty(&header, Recipe::new(Some(nlist), None, false), centroids, None);
+        // Without centroids nothing in the file is as long as the number of lists says.
+        match (ids.is_empty(), &empty.centroids) {
+            (true, _) => Ok(empty),
+            (false, None) => Err(self.failed("has vectors in lists and is not trained")),
+            (false, Some(_)) => {
+                self.filled(empty, Segment::sorted(&vectors, &ids, &labels, nlist, header.d)?)
+            }
+        }
     }
 
     /// The number of lists and the centroids, after the header of an index with lists, and the map from ids to places, which is made anew when it is asked for.

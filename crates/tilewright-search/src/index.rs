@@ -11,10 +11,11 @@ use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_kernels::search::{Kmeans, Metric, kmeans};
 
 use crate::coded::Coded;
+use crate::filter::Filter;
 use crate::log::{Change, Identity, Log};
 use crate::recipe::{Codes, Recipe};
 use crate::segment::{Part, Segment, by_list, gathered, joined};
-use crate::snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
+use crate::snapshot::{Found, InRange, Query, Snapshot, Statistics};
 use crate::transform::Transform;
 use crate::{coded, file, snapshot};
 
@@ -236,8 +237,10 @@ impl Index {
     /// Makes one part of all, without what has been removed.
     pub fn compact(&self) -> Result<()> {
         let (_writing, mut next) = self.change();
-        next.parts = Arc::new(vec![joined(&next.parts, next.recipe.nlist(), next.d)?]);
-        self.publish(next);
+        if !next.is_empty() {
+            next.parts = Arc::new(vec![joined(&next.parts, next.recipe.nlist(), next.d)?]);
+            self.publish(next);
+        }
         Ok(())
     }
 
@@ -454,9 +457,14 @@ fn ids_of(index: &Snapshot, n: usize, ids: Option<&[i64]>) -> Result<Vec<i64>> {
     let Some(ids) = ids else {
         let mut first = 0;
         for part in index.parts.iter() {
-            first = part.segment.ids.as_slice::<i64>()?.iter().fold(first, |first, &id| first.max(id + 1));
+            let ids = part.segment.ids.as_slice::<i64>()?.iter();
+            first = ids.fold(first, |first, &id| first.max(id.saturating_add(1)));
         }
-        return Ok((first..first + n as i64).collect());
+        let Some(end) = first.checked_add(n as i64) else {
+            let expected = format!("given: no {n} numbers come after the greatest id");
+            return Err(Error::range("add", "ids", expected, first - 1));
+        };
+        return Ok((first..end).collect());
     };
     if ids.len() != n {
         return Err(Error::shape("add", "ids", format!("[{n}]"), format!("[{}]", ids.len())));

@@ -2,6 +2,7 @@
 //!
 //! - [`Index`]: vectors by id; trained, added to, removed from and searched from any thread, at the same time.
 //! - [`Recipe`]: what an index is made of, as faiss's factory strings write it: `Flat`, `IVF1024,Flat`, `IVF1024,PQ32x4fs,RFlat`, `IVF1024,SQ8`, `OPQ32,IVF1024,PQ32`, `BFlat`.
+//! - [`Filter`]: which ids a search may find: a range, a bitmap, a list, or what a function says of them.
 //! - [`Snapshot`]: an index at one moment, which nothing changes any more: what searches run on.
 //! - [`Index::save`], [`Index::load`]: one checked file, which is searched where it lies.
 //! - [`Index::open`], [`Index::checkpoint`]: the same file with an append log beside it, so that no acknowledged change is lost.
@@ -27,6 +28,7 @@
 mod chunks;
 mod coded;
 mod file;
+mod filter;
 mod foreign;
 mod index;
 mod log;
@@ -37,9 +39,10 @@ mod transform;
 mod tune;
 
 pub use chunks::Neighbours;
+pub use filter::Filter;
 pub use foreign::{read_faiss, write_faiss};
 pub use index::Index;
 pub use recipe::{Codes, Recipe, Turn};
-pub use snapshot::{Filter, Found, InRange, Query, Snapshot, Statistics};
+pub use snapshot::{Found, InRange, Query, Snapshot, Statistics};
 pub use tilewright_kernels::search::Metric;
 pub use tune::least_nprobe;

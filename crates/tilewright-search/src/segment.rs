@@ -1,5 +1,6 @@
 //! Vectors that came together: they lie in memory list after list and never change.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
@@ -28,8 +29,8 @@ pub(crate) struct Segment {
     pub(crate) offsets: Tensor,
     /// What an index by codes has of the rows.
     pub(crate) codes: Option<Coded>,
-    /// The rows in the order of their ids: made when it is first asked for.
-    order: OnceLock<Vec<u32>>,
+    /// The rows in the order of their ids, `None` where they lie in it: made when it is first asked for.
+    order: OnceLock<Option<Vec<u32>>>,
 }
 
 impl Segment {
@@ -58,16 +59,42 @@ impl Segment {
         Self { codes, ..self }
     }
 
+    /// The rows in the order of their ids; `None` where they lie in it.
+    pub(crate) fn by_id(&self) -> Result<Option<&[u32]>> {
+        let ids = self.ids.as_slice::<i64>()?;
+        let order = self.order.get_or_init(|| {
+            (!ids.is_sorted()).then(|| {
+                let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+                order.sort_unstable_by_key(|&row| ids[row as usize]);
+                order
+            })
+        });
+        Ok(order.as_deref())
+    }
+
     /// The row of an id.
     pub(crate) fn find(&self, id: i64) -> Result<Option<usize>> {
         let ids = self.ids.as_slice::<i64>()?;
-        let order = self.order.get_or_init(|| {
-            let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-            order.sort_unstable_by_key(|&row| ids[row as usize]);
-            order
-        });
-        let found = order.binary_search_by_key(&id, |&row| ids[row as usize]);
-        Ok(found.ok().map(|place| order[place] as usize))
+        Ok(match self.by_id()? {
+            None => ids.binary_search(&id).ok(),
+            Some(order) => {
+                let found = order.binary_search_by_key(&id, |&row| ids[row as usize]);
+                found.ok().map(|place| order[place] as usize)
+            }
+        })
+    }
+
+    /// The places of ids from `first` to `last` in the order of ids; none where `last` is before `first`.
+    pub(crate) fn between(&self, first: i64, last: i64) -> Result<Range<usize>> {
+        let ids = self.ids.as_slice::<i64>()?;
+        let (start, end) = match self.by_id()? {
+            None => (ids.partition_point(|&id| id < first), ids.partition_point(|&id| id <= last)),
+            Some(order) => (
+                order.partition_point(|&row| ids[row as usize] < first),
+                order.partition_point(|&row| ids[row as usize] <= last),
+            ),
+        };
+        Ok(start..end.max(start))
     }
 }
 

@@ -7,14 +7,11 @@ use tilewright_kernels::search::{
     FlatScanTopk, IvfScanTopk, Metric, TopkMerge, flat_scan_topk, ivf_scan_topk, topk_merge,
 };
 
-use crate::Recipe;
 use crate::coded::{self, Coded};
+use crate::filter::Filter;
+use crate::recipe::Recipe;
 use crate::segment::{Part, ids_on};
 use crate::transform::Transform;
-
-/// Which ids may be found: a range is `&|id| (10..20).contains(&id)`, a bitmap `&|id| bits[id as usize / 64] >> (id % 64) & 1 == 1`. It is asked once for each vector
-/// and search, before anything is compared.
-pub type Filter<'a> = &'a (dyn Fn(i64) -> bool + Sync);
 
 /// What a search asks for.
 #[derive(Clone, Copy)]
@@ -333,11 +330,7 @@ impl Snapshot {
             let bytes = part.keep.as_ref().map(|keep| Tensor::from_slice(keep, [keep.len()]));
             return bytes.transpose();
         };
-        let ids = part.segment.ids.as_slice::<i64>()?;
-        let mut bits = vec![0u8; ids.len().div_ceil(8)];
-        for (row, &id) in ids.iter().enumerate().filter(|&(row, _)| part.has(row)) {
-            bits[row / 8] |= u8::from(filter(id)) << (row % 8);
-        }
+        let bits = filter.rows(part)?;
         let bytes = bits.len();
         Tensor::from_vec(bits, [bytes]).map(Some)
     }
@@ -447,7 +440,9 @@ impl Snapshot {
     /// What the index holds.
     pub fn statistics(&self) -> Result<Statistics> {
         let nlist = self.recipe.nlist();
-        let (mut lists, mut removed, mut bytes) = (vec![0usize; nlist], 0, 0);
+        // An index without vectors may say any number of lists, and have none.
+        let mut lists = vec![0usize; if self.parts.is_empty() { 0 } else { nlist }];
+        let (mut removed, mut bytes) = (0, 0);
         for part in self.parts.iter() {
             let offsets = part.segment.offsets.as_slice::<u32>()?;
             for (list, bounds) in offsets.windows(2).enumerate() {
@@ -464,7 +459,7 @@ impl Snapshot {
             removed,
             parts: self.parts.len(),
             lists: nlist,
-            empty_lists: lists.iter().filter(|&&length| length == 0).count(),
+            empty_lists: nlist - lists.iter().filter(|&&length| length > 0).count(),
             longest_list: lists.iter().copied().max().unwrap_or(0),
             imbalance: if vectors == 0 { 1.0 } else { nlist as f64 * squares / (vectors as f64).powi(2) },
             bytes: [&self.centroids, &self.codebooks]

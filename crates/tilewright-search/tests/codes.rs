@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tilewright_core::Tensor;
-use tilewright_search::{Index, Metric, Query, read_faiss, write_faiss};
+use tilewright_search::{Filter, Index, Metric, Query, read_faiss, write_faiss};
 
 const RECIPES: [&str; 14] = [
     "PQ3x4",
@@ -94,9 +94,15 @@ fn the_nearest_codes_are_found_while_an_index_changes_and_in_its_files() {
         loaded.update(&vectors(1, d, 77), &[1]).unwrap();
         let left: Vec<i64> = all.iter().copied().filter(|id| id % 3 != 0).collect();
         check(&loaded, &left, &queries, metric);
-        let filter = |id: i64| id % 2 == 1;
-        let filtered = loaded.search(&queries, &Query { filter: Some(&filter), ..query }).unwrap();
-        assert!(filtered.ids.iter().all(|&id| id == -1 || filter(id)));
+        // A filter finds what is left when all others have been removed.
+        let odd: Vec<i64> = left.iter().copied().filter(|id| id % 2 == 1).collect();
+        let fewer = Index::from(loaded.snapshot());
+        fewer.remove(&left.iter().copied().filter(|id| id % 2 == 0).collect::<Vec<_>>()).unwrap();
+        let expected = fewer.search(&queries, &query).unwrap();
+        for filter in [Filter::by(&|id| id % 2 == 1), Filter::ids(&odd), !Filter::bitmap(&[0x55; 15])] {
+            let found = loaded.search(&queries, &Query { filter: Some(filter), ..query }).unwrap();
+            assert_eq!(found, expected, "{recipe}");
+        }
         loaded.compact().unwrap();
         check(&loaded, &left, &queries, metric);
         let other = Index::from(index.snapshot());
@@ -235,7 +241,7 @@ fn the_nearest_rows_of_bits_are_found_while_an_index_changes_and_in_its_files() 
         }
     };
     check(&index);
-    let fewer = index.range_search(&queries, 15.0, 1, Some(&|id| id > 20)).unwrap();
+    let fewer = index.range_search(&queries, 15.0, 1, Some(Filter::range(21..))).unwrap();
     assert!(fewer.distances.iter().all(|&distance| distance < 15.0) && fewer.ids.iter().all(|&id| id > 20));
     drop(index);
     // From the log, from the file, and from faiss's.

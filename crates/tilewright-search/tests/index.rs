@@ -1,10 +1,11 @@
 //! Indexes against an exact scan in f64, while they change, and in files.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tilewright_core::Tensor;
-use tilewright_search::{Index, Metric, Query, Recipe, read_faiss, write_faiss};
+use tilewright_search::{Filter, Index, Metric, Query, Recipe, read_faiss, write_faiss};
 
 /// Vectors without structure, but the same every time.
 fn vectors(n: usize, d: usize, seed: u64) -> Tensor {
@@ -85,34 +86,93 @@ fn what_is_added_removed_and_changed_is_what_is_found() {
     }
 }
 
+/// Every kind of filter finds what an exact scan of the vectors that it means finds: where rows lie in the order of their ids and where not, in several parts and after removals.
 #[test]
 fn filters_and_radii_are_exact() {
     let (d, data, queries) = (8, vectors(500, 8, 1), vectors(6, 8, 2));
-    let index = Index::new("IVF5,Flat".parse().unwrap(), d, Metric::L2).unwrap();
-    index.train(&data).unwrap();
-    let ids = index.add(&data, None).unwrap();
-    let mut odd = BTreeMap::new();
-    keep(&mut odd, &ids, &data);
-    let filter = |id: i64| id % 2 == 1;
-    odd.retain(|&id, _| filter(id));
-    let found = index
-        .search(&queries, &Query { k: 20, nprobe: 5, filter: Some(&filter), ..Query::default() })
-        .unwrap();
-    let within = index.range_search(&queries, 2.0, 5, Some(&filter)).unwrap();
-    for (query, vector) in queries.to_vec::<f32>().unwrap().chunks(d).enumerate() {
-        assert_eq!(found.of(query).map(|(id, _)| id).collect::<Vec<_>>(), truth(&odd, vector, 20));
-        let range = within.offsets[query]..within.offsets[query + 1];
-        let near = |x: &&i64| -> bool {
-            let distance: f64 =
-                odd[*x].iter().zip(vector).map(|(&x, &q)| (f64::from(x) - f64::from(q)).powi(2)).sum();
-            (distance as f32) < 2.0
-        };
-        let expected: Vec<i64> = truth(&odd, vector, 500).iter().filter(near).copied().collect();
-        assert!(!expected.is_empty());
-        assert_eq!(&within.ids[range.clone()], expected);
-        assert!(within.distances[range].is_sorted());
+    let bits: Vec<u8> = (0..75u8).map(|byte| byte.wrapping_mul(151) ^ byte).collect();
+    let set = |id: i64| bits.get(id as usize / 8).is_some_and(|byte| byte >> (id % 8) & 1 == 1);
+    let some: Vec<i64> = (0..120).map(|i| (i * 37 + 5) % 1009).chain([5, -3, i64::MAX]).collect();
+    let odd = |id: i64| id % 2 == 1;
+    type Says<'a> = &'a dyn Fn(i64) -> bool;
+    let filters: [(&str, Filter, Says); 12] = [
+        ("few of a range", Filter::range(100..130), &|id| (100..130).contains(&id)),
+        ("most of a range", Filter::range(13..=900), &|id| (13..=900).contains(&id)),
+        ("a range without an end", Filter::range(410..), &|id| id >= 410),
+        ("a range without a beginning", Filter::range(..=77), &|id| id <= 77),
+        ("one of a range", Filter::range(7..8), &|id| id == 7),
+        ("all of a range", Filter::range(..), &|_| true),
+        ("none of a range", Filter::range((Bound::Excluded(i64::MAX), Bound::Unbounded)), &|_| false),
+        (
+            "a range that ends before it begins",
+            Filter::range((Bound::Included(90), Bound::Included(20))),
+            &|_| false,
+        ),
+        ("a bitmap", Filter::bitmap(&bits), &set),
+        ("a bitmap of nothing", Filter::bitmap(&[]), &|_| false),
+        ("a list", Filter::ids(&some), &|id| some.contains(&id)),
+        ("a function", Filter::by(&odd), &odd),
+    ];
+    let scattered: Vec<i64> = (0..500).map(|row| row * 31 % 1009).collect();
+    for (recipe, own) in
+        [("Flat", None), ("Flat", Some(&scattered)), ("IVF5,Flat", None), ("IVF5,Flat", Some(&scattered))]
+    {
+        let index = Index::new(recipe.parse().unwrap(), d, Metric::L2).unwrap();
+        index.train(&data).unwrap();
+        let mut all = BTreeMap::new();
+        for rows in [0..350, 350..480, 480..500] {
+            let part = data.slice(0, rows.clone()).unwrap();
+            let ids = index.add(&part, own.map(|own| &own[rows])).unwrap();
+            keep(&mut all, &ids, &part);
+        }
+        let gone: Vec<i64> = all.keys().copied().step_by(9).collect();
+        index.remove(&gone).unwrap();
+        gone.iter().for_each(|id| drop(all.remove(id)));
+        assert!(index.statistics().unwrap().parts > 1);
+        for (what, filter, says) in filters {
+            for (filter, deny) in [(filter, false), (!filter, true), (!!filter, false)] {
+                let mut left = all.clone();
+                left.retain(|&id, _| says(id) != deny);
+                let what = format!("{recipe}, {what}, denied: {deny}");
+                let query = Query { k: 20, nprobe: 5, filter: Some(filter), ..Query::default() };
+                let found = index.search(&queries, &query).unwrap();
+                let within = index.range_search(&queries, 2.0, 5, Some(filter)).unwrap();
+                for (query, vector) in queries.to_vec::<f32>().unwrap().chunks(d).enumerate() {
+                    let ids: Vec<i64> = found.of(query).map(|(id, _)| id).collect();
+                    assert_eq!(ids, truth(&left, vector, 20), "{what}");
+                    let range = within.offsets[query]..within.offsets[query + 1];
+                    let near = |x: &&i64| -> bool {
+                        let pairs = left[*x].iter().zip(vector);
+                        let distance: f64 = pairs.map(|(&x, &q)| (f64::from(x) - f64::from(q)).powi(2)).sum();
+                        (distance as f32) < 2.0
+                    };
+                    let expected: Vec<i64> = truth(&left, vector, 500).iter().filter(near).copied().collect();
+                    assert!(left.len() < 100 || !expected.is_empty(), "{what}");
+                    assert_eq!(&within.ids[range.clone()], expected, "{what}");
+                    assert!(within.distances[range].is_sorted());
+                }
+            }
+        }
+        assert!(index.range_search(&queries, 0.0, 5, None).unwrap().ids.is_empty());
     }
-    assert!(index.range_search(&queries, 0.0, 5, None).unwrap().ids.is_empty());
+}
+
+/// A function is asked of vectors that are there, and of no other.
+#[test]
+fn a_filter_is_not_asked_of_what_was_removed() {
+    let index = Index::new(Recipe::FLAT, 2, Metric::L2).unwrap();
+    index.add(&vectors(40, 2, 1), None).unwrap();
+    index.remove(&[3, 17]).unwrap();
+    let asked = std::sync::Mutex::new(Vec::new());
+    let note = |id: i64| {
+        asked.lock().unwrap().push(id);
+        true
+    };
+    let query = Query { filter: Some(Filter::by(&note)), ..Query::default() };
+    index.search(&vectors(1, 2, 2), &query).unwrap();
+    let mut asked = asked.into_inner().unwrap();
+    asked.sort_unstable();
+    assert_eq!(asked, (0..40).filter(|id| ![3, 17].contains(id)).collect::<Vec<i64>>());
 }
 
 #[test]
@@ -224,53 +284,6 @@ fn every_search_sees_what_some_number_of_changes_leaves() {
         done.store(true, Ordering::Relaxed);
     });
     assert_eq!(look(changes), changes);
-}
-
-/// Any byte of a file may be anything: the answer is an index or an error.
-#[test]
-fn files_of_chance_never_crash() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("index");
-    let queries = vectors(3, 5, 2);
-    let mut state = 1u64;
-    let mut below = |end: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % end.max(1)
-    };
-    for recipe in ["Flat", "IVF3,Flat"] {
-        let index = Index::new(recipe.parse().unwrap(), 5, Metric::L2).unwrap();
-        index.train(&vectors(40, 5, 1)).unwrap();
-        index.add(&vectors(40, 5, 1), None).unwrap();
-        for foreign in [false, true] {
-            if foreign {
-                write_faiss(&index.snapshot(), &path).unwrap()
-            } else {
-                index.save(&path).unwrap()
-            }
-            let good = std::fs::read(&path).unwrap();
-            for round in 0..400 {
-                let mut bad = good.clone();
-                for _ in 0..1 + below(4) {
-                    let at = below(bad.len());
-                    match below(5) {
-                        0 => bad[at] = below(256) as u8,
-                        1 => bad.truncate(at),
-                        2 => bad[at..].iter_mut().take(8).for_each(|byte| *byte = 0xff),
-                        3 => bad
-                            .splice(at..at, good[below(good.len())..].iter().copied().take(16))
-                            .for_each(drop),
-                        _ => bad[at] ^= 1 << below(8),
-                    }
-                }
-                std::fs::write(&path, &bad).unwrap();
-                let read = if foreign { read_faiss(&path) } else { Index::load(&path) };
-                if let Ok(index) = read {
-                    let found = index.search(&queries, &Query { k: 3, nprobe: 2, ..Query::default() });
-                    let _ = (found, index.statistics(), index.reconstruct(round));
-                }
-            }
-        }
-    }
 }
 
 #[test]
@@ -411,6 +424,9 @@ fn indexes_merge_and_wrong_arguments_are_named() {
         Tensor::from_vec(twice, [120, d]).unwrap()
     });
     check(&left, &all, &vectors(3, d, 9), 50);
+    let last = Index::new(Recipe::FLAT, d, Metric::L2).unwrap();
+    last.add(&vectors(1, 4, 5), Some(&[i64::MAX - 2])).unwrap();
+    assert_eq!(Index::from(last.snapshot()).add(&vectors(1, 4, 5), None).unwrap(), [i64::MAX - 1]);
     for (error, part) in [
         (left.merge(&right.snapshot()).unwrap_err(), "other is 1"),
         (left.train(&data).unwrap_err(), "holds vectors"),
@@ -419,6 +435,7 @@ fn indexes_merge_and_wrong_arguments_are_named() {
         (left.add(&vectors(1, 4, 5), Some(&[-1])).unwrap_err(), "ids is -1"),
         (left.add(&vectors(2, 4, 5), Some(&[900])).unwrap_err(), "ids has shape [1], expected [2]"),
         (left.add(&vectors(2, 5, 5), None).unwrap_err(), "vectors has shape [2, 5], expected [rows, 4]"),
+        (last.add(&vectors(2, 4, 5), None).unwrap_err(), "no 2 numbers come after the greatest id"),
         (left.reconstruct(99).unwrap_err(), "id is 99"),
         (left.search(&data, &Query { nprobe: 0, ..Query::default() }).unwrap_err(), "nprobe is 0"),
         (Index::new(Recipe::FLAT, 0, Metric::L2).map(drop).unwrap_err(), "d is 0"),

@@ -1,12 +1,12 @@
 //! Processes that are killed while they change an index: whatever they said was done is there afterwards.
 //!
-//! 50 kills, or as many as `TILEWRIGHT_KILLS` says.
+//! 1,000 kills, or as many as `TILEWRIGHT_KILLS` says, in lanes side by side: most of the time a process waits for the disk.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,6 +16,8 @@ use tilewright_search::{Index, Metric, Query};
 const D: usize = 6;
 const FOLDER: &str = "TILEWRIGHT_KILL_FOLDER";
 const FIRST: &str = "TILEWRIGHT_KILL_FIRST";
+const LANE: &str = "TILEWRIGHT_KILL_LANE";
+const KILLS: &str = "TILEWRIGHT_KILLS";
 
 /// A change, which its number decides.
 enum Step {
@@ -86,17 +88,60 @@ fn child() {
     }
 }
 
+/// Indexes that are killed side by side.
+const LANES: usize = 8;
+/// What they are made of, in turns: all that keep vectors to the bit.
+const RECIPES: [&str; 3] = ["IVF2,Flat", "Flat", "IVF2,SQ8,RFlat"];
+/// Vectors with which an index begins anew, so that a round stays short.
+const MANY: usize = 1000;
+
+/// An index without vectors in new files, that has learnt what its recipe has to.
+fn created(path: &Path, recipe: &str) {
+    let index = Index::create(path, recipe.parse().unwrap(), D, Metric::L2).unwrap();
+    if recipe.starts_with("IVF2") {
+        let centroids: Vec<f32> = (0..2 * D).map(|i| if i < D { 20.0 } else { 70.0 }).collect();
+        index.set_centroids(&Tensor::from_vec(centroids, [2, D]).unwrap()).unwrap();
+    }
+    if recipe.contains("SQ8") {
+        let ranges: Vec<f32> = (0..2 * D).map(|i| if i < D { -100.0 } else { 200.0 }).collect();
+        index.set_codebooks(&Tensor::from_vec(ranges, [2, D]).unwrap()).unwrap();
+    }
+    assert!(index.snapshot().is_trained());
+}
+
+/// Lanes are processes: of one process's threads each would hold, until the program it starts is there, the locked files of all others.
 #[test]
 fn nothing_that_was_acknowledged_is_lost() {
-    let kills: usize = std::env::var("TILEWRIGHT_KILLS").map_or(50, |kills| kills.parse().unwrap());
-    let folder = tempfile::tempdir().unwrap();
+    let kills: usize = std::env::var(KILLS).map_or(1000, |kills| kills.parse().unwrap());
+    let start = |number: usize| {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lane", "--nocapture", "--test-threads", "1"])
+            .env(LANE, number.to_string())
+            .env(KILLS, kills.div_ceil(LANES).to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    // All are begun before one is waited for.
+    let lanes: Vec<_> = (0..LANES).map(start).collect();
+    for (number, lane) in lanes.into_iter().enumerate() {
+        let ended = lane.wait_with_output().unwrap();
+        assert!(ended.status.success(), "lane {number}: {}", String::from_utf8_lossy(&ended.stderr));
+    }
+}
+
+/// Kills processes that change one index, one after another.
+#[test]
+fn lane() {
+    let Ok(number) = std::env::var(LANE) else { return };
+    let number: usize = number.parse().unwrap();
+    let kills: usize = std::env::var(KILLS).unwrap().parse().unwrap();
+    let (folder, recipe) = (tempfile::tempdir().unwrap(), RECIPES[number % RECIPES.len()]);
     let path = folder.path().join("index");
-    let index = Index::create(&path, "IVF2,Flat".parse().unwrap(), D, Metric::L2).unwrap();
-    let centroids: Vec<f32> = (0..2 * D).map(|i| if i < D { 20.0 } else { 70.0 }).collect();
-    index.set_centroids(&Tensor::from_vec(centroids, [2, D]).unwrap()).unwrap();
-    drop(index);
-    let mut random = ChaCha8Rng::seed_from_u64(1);
-    // The log grows and is emptied on the way; every so often the index begins anew, so that a round stays short.
+    created(&path, recipe);
+    let mut random = ChaCha8Rng::seed_from_u64(1 + number as u64);
+    // The log grows and is emptied on the way.
     let mut done = 0i64;
     for kill in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -118,10 +163,7 @@ fn nothing_that_was_acknowledged_is_lost() {
             false
         };
         while !note(lines.next().expect("the child makes a change").unwrap()) {}
-        let start = Instant::now();
-        while start.elapsed() < wait {
-            std::hint::spin_loop();
-        }
+        std::thread::sleep(wait);
         child.kill().unwrap();
         child.wait().unwrap();
         for line in lines.map_while(Result::ok) {
@@ -130,20 +172,20 @@ fn nothing_that_was_acknowledged_is_lost() {
         let index = Index::open(&path).unwrap();
         // The change that was under way may be there or not, but whole.
         let found = [acknowledged, acknowledged + 1].into_iter().find(|&count| holds(&index, &model(count)));
-        done =
-            found.unwrap_or_else(|| panic!("kill {kill}: not what {acknowledged} or one more changes leave"));
+        done = found.unwrap_or_else(|| {
+            panic!("{recipe}, kill {kill}: not what {acknowledged} or one more changes leave")
+        });
         let query = Tensor::from_vec(vec![40.0f32; D], [1, D]).unwrap();
         let all = index.search(&query, &Query { k: 100_000, nprobe: 2, ..Query::default() }).unwrap();
         assert_eq!(all.of(0).count(), model(done).len());
-        if index.snapshot().len() > 3000 {
+        if index.snapshot().len() > MANY {
             let everything: Vec<i64> = model(done).into_keys().collect();
-            index.remove(&everything).unwrap();
+            assert_eq!(index.remove(&everything).unwrap(), everything.len());
             index.checkpoint().unwrap();
             drop(index);
-            let _ = std::fs::remove_file(&path);
-            let _ = std::fs::remove_file(folder.path().join("index.log"));
-            let index = Index::create(&path, "Flat".parse().unwrap(), D, Metric::L2).unwrap();
-            drop(index);
+            std::fs::remove_file(&path).unwrap();
+            std::fs::remove_file(folder.path().join("index.log")).unwrap();
+            created(&path, recipe);
             done = 0;
         }
     }

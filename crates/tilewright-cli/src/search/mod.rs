@@ -1,5 +1,6 @@
 //! `tilewright search`: indexes in files.
 
+mod allowed;
 mod arrow;
 mod bench;
 mod measured;
@@ -18,6 +19,7 @@ use tilewright_core::{Device, Error, Stream, Tensor};
 use tilewright_gpu::Present;
 use tilewright_search::{Found, Index, Metric, Neighbours, Query, Recipe, Snapshot, read_faiss, write_faiss};
 
+use allowed::{Allowed, Said};
 use vectors::Source;
 
 use crate::files::{self, Format};
@@ -90,6 +92,12 @@ enum Action {
         /// How many lists to look into.
         #[arg(long, default_value_t = 8)]
         nprobe: usize,
+        /// The ids that may be found: a range (100..200, 100..=199, 100.., ..200), or a file of ids, or of a bool for each id from 0 on.
+        #[arg(long, value_name = "IDS", conflicts_with = "deny")]
+        allow: Option<Said>,
+        /// The ids that may not be found, in the same way.
+        #[arg(long, value_name = "IDS")]
+        deny: Option<Said>,
         /// The .npz or .safetensors file for distances and ids; without it the first queries' are printed.
         #[arg(long)]
         output: Option<PathBuf>,
@@ -189,10 +197,13 @@ pub(crate) fn search(options: &Options, console: &mut Console) -> Result<(), Sto
             write(&made, index)?;
             told(console, &made, index, Duration::ZERO, start.elapsed())
         }
-        Action::Query { index, input, k, nprobe, output } => {
+        Action::Query { index, input, k, nprobe, allow, deny, output } => {
             let made = read(index, false)?;
             let queries = &of(&made.snapshot(), input)?;
-            let query = Query { k: *k, nprobe: *nprobe, ..Query::default() };
+            let allowed = allow.as_ref().or(deny.as_ref()).map(Allowed::of).transpose()?;
+            let filter = allowed.as_ref().map(Allowed::filter);
+            let filter = if deny.is_some() { filter.map(|filter| !filter) } else { filter };
+            let query = Query { k: *k, nprobe: *nprobe, filter, ..Query::default() };
             show(queries.dims()[0], *k, output.as_deref(), console, || made.search(queries, &query))
         }
         Action::Eval { index, input, k, nprobe, recall, vectors: all, refine, device, report } => {

@@ -252,9 +252,14 @@ fn npy(file: File) -> Option<Lying> {
 
 /// Ids, one for each vector.
 pub(super) fn ids(place: &str) -> Result<Vec<i64>> {
-    let ids = files::read(place, "ids")?;
+    ids_of(place, &files::read(place, "ids")?)
+}
+
+/// The ids that a file holds.
+pub(super) fn ids_of(place: &str, ids: &Tensor) -> Result<Vec<i64>> {
     if ids.rank() != 1 || !matches!(ids.dtype(), DType::I64 | DType::I32 | DType::U32) {
-        let why = format!("holds {} of shape {}, expected whole numbers [vectors]", ids.dtype(), ids.shape());
+        let (dtype, shape) = (ids.dtype(), ids.shape());
+        let why = format!("holds {dtype} of shape {shape}, expected ids [ids] of i64, i32 or u32");
         return Err(Error::file("read", place, why));
     }
     if ids.dtype() == DType::I64 {

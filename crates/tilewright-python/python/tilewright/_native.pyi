@@ -176,9 +176,13 @@ class Index:
         """Takes in the vectors of another index of the same kind and with the same centroids."""
     def compact(self) -> None:
         """Makes one part of all, without what has been removed."""
-    def search(self, x: Any, k: int = 10, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any]:
-        """The `k` nearest of each query: distances and ids `[b, k]`, nearest first; (infinity, -1) fills up."""
-    def range_search(self, x: Any, radius: float, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any, Any]:
+    def search(self, x: Any, k: int = 10, *, nprobe: int | None = None, allowed: Any = None, denied: Any = None) -> tuple[Any, Any]:
+        """The `k` nearest of each query: distances and ids `[b, k]`, nearest first; (infinity, -1) fills up.
+
+        `allowed` are the ids that may be found, or `denied` those that may not: ids (a list, an array of i64, i32 or u32, a `range`), all between two
+        (`slice(100, 200)`), or a bitmap: bools, one for each id from 0 on, or u8, eight ids in a byte, as `numpy.packbits(.., bitorder="little")` has them.
+        """
+    def range_search(self, x: Any, radius: float, *, nprobe: int | None = None, allowed: Any = None, denied: Any = None) -> tuple[Any, Any, Any]:
         """All whose distance is below `radius`: `lims`, distances, ids."""
     def reconstruct(self, id: int) -> Tensor:
         """The vector of an id."""
@@ -203,8 +207,8 @@ class Snapshot:
     @property
     def device(self) -> Device: ...
     def __len__(self) -> int: ...
-    def search(self, x: Any, k: int = 10, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any]: ...
-    def range_search(self, x: Any, radius: float, *, nprobe: int | None = None, allowed: Any = None) -> tuple[Any, Any, Any]: ...
+    def search(self, x: Any, k: int = 10, *, nprobe: int | None = None, allowed: Any = None, denied: Any = None) -> tuple[Any, Any]: ...
+    def range_search(self, x: Any, radius: float, *, nprobe: int | None = None, allowed: Any = None, denied: Any = None) -> tuple[Any, Any, Any]: ...
 
 @final
 class LmState:

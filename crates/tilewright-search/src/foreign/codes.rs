@@ -140,17 +140,7 @@ impl Reader<'_> {
             )));
         }
         coded::check(own, header.d, header.metric).map_err(|why| self.failed(why))?;
-        let empty = Snapshot {
-            recipe,
-            metric: header.metric,
-            given: header.d,
-            d: header.d,
-            transform: None,
-            centroids,
-            codebooks,
-            parts: Arc::default(),
-            device: None,
-        };
+        let empty = Self::empty(header, recipe, centroids, codebooks);
         if ids.is_empty() {
             return Ok(empty);
         }
@@ -160,8 +150,7 @@ impl Reader<'_> {
         let (rows, order) = (coded::of_rows(&empty, codes, &labels)?, by_list(&[&labels], recipe.nlist())?);
         let coded = Coded::of(&[rows], &order)?;
         let segment = Segment::of(&[&[]], &[&ids], &order, 0)?.with(Some(coded));
-        let full = self.snapshot(header, recipe, empty.centroids.clone(), segment)?;
-        Ok(Snapshot { codebooks: empty.codebooks, ..full })
+        self.filled(empty, segment)
     }
 
     fn check_block(&self, block: i32) -> Result<()> {
