@@ -410,9 +410,9 @@ fn cuda_entry(definition: &Definition, call: &str, signature: &Signature) -> Str
                 let star = if *class == InputClass::Reference { "*" } else { "" };
                 arguments.push(format!("{star}(const {}*){name}", type_name(*dtype)));
             }
-            Param::Shape { slot, .. } => arguments.push(format!("launch.shape[{slot}]")),
-            Param::Strides { slot, .. } => arguments.push(format!("launch.strides[{slot}]")),
-            Param::Ndim { slot, .. } => arguments.push(format!("launch.ndim[{slot}][0]")),
+            Param::Shape { slot, .. } => arguments.push(format!("tw_launch.shape[{slot}]")),
+            Param::Strides { slot, .. } => arguments.push(format!("tw_launch.strides[{slot}]")),
+            Param::Ndim { slot, .. } => arguments.push(format!("tw_launch.ndim[{slot}][0]")),
             Param::Scalar { name, dtype } => {
                 parameters.push(format!("{} {name}", type_name(*dtype)));
                 arguments.push(name.clone());
@@ -431,15 +431,15 @@ fn cuda_entry(definition: &Definition, call: &str, signature: &Signature) -> Str
                 prologue += "extern __shared__ __align__(16) unsigned char tw_dynamic[];\n";
                 arguments.push(format!("({}*)tw_dynamic", type_name(*dtype)));
             }
-            Param::BuiltIn { name, .. } => arguments.push(format!("at.{name}")),
+            Param::BuiltIn { name, .. } => arguments.push(format!("tw_at.{name}")),
         }
     }
-    parameters.push(format!("const __grid_constant__ {name}_launch launch"));
+    parameters.push(format!("const __grid_constant__ tw_{name}_launch tw_launch"));
     format!(
-        "struct {name}_launch {{ {fields} }};\n\
+        "struct tw_{name}_launch {{ {fields} }};\n\
          extern \"C\" __global__ void tw_{name}({}) {{\n{prologue}\
-         const tw::Position at(launch.grid, launch.group, launch.origin);\n\
-         if (at.surplus) return;\n{call}({});\n}}\n",
+         const tw::Position tw_at(tw_launch.grid, tw_launch.group, tw_launch.origin);\n\
+         if (tw_at.surplus) return;\n{call}({});\n}}\n",
         parameters.join(", "),
         arguments.join(", ")
     )
@@ -537,6 +537,18 @@ mod tests {
     }
 
     #[test]
+    fn arguments_may_be_named_as_the_entry_could() {
+        let definition =
+            definition("y[0] = x[at] + launch;").scalar("at", DType::U32).scalar("launch", DType::U32);
+        let special = special(Device::Cuda(0), (DType::F32, InputClass::Device));
+        let source = render(&definition, &special, &Signature::new(&definition, &special)).unwrap().source;
+        let (_, entry) = source.split_once("__global__").expect("has an entry");
+        let words = entry.split(|c: char| !c.is_alphanumeric() && c != '_');
+        // Taken and handed on, no more.
+        assert_eq!(words.filter(|word| ["at", "launch"].contains(word)).count(), 4, "{entry}");
+    }
+
+    #[test]
     fn mlx_rule_puts_small_inputs_into_constant_and_scalars_by_reference() {
         let definition = definition("y[0] = x;").mlx_inputs();
         for (class, line) in [
@@ -555,11 +567,9 @@ mod tests {
         let definition =
             Definition::new("probe", "y[0] = x_shape[0]; z[0] = x_ndim;").input("x").output("y").output("z");
         let special = Specialisation {
-            device: Device::Metal(0),
             templates: vec![],
-            inputs: vec![(DType::F32, InputClass::Device)],
-            in_place: vec![],
             outputs: vec![DType::F32, DType::F32],
+            ..special(Device::Metal(0), (DType::F32, InputClass::Device))
         };
         let signature = Signature::new(&definition, &special);
         let source = render(&definition, &special, &signature).unwrap().source;
