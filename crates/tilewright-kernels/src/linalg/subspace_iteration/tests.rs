@@ -40,7 +40,9 @@ fn iterations_are_as_many_as_the_gap_says() {
                 ..SubspaceIteration::default()
             };
             let found = run(&stream, &a, &args).checked().unwrap();
-            assert!((found.s.to_vec::<f32>().unwrap()[0] - 1.0).abs() < 1e-5, "{}", stream.device());
+            // The error of the value is 1.4 times the square of the residual, as all other squares are .64 at most.
+            let off = f64::from(found.s.to_vec::<f32>().unwrap()[0]) - 1.0;
+            assert!(off.abs() < 2e-6 + 1.4 * tolerance * tolerance, "{} {off:e}", stream.device());
             found.iterations.to_vec::<i32>().unwrap()[0]
         };
         let (few, many) = (power(1e-2), power(1e-5));
