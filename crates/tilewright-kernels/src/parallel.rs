@@ -11,10 +11,10 @@ pub(crate) trait Each: ParallelIterator {
     }
 
     /// What `value` makes of every piece, in their order where rayon keeps it.
-    fn each_made<'a, R: Send>(
+    fn each_made<R: Send>(
         self,
-        value: &'a (dyn Fn(Self::Item) -> R + Sync),
-    ) -> rayon::iter::Map<Self, &'a (dyn Fn(Self::Item) -> R + Sync)> {
+        value: &(dyn Fn(Self::Item) -> R + Sync),
+    ) -> rayon::iter::Map<Self, &(dyn Fn(Self::Item) -> R + Sync)> {
         self.map(value)
     }
 }

@@ -3,7 +3,7 @@
 use tilewright_core::{DType, Error, Kind, Result, Stream, Tensor};
 use tilewright_kernels::elementwise::{CopyTo, copy};
 
-use crate::{Config, Decoder, Model, Next, Sampler, State};
+use crate::{Config, Decoder, Model, Next, Sampler, State, Written};
 
 const NAME: &str = "generate";
 
@@ -96,7 +96,8 @@ pub fn generate_by(
             return Err(Error::shape(NAME, "logits", expected, logits_of_all.shape()));
         }
         // None of a text whose prompt is still read counts.
-        let before: Vec<usize> = written.iter().map(Vec::len).collect();
+        let before = prompts.iter().zip(&written).map(|(prompt, tokens)| Written { prompt, tokens });
+        let before: Vec<Written<'_>> = before.collect();
         let logits_of_all = match logits_of_all.dtype() {
             DType::F64 => copy(device, &logits_of_all, &CopyTo { dtype: Some(DType::F32) })?,
             _ => logits_of_all,

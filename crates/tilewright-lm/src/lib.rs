@@ -38,6 +38,6 @@ pub use decode::{Decoder, Next};
 pub use evaluate::{Evaluation, evaluate};
 pub use generate::{Generation, generate, generate_by, read};
 pub use model::{Model, Part, State};
-pub use sample::{Greedy, Sampler, Sampling};
+pub use sample::{Greedy, Sampler, Sampling, Written};
 pub use tokenizer::{Streamed, Tokenizer};
 pub use weights::{Block, BlockWeights, SlstmWeights, Weights};

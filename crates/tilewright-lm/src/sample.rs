@@ -1,16 +1,27 @@
 //! From logits to tokens, where the logits lie.
 
 use tilewright_core::{Error, Result, Stream, Tensor};
-use tilewright_kernels::sample::{self as kernels, Parameters, Sample};
+use tilewright_kernels::sample::{
+    self as kernels, Parameters, Sample, Text, TextSampler, TextSampling, draw,
+};
+
+/// A text as a sampler sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written<'a> {
+    /// The tokens that were given.
+    pub prompt: &'a [u32],
+    /// Those that were chosen so far.
+    pub tokens: &'a [u32],
+}
 
 /// A way to choose the next token of each text.
 pub trait Sampler {
-    /// The token of each text, of its row of `logits [b, vocab]`, f32, f16 or bf16 on `stream`'s device; `written` says how many tokens each has
-    /// been given before. What is not a token says that there is none to choose.
+    /// The token of each text, of its row of `logits [b, vocab]`, f32, f16 or bf16 on `stream`'s device; `written` has what was written of each before.
+    /// What is not a token says that there is none to choose.
     ///
     /// # Errors
     /// Those of the kernels.
-    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>>;
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[Written<'_>]) -> Result<Vec<u32>>;
 }
 
 /// The token with the largest logit, the first of several.
@@ -18,22 +29,26 @@ pub trait Sampler {
 pub struct Greedy;
 
 impl Sampler for Greedy {
-    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>> {
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[Written<'_>]) -> Result<Vec<u32>> {
         Sampling::of(kernels::Sampling { temperature: 0.0, ..Default::default() })
             .choose(stream, logits, written)
     }
 }
 
-/// A draw by [`sample`](tilewright_kernels::sample::sample()), with all that it can filter by: nothing but the tokens leaves the device.
+/// A draw by [`draw`], with all that it can filter, ban and penalise by: nothing but the tokens leaves the device.
 ///
-/// What a text gets follows from the seed, its number, and how many tokens it was given before, on every device: neither from the other texts nor from how many there are.
+/// What a text gets follows from the seed, its number, and what was written of it before, on every device: neither from the other texts nor from how many there are.
 #[derive(Debug, Clone)]
 pub struct Sampling {
-    how: kernels::Sampling,
+    how: TextSampling,
     /// The number of the first text.
     first: u64,
-    /// For how far each text is ahead of the first one: the parameters of all, in which the first is at position 0.
+    /// Whether logits alone decide.
+    plain: bool,
+    /// Where they do: for how far each text is ahead of the first one, the parameters of all, in which the first is at position 0.
     made: Option<(Vec<u64>, Parameters)>,
+    /// Where they do not: each text's settings.
+    samplers: Vec<TextSampler>,
 }
 
 impl Sampling {
@@ -57,30 +72,62 @@ impl Sampling {
 
     /// With any of the kernel's filters. Its position is that of a text's first token.
     pub fn of(how: kernels::Sampling) -> Self {
-        Self { how, first: 0, made: None }
+        let how = TextSampling { sampling: how, ..TextSampling::default() };
+        Self { how, first: 0, plain: true, made: None, samplers: Vec::new() }
+    }
+
+    /// With penalties, biases and all else that a text can ask for; `logprobs` counts for nothing.
+    ///
+    /// # Errors
+    /// Those of [`TextSampling::check`]. A token that the vocabulary lacks fails the first draw.
+    pub fn with(how: TextSampling) -> Result<Self> {
+        how.check()?;
+        let plain =
+            TextSampling { sampling: how.sampling, logprobs: how.logprobs, ..TextSampling::default() };
+        let own = Self::of(how.sampling);
+        Ok(Self { plain: how == plain, how: TextSampling { logprobs: 0, ..how }, ..own })
     }
 
     /// The same for texts of which the first has this number: a text alone gets what it would get as that one of many.
     pub fn from_text(self, first: u64) -> Self {
-        Self { first, made: None, ..self }
+        Self { first, made: None, samplers: Vec::new(), ..self }
+    }
+
+    /// What the text of this place among those of a call asks for, so far ahead.
+    fn row(&self, place: u64, ahead: u64) -> kernels::Sampling {
+        let how = self.how.sampling;
+        kernels::Sampling {
+            // The hash of a row mixes its seed first.
+            seed: how.seed.wrapping_add(self.first.wrapping_add(place) << 32),
+            position: how.position.wrapping_add(ahead),
+            ..how
+        }
     }
 }
 
 impl Sampler for Sampling {
-    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>> {
-        let step = written.first().map_or(0, |&written| written as u64);
-        let ahead: Vec<u64> = written.iter().map(|&written| (written as u64).wrapping_sub(step)).collect();
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[Written<'_>]) -> Result<Vec<u32>> {
+        if !self.plain {
+            let vocabulary = logits.dims().last().copied().unwrap_or(0);
+            for place in self.samplers.len()..written.len() {
+                let sampling = self.row(place as u64, 0);
+                let how = TextSampling { sampling, ..self.how.clone() };
+                self.samplers.push(TextSampler::new(how, vocabulary)?);
+            }
+            let texts = self.samplers.iter().zip(written);
+            let texts =
+                texts.map(|(sampler, text)| Text { sampler, prompt: text.prompt, output: text.tokens });
+            let drawn = draw(stream, logits, &texts.collect::<Vec<_>>())?;
+            return Ok(drawn.into_iter().map(|drawn| drawn.id).collect());
+        }
+        let lengths: Vec<u64> = written.iter().map(|text| text.tokens.len() as u64).collect();
+        let step = lengths.first().copied().unwrap_or(0);
+        let ahead: Vec<u64> = lengths.iter().map(|length| length.wrapping_sub(step)).collect();
         let parameters = match self.made.take() {
             Some((made_for, parameters)) if made_for == ahead => parameters,
             _ => {
-                let row = |(text, &ahead): (u64, &u64)| kernels::Sampling {
-                    // The hash of a row mixes its seed first.
-                    seed: self.how.seed.wrapping_add(self.first.wrapping_add(text) << 32),
-                    position: self.how.position.wrapping_add(ahead),
-                    ..self.how
-                };
-                let rows: Vec<kernels::Sampling> = (0..).zip(&ahead).map(row).collect();
-                Parameters::new(&rows)?.to(stream)?
+                let rows = (0..).zip(&ahead).map(|(place, &ahead)| self.row(place, ahead));
+                Parameters::new(&rows.collect::<Vec<_>>())?.to(stream)?
             }
         };
         let drawn = kernels::sample(stream, logits, &parameters, &Sample { step, ..Sample::default() })?;
@@ -93,9 +140,12 @@ impl Sampler for Sampling {
 mod tests {
     use super::*;
 
+    /// Of texts that have so many tokens.
     fn drawn(sampler: &mut impl Sampler, rows: usize, logits: &[f32], written: &[usize]) -> Vec<u32> {
         let logits = Tensor::from_vec(logits.repeat(rows), [rows, logits.len()]).unwrap();
-        sampler.choose(&Stream::cpu(), &logits, written).unwrap()
+        let all = vec![0; written.iter().copied().max().unwrap_or(0)];
+        let written: Vec<_> = written.iter().map(|&n| Written { prompt: &[], tokens: &all[..n] }).collect();
+        sampler.choose(&Stream::cpu(), &logits, &written).unwrap()
     }
 
     #[test]
@@ -164,6 +214,29 @@ mod tests {
         let row = |seed, text| (0..20).map(|written| alone(seed, text, written)).collect::<Vec<_>>();
         assert_ne!(row(3, 1), row(3, 2));
         assert_ne!(row(3, 1), row(4, 1));
+    }
+
+    #[test]
+    fn penalties_see_what_was_written_of_each_text() {
+        let logits = Tensor::from_vec([4.0f32, 3.0, 2.0, 1.0].repeat(3), [3, 4]).unwrap();
+        let mut sampler = Sampling::with(TextSampling {
+            sampling: kernels::Sampling { temperature: 0.0, ..Default::default() },
+            repetition_penalty: kernels::Penalty { value: 8.0, prompt: true, window: 0 },
+            ..TextSampling::default()
+        })
+        .unwrap();
+        let written = [(&[][..], &[][..]), (&[0], &[]), (&[1], &[0])];
+        let written = written.map(|(prompt, tokens)| Written { prompt, tokens });
+        for _ in 0..2 {
+            assert_eq!(sampler.choose(&Stream::cpu(), &logits, &written).unwrap(), [0, 1, 2]);
+        }
+        let wrong = TextSampling { stop_token_ids: vec![4], ..TextSampling::default() };
+        let error = Sampling::with(wrong).unwrap().choose(&Stream::cpu(), &logits, &written).unwrap_err();
+        assert!(error.to_string().contains("stop_token_ids is 4"), "{error}");
+        let mut cold = TextSampling::default();
+        cold.presence_penalty.value = f32::NAN;
+        let error = Sampling::with(cold).unwrap_err().to_string();
+        assert!(error.contains("presence_penalty is NaN"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use tilewright_core::{DType, Device, Error, Kind};
+use tilewright_kernels::sample::{self, Dry, Penalty, TextSampling};
 use tilewright_lm::{Config, Generation, Model, Sampling, Tokenizer, bytes, generate as written};
 use tilewright_wire::service::Nodes;
 
@@ -52,9 +53,48 @@ pub(crate) struct Options {
     /// Only the fewest tokens of this much probability are drawn from.
     #[arg(long, default_value_t = 1.0)]
     top_p: f64,
+    /// Only tokens with at least this part of the likeliest one's probability are drawn.
+    #[arg(long, default_value_t = 0.0)]
+    min_p: f32,
+    /// Divides positive logits, and multiplies negative ones, of tokens that came, in prompt and text; 1 is off.
+    #[arg(long, default_value_t = 1.0)]
+    repetition_penalty: f32,
+    /// Subtracted for each time that a token was written.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    frequency_penalty: f32,
+    /// Subtracted where a token was written.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    presence_penalty: f32,
+    /// Of the penalty (DRY) on what would go on with a repetition of at least 2 tokens, 1.75 times it for each more; 0 is off.
+    #[arg(long, default_value_t = 0.0)]
+    dry_multiplier: f32,
     /// The same seed draws the same text.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+impl Options {
+    fn sampler(&self) -> Result<Sampling, Error> {
+        // Tells of these by their names.
+        Sampling::new(self.temperature, self.top_k, self.top_p, self.seed)?;
+        let off = TextSampling::default();
+        let of = |penalty: Penalty, value| Penalty { value, ..penalty };
+        Sampling::with(TextSampling {
+            sampling: sample::Sampling {
+                temperature: self.temperature as f32,
+                top_k: self.top_k as u32,
+                top_p: self.top_p as f32,
+                min_p: self.min_p,
+                seed: self.seed,
+                ..off.sampling
+            },
+            repetition_penalty: of(off.repetition_penalty, self.repetition_penalty),
+            frequency_penalty: of(off.frequency_penalty, self.frequency_penalty),
+            presence_penalty: of(off.presence_penalty, self.presence_penalty),
+            dry: Dry { multiplier: self.dry_multiplier, ..off.dry },
+            ..off
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -81,7 +121,7 @@ enum Source {
 
 pub(crate) fn generate(options: &Options, console: &mut Console) -> Result<(), Stop> {
     // Before a large model is read: a wrong argument must not cost minutes.
-    let mut sampler = Sampling::new(options.temperature, options.top_k, options.top_p, options.seed)?;
+    let mut sampler = options.sampler()?;
     let ids = options.prompt_ids.iter().map(|ids| ids_of(ids)).collect::<Result<Vec<_>, _>>()?;
     let source = match &options.model {
         Some(model) => {

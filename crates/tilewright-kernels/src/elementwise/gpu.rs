@@ -10,7 +10,12 @@ pub(super) const GROUP: usize = 256;
 
 /// The groups that cover `elements`.
 pub(super) fn groups(elements: usize) -> Grid {
-    Grid::groups([elements.div_ceil(PER_THREAD * GROUP), 1, 1])
+    groups_of(elements, GROUP)
+}
+
+/// The groups of so many threads that cover `elements`.
+pub(super) fn groups_of(elements: usize, threads: usize) -> Grid {
+    Grid::groups([elements.div_ceil(PER_THREAD * threads), 1, 1])
 }
 
 /// Whether vectors of four elements may be loaded from all of these tensors once they are row-major: device memory itself starts on

@@ -1,6 +1,6 @@
 //! Drawing tokens from logits.
 //!
-//! [`sample()`] · [`Parameters`] · [`penalize()`] · [`dry()`] · [`renormalize()`] · [`categorical()`] · [`speculative_accept()`] · [`beam_top_k()`]
+//! [`draw`] · [`sample()`] · [`Parameters`] · [`penalize()`] · [`dry()`] · [`renormalize()`] · [`categorical()`] · [`speculative_accept()`] · [`beam_top_k()`]
 //!
 //! A draw is a race: each token gets an exponential deviate from a hash of the row's seed, its position and the token, divided by the
 //! token's weight, and the least wins; where nothing was filtered, tiles of tokens run first. Luck therefore depends on nothing but these three numbers,
@@ -8,6 +8,7 @@
 
 pub mod beam_top_k;
 pub mod categorical;
+mod draw;
 pub mod dry;
 mod noise;
 mod parameters;
@@ -22,6 +23,7 @@ pub mod speculative_accept;
 
 pub use beam_top_k::{BeamTopK, Continuations, beam_top_k};
 pub use categorical::{Categorical, categorical};
+pub use draw::{Drawn, Dry, Penalty, Text, TextSampler, TextSampling, draw};
 pub use dry::dry;
 pub use parameters::{Order, Parameters, Sampling, Stage};
 pub use penalize::{Penalize, penalize};

@@ -1,7 +1,9 @@
 //! Texts read in one go, in pieces, by steps, alone and in batches are the same texts.
 
 use tilewright_core::{DType, Stream, Tensor};
-use tilewright_lm::{Decoder, Generation, Greedy, Model, Next, Sampler, Sampling, State, evaluate, generate};
+use tilewright_lm::{
+    Decoder, Generation, Greedy, Model, Next, Sampler, Sampling, State, Written, evaluate, generate,
+};
 
 use crate::tiny::{self, distance};
 
@@ -44,7 +46,8 @@ fn a_decoder_writes_what_steps_write() {
         let model = tiny::mixed_model(&stream, DType::F32);
         let texts = tiny::texts(2, 9, 7);
         let (logits, state) = model.next(&model.tokens(&texts).unwrap(), None).unwrap();
-        let best = |logits: &Tensor| -> Vec<u32> { Greedy.choose(&stream, logits, &[0, 0]).unwrap() };
+        let nothing = Written { prompt: &[], tokens: &[] };
+        let best = |logits: &Tensor| -> Vec<u32> { Greedy.choose(&stream, logits, &[nothing; 2]).unwrap() };
         let first = best(&logits);
         let (mut tokens, mut kept) = (first.clone(), state.clone());
         let mut given = Decoder::new(&model, state.clone(), &first, Next::Given).unwrap();

@@ -1,7 +1,9 @@
 //! What nodes answer is what the model computes.
 
 use tilewright_core::{DType, Result, Stream, Tensor};
-use tilewright_lm::{Config, Generation, Greedy, Model, Part, Sampler, Sampling, Tokenizer, bytes, generate};
+use tilewright_lm::{
+    Config, Generation, Greedy, Model, Part, Sampler, Sampling, Tokenizer, Written, bytes, generate,
+};
 use tilewright_wire::exo::node_service as exo;
 use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving};
 
@@ -47,7 +49,7 @@ fn nodes_write_what_the_model_writes() {
 struct Seen(Vec<Vec<u8>>);
 
 impl Sampler for Seen {
-    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[usize]) -> Result<Vec<u32>> {
+    fn choose(&mut self, stream: &Stream, logits: &Tensor, written: &[Written<'_>]) -> Result<Vec<u32>> {
         self.0.push(logits.to_bytes()?);
         Greedy.choose(stream, logits, written)
     }

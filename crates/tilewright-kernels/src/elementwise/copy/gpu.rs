@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Layout, Result, Shape, Stream, Tensor};
+use tilewright_core::{DType, Device, Layout, Result, Shape, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Launch, Program};
 
 use super::walk::{Path, Walk};
-use crate::elementwise::gpu::{GROUP, groups, vectors_fit};
+use crate::elementwise::gpu::{GROUP, groups_of, vectors_fit};
 
 static WORDS: LazyLock<Program> = LazyLock::new(|| {
     let definition = Definition::new("copy_words", include_str!("gpu.words.metal"))
@@ -45,6 +45,9 @@ static TURNED: LazyLock<Program> = LazyLock::new(|| {
     Program::new(definition.template("TILE").scalar("axis", DType::I32)).expect("the definition is valid")
 });
 
+/// Threads of a group that converts so many elements on CUDA: a hundredth faster where every multiprocessor has several.
+const WIDE: usize = 1024;
+const MANY: usize = 1 << 22;
 /// Elements per thread of the strided body.
 const STRIDED_PER_THREAD: usize = 4;
 /// Words per thread of the body that only moves.
@@ -74,12 +77,13 @@ fn words(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {
 }
 
 fn run(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {
-    let aligned = vectors_fit(&[x, out]);
+    let (aligned, elements) = (vectors_fit(&[x, out]), x.elements());
+    let group = if matches!(stream.device(), Device::Cuda(_)) && elements >= MANY { WIDE } else { GROUP };
     let launch = formats(RUN.launch(stream), x.dtype(), out.dtype())
         .template("ALIGNED", aligned)
         .input("x", x)
-        .scalar("n", x.elements() as u64);
-    launch.output_into("out", out).grid(groups(x.elements()), [GROUP, 1, 1]).run().map(drop)
+        .scalar("n", elements as u64);
+    launch.output_into("out", out).grid(groups_of(elements, group), [group, 1, 1]).run().map(drop)
 }
 
 fn strided(stream: &Stream, x: &Tensor, out: &mut Tensor) -> Result<()> {
