@@ -1,11 +1,9 @@
 //! One call from logits to tokens: biases, masks, penalties and the draw of many texts, each by its own settings and history.
 
-use tilewright_core::{DType, Element, Error, Kind, Result, Stream, Tensor};
+use tilewright_core::{Element, Error, Kind, Result, Stream, Tensor};
 
 use super::{Parameters, Penalize, Sample, Sampling, dry, penalize, sample};
-use crate::elementwise::{CopyTo, copy};
-use crate::gather::embedding;
-use crate::reduce::{Logsumexp, logsumexp};
+use crate::reduce::cross_entropy;
 
 const NAME: &str = "draw";
 
@@ -301,7 +299,9 @@ pub fn draw(stream: &Stream, logits: &Tensor, texts: &[Text]) -> Result<Vec<Draw
     let mut logprobs = drawn.logprobs.to_vec::<f32>()?;
     if changed.is_some() {
         // Those of the model, as vLLM gives them, not of what penalties made of it.
-        logprobs = logprobs_of(stream, logits, &ids)?;
+        let target = Tensor::from_vec(ids.iter().map(|&id| i64::from(id)).collect(), [rows])?.to(stream)?;
+        logprobs = cross_entropy(stream, logits, &target)?.to_vec::<f32>()?;
+        logprobs.iter_mut().for_each(|loss| *loss = -*loss);
         if top_n > 0 {
             drawn = sample(stream, logits, &parameters, &Sample { top_n, ..Sample::default() })?;
         }
@@ -351,8 +351,16 @@ fn changed(stream: &Stream, logits: &Tensor, texts: &[Text]) -> Result<Option<Te
         };
     let (none, nothing) = (vec![Vec::new(); n], vec![Vec::new(); n]);
     let biases: Vec<_> = texts.iter().map(Text::biases).collect();
+    let repetition = |text: &Text| text.sampler.how.repetition_penalty;
+    let frequency = |text: &Text| text.sampler.how.frequency_penalty;
+    let presence = |text: &Text| text.sampler.how.presence_penalty;
+    let repeated = texts.iter().any(|text| repetition(text).value != 1.0);
+    let counted = texts.iter().any(|text| frequency(text).value != 0.0 || presence(text).value != 0.0);
+    let goes_on = texts.iter().any(|text| text.sampler.how.dry.multiplier > 0.0);
     let masked = texts.iter().any(|text| text.sampler.mask.is_some());
-    if masked || biases.iter().any(|biases| !biases.is_empty()) {
+    // What goes on with a repetition is changed in place, in what an earlier pass made.
+    let first = goes_on && !repeated && !counted;
+    if masked || first || biases.iter().any(|biases| !biases.is_empty()) {
         let mask = masked.then(|| {
             let words = logits.dims()[1].div_ceil(32);
             let rows: Vec<_> = texts
@@ -363,10 +371,7 @@ fn changed(stream: &Stream, logits: &Tensor, texts: &[Text]) -> Result<Option<Te
         });
         pass([1.0, 0.0, 0.0].repeat(n), &none, &biases, mask.transpose()?)?;
     }
-    let repetition = |text: &Text| text.sampler.how.repetition_penalty;
-    let frequency = |text: &Text| text.sampler.how.frequency_penalty;
-    let presence = |text: &Text| text.sampler.how.presence_penalty;
-    if texts.iter().any(|text| repetition(text).value != 1.0) {
+    if repeated {
         // Only whether a token came counts: each once.
         let seen = |text: &Text| {
             if repetition(text).value == 1.0 {
@@ -385,7 +390,7 @@ fn changed(stream: &Stream, logits: &Tensor, texts: &[Text]) -> Result<Option<Te
         let (one, other) = (frequency(text), presence(text));
         (one.prompt, one.window) == (other.prompt, other.window) || one.value == 0.0 || other.value == 0.0
     };
-    if texts.iter().any(|text| frequency(text).value != 0.0 || presence(text).value != 0.0) {
+    if counted {
         if texts.iter().all(same) {
             let of = |text: &Text| match (frequency(text).value != 0.0, presence(text).value != 0.0) {
                 (true, _) => text.counted(frequency(text)),
@@ -404,13 +409,8 @@ fn changed(stream: &Stream, logits: &Tensor, texts: &[Text]) -> Result<Option<Te
             pass(penalties.collect(), &history, &nothing, None)?;
         }
     }
-    if texts.iter().any(|text| text.sampler.how.dry.multiplier > 0.0) {
-        let mut out = match now {
-            Some(out) if out.dtype() == DType::F32 => out,
-            now => copy(stream, now.as_ref().unwrap_or(logits), &CopyTo { dtype: Some(DType::F32) })?,
-        };
-        repetitions(stream, &mut out, texts)?;
-        return Ok(Some(out));
+    if let Some(out) = now.as_mut().filter(|_| goes_on) {
+        repetitions(stream, out, texts)?;
     }
     Ok(now)
 }
@@ -442,19 +442,6 @@ fn repetitions(stream: &Stream, logits: &mut Tensor, texts: &[Text]) -> Result<(
         dry(stream, logits, &history, &settings, &table(stream, &breakers, -1)?)?;
     }
     Ok(())
-}
-
-/// The log-probabilities of tokens by the logits as given.
-fn logprobs_of(stream: &Stream, logits: &Tensor, ids: &[u32]) -> Result<Vec<f32>> {
-    let (rows, v) = (logits.dims()[0], logits.dims()[1]);
-    let logits = copy(stream, logits, &CopyTo { dtype: Some(DType::F32) })?;
-    let totals = logsumexp(stream, &logits, &Logsumexp::default())?;
-    let places: Vec<i64> =
-        ids.iter().enumerate().map(|(row, &id)| (row * v) as i64 + i64::from(id)).collect();
-    let places = Tensor::from_vec(places, [rows])?.to(stream)?;
-    let chosen = embedding(stream, &logits.reshape([rows * v, 1])?, &places)?.to_f64_vec()?;
-    let totals = totals.to_f64_vec()?;
-    Ok(chosen.iter().zip(totals).map(|(logit, total)| (logit - total) as f32).collect())
 }
 
 #[cfg(test)]

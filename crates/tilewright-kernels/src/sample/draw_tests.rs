@@ -1,6 +1,6 @@
 //! Draws against the rules, alone and together, on every device.
 
-use tilewright_core::Device;
+use tilewright_core::{DType, Device};
 
 use super::*;
 
