@@ -1,9 +1,9 @@
 //! Where codes lie: row by row as they are made, in blocks as they are scanned.
 
 use rayon::prelude::*;
+use tilewright_core::{DType, Error, Result, Tensor};
 
 use crate::parallel::Each;
-use tilewright_core::{DType, Error, Result, Tensor};
 
 /// Rows whose codes lie side by side in a block.
 pub const BLOCK: usize = 64;

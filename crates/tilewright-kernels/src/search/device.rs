@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Program};
+use tilewright_gpu::{Definition, Program};
 
 use super::Metric;
-use super::rounds::{Round, best, selected};
+use super::rounds::{Round, best, check_candidates, in_rounds};
 use super::vectors::Vectors;
 use crate::arguments::check_tensor;
 
@@ -27,15 +27,13 @@ static SCAN: LazyLock<Program> = LazyLock::new(|| {
         ))
         .template("T")
         .template("METRIC")
-        .template("LISTED")
-        .template("BOUNDED");
-    let inputs = ["queries", "data", "ids", "keep", "offsets", "probes", "bounds"];
+        .template("LISTED");
+    let inputs = ["queries", "data", "ids", "keep", "offsets", "probes"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
-    let scalars = ["n", "d", "k", "parts", "length", "lists"];
+    let scalars = ["n", "d", "parts", "length", "lists"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
-    let definition = definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool);
-    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
+    in_rounds(definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool))
 });
 
 /// The lists that queries are compared with.
@@ -105,10 +103,7 @@ pub(super) fn scan(
             (parts, vectors.n.div_ceil(parts))
         }
     };
-    if b * parts * selected(k) > i32::MAX as usize {
-        let got = format!("{b} queries of {parts} parts");
-        return Err(Error::shape(operation, "queries", "fewer than 2^31 candidates on a GPU", got));
-    }
+    check_candidates(operation, "queries", [b, parts], k)?;
     if b * k == 0 || parts == 0 {
         return filled(stream, b, k);
     }
@@ -120,30 +115,25 @@ pub(super) fn scan(
         if lists.is_some() { THREADS } else { length.div_ceil(4).next_multiple_of(32).clamp(32, THREADS) };
     let most = if lists.is_some() { parts * vectors.n } else { vectors.n };
     best(stream, b, parts, k, most, |round: &Round| {
-        SCAN.launch(stream)
+        let launch = SCAN
+            .launch(stream)
             .template("T", vectors.data.dtype())
             .template("METRIC", metric as i32)
             .template("LISTED", lists.is_some())
-            .template("BOUNDED", round.bounds.is_some())
             .input("queries", &vectors.queries)
             .input("data", &vectors.data)
             .input("ids", vectors.ids.known.as_ref().unwrap_or(&no_ids))
             .input("keep", vectors.keep.as_ref().unwrap_or(&no_bytes))
             .input("offsets", lists.map_or(&no_ids, |lists| lists.offsets))
             .input("probes", lists.map_or(&no_probes, |lists| lists.probes))
-            .input("bounds", round.bounds.unwrap_or(&no_ids))
             .scalar("n", vectors.n as u32)
             .scalar("d", vectors.d as u32)
-            .scalar("k", round.k as u32)
             .scalar("parts", parts as u32)
             .scalar("length", length as u32)
             .scalar("lists", lists.map_or(0, |lists| lists.offsets.elements().saturating_sub(1)) as u32)
             .scalar("labelled", vectors.ids.known.is_some())
-            .scalar("filtered", vectors.keep.is_some())
-            .output("candidates", DType::U64, [b, parts * round.k])
-            .output("repeats", DType::U32, [round.repeats(b * parts)])
-            .grid(Grid::groups([b * parts, 1, 1]), [threads, 1, 1])
-            .run()
+            .scalar("filtered", vectors.keep.is_some());
+        round.run(launch, &no_ids, [b, parts], threads)
     })
 }
 

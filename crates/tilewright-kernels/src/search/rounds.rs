@@ -6,8 +6,8 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Program};
+use tilewright_core::{DType, Error, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Grid, Launch, Program};
 
 /// What a threadgroup selects, at most: it sorts twice as much.
 pub(super) const SELECTED: usize = 1024;
@@ -51,9 +51,24 @@ static PLACE: LazyLock<Program> = LazyLock::new(|| {
     Program::new(definition.output("after")).expect("the definition is valid")
 });
 
-/// Candidates that a scan gives of each part in one round.
-pub(super) fn selected(k: usize) -> usize {
-    k.clamp(1, SELECTED)
+/// A scan that rounds run, from all that is its own: what comes after a bound, so many of it, and how it is given.
+pub(super) fn in_rounds(definition: Definition) -> Program {
+    let definition = definition.template("BOUNDED").input("bounds").scalar("k", DType::U32);
+    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
+}
+
+/// Refuses more candidates of all queries' parts in one round than a GPU counts.
+pub(super) fn check_candidates(
+    operation: &'static str,
+    argument: &'static str,
+    [b, parts]: [usize; 2],
+    k: usize,
+) -> Result<()> {
+    if b * parts * k.clamp(1, SELECTED) <= i32::MAX as usize {
+        return Ok(());
+    }
+    let got = format!("{b} queries of {parts} parts");
+    Err(Error::shape(operation, argument, "fewer than 2^31 candidates on a GPU", got))
 }
 
 /// One pass of a scan.
@@ -65,9 +80,24 @@ pub(super) struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Elements of the scan's `repeats`: for each threadgroup how many of its candidates equal the bound, where there is one.
-    pub(super) fn repeats(&self, groups: usize) -> usize {
-        if self.bounds.is_some() { groups } else { 1 }
+    /// Runs the launch of a scan [`in_rounds`] with a threadgroup for each of `parts` of each of `b` queries. `none` stands for bounds that are not there.
+    pub(super) fn run<'a>(
+        &'a self,
+        launch: Launch<'a>,
+        none: &'a Tensor,
+        [b, parts]: [usize; 2],
+        threads: usize,
+    ) -> Result<Vec<Tensor>> {
+        let groups = b * parts;
+        launch
+            .template("BOUNDED", self.bounds.is_some())
+            .input("bounds", self.bounds.unwrap_or(none))
+            .scalar("k", self.k as u32)
+            .output("candidates", DType::U64, [b, parts * self.k])
+            // For each threadgroup how many of its candidates equal the bound, where there is one.
+            .output("repeats", DType::U32, [if self.bounds.is_some() { groups } else { 1 }])
+            .grid(Grid::groups([groups, 1, 1]), [threads, 1, 1])
+            .run()
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Program};
+use tilewright_core::{DType, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Program};
 
 use super::NAME;
 use crate::search::device::{filled, parts_of};
-use crate::search::rounds::{Round, best, selected};
+use crate::search::rounds::{Round, best, check_candidates, in_rounds};
 use crate::search::vectors::Vectors;
 
 const THREADS: usize = 256;
@@ -19,23 +19,18 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
             include_str!("../../reduce/top_k/gpu.header.metal"),
             include_str!("../candidate.header.metal")
         ))
-        .template("WORDS")
-        .template("BOUNDED");
-    let inputs = ["queries", "data", "row_ids", "keep", "bounds"];
+        .template("WORDS");
+    let inputs = ["queries", "data", "row_ids", "keep"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
-    let scalars = ["n", "bytes", "k", "parts", "length"];
+    let scalars = ["n", "bytes", "parts", "length"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
-    let definition = definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool);
-    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
+    in_rounds(definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool))
 });
 
 pub(super) fn hamming_scan_topk(stream: &Stream, rows: &Vectors, k: usize) -> Result<(Tensor, Tensor)> {
     let (b, parts) = (rows.b, parts_of(rows.n, rows.b));
-    if b * parts * selected(k) > i32::MAX as usize {
-        let got = format!("{b} queries of {parts} parts");
-        return Err(Error::shape(NAME, "queries", "fewer than 2^31 candidates on a GPU", got));
-    }
+    check_candidates(NAME, "queries", [b, parts], k)?;
     if b * k == 0 || rows.n == 0 {
         return filled(stream, b, k);
     }
@@ -45,25 +40,19 @@ pub(super) fn hamming_scan_topk(stream: &Stream, rows: &Vectors, k: usize) -> Re
     let aligned = |tensor: &Tensor| tensor.layout().offset().is_multiple_of(4);
     let words = rows.d.is_multiple_of(4) && aligned(&rows.queries) && aligned(&rows.data);
     best(stream, b, parts, k, rows.n, |round: &Round| {
-        PROGRAM
+        let launch = PROGRAM
             .launch(stream)
             .template("WORDS", words)
-            .template("BOUNDED", round.bounds.is_some())
             .input("queries", &rows.queries)
             .input("data", &rows.data)
             .input("row_ids", rows.ids.known.as_ref().unwrap_or(&no_ids))
             .input("keep", rows.keep.as_ref().unwrap_or(&no_bytes))
-            .input("bounds", round.bounds.unwrap_or(&no_ids))
             .scalar("n", rows.n as u32)
             .scalar("bytes", rows.d as u32)
-            .scalar("k", round.k as u32)
             .scalar("parts", parts as u32)
             .scalar("length", rows.n.div_ceil(parts) as u32)
             .scalar("labelled", rows.ids.known.is_some())
-            .scalar("filtered", rows.keep.is_some())
-            .output("candidates", DType::U64, [b, parts * round.k])
-            .output("repeats", DType::U32, [round.repeats(b * parts)])
-            .grid(Grid::groups([b * parts, 1, 1]), [THREADS, 1, 1])
-            .run()
+            .scalar("filtered", rows.keep.is_some());
+        round.run(launch, &no_ids, [b, parts], THREADS)
     })
 }

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Program};
+use tilewright_core::{DType, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Program};
 
 use super::{Input, NAME};
 use crate::search::device::filled;
-use crate::search::rounds::{Round, best, selected};
+use crate::search::rounds::{Round, best, check_candidates, in_rounds};
 
 const THREADS: usize = 256;
 /// Entries of tables that fit a threadgroup's memory beside a selection (`HELD` of the body).
@@ -22,26 +22,19 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
             include_str!("gpu.header.metal")
         ))
         .template("WORDS")
-        .template("LOCAL")
-        .template("BOUNDED");
-    let inputs =
-        ["tables", "codes", "offsets", "probes", "bases", "biases", "factors", "row_ids", "keep", "bounds"];
+        .template("LOCAL");
+    let inputs = ["tables", "codes", "offsets", "probes", "bases", "biases", "factors", "row_ids", "keep"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
-    let scalars = ["m", "bytes", "n", "k", "parts", "lists"];
+    let scalars = ["m", "bytes", "n", "parts", "lists"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
     let flags = ["based", "biased", "scaled", "labelled", "filtered"];
-    let definition =
-        flags.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::Bool));
-    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
+    in_rounds(flags.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::Bool)))
 });
 
 pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
     let (b, parts) = (input.b, input.probes.dims()[1]);
-    if b * parts * selected(k) > i32::MAX as usize {
-        let got = format!("{b} queries of {parts} parts");
-        return Err(Error::shape(NAME, "probes", "fewer than 2^31 candidates on a GPU", got));
-    }
+    check_candidates(NAME, "probes", [b, parts], k)?;
     if b * k == 0 || parts == 0 {
         return filled(stream, b, k);
     }
@@ -50,11 +43,10 @@ pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tenso
     let (no_numbers, no_ids, no_bytes) =
         (no_numbers?.to(stream)?, no_ids?.to(stream)?, no_bytes?.to(stream)?);
     best(stream, b, parts, k, parts * input.n, |round: &Round| {
-        PROGRAM
+        let launch = PROGRAM
             .launch(stream)
             .template("WORDS", input.words as i32)
             .template("LOCAL", input.m * input.words <= HELD)
-            .template("BOUNDED", round.bounds.is_some())
             .input("tables", &input.tables)
             .input("codes", if input.codes.is_empty() { &no_bytes } else { &input.codes })
             .input("offsets", &input.offsets)
@@ -64,21 +56,16 @@ pub(super) fn pq_scan(stream: &Stream, input: &Input, k: usize) -> Result<(Tenso
             .input("factors", input.factors.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_numbers))
             .input("row_ids", input.ids.known.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_ids))
             .input("keep", input.keep.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_bytes))
-            .input("bounds", round.bounds.unwrap_or(&no_ids))
             .scalar("m", input.m as u32)
             .scalar("bytes", input.codes.dims()[1] as u32)
             .scalar("n", input.n as u32)
-            .scalar("k", round.k as u32)
             .scalar("parts", parts as u32)
             .scalar("lists", input.offsets.elements().saturating_sub(1) as u32)
             .scalar("based", input.bases.is_some())
             .scalar("biased", input.biases.is_some())
             .scalar("scaled", input.factors.is_some())
             .scalar("labelled", input.ids.known.is_some())
-            .scalar("filtered", input.keep.is_some())
-            .output("candidates", DType::U64, [b, parts * round.k])
-            .output("repeats", DType::U32, [round.repeats(b * parts)])
-            .grid(Grid::groups([b * parts, 1, 1]), [THREADS, 1, 1])
-            .run()
+            .scalar("filtered", input.keep.is_some());
+        round.run(launch, &no_ids, [b, parts], THREADS)
     })
 }

@@ -3,11 +3,11 @@
 use std::sync::LazyLock;
 
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Program};
+use tilewright_gpu::{Definition, Program};
 
 use super::{NAME, Rerank};
 use crate::search::device::filled;
-use crate::search::rounds::{Round, best, selected};
+use crate::search::rounds::{Round, SELECTED, best, in_rounds};
 use crate::search::vectors::Vectors;
 
 const THREADS: usize = 256;
@@ -21,15 +21,13 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
             include_str!("../scan.header.metal")
         ))
         .template("T")
-        .template("METRIC")
-        .template("BOUNDED");
-    let inputs = ["queries", "data", "rows", "row_ids", "bounds"];
+        .template("METRIC");
+    let inputs = ["queries", "data", "rows", "row_ids"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
-    let scalars = ["n", "d", "k", "c"];
+    let scalars = ["n", "d", "c"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
-    let definition = definition.scalar("labelled", DType::Bool);
-    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
+    in_rounds(definition.scalar("labelled", DType::Bool))
 });
 
 pub(super) fn rerank(
@@ -39,7 +37,7 @@ pub(super) fn rerank(
     args: &Rerank,
 ) -> Result<(Tensor, Tensor)> {
     let (b, c, k) = (vectors.b, rows.dims()[1], args.k);
-    if b * c.max(selected(k)) > i32::MAX as usize {
+    if b * c.max(k.clamp(1, SELECTED)) > i32::MAX as usize {
         return Err(Error::shape(NAME, "rows", "fewer than 2^31 rows and results on a GPU", rows.shape()));
     }
     if b * k == 0 || c == 0 || vectors.n == 0 {
@@ -47,24 +45,18 @@ pub(super) fn rerank(
     }
     let no_ids = Tensor::zeros(DType::U32, [1])?.to(stream)?;
     best(stream, b, 1, k, c, |round: &Round| {
-        PROGRAM
+        let launch = PROGRAM
             .launch(stream)
             .template("T", vectors.data.dtype())
             .template("METRIC", args.metric as i32)
-            .template("BOUNDED", round.bounds.is_some())
             .input("queries", &vectors.queries)
             .input("data", &vectors.data)
             .input("rows", rows)
             .input("row_ids", vectors.ids.known.as_ref().unwrap_or(&no_ids))
-            .input("bounds", round.bounds.unwrap_or(&no_ids))
             .scalar("n", vectors.n as u32)
             .scalar("d", vectors.d as u32)
-            .scalar("k", round.k as u32)
             .scalar("c", c as u32)
-            .scalar("labelled", vectors.ids.known.is_some())
-            .output("candidates", DType::U64, [b, round.k])
-            .output("repeats", DType::U32, [round.repeats(b)])
-            .grid(Grid::groups([b, 1, 1]), [THREADS, 1, 1])
-            .run()
+            .scalar("labelled", vectors.ids.known.is_some());
+        round.run(launch, &no_ids, [b, 1], THREADS)
     })
 }

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use tilewright_core::{DType, Error, Result, Stream, Tensor};
-use tilewright_gpu::{Definition, Grid, Program};
+use tilewright_core::{DType, Result, Stream, Tensor};
+use tilewright_gpu::{Definition, Program};
 
 use super::{Input, NAME, SqScan};
 use crate::search::device::{filled, parts_of};
-use crate::search::rounds::{Round, best, selected};
+use crate::search::rounds::{Round, best, check_candidates, in_rounds};
 
 const THREADS: usize = 256;
 
@@ -22,26 +22,20 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
         ))
         .template("BITS")
         .template("METRIC")
-        .template("RESIDUAL")
-        .template("BOUNDED");
-    let inputs =
-        ["queries", "codes", "ranges", "offsets", "probes", "centroids", "row_ids", "keep", "bounds"];
+        .template("RESIDUAL");
+    let inputs = ["queries", "codes", "ranges", "offsets", "probes", "centroids", "row_ids", "keep"];
     let definition = inputs.into_iter().fold(definition, |definition, name| definition.input(name));
-    let scalars = ["n", "d", "bytes", "k", "parts", "cuts", "lists"];
+    let scalars = ["n", "d", "bytes", "parts", "cuts", "lists"];
     let definition =
         scalars.into_iter().fold(definition, |definition, name| definition.scalar(name, DType::U32));
-    let definition = definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool);
-    Program::new(definition.output("candidates").output("repeats")).expect("the definition is valid")
+    in_rounds(definition.scalar("labelled", DType::Bool).scalar("filtered", DType::Bool))
 });
 
 pub(super) fn sq_scan(stream: &Stream, input: &Input, args: &SqScan) -> Result<(Tensor, Tensor)> {
     let (b, k, parts, nlist) = (input.b, args.k, input.probes.dims()[1], input.offsets.elements() - 1);
     // Of lists of equal length.
     let cuts = parts_of(input.n.div_ceil(nlist.max(1)), b * parts);
-    if b * parts * cuts * selected(k) > i32::MAX as usize {
-        let got = format!("{b} queries of {parts} parts");
-        return Err(Error::shape(NAME, "probes", "fewer than 2^31 candidates on a GPU", got));
-    }
+    check_candidates(NAME, "probes", [b, parts * cuts], k)?;
     if b * k == 0 || parts == 0 || nlist == 0 {
         return filled(stream, b, k);
     }
@@ -50,12 +44,11 @@ pub(super) fn sq_scan(stream: &Stream, input: &Input, args: &SqScan) -> Result<(
     let (no_numbers, no_ids, no_bytes) =
         (no_numbers?.to(stream)?, no_ids?.to(stream)?, no_bytes?.to(stream)?);
     best(stream, b, parts * cuts, k, parts * input.n, |round: &Round| {
-        PROGRAM
+        let launch = PROGRAM
             .launch(stream)
             .template("BITS", input.scalar.bits as i32)
             .template("METRIC", args.metric as i32)
             .template("RESIDUAL", input.centroids.is_some())
-            .template("BOUNDED", round.bounds.is_some())
             .input("queries", &input.queries)
             .input("codes", if input.codes.is_empty() { &no_bytes } else { &input.codes })
             .input("ranges", &input.ranges)
@@ -64,19 +57,14 @@ pub(super) fn sq_scan(stream: &Stream, input: &Input, args: &SqScan) -> Result<(
             .input("centroids", input.centroids.as_ref().unwrap_or(&no_numbers))
             .input("row_ids", input.ids.known.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_ids))
             .input("keep", input.keep.as_ref().filter(|all| !all.is_empty()).unwrap_or(&no_bytes))
-            .input("bounds", round.bounds.unwrap_or(&no_ids))
             .scalar("n", input.n as u32)
             .scalar("d", input.scalar.d as u32)
             .scalar("bytes", input.scalar.bytes() as u32)
-            .scalar("k", round.k as u32)
             .scalar("parts", parts as u32)
             .scalar("cuts", cuts as u32)
             .scalar("lists", nlist as u32)
             .scalar("labelled", input.ids.known.is_some())
-            .scalar("filtered", input.keep.is_some())
-            .output("candidates", DType::U64, [b, parts * cuts * round.k])
-            .output("repeats", DType::U32, [round.repeats(b * parts * cuts)])
-            .grid(Grid::groups([b * parts * cuts, 1, 1]), [THREADS, 1, 1])
-            .run()
+            .scalar("filtered", input.keep.is_some());
+        round.run(launch, &no_ids, [b, parts * cuts], THREADS)
     })
 }
