@@ -121,6 +121,7 @@ mod householder;
 mod jacobi;
 mod lanes;
 mod normals;
+mod panel;
 mod placed;
 mod ratios;
 mod reductions;

@@ -7,6 +7,7 @@ use tilewright_core::{DType, Device, Error, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::super::extents::Extents;
+use super::super::panel;
 use super::super::tile::Tile;
 use super::LuFactors;
 use crate::arguments::check_f64;
@@ -33,18 +34,11 @@ static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
     program(definition.template("NB").template("R"))
 });
 
-/// Threads of a group of the blocked body.
-const GROUP: usize = 256;
-
-/// Columns of a panel and rows that a thread holds of it, for at most so many rows: 128 registers at most.
-const PANELS: [(usize, usize); 6] = [(16, 1), (16, 2), (16, 4), (8, 16), (4, 32), (2, 64)];
-
 /// Says why a GPU cannot factor matrices of `m` rows.
 pub(in super::super) fn check(operation: &'static str, device: Device, dtype: DType, m: usize) -> Result<()> {
     check_f64(operation, device, dtype)?;
-    let most = GROUP * PANELS[PANELS.len() - 1].1;
-    if device != Device::Cpu && m > most {
-        let why = format!("{m} rows; a panel of {most} fits the registers of a group");
+    if device != Device::Cpu && m > panel::LONGEST {
+        let why = format!("{m} rows; a panel of {} fits the registers of a group", panel::LONGEST);
         return Err(Error::unsupported(operation, device, why));
     }
     Ok(())
@@ -61,9 +55,9 @@ pub(super) fn lu(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<LuFac
     } else if let Some(tile) = Tile::of(a.dtype(), largest) {
         tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
-        let (columns, rows) = *PANELS.iter().find(|(_, rows)| m <= GROUP * rows).expect("checked before");
+        let (columns, rows) = panel::of_rows(m).expect("checked before");
         let launch = BLOCKED.launch(stream).template("NB", columns).template("R", rows);
-        launch.grid(Grid::groups([items, 1, 1]), [GROUP, 1, 1])
+        launch.grid(Grid::groups([items, 1, 1]), [panel::GROUP, 1, 1])
     };
     let outputs = launch
         .template("S", a.dtype())

@@ -73,7 +73,7 @@ use tilewright_core::{DType, Device, Result, Stream, Tensor};
 use super::convert::{narrowed, widened};
 use super::extents::Extents;
 use super::host::with_real;
-use super::vendor;
+use super::{panel, vendor};
 use crate::arguments::check_f64;
 
 const NAME: &str = "lu";
@@ -88,9 +88,6 @@ pub struct LuFactors {
     /// `[..]`, i32: 0, or k where the k-th pivot is the first that is zero.
     pub info: Tensor,
 }
-
-/// The rows of a panel of which a thread holds few enough for columns beside them.
-const HELD: usize = 4096;
 
 /// The factors of each matrix of a batch.
 ///
@@ -135,8 +132,7 @@ pub(super) fn variants(
     let own = check(operation, device, dtype, extents.m);
     // The library's exchanges of more rows are not followed.
     let batches = if extents.m <= vendor::ROWS { extents.batches() } else { 0 };
-    // Beyond it a panel has few columns.
-    let large = if extents.m > HELD { 0 } else { vendor::LARGE };
+    let large = if extents.m > panel::WIDE { 0 } else { vendor::LARGE };
     let others = vendor::variants(device, batches, (extents.m.min(extents.n), large), own)?;
     let first = panels::takes(device, dtype, extents).then_some(panels::VARIANT);
     Ok(first.into_iter().chain(others).collect())

@@ -70,7 +70,7 @@ mod tall_cpu;
 mod tests;
 
 pub(crate) use cases::KERNEL;
-pub(super) use reference::{backward_error, gram_error, is_upper, orthogonality};
+pub(super) use reference::{backward_error, gram_error, is_upper};
 
 use std::str::FromStr;
 
@@ -82,7 +82,7 @@ use super::extents::Extents;
 use super::gram as normal;
 use super::host::with_real;
 use super::qr_reflectors::{Reflectors, wide_reflectors};
-use super::vendor;
+use super::{panel, vendor};
 use crate::arguments::check_f64;
 
 const NAME: &str = "qr";
@@ -137,9 +137,6 @@ pub struct QrFactors {
     pub r: Tensor,
 }
 
-/// The rows of a panel of which a thread holds few enough for columns beside them.
-const HELD: usize = 4096;
-
 /// Whether the tree takes matrices apart by their rows.
 fn in_pieces(extents: &Extents, mode: QrMode) -> bool {
     (1..=tall::COLUMNS).contains(&extents.n) && extents.m > 128 && mode != QrMode::Complete
@@ -147,7 +144,7 @@ fn in_pieces(extents: &Extents, mode: QrMode) -> bool {
 
 /// Whether rows are neither in pieces nor enough of them in registers: a library's of any number of columns, where there is one.
 fn is_in_memory(extents: &Extents, mode: QrMode) -> bool {
-    extents.m > HELD && !in_pieces(extents, mode)
+    extents.m > panel::WIDE && !in_pieces(extents, mode)
 }
 
 /// Whether `aᵀ a` is taken apart instead.

@@ -7,6 +7,7 @@ use tilewright_core::{DType, Result, Stream, Tensor};
 use tilewright_gpu::{Definition, Grid, Program};
 
 use super::super::extents::Extents;
+use super::super::panel;
 use super::super::qr_pivoted::in_order;
 use super::super::tile::Tile;
 use super::Reflectors;
@@ -41,12 +42,6 @@ static BLOCKED: LazyLock<Program> = LazyLock::new(|| {
     program(definition.header(HEADER).template("NB").template("R"))
 });
 
-/// Threads of a group of the blocked body.
-const GROUP: usize = 256;
-
-/// Columns of a panel, and rows that a thread holds of it, for at most so many rows: 128 registers at most. With more rows, columns stay in memory.
-const PANELS: [(usize, usize); 6] = [(16, 1), (16, 2), (16, 4), (8, 16), (4, 32), (2, 64)];
-
 /// The reflections. `a` has elements.
 pub(super) fn qr_reflectors(stream: &Stream, a: &Tensor, extents: &Extents) -> Result<Reflectors> {
     let (m, n, items) = (extents.m, extents.n, extents.batches());
@@ -58,13 +53,14 @@ pub(super) fn qr_reflectors(stream: &Stream, a: &Tensor, extents: &Extents) -> R
     } else if let Some(tile) = Tile::of(a.dtype(), largest) {
         tile.set(TILE.launch(stream)).grid(Grid::groups([items, 1, 1]), [tile.threads(), 1, 1])
     } else {
-        let Some(&(columns, rows)) = PANELS.iter().find(|(_, rows)| m <= GROUP * rows) else {
+        let Some((columns, rows)) = panel::of_rows(m) else {
+            // Columns stay in memory.
             return in_order(stream, a, extents);
         };
         // Threadgroup memory for blocks of f64 is there for half as many columns.
         let columns = if a.dtype() == DType::F64 { columns.min(8) } else { columns };
         let launch = BLOCKED.launch(stream).template("NB", columns).template("R", rows);
-        launch.grid(Grid::groups([items, 1, 1]), [GROUP, 1, 1])
+        launch.grid(Grid::groups([items, 1, 1]), [panel::GROUP, 1, 1])
     };
     let outputs = launch
         .template("S", a.dtype())
