@@ -1,9 +1,9 @@
 //! What LAPACK's test programs measure, in f64: norms and products of row-major matrices, by plain loops.
 
 use rayon::prelude::*;
+use tilewright_core::{DType, Residual, Result, Tensor};
 
 use crate::parallel::Each;
-use tilewright_core::{DType, Residual, Result, Tensor};
 
 /// LAPACK's threshold.
 const LIMIT: f64 = 30.0;
@@ -97,10 +97,33 @@ pub(super) fn eps(dtype: DType) -> f64 {
     dtype.unit_roundoff()
 }
 
+/// The limit of ratios of results of `dtype`.
+pub(super) fn limit(dtype: DType) -> f64 {
+    if matches!(dtype, DType::F16 | DType::Bf16) { ROUNDED } else { LIMIT }
+}
+
 /// A ratio under the limit for results of `dtype`.
 pub(super) fn residual(name: &'static str, ratio: f64, dtype: DType) -> Residual {
-    let limit = if matches!(dtype, DType::F16 | DType::Bf16) { ROUNDED } else { LIMIT };
-    Residual { name, ratio, limit }
+    Residual { name, ratio, limit: limit(dtype) }
+}
+
+/// `|1 - qᵀ q| / (m eps)`
+pub(super) fn orthogonality(q: &Matrix, eps: f64) -> f64 {
+    ratio(Matrix::identity(q.n).minus(&q.transposed().times(q)).norm(), 1.0, q.m as f64 * eps)
+}
+
+/// Whether singular values descend, and none is below zero.
+pub(super) fn is_ordered(s: &[f64]) -> bool {
+    s.iter().all(|&x| x >= 0.0) && s.windows(2).all(|pair| pair[0] >= pair[1])
+}
+
+/// What holds of some singular values and their vectors, whatever they are of.
+pub(super) fn singular(u: &Matrix, s: &[f64], vt: &Matrix, eps: f64, dtype: DType) -> [Residual; 3] {
+    [
+        holds("descending and not below zero", is_ordered(s)),
+        residual("|1 - uᵀ u| / (m eps)", orthogonality(u, eps), dtype),
+        residual("|1 - v vᵀ| / (n eps)", orthogonality(&vt.transposed(), eps), dtype),
+    ]
 }
 
 /// What must hold, as a ratio.

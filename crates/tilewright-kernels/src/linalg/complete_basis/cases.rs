@@ -4,8 +4,7 @@ use tilewright_core::{
     Args, Case, DType, Device, Expected, Kernel, Residual, Result, Slot, Spec, Stream, Tensor, Tier, Work,
 };
 
-use super::super::qr::orthogonality;
-use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, orthogonality, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, complete_basis, reference};
 use crate::arguments::{check_f64, choose, only_variant};

@@ -5,7 +5,7 @@ use tilewright_core::{
     Work,
 };
 
-use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, orthogonality, residual};
 use super::super::{DTYPES, registry, samples, vendor};
 use super::{Eigh, NAME, reference, run, variants};
 
@@ -162,7 +162,7 @@ impl Kernel for Registered {
             let Some(q) = q else { continue };
             let error = reference::backward_error(&a, values, q, eps);
             residuals.push(residual("|a - q l qᵀ| / (n |a| eps)", error, case.dtype));
-            residuals.push(residual("|1 - qᵀ q| / (n eps)", reference::orthogonality(q, eps), case.dtype));
+            residuals.push(residual("|1 - qᵀ q| / (n eps)", orthogonality(q, eps), case.dtype));
         }
         Ok(residuals)
     }

@@ -51,11 +51,6 @@ pub(super) fn backward_error(a: &Matrix, values: &[f64], q: &Matrix, eps: f64) -
     ratio(a.minus(&scaled.times(&q.transposed())).norm(), a.norm(), a.n as f64 * eps)
 }
 
-/// `|1 - qᵀ q| / (n eps)`
-pub(super) fn orthogonality(q: &Matrix, eps: f64) -> f64 {
-    ratio(Matrix::identity(q.n).minus(&q.transposed().times(q)).norm(), 1.0, q.m as f64 * eps)
-}
-
 /// `max |l - truth| / (n |a| eps)`, of values in the order of the truth, with the largest of the truth for |a|
 pub(in super::super) fn value_error(values: &[f64], truth: &[f64], eps: f64) -> f64 {
     let error = largest(values.iter().zip(truth).map(|(x, y)| (x - y).abs()));

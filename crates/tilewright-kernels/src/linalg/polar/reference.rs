@@ -1,8 +1,7 @@
 //! The truth: what the factors have to satisfy.
 
 use super::super::eigh::eigenvalues;
-use super::super::qr;
-use super::super::ratios::{Matrix, ratio};
+use super::super::ratios::{self, Matrix, ratio};
 
 /// `|a - u h| / (max(m, n) |a| eps)`
 pub(super) fn backward_error(a: &Matrix, u: &Matrix, h: &Matrix, eps: f64) -> f64 {
@@ -15,7 +14,7 @@ pub(super) fn backward_error(a: &Matrix, u: &Matrix, h: &Matrix, eps: f64) -> f6
 /// `|1 - uᵀ u| / (max(m, n) eps)`, or of the rows where there are fewer
 pub(super) fn orthogonality(u: &Matrix, eps: f64) -> f64 {
     let tall = if u.m < u.n { u.transposed() } else { u.clone() };
-    qr::orthogonality(&tall, eps)
+    ratios::orthogonality(&tall, eps)
 }
 
 /// Whether it is, to the last bit.

@@ -5,7 +5,7 @@ use tilewright_core::{
     Work,
 };
 
-use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, orthogonality, residual};
 use super::super::{DTYPES, registry, samples, vendor};
 use super::{NAME, Qr, QrMode, is_in_memory, reference, run, variants};
 use crate::arguments::only_variant;
@@ -172,7 +172,7 @@ impl Kernel for Registered {
             };
             let error = reference::backward_error(a, q, r, eps);
             residuals.push(residual("|a - q r| / (m |a| eps)", error, case.dtype));
-            residuals.push(residual("|1 - qᵀ q| / (m eps)", reference::orthogonality(q, eps), case.dtype));
+            residuals.push(residual("|1 - qᵀ q| / (m eps)", orthogonality(q, eps), case.dtype));
         }
         Ok(residuals)
     }

@@ -10,11 +10,6 @@ pub(in super::super) fn backward_error(a: &Matrix, q: &Matrix, r: &Matrix, eps: 
     ratio(a.minus(&q.times(&r)).norm(), a.norm(), a.m as f64 * eps)
 }
 
-/// `|1 - qᵀ q| / (m eps)`
-pub(in super::super) fn orthogonality(q: &Matrix, eps: f64) -> f64 {
-    ratio(Matrix::identity(q.n).minus(&q.transposed().times(q)).norm(), 1.0, q.m as f64 * eps)
-}
-
 /// `|aᵀ a - rᵀ r| / (m |a|² eps)`, where there is no q
 pub(in super::super) fn gram_error(a: &Matrix, r: &Matrix, eps: f64) -> f64 {
     let scale = 1.0 / a.largest().max(f64::MIN_POSITIVE);

@@ -6,8 +6,8 @@ use tilewright_core::{
 };
 
 use super::super::lu;
-use super::super::qr::{backward_error, gram_error, is_upper, orthogonality};
-use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::qr::{backward_error, gram_error, is_upper};
+use super::super::ratios::{Matrix, eps, holds, judged, orthogonality, residual};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, Qr, QrMode, qr_pivoted, reference};
 use crate::arguments::{check_f64, choose, only_variant};

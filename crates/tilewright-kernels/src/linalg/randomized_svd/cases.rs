@@ -5,8 +5,7 @@ use tilewright_core::{
     Work,
 };
 
-use super::super::qr::orthogonality;
-use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, limit, singular};
 use super::super::{DTYPES, registry, samples};
 use super::{NAME, RandomizedSvd, check, randomized_svd, reference};
 use crate::arguments::{choose, only_variant};
@@ -115,14 +114,10 @@ impl Kernel for Registered {
                 residuals.push(holds("NaN where there is no result", all.all(|x| x.is_nan())));
                 continue;
             }
-            let ordered = s.iter().all(|&x| x >= 0.0) && s.windows(2).all(|pair| pair[0] >= pair[1]);
-            residuals.push(holds("descending and not below zero", ordered));
-            residuals.push(residual("|1 - uᵀ u| / (m eps)", orthogonality(u, eps), case.dtype));
-            let error = orthogonality(&vt.transposed(), eps);
-            residuals.push(residual("|1 - v vᵀ| / (n eps)", error, case.dtype));
+            residuals.extend(singular(u, s, vt, eps, case.dtype));
             if m + n <= TRUTH && item < 2 {
-                // As residuals are allowed: 30 eps, or 3 where the result was rounded to a narrow dtype.
-                let unit = if matches!(case.dtype, DType::F16 | DType::Bf16) { 3.0 } else { 30.0 } * eps;
+                // As ratios are allowed.
+                let unit = limit(case.dtype) * eps;
                 // Over the largest element, so that squares of it stay in the range.
                 let scale = 1.0 / a.largest().max(f64::MIN_POSITIVE);
                 let (a, s) = (a.scaled(scale), s.iter().map(|s| s * scale).collect::<Vec<_>>());

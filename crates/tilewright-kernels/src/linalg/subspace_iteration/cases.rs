@@ -8,8 +8,7 @@ use tilewright_core::{
 };
 
 use super::super::convert::working;
-use super::super::qr::orthogonality;
-use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::ratios::{Matrix, eps, holds, judged, limit, singular};
 use super::super::{DTYPES, registry, samples};
 use super::{FAILED, NAME, SHORT, SubspaceIteration, check, reference, subspace_iteration};
 use crate::arguments::{choose, only_variant};
@@ -185,13 +184,9 @@ impl Kernel for Registered {
             let reached = told[item] <= tolerance * (1.0 + 1e-6);
             residuals
                 .push(holds("the tolerance is reached, or info says so", reached != (info[item] == SHORT)));
-            let ordered = s.iter().all(|&x| x >= 0.0) && s.windows(2).all(|pair| pair[0] >= pair[1]);
-            residuals.push(holds("descending and not below zero", ordered));
-            residuals.push(residual("|1 - uᵀ u| / (m eps)", orthogonality(u, eps), case.dtype));
-            let error = orthogonality(&vt.transposed(), eps);
-            residuals.push(residual("|1 - v vᵀ| / (n eps)", error, case.dtype));
-            // As residuals are allowed: 30 eps, or 3 where the result was rounded to a narrow dtype.
-            let unit = if matches!(case.dtype, DType::F16 | DType::Bf16) { 3.0 } else { 30.0 } * eps;
+            residuals.extend(singular(u, s, vt, eps, case.dtype));
+            // As ratios are allowed.
+            let unit = limit(case.dtype) * eps;
             let roundings = m.max(n) as f64 * unit;
             // Over the largest element, so that squares of it stay in the range.
             let scale = 1.0 / a.largest().max(f64::MIN_POSITIVE);

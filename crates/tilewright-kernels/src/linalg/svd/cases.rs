@@ -6,7 +6,7 @@ use tilewright_core::{
 };
 
 use super::super::eigh::value_error;
-use super::super::ratios::{Matrix, eps, holds, judged, residual};
+use super::super::ratios::{Matrix, eps, holds, is_ordered, judged, orthogonality, residual};
 use super::super::{DTYPES, gram, registry, samples};
 use super::{NAME, Svd, SvdMode, reference, run, variants};
 use crate::arguments::check_f64;
@@ -188,7 +188,7 @@ impl Kernel for Registered {
                 residuals.push(holds("NaN where there is no result", all.into_iter().all(f64::is_nan)));
                 continue;
             }
-            residuals.push(holds("descending and not below zero", reference::is_ordered(s)));
+            residuals.push(holds("descending and not below zero", is_ordered(s)));
             if m + n <= TRUTH && item < 2 {
                 let error = value_error(s, &reference::singular_values(a), eps);
                 residuals.push(residual("|s - truth| / (k |a| eps)", error, case.dtype));
@@ -196,8 +196,8 @@ impl Kernel for Registered {
             let Some((u, vt)) = vectors else { continue };
             let error = reference::backward_error(a, u, s, vt, eps);
             residuals.push(residual("|a - u s vᵀ| / (max(m, n) |a| eps)", error, case.dtype));
-            residuals.push(residual("|1 - uᵀ u| / (m eps)", reference::orthogonality(u, eps), case.dtype));
-            let error = reference::orthogonality(&vt.transposed(), eps);
+            residuals.push(residual("|1 - uᵀ u| / (m eps)", orthogonality(u, eps), case.dtype));
+            let error = orthogonality(&vt.transposed(), eps);
             residuals.push(residual("|1 - v vᵀ| / (n eps)", error, case.dtype));
         }
         Ok(residuals)

@@ -24,13 +24,3 @@ pub(super) fn backward_error(a: &Matrix, u: &Matrix, s: &[f64], vt: &Matrix, eps
     let vt = Matrix::new(s.len(), a.n, |i, j| vt.at(i, j));
     ratio(a.minus(&us.times(&vt)).norm(), a.norm(), a.m.max(a.n) as f64 * eps)
 }
-
-/// `|1 - qᵀ q| / (rows eps)`
-pub(super) fn orthogonality(q: &Matrix, eps: f64) -> f64 {
-    ratio(Matrix::identity(q.n).minus(&q.transposed().times(q)).norm(), 1.0, q.m as f64 * eps)
-}
-
-/// Descending, and none below zero.
-pub(super) fn is_ordered(s: &[f64]) -> bool {
-    s.iter().all(|&x| x >= 0.0) && s.windows(2).all(|pair| pair[0] >= pair[1])
-}
