@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyRange, PyRangeMethods, PySlice};
 use tilewright_core::DType;
-use tilewright_search::Filter;
+use tilewright_search::{Filter, NamedIds};
 
 use crate::array;
 use crate::errors::raise;
@@ -14,16 +14,9 @@ use crate::index::ids;
 
 /// What `allowed` or `denied` says.
 pub(crate) struct Allowed {
-    which: Option<Which>,
+    which: Option<NamedIds>,
     /// Whether it was `denied` that said it.
     denied: bool,
-}
-
-enum Which {
-    Range(Limit<i64>, Limit<i64>),
-    /// Bit `id % 8` of byte `id / 8`.
-    Bits(Vec<u8>),
-    Ids(Vec<i64>),
 }
 
 impl Allowed {
@@ -44,24 +37,20 @@ impl Allowed {
 
     /// The filter; `None` where all ids may be found.
     pub(crate) fn filter(&self) -> Option<Filter<'_>> {
-        let filter = match self.which.as_ref()? {
-            &Which::Range(first, end) => Filter::range((first, end)),
-            Which::Bits(bits) => Filter::bitmap(bits),
-            Which::Ids(ids) => Filter::ids(ids),
-        };
+        let filter = self.which.as_ref()?.filter();
         Some(if self.denied { !filter } else { filter })
     }
 }
 
 /// A slice or range of ids; an array of bool, a flag for each id, or of u8, a bit for each; any other is of the ids themselves.
-fn which(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Which> {
+fn which(name: &str, object: &Bound<'_, PyAny>) -> PyResult<NamedIds> {
     if let Ok(slice) = object.cast::<PySlice>() {
         return of_slice(name, slice.as_any());
     }
     if let Ok(range) = object.cast::<PyRange>()
         && range.step()? == 1
     {
-        return Ok(Which::Range(
+        return Ok(NamedIds::Range(
             Limit::Included(range.start()? as i64),
             Limit::Excluded(range.stop()? as i64),
         ));
@@ -71,8 +60,8 @@ fn which(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Which> {
         // No array: a list or the like, of flags or of ids.
         Err(_) => {
             return match object.extract::<Vec<bool>>() {
-                Ok(flags) => Ok(Which::Bits(packed(flags.into_iter()))),
-                Err(_) => ids(name, object).map(Which::Ids),
+                Ok(flags) => Ok(NamedIds::flags(&flags)),
+                Err(_) => ids(name, object).map(NamedIds::Ids),
             };
         }
     };
@@ -82,15 +71,15 @@ fn which(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Which> {
     match tensor.dtype() {
         DType::Bool => {
             let flags = tensor.to_bytes().map_err(raise)?;
-            Ok(Which::Bits(packed(flags.into_iter().map(|flag| flag != 0))))
+            Ok(NamedIds::flags(&flags.into_iter().map(|flag| flag != 0).collect::<Vec<_>>()))
         }
-        DType::U8 => tensor.to_vec::<u8>().map(Which::Bits).map_err(raise),
-        _ => ids(name, object).map(Which::Ids),
+        DType::U8 => tensor.to_vec::<u8>().map(NamedIds::Bitmap).map_err(raise),
+        _ => ids(name, object).map(NamedIds::Ids),
     }
 }
 
 /// The ids from `start` to before `stop`. Unlike those of a sequence, negative ones do not count from an end: ids have none.
-fn of_slice(name: &str, slice: &Bound<'_, PyAny>) -> PyResult<Which> {
+fn of_slice(name: &str, slice: &Bound<'_, PyAny>) -> PyResult<NamedIds> {
     let part = |part: &str| {
         slice.getattr(part)?.extract::<Option<i64>>().map_err(|_| {
             PyTypeError::new_err(format!("{name} is a slice whose {part} is no whole number, expected ids"))
@@ -107,15 +96,8 @@ fn of_slice(name: &str, slice: &Bound<'_, PyAny>) -> PyResult<Which> {
             "{name} is a slice of negative ids, expected ids from 0 on"
         )));
     }
-    Ok(Which::Range(
+    Ok(NamedIds::Range(
         start.map_or(Limit::Unbounded, Limit::Included),
         stop.map_or(Limit::Unbounded, Limit::Excluded),
     ))
-}
-
-/// Flags as bits, eight in a byte.
-fn packed(flags: impl ExactSizeIterator<Item = bool>) -> Vec<u8> {
-    let mut bits = vec![0u8; flags.len().div_ceil(8)];
-    flags.enumerate().for_each(|(id, flag)| bits[id / 8] |= u8::from(flag) << (id % 8));
-    bits
 }

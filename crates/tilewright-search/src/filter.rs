@@ -132,6 +132,34 @@ impl Not for Filter<'_> {
     }
 }
 
+/// Ids that somebody has named, for filters that outlive what said so: of a command, or of another language.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NamedIds {
+    /// From one bound to another.
+    Range(Bound<i64>, Bound<i64>),
+    /// As [`Filter::bitmap`] takes them.
+    Bitmap(Vec<u8>),
+    /// One by one.
+    Ids(Vec<i64>),
+}
+
+impl NamedIds {
+    /// A flag for each id from 0 on.
+    pub fn flags(flags: &[bool]) -> Self {
+        let byte = |flags: &[bool]| flags.iter().rev().fold(0, |byte, &flag| byte << 1 | u8::from(flag));
+        NamedIds::Bitmap(flags.chunks(8).map(byte).collect())
+    }
+
+    /// The filter that lets them be found.
+    pub fn filter(&self) -> Filter<'_> {
+        match self {
+            &NamedIds::Range(first, end) => Filter::range((first, end)),
+            NamedIds::Bitmap(bits) => Filter::bitmap(bits),
+            NamedIds::Ids(ids) => Filter::ids(ids),
+        }
+    }
+}
+
 /// Bits of rows by their ids.
 fn each(ids: &[i64], allowed: impl Fn(usize, i64) -> bool + Sync) -> Vec<u8> {
     let byte = |(at, ids): (usize, &[i64])| {
@@ -163,7 +191,14 @@ fn stretch(n: usize, rows: std::ops::Range<usize>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{marked, stretch};
+    use super::{NamedIds, marked, stretch};
+
+    #[test]
+    fn flags_are_bits_from_the_lowest_on() {
+        let flags: Vec<bool> = (0..11).map(|id| id % 3 == 0).collect();
+        assert_eq!(NamedIds::flags(&flags), NamedIds::Bitmap(vec![0b0100_1001, 0b0000_0010]));
+        assert_eq!(NamedIds::flags(&[]), NamedIds::Bitmap(Vec::new()));
+    }
 
     #[test]
     fn a_stretch_has_the_bits_of_its_rows() {

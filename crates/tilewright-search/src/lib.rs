@@ -39,7 +39,7 @@ mod transform;
 mod tune;
 
 pub use chunks::Neighbours;
-pub use filter::Filter;
+pub use filter::{Filter, NamedIds};
 pub use foreign::{read_faiss, write_faiss};
 pub use index::Index;
 pub use recipe::{Codes, Recipe, Turn};

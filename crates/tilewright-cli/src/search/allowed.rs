@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use tilewright_core::{DType, Error, Result};
-use tilewright_search::Filter;
+use tilewright_search::NamedIds;
 
 use super::vectors;
 use crate::files;
@@ -39,37 +39,22 @@ impl std::str::FromStr for Said {
     }
 }
 
-/// The ids themselves.
-pub(super) enum Allowed {
-    Range(Bound<i64>, Bound<i64>),
-    Bits(Vec<u8>),
-    Ids(Vec<i64>),
-}
-
-impl Allowed {
-    pub(super) fn of(said: &Said) -> Result<Self> {
-        let place = match said {
-            Said::Range(first, end) => return Ok(Allowed::Range(*first, *end)),
+impl Said {
+    /// The ids themselves.
+    pub(super) fn ids(&self) -> Result<NamedIds> {
+        let place = match self {
+            Said::Range(first, end) => return Ok(NamedIds::Range(*first, *end)),
             Said::File(place) => place,
         };
         let numbers = files::read(place, "ids")?;
         if numbers.dtype() != DType::Bool {
-            return vectors::ids_of(place, &numbers).map(Allowed::Ids);
+            return vectors::ids_of(place, &numbers).map(NamedIds::Ids);
         }
         if numbers.rank() != 1 {
             let why = format!("holds bools of shape {}, expected one for each id [ids]", numbers.shape());
             return Err(Error::file("read", place, why));
         }
-        let flags = numbers.to_bytes()?;
-        let byte = |flags: &[u8]| flags.iter().rev().fold(0, |byte, &flag| byte << 1 | u8::from(flag != 0));
-        Ok(Allowed::Bits(flags.chunks(8).map(byte).collect()))
-    }
-
-    pub(super) fn filter(&self) -> Filter<'_> {
-        match self {
-            &Allowed::Range(first, end) => Filter::range((first, end)),
-            Allowed::Bits(bits) => Filter::bitmap(bits),
-            Allowed::Ids(ids) => Filter::ids(ids),
-        }
+        let flags: Vec<bool> = numbers.to_bytes()?.into_iter().map(|flag| flag != 0).collect();
+        Ok(NamedIds::flags(&flags))
     }
 }

@@ -17,9 +17,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tilewright_core::{Device, Error, Stream, Tensor};
 use tilewright_gpu::Present;
-use tilewright_search::{Found, Index, Metric, Neighbours, Query, Recipe, Snapshot, read_faiss, write_faiss};
+use tilewright_search::{
+    Found, Index, Metric, NamedIds, Neighbours, Query, Recipe, Snapshot, read_faiss, write_faiss,
+};
 
-use allowed::{Allowed, Said};
+use allowed::Said;
 use vectors::Source;
 
 use crate::files::{self, Format};
@@ -200,8 +202,8 @@ pub(crate) fn search(options: &Options, console: &mut Console) -> Result<(), Sto
         Action::Query { index, input, k, nprobe, allow, deny, output } => {
             let made = read(index, false)?;
             let queries = &of(&made.snapshot(), input)?;
-            let allowed = allow.as_ref().or(deny.as_ref()).map(Allowed::of).transpose()?;
-            let filter = allowed.as_ref().map(Allowed::filter);
+            let allowed = allow.as_ref().or(deny.as_ref()).map(Said::ids).transpose()?;
+            let filter = allowed.as_ref().map(NamedIds::filter);
             let filter = if deny.is_some() { filter.map(|filter| !filter) } else { filter };
             let query = Query { k: *k, nprobe: *nprobe, filter, ..Query::default() };
             show(queries.dims()[0], *k, output.as_deref(), console, || made.search(queries, &query))
