@@ -17,7 +17,7 @@ use tilewright_kernels::gemm::{Matmul, matmul};
 use tilewright_kernels::pack::pack;
 use tilewright_lm::{Config, Generation, Greedy, Model, Part, generate};
 use tilewright_wire::exo::prefill::{Message, Place, read_message};
-use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving};
+use tilewright_wire::service::{Capacity, Dial, Node, Nodes, Served, Serving, Traffic};
 use tilewright_wire::{Frame, Item, Limits};
 
 use crate::stop::Stop;
@@ -284,16 +284,32 @@ fn overlap(options: &Options, rows: usize, columns: usize) -> Result<Vec<Measure
     drop(to); // ends the peer
     peer.join().expect("the peer does not panic").map_err(socket)?;
     let case = format!("m{rows}_n{columns}_products{products}");
-    let bytes = begin.bytes() as f64;
-    let rows = WAYS.into_iter().zip(samples).map(|(way, samples)| Measured {
-        kernel: "overlap",
-        case: case.clone(),
+    Ok(measured("overlap", &case, WAYS, samples, begin.bytes() as f64))
+}
+
+/// Ways to do one thing, of which the first sends nothing.
+fn measured<const N: usize>(
+    kernel: &'static str,
+    case: &str,
+    ways: [&str; N],
+    samples: [Vec<f64>; N],
+    bytes: f64,
+) -> Vec<Measured> {
+    let rows = ways.into_iter().zip(samples).enumerate().map(|(at, (way, samples))| Measured {
+        kernel,
+        case: case.to_owned(),
         role: Role::Ours,
         way: way.to_owned(),
         each: Summary::of(&samples),
-        bytes: if way == WAYS[0] { 0.0 } else { bytes },
+        bytes: if at == 0 { 0.0 } else { bytes },
     });
-    Ok(rows.collect())
+    rows.collect()
+}
+
+/// What went both ways since then, in bytes.
+fn moved(nodes: &Nodes, before: Traffic) -> f64 {
+    let now = nodes.traffic();
+    (now.sent + now.received - before.sent - before.received) as f64
 }
 
 /// A model in one piece, and in two nodes that answer at addresses of this machine.
@@ -324,30 +340,20 @@ fn nodes(options: &Options) -> Result<Vec<Measured>, Stop> {
     if there()? != here()? {
         return Err(Stop::Failed("two nodes write other tokens than one process".into()));
     }
-    let (mut alone, mut split) = (Vec::new(), Vec::new());
+    let mut samples: [Vec<f64>; 2] = Default::default();
     let before = nodes.traffic();
     for _ in 0..options.samples {
-        alone.push(each(options.tokens, || here().map(drop))?);
-        split.push(each(options.tokens, || there().map(drop))?);
+        samples[0].push(each(options.tokens, || here().map(drop))?);
+        samples[1].push(each(options.tokens, || there().map(drop))?);
     }
-    let after = nodes.traffic();
-    let moved = after.sent + after.received - before.sent - before.received;
-    let bytes = moved as f64 / (options.tokens * usize::from(options.samples)) as f64;
+    let bytes = moved(&nodes, before) / (options.tokens * usize::from(options.samples)) as f64;
     let read = prefill(options, &model, &addresses)?;
     drop(nodes);
     for node in served {
         node.stop()?;
     }
     let case = format!("w{}_blocks{}_tokens{}", options.width, options.blocks, options.tokens);
-    let row = |way: &str, samples: &[f64], bytes| Measured {
-        kernel: "nodes",
-        case: case.clone(),
-        role: Role::Ours,
-        way: way.to_owned(),
-        each: Summary::of(samples),
-        bytes,
-    };
-    let mut rows = vec![row("one process", &alone, 0.0), row("two nodes", &split, bytes)];
+    let mut rows = measured("nodes", &case, ["one process", "two nodes"], samples, bytes);
     rows.extend(read);
     Ok(rows)
 }
@@ -373,18 +379,8 @@ fn prefill(options: &Options, model: &Model, addresses: &[String]) -> Result<Vec
         samples[1].push(each(1, || there(&in_turn).map(drop))?);
         samples[2].push(each(1, || there(&ahead).map(drop))?);
     }
-    let after = ahead.traffic();
-    let moved = after.sent + after.received - before.sent - before.received;
-    let bytes = moved as f64 / f64::from(options.samples);
+    let bytes = moved(&ahead, before) / f64::from(options.samples);
     let Options { width, blocks, prompt, piece, .. } = options;
     let case = format!("w{width}_blocks{blocks}_prompt{prompt}_piece{piece}");
-    let rows = WAYS.into_iter().zip(samples).map(|(way, samples)| Measured {
-        kernel: "prefill",
-        case: case.clone(),
-        role: Role::Ours,
-        way: way.to_owned(),
-        each: Summary::of(&samples),
-        bytes: if way == WAYS[0] { 0.0 } else { bytes },
-    });
-    Ok(rows.collect())
+    Ok(measured("prefill", &case, WAYS, samples, bytes))
 }

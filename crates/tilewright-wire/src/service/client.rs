@@ -1,12 +1,11 @@
 //! The side that asks: one node, or the nodes that hold a model together.
 
-use std::future::poll_fn;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use http::uri::PathAndQuery;
 use tilewright_core::{DType, Error, Result, Stream, Tensor};
 use tilewright_lm::{Config, Generation, Sampler, generate_by};
@@ -164,26 +163,6 @@ struct Link {
 
 /// A part of what goes on at the same time.
 type Task<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
-
-/// Runs all to their ends, or to the first failure.
-async fn together(mut tasks: Vec<Task<'_>>) -> Result<()> {
-    poll_fn(|context| {
-        let mut failed = None;
-        tasks.retain_mut(|task| match task.as_mut().poll(context) {
-            Poll::Pending => true,
-            Poll::Ready(ended) => {
-                failed = failed.take().or(ended.err());
-                false
-            }
-        });
-        match failed {
-            Some(why) => Poll::Ready(Err(why)),
-            None if tasks.is_empty() => Poll::Ready(Ok(())),
-            None => Poll::Pending,
-        }
-    })
-    .await
-}
 
 impl Link {
     /// Sends on what comes, and gives on what the node makes of each, in order: one is sent while an answer to the one before is waited for.
@@ -412,7 +391,7 @@ impl Nodes {
             }
             Ok(())
         }));
-        together(tasks).await?;
+        try_join_all(tasks).await?;
         let all = last.filter(|_| answers == count);
         all.ok_or_else(|| failed("nodes", format!("{answers} answers to {count} pieces")))
     }
