@@ -88,6 +88,11 @@ impl Sampling {
         Ok(Self { plain: how == plain, how: TextSampling { logprobs: 0, ..how }, ..own })
     }
 
+    /// What each text asks for; its seed is that of all.
+    pub fn how(&self) -> &TextSampling {
+        &self.how
+    }
+
     /// The same for texts of which the first has this number: a text alone gets what it would get as that one of many.
     pub fn from_text(self, first: u64) -> Self {
         Self { first, made: None, samplers: Vec::new(), ..self }

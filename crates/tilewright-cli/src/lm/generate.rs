@@ -6,7 +6,6 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use tilewright_core::{DType, Device, Error, Kind};
-use tilewright_kernels::sample::{self, Dry, Penalty, TextSampling};
 use tilewright_lm::{Config, Generation, Model, Sampling, Tokenizer, bytes, generate as written};
 use tilewright_wire::service::Nodes;
 
@@ -75,25 +74,14 @@ pub(crate) struct Options {
 
 impl Options {
     fn sampler(&self) -> Result<Sampling, Error> {
-        // Tells of these by their names.
-        Sampling::new(self.temperature, self.top_k, self.top_p, self.seed)?;
-        let off = TextSampling::default();
-        let of = |penalty: Penalty, value| Penalty { value, ..penalty };
-        Sampling::with(TextSampling {
-            sampling: sample::Sampling {
-                temperature: self.temperature as f32,
-                top_k: self.top_k as u32,
-                top_p: self.top_p as f32,
-                min_p: self.min_p,
-                seed: self.seed,
-                ..off.sampling
-            },
-            repetition_penalty: of(off.repetition_penalty, self.repetition_penalty),
-            frequency_penalty: of(off.frequency_penalty, self.frequency_penalty),
-            presence_penalty: of(off.presence_penalty, self.presence_penalty),
-            dry: Dry { multiplier: self.dry_multiplier, ..off.dry },
-            ..off
-        })
+        let sampling = Sampling::new(self.temperature, self.top_k, self.top_p, self.seed)?;
+        let mut how = sampling.how().clone();
+        how.sampling.min_p = self.min_p;
+        how.repetition_penalty.value = self.repetition_penalty;
+        how.frequency_penalty.value = self.frequency_penalty;
+        how.presence_penalty.value = self.presence_penalty;
+        how.dry.multiplier = self.dry_multiplier;
+        Sampling::with(how)
     }
 }
 

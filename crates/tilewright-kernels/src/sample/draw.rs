@@ -316,10 +316,10 @@ pub fn draw(stream: &Stream, logits: &Tensor, texts: &[Text]) -> Result<Vec<Draw
 }
 
 /// Rows of different lengths as a tensor, filled up.
-fn table<T: Element>(stream: &Stream, rows: &[Vec<T>], fill: T) -> Result<Tensor> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1);
+fn table<T: Element>(stream: &Stream, rows: &[impl AsRef<[T]>], fill: T) -> Result<Tensor> {
+    let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0).max(1);
     let mut all = Vec::with_capacity(rows.len() * columns);
-    for row in rows {
+    for row in rows.iter().map(AsRef::as_ref) {
         all.extend_from_slice(row);
         all.resize(all.len() + columns - row.len(), fill);
     }
@@ -362,12 +362,8 @@ fn changed(stream: &Stream, logits: &Tensor, texts: &[Text]) -> Result<Option<Te
     let first = goes_on && !repeated && !counted;
     if masked || first || biases.iter().any(|biases| !biases.is_empty()) {
         let mask = masked.then(|| {
-            let words = logits.dims()[1].div_ceil(32);
-            let rows: Vec<_> = texts
-                .iter()
-                .map(|text| text.sampler.mask.clone().unwrap_or_else(|| vec![u32::MAX; words]))
-                .collect();
-            table(stream, &rows, u32::MAX)
+            let rows = texts.iter().map(|text| text.sampler.mask.as_deref().unwrap_or_default());
+            table(stream, &rows.collect::<Vec<_>>(), u32::MAX)
         });
         pass([1.0, 0.0, 0.0].repeat(n), &none, &biases, mask.transpose()?)?;
     }
