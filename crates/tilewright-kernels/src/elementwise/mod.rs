@@ -22,9 +22,9 @@ pub use soft_cap::{SoftCap, soft_cap};
 pub use soft_cap_bw::soft_cap_bw;
 
 use rayon::prelude::*;
+use tilewright_core::Element;
 
 use crate::parallel::Each;
-use tilewright_core::Element;
 
 /// Elements per task of the native paths: 256 KiB of f32, so that a task outweighs its start and stays in the L2 cache.
 const TASK: usize = 1 << 16;
