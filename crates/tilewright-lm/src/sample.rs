@@ -82,10 +82,8 @@ impl Sampling {
     /// Those of [`TextSampling::check`]. A token that the vocabulary lacks fails the first draw.
     pub fn with(how: TextSampling) -> Result<Self> {
         how.check()?;
-        let plain =
-            TextSampling { sampling: how.sampling, logprobs: how.logprobs, ..TextSampling::default() };
-        let own = Self::of(how.sampling);
-        Ok(Self { plain: how == plain, how: TextSampling { logprobs: 0, ..how }, ..own })
+        let (how, own) = (TextSampling { logprobs: 0, ..how }, Self::of(how.sampling));
+        Ok(Self { plain: how == own.how, how, ..own })
     }
 
     /// What each text asks for; its seed is that of all.
