@@ -19,8 +19,27 @@ pub(super) fn distance_of(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key ^ 1 << 31 } else { !key })
 }
 
-/// A candidate: the key of its distance and its id. The smaller is the better one.
-pub(super) type Candidate = (u32, i64);
+/// An id and the key of its distance, in one number: two are compared without a branch. The smaller is the better one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate(u128);
+
+impl Candidate {
+    #[inline(always)]
+    pub(super) fn new(key: u32, id: i64) -> Self {
+        // With its sign turned, a number is in the order of those without one.
+        Self(u128::from(key) << 64 | u128::from(id as u64 ^ 1 << 63))
+    }
+
+    #[inline(always)]
+    pub(super) fn key(self) -> u32 {
+        (self.0 >> 64) as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn id(self) -> i64 {
+        (self.0 as u64 ^ 1 << 63) as i64
+    }
+}
 
 /// The best `k` candidates so far.
 pub(super) struct Best {
@@ -37,13 +56,14 @@ impl Best {
     #[inline(always)]
     pub(super) fn bound(&self) -> u32 {
         match self.heap.peek() {
-            Some(&(key, _)) if self.heap.len() == self.k => key,
+            Some(worst) if self.heap.len() == self.k => worst.key(),
             _ => u32::MAX,
         }
     }
 
     /// Takes a candidate in, if it is among the best.
-    pub(super) fn offer(&mut self, candidate: Candidate) {
+    pub(super) fn offer(&mut self, key: u32, id: i64) {
+        let candidate = Candidate::new(key, id);
         if self.heap.len() < self.k {
             self.heap.push(candidate);
         } else if let Some(mut worst) = self.heap.peek_mut()
@@ -53,28 +73,35 @@ impl Best {
         }
     }
 
-    /// Takes many in at once.
-    pub(super) fn offer_all(&mut self, mut candidates: Vec<Candidate>) {
-        candidates.extend(std::mem::take(&mut self.heap));
+    /// Takes many in at once, out of a vector that keeps its memory.
+    pub(super) fn offer_all(&mut self, candidates: &mut Vec<Candidate>) {
+        candidates.extend(self.heap.drain());
         if candidates.len() > self.k {
             if self.k > 0 {
                 candidates.select_nth_unstable(self.k - 1);
             }
             candidates.truncate(self.k);
         }
-        self.heap = candidates.into();
+        self.heap.extend(candidates.drain(..));
     }
 
     /// Takes in what another found.
     pub(super) fn join(mut self, other: Best) -> Best {
-        other.heap.into_iter().for_each(|candidate| self.offer(candidate));
+        other.heap.into_iter().for_each(|candidate| self.offer(candidate.key(), candidate.id()));
         self
     }
 
     /// The best, best first.
-    pub(super) fn sorted(self) -> Vec<Candidate> {
-        let mut all = self.heap.into_vec();
-        all.sort_unstable();
+    pub(super) fn sorted(mut self) -> Vec<Candidate> {
+        let mut all = Vec::with_capacity(self.heap.len());
+        self.sort_into(&mut all);
         all
+    }
+
+    /// The best of these others and of those so far, which are forgotten: best first.
+    pub(super) fn sort_into(&mut self, others: &mut Vec<Candidate>) {
+        others.extend(self.heap.drain());
+        others.sort_unstable();
+        others.truncate(self.k);
     }
 }

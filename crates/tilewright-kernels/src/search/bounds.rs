@@ -122,7 +122,7 @@ impl<'a> Bounds<'a> {
         if key > shared.load(Ordering::Relaxed) {
             return false;
         }
-        best.offer((key, self.ids.map_or(row as i64, |ids| ids[row])));
+        best.offer(key, self.ids.map_or(row as i64, |ids| ids[row]));
         let bound = best.bound();
         shared.fetch_min(bound, Ordering::Relaxed);
         bound != u32::MAX
@@ -146,18 +146,31 @@ pub(super) fn certainly_above<L: Lanes>(
     length: f64,
     bound: f64,
 ) -> bool {
+    is_above(least_distance(lanes, metric, x, query, length), bound)
+}
+
+/// What the distance of a row from a query of this length is certainly not below, by sums in f32; NaN where they do not say.
+#[inline(always)]
+pub(super) fn least_distance<L: Lanes>(
+    lanes: L,
+    metric: Metric,
+    x: &[f32],
+    query: &[f32],
+    length: f64,
+) -> f64 {
     let g = gamma(x.len());
+    // What f64 rounds here is far less than an eighth of what f32 did.
     if metric == Metric::L2 {
-        let score = tile::squared_distance(lanes, x, query);
-        return is_above(f64::from(score), bound * (1.0 + 2.0 * g) + TINY);
+        // A sum that overflows is of a distance that may be within its error of the greatest number.
+        let score = f64::from(tile::squared_distance(lanes, x, query)).clamp(0.0, f64::from(f32::MAX));
+        return (score - TINY) * (1.0 / (1.0 + 2.0 * g));
     }
     let (dot, squared) = tile::dot_and_squared_length(lanes, x, query);
     if metric == Metric::InnerProduct {
-        let off = slack(g, length, f64::from(squared).sqrt() * (1.0 + g), 0.0);
-        is_above(-f64::from(dot), bound + off)
+        -f64::from(dot) - slack(g, length, f64::from(squared).sqrt() * (1.0 + g), 0.0)
     } else {
         let off = cosine_slack(g, length, x.len());
-        is_above(-f64::from(dot * reciprocal_length(squared)), (bound - 1.0) * length + off)
+        1.0 + (-f64::from(dot * reciprocal_length(squared)) - off) / length
     }
 }
 

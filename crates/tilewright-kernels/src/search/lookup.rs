@@ -12,6 +12,8 @@ use super::product::word;
 pub(super) struct Steps {
     /// For 256 words `[2 ceil(m / 2), 256]`; for 16 words `[2 ceil(m / 2), 4, 16]`, the same four times; zeros where there is no table.
     entries: Vec<u8>,
+    /// The least entry of each table.
+    lows: Vec<f32>,
     words: usize,
     /// The bytes of a code.
     #[cfg_attr(
@@ -30,26 +32,31 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Tables with numbers that are not finite have no bytes: nothing is known of their sums.
-    #[inline(always)]
-    pub(super) fn of<L: Lookups>(lookups: L, table: &[f32], m: usize, words: usize) -> Self {
-        let even = m.next_multiple_of(2);
-        let bytes = super::product::bytes(m, words);
-        let mut steps = Self {
-            entries: vec![0; even * stride(words)],
+    /// Room for the bytes of tables of one shape; nothing is known of their sums yet.
+    pub(super) fn new(m: usize, words: usize) -> Self {
+        Self {
+            entries: vec![0; m.next_multiple_of(2) * stride(words)],
+            lows: vec![0.0; m],
             words,
-            bytes,
+            bytes: super::product::bytes(m, words),
             least: f64::NEG_INFINITY,
             step: 0.0,
             slack: 0.0,
             width: f64::INFINITY,
-        };
+        }
+    }
+
+    /// Takes on the tables of another query. With numbers that are not finite they have no bytes: nothing is known of their sums.
+    #[inline(always)]
+    pub(super) fn set<L: Lookups>(&mut self, lookups: L, table: &[f32]) {
+        let (words, m) = (self.words, self.lows.len());
+        (self.least, self.step, self.slack, self.width) = (f64::NEG_INFINITY, 0.0, 0.0, f64::INFINITY);
         let (mut widest, mut total, mut least) = (0.0f32, 0.0f64, 0.0f64);
-        let mut lows = vec![0.0f32; m];
-        for (low, own) in lows.iter_mut().zip(table.chunks_exact(words)) {
+        for (low, own) in self.lows.iter_mut().zip(table.chunks_exact(words)) {
             let (lowest, highest, finite) = lookups.range_of(own);
             if !finite {
-                return steps;
+                self.entries.fill(0);
+                return;
             }
             *low = lowest;
             widest = widest.max(highest - lowest);
@@ -59,12 +66,12 @@ impl Steps {
         // All sums of bytes fit 16 bits.
         let step = (f64::from(widest) / 127.0).max(total / 65_000.0) as f32;
         if !step.is_finite() || step < 1e-30 {
-            return steps;
+            self.entries.fill(0);
+            return;
         }
         let inverse = 1.0 / step;
-        for ((to, from), &low) in
-            steps.entries.chunks_exact_mut(stride(words)).zip(table.chunks_exact(words)).zip(&lows)
-        {
+        let entries = self.entries.chunks_exact_mut(stride(words));
+        for ((to, from), &low) in entries.zip(table.chunks_exact(words)).zip(&self.lows) {
             // Finite and from 0 on; at most a rounding above 127, which the integer is not.
             for (to, from) in to.as_chunks_mut().0.iter_mut().zip(from.as_chunks().0) {
                 *to = lookups.steps_of(from, low, inverse);
@@ -74,12 +81,11 @@ impl Steps {
                 copy.copy_from_slice(&first[..16]);
             }
         }
-        steps.least = least;
-        steps.step = step;
+        self.least = least;
+        self.step = step;
         // A difference, the reciprocal, and the product are each off by a rounding, of at most 128 steps; and the f32 sum of three after them.
-        steps.slack = m as f64 * f64::from(step) * 128.0 * 4.0 * f64::from(f32::EPSILON);
-        steps.width = m as f64 * f64::from(step) + 2.0 * steps.slack;
-        steps
+        self.slack = m as f64 * f64::from(step) * 128.0 * 4.0 * f64::from(f32::EPSILON);
+        self.width = m as f64 * f64::from(step) + 2.0 * self.slack;
     }
 }
 
@@ -199,34 +205,37 @@ pub(super) trait Lookups: Copy {
     }
 }
 
-/// The sum in f64 of the table entries, f32 or those as f64, that a code names: four sums side by side, the same on every machine.
+/// The sum in f64 of the table entries, f32 or those as f64, that the code of a row of a block names: four sums side by side, the same on every machine.
 #[inline(always)]
-pub(super) fn exact_sum<T: Copy>(table: &[T], m: usize, words: usize, byte: impl Fn(usize) -> u8) -> f64
+pub(super) fn exact_sum<T: Copy>(
+    table: &[T],
+    m: usize,
+    words: usize,
+    block: &[[u8; BLOCK]],
+    row: usize,
+) -> f64
 where
     f64: From<T>,
 {
-    let mut sums = [0.0f64; 4];
+    let (mut sums, lane) = ([0.0f64; 4], row % BLOCK);
     // Four parts at a time, by words that no table is too short for; then the rest.
-    let mut done = 0;
     if words == 16 {
-        for tables in table.as_chunks::<64>().0 {
-            let [first, second] = [done / 2, done / 2 + 1].map(|i| usize::from(byte(i)));
+        for (tables, own) in table.as_chunks::<64>().0.iter().zip(block.as_chunks::<2>().0) {
+            let (first, second) = (usize::from(own[0][lane]), usize::from(own[1][lane]));
             sums[0] += f64::from(tables[first & 15]);
-            sums[1] += f64::from(tables[16 + (first >> 4 & 15)]);
+            sums[1] += f64::from(tables[16 + (first >> 4)]);
             sums[2] += f64::from(tables[32 + (second & 15)]);
-            sums[3] += f64::from(tables[48 + (second >> 4 & 15)]);
-            done += 4;
+            sums[3] += f64::from(tables[48 + (second >> 4)]);
         }
     } else {
-        for tables in table.as_chunks::<1024>().0 {
+        for (tables, own) in table.as_chunks::<1024>().0.iter().zip(block.as_chunks::<4>().0) {
             for (part, sum) in sums.iter_mut().enumerate() {
-                *sum += f64::from(tables[256 * part + usize::from(byte(done + part))]);
+                *sum += f64::from(tables[256 * part + usize::from(own[part][lane])]);
             }
-            done += 4;
         }
     }
-    for j in done..m {
-        sums[j % 4] += f64::from(table[j * words + word(words, j, &byte)]);
+    for j in m / 4 * 4..m {
+        sums[j % 4] += f64::from(table[j * words + word(words, j, |byte| block[byte][lane])]);
     }
     (sums[0] + sums[1]) + (sums[2] + sums[3])
 }

@@ -179,7 +179,6 @@ impl Lookups for Avx512 {
         // SAFETY: `self` exists, so the machine has these features; 64 rows of each of the code's bytes, and the tables of each pair, are read, as
         // many as asserted, and 32 sums are written twice. Loads with a full mask are plain ones, without the checks and copies of debug builds.
         unsafe {
-            let low = _mm512_set1_epi8(15);
             // Whole words of two rows' bytes, and the odd rows' alone.
             let (mut both, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
             let (mut own, mut table) = (codes.as_ptr(), steps.entries.as_ptr());
@@ -188,9 +187,10 @@ impl Lookups for Avx512 {
                     let code = _mm512_maskz_loadu_epi8(u64::MAX, own.cast());
                     let one = _mm512_maskz_loadu_epi8(u64::MAX, table.cast());
                     let other = _mm512_maskz_loadu_epi8(u64::MAX, table.add(BLOCK).cast());
-                    let a = _mm512_shuffle_epi8(one, _mm512_and_si512(code, low));
-                    let code = _mm512_and_si512(_mm512_srli_epi16::<4>(code), low);
-                    let sum = _mm512_add_epi8(a, _mm512_shuffle_epi8(other, code));
+                    // Of an index six bits count, of which the table, there four times, leaves four.
+                    let a = _mm512_permutexvar_epi8(code, one);
+                    let b = _mm512_permutexvar_epi8(_mm512_srli_epi16::<4>(code), other);
+                    let sum = _mm512_add_epi8(a, b);
                     both = _mm512_add_epi16(both, sum);
                     odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
                     (own, table) = (own.add(BLOCK), table.add(2 * BLOCK));
@@ -280,6 +280,9 @@ impl Lookups for Avx512 {
         waiting.reserve(BLOCK);
         for part in 0..4 {
             let some = (rows >> (16 * part)) as u16;
+            if some == 0 {
+                continue;
+            }
             // SAFETY: as above; 16 of 64 sums and biases are read four times at most. Up to 16 keys are written after the vector's last, for 64 of which there is room.
             unsafe {
                 let sum = _mm256_lddqu_si256(sums.as_ptr().add(16 * part).cast());
@@ -344,7 +347,8 @@ mod tests {
     fn every_way_to_look_up_finds_the_same_sums() {
         for (m, words) in [(1, 16), (2, 16), (7, 16), (32, 16), (1, 256), (2, 256), (9, 256), (32, 256)] {
             let table: Vec<f32> = bytes(m * words, 7).iter().map(|&x| f32::from(x) - 99.0).collect();
-            let steps = Steps::of(Plain, &table, m, words);
+            let mut steps = Steps::new(m, words);
+            steps.set(Plain, &table);
             let mut codes = bytes(steps.bytes * BLOCK, m as u32);
             if words == 16 && m % 2 == 1 {
                 codes[(steps.bytes - 1) * BLOCK..].iter_mut().for_each(|code| *code &= 15);
@@ -363,14 +367,16 @@ mod tests {
                 assert_eq!(sums, expected, "AVX2, {m} of {words}");
                 let own = lookups.passing(&sums, &biases, steps.step, limit);
                 assert_eq!(own | passing, own, "AVX2 drops what may be near");
-                let same = Steps::of(lookups, &table, m, words);
-                assert!(same.entries == steps.entries && same.step == steps.step);
-                assert!(same.least == steps.least && same.width == steps.width);
+                let mut same = Steps::new(m, words);
                 for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                     let mut table = table.clone();
                     table[m * words - 3] = wrong;
-                    assert!(Steps::of(lookups, &table, m, words).width.is_infinite());
+                    same.set(lookups, &table);
+                    assert!(same.width.is_infinite() && same.entries.iter().all(|&entry| entry == 0));
                 }
+                same.set(lookups, &table);
+                assert!(same.entries == steps.entries && same.step == steps.step);
+                assert!(same.least == steps.least && same.width == steps.width);
             }
             if let Some(lookups) = Avx512::found() {
                 let mut sums = [1; BLOCK];

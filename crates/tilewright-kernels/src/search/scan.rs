@@ -316,7 +316,7 @@ fn settle<R: Rows>(data: &R, bounds: &Bounds, best: &mut Best, query: usize, pen
 }
 
 /// Rows that are on their way from memory while one is compared.
-pub(super) const AHEAD: usize = 4;
+const AHEAD: usize = 4;
 
 /// What turns the dot products of a chunk of rows into scores: `offset - factor * dot`.
 #[derive(Default)]

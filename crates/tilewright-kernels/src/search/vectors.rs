@@ -146,11 +146,22 @@ pub(super) fn wide_ids(ids: &Tensor) -> Result<Cow<'_, [i64]>> {
 
 /// Distances and ids `[b, k]` of each query's candidates, filled up where there are fewer.
 pub(super) fn results(found: &[Vec<Candidate>], b: usize, k: usize) -> Result<(Tensor, Tensor)> {
-    let (mut distances, mut ids) = (vec![f32::INFINITY; b * k], vec![-1i64; b * k]);
+    let (mut distances, mut ids) = unfilled(b, k);
     for (query, candidates) in found.iter().enumerate() {
-        for (place, &(key, id)) in candidates.iter().enumerate() {
-            (distances[query * k + place], ids[query * k + place]) = (distance_of(key), id);
-        }
+        fill(candidates, &mut distances[query * k..], &mut ids[query * k..]);
     }
     Ok((Tensor::from_vec(distances, [b, k])?, Tensor::from_vec(ids, [b, k])?))
+}
+
+/// Distances and ids `[b, k]` of nothing found.
+pub(super) fn unfilled(b: usize, k: usize) -> (Vec<f32>, Vec<i64>) {
+    (vec![f32::INFINITY; b * k], vec![-1; b * k])
+}
+
+/// Writes the candidates of a query where its distances and ids begin.
+#[inline(always)]
+pub(super) fn fill(found: &[Candidate], distances: &mut [f32], ids: &mut [i64]) {
+    for ((candidate, distance), id) in found.iter().zip(distances).zip(ids) {
+        (*distance, *id) = (distance_of(candidate.key()), candidate.id());
+    }
 }

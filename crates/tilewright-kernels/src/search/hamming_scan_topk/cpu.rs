@@ -266,7 +266,7 @@ impl Scan<'_> {
             if count > *bound || !kept {
                 continue;
             }
-            best.offer((key_of(count as f32), self.ids.map_or(row as i64, |ids| ids[row])));
+            best.offer(key_of(count as f32), self.ids.map_or(row as i64, |ids| ids[row]));
             // The key of a full heap's worst is that of a count.
             let worst = best.bound();
             if worst != u32::MAX {

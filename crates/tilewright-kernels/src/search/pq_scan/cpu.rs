@@ -13,12 +13,12 @@ use crate::search::codes::BLOCK;
 use crate::search::device::Lists;
 use crate::search::lookup::{Lookups, Steps, Task, dispatch, exact_sum};
 use crate::search::product::bytes;
-use crate::search::vectors::{results, wide_ids};
+use crate::search::vectors::{fill, results, unfilled, wide_ids};
 
 /// Neighbours from which on rows wait for their distances, and up to which they may.
 const WAITING: RangeInclusive<usize> = 4..=1 << 20;
 /// Rows that wait beyond twice the neighbours, so that few neighbours are not sorted out at every turn.
-const MORE: usize = 128;
+const MORE: usize = 64;
 /// Rows that are worth making a query's tables once more for another thread.
 const ENOUGH: usize = 1 << 16;
 
@@ -32,10 +32,7 @@ pub(super) fn pq_scan(input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
         return results(&[], input.b, k);
     }
     let ids = input.ids.known.as_ref().map(wide_ids).transpose()?;
-    let slice = |tensor: &Option<Tensor>| -> Result<Option<Vec<f32>>> {
-        tensor.as_ref().map(Tensor::to_vec::<f32>).transpose()
-    };
-    let bases = slice(&input.bases)?;
+    let bases = numbers(&input.bases)?;
     let scan = Scan {
         k,
         m: input.m,
@@ -43,54 +40,63 @@ pub(super) fn pq_scan(input: &Input, k: usize) -> Result<(Tensor, Tensor)> {
         bytes: bytes(input.m, input.words),
         tables: input.tables.as_slice()?,
         codes: input.codes.as_slice()?,
-        biases: input.biases.as_ref().map(Tensor::as_slice::<f32>).transpose()?,
-        factors: input.factors.as_ref().map(Tensor::as_slice::<f32>).transpose()?,
+        biases: numbers(&input.biases)?,
+        factors: numbers(&input.factors)?,
         ids: ids.as_deref(),
         keep: input.keep.as_ref().map(Tensor::as_slice::<u8>).transpose()?,
     };
     let nprobe = input.probes.dims()[1];
-    let runs = |query: usize| -> Vec<Run> {
-        let at = query * nprobe..(query + 1) * nprobe;
-        let named = at.filter(|&at| probes[at] >= 0).map(|at| Run {
-            rows: offsets[probes[at] as usize] as usize..offsets[probes[at] as usize + 1] as usize,
-            base: bases.as_ref().map_or(0.0, |bases| bases[at]),
-        });
-        named.filter(|run| !run.rows.is_empty()).collect()
-    };
     let mut order: Vec<u32> = (0..input.b as u32).collect();
     if nprobe > 0 {
         order.sort_by_key(|&query| probes[query as usize * nprobe]);
     }
-    let all: Vec<(u32, Vec<Run>)> = order.iter().map(|&query| (query, runs(query as usize))).collect();
     let threads = rayon::current_num_threads();
-    let mut pieces = Vec::with_capacity(all.len());
-    for (query, runs) in all {
-        let rows: usize = runs.iter().map(|run| run.rows.len()).sum();
+    let (mut runs, mut pieces, mut work) = (Vec::new(), Vec::with_capacity(input.b), 0);
+    for query in order {
+        let first = runs.len();
+        for at in query as usize * nprobe..(query as usize + 1) * nprobe {
+            let Ok(list) = usize::try_from(probes[at]) else { continue };
+            let rows = offsets[list] as usize..offsets[list + 1] as usize;
+            if !rows.is_empty() {
+                runs.push(Run { rows, base: bases.map_or(0.0, |bases| bases[at]) });
+            }
+        }
+        let rows: usize = runs[first..].iter().map(|run| run.rows.len()).sum();
+        work += rows;
         let parts = if input.b >= 4 * threads { 1 } else { (rows / ENOUGH).clamp(1, threads) };
         if parts == 1 {
-            pieces.push((query, runs));
-        } else {
-            pieces.extend(cut(runs, rows.div_ceil(parts)).into_iter().map(|runs| (query, runs)));
+            pieces.push((query, first..runs.len()));
+            continue;
+        }
+        for piece in cut(runs.split_off(first), rows.div_ceil(parts)) {
+            let first = runs.len();
+            runs.extend(piece);
+            pieces.push((query, first..runs.len()));
         }
     }
-    let work = pieces.iter().flat_map(|(_, runs)| runs).map(|run| run.rows.len()).sum::<usize>();
     let bounds: Vec<AtomicU32> = (0..input.b).map(|_| AtomicU32::new(u32::MAX)).collect();
     let next = AtomicUsize::new(0);
-    let worker = || dispatch(Worker { scan: &scan, pieces: &pieces, bounds: &bounds, next: &next });
+    let worker =
+        || dispatch(Worker { scan: &scan, runs: &runs, pieces: &pieces, bounds: &bounds, next: &next });
     let threads = if work < ENOUGH { 1 } else { threads.min(pieces.len()) };
-    let found: Vec<Vec<(u32, Best)>> =
+    let found: Vec<Found> =
         if threads <= 1 { vec![worker()] } else { (0..threads).into_par_iter().map(|_| worker()).collect() };
-    let mut best: Vec<Option<Best>> = (0..input.b).map(|_| None).collect();
-    for (query, own) in found.into_iter().flatten() {
-        let best = &mut best[query as usize];
-        *best = Some(match best.take() {
-            Some(other) => other.join(own),
-            None => own,
-        });
+    let mut found: Vec<(u32, &[Candidate])> = found.iter().flat_map(Found::pieces).collect();
+    found.sort_unstable_by_key(|&(query, _)| query);
+    let (mut distances, mut named) = unfilled(input.b, k);
+    for same in found.chunk_by(|(query, _), (next, _)| query == next) {
+        let start = same[0].0 as usize * k;
+        let (distances, named) = (&mut distances[start..start + k], &mut named[start..start + k]);
+        match same {
+            [(_, best)] => fill(best, distances, named),
+            _ => {
+                let mut best: Vec<Candidate> = same.iter().flat_map(|(_, best)| *best).copied().collect();
+                best.sort_unstable();
+                fill(&best, distances, named);
+            }
+        }
     }
-    let found: Vec<Vec<Candidate>> =
-        best.into_iter().map(|best| best.map(Best::sorted).unwrap_or_default()).collect();
-    results(&found, input.b, k)
+    Ok((Tensor::from_vec(distances, [input.b, k])?, Tensor::from_vec(named, [input.b, k])?))
 }
 
 /// Rows of one list, and what its probe adds to their distances.
@@ -139,36 +145,76 @@ struct Scan<'a> {
 
 struct Worker<'a> {
     scan: &'a Scan<'a>,
-    pieces: &'a [(u32, Vec<Run>)],
+    runs: &'a [Run],
+    /// Queries, each with a stretch of the runs.
+    pieces: &'a [(u32, Range<usize>)],
     /// The least key so far that some thread's best `k` of a query do not exceed. Nothing else is published with it.
     bounds: &'a [AtomicU32],
     next: &'a AtomicUsize,
 }
 
+/// What a thread found.
+#[derive(Default)]
+struct Found {
+    /// The best of each piece, best first, one piece after another.
+    best: Vec<Candidate>,
+    /// Each piece's query, and where its best end.
+    ends: Vec<(u32, usize)>,
+}
+
+impl Found {
+    /// Queries, each with the best of a piece of its rows.
+    fn pieces(&self) -> impl Iterator<Item = (u32, &[Candidate])> {
+        let mut start = 0;
+        self.ends
+            .iter()
+            .map(move |&(query, end)| (query, &self.best[std::mem::replace(&mut start, end)..end]))
+    }
+}
+
 impl Task for Worker<'_> {
-    type Output = Vec<(u32, Best)>;
+    type Output = Found;
 
     #[inline(always)]
-    fn run<L: Lookups>(self, lookups: L) -> Self::Output {
-        let scan = self.scan;
+    fn run<L: Lookups>(self, lookups: L) -> Found {
+        let Self { scan, runs, pieces, bounds, next } = self;
         let size = scan.m * scan.words;
-        let (mut found, mut queue) = (Vec::new(), Queue::default());
-        while let Some((query, runs)) = self.pieces.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+        let mut found = Found::default();
+        let mut space = Workspace {
+            steps: Steps::new(scan.m, scan.words),
+            best: Best::new(scan.k),
+            queue: Queue::default(),
+        };
+        while let Some((query, own)) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
             let table = &scan.tables[*query as usize * size..][..size];
-            let bound = &self.bounds[*query as usize];
-            found.push((*query, of_query(lookups, scan, table, runs, bound, &mut queue)));
+            of_query(lookups, scan, table, &runs[own.clone()], &bounds[*query as usize], &mut space);
+            let last = &mut space.queue.found;
+            space.best.sort_into(last);
+            found.best.append(last);
+            found.ends.push((*query, found.best.len()));
         }
         found
     }
 }
 
-/// The rows of a query that wait; its memory serves one query after another.
+/// What a thread has for a query. Its memory serves one after another.
+struct Workspace {
+    steps: Steps,
+    best: Best,
+    queue: Queue,
+}
+
+/// The rows of a query that wait.
 #[derive(Default)]
 struct Queue {
     /// For each row, a key that its distance's is not below, above its number among the rows of the blocks that the runs touch.
     rows: Vec<u64>,
     /// The keys, where these are compared.
     keys: Vec<u32>,
+    /// The rows that get a distance next.
+    chosen: Vec<u64>,
+    /// Those that have got it, and are not among the best yet.
+    found: Vec<Candidate>,
     /// A query's tables as f64.
     wide: Vec<f64>,
 }
@@ -217,8 +263,8 @@ struct State<'a> {
     scan: &'a Scan<'a>,
     table: &'a [f32],
     runs: &'a [Run],
-    steps: Steps,
-    best: Best,
+    steps: &'a Steps,
+    best: &'a mut Best,
     /// The least key so far that some thread's best `k` do not exceed.
     shared: &'a AtomicU32,
     queue: &'a mut Queue,
@@ -247,7 +293,7 @@ impl State<'_> {
     /// What a row's bias and steps are to be added to, for a number that its distance is not below.
     #[inline(always)]
     fn shift(&mut self, base: f32) -> f32 {
-        let (base, steps) = (f64::from(base), &self.steps);
+        let (base, steps) = (f64::from(base), self.steps);
         // What f64 rounds of all terms but the bias.
         let off = 1e-14 * (base.abs() + steps.least.abs() + 128.0 * steps.width);
         let exact = base + steps.least - steps.slack - off;
@@ -324,41 +370,37 @@ impl State<'_> {
     where
         f64: From<T>,
     {
-        let scan = self.scan;
-        let mut found: Vec<Candidate> = Vec::with_capacity(self.queue.rows.len());
-        // The number after the last row of each run's last block.
-        let mut end = 0;
-        let end_of = |run: &Run| {
-            end += run.blocks().len() * BLOCK;
-            end
-        };
-        let ends: Vec<usize> = self.runs.iter().map(end_of).collect();
+        let Self { scan, runs, .. } = *self;
+        let Queue { rows, chosen, found, .. } = &mut *self.queue;
+        chosen.resize(rows.len(), 0);
         let mut bound = near;
         for first in [true, false] {
-            let mut run = 0;
-            for &waiting in &self.queue.rows {
-                let (key, number) = ((waiting >> 32) as u32, waiting as u32 as usize);
-                if (key <= near) != first || key > bound {
-                    continue;
-                }
-                // Rows wait in their order.
-                while ends[run] <= number {
+            let mut count = 0;
+            for &row in &*rows {
+                let key = (row >> 32) as u32;
+                // Nobody can foretell which: no branch.
+                chosen[count] = row;
+                count += usize::from(((key <= near) == first) & (key <= bound));
+            }
+            // Rows wait in their order. A run's numbers end where those of its last block do.
+            let (mut run, mut end) = (0, runs.first().map_or(0, Run::places));
+            for &row in &chosen[..count] {
+                let number = row as u32 as usize;
+                while end <= number {
                     run += 1;
+                    end += runs[run].places();
                 }
-                let Run { base, .. } = self.runs[run];
-                let row = self.runs[run].blocks().end * BLOCK + number - ends[run];
-                let own = &scan.block(row / BLOCK)[row % BLOCK..];
-                let sum = exact_sum(table, scan.m, scan.words, |byte| own[byte * BLOCK]);
+                let row = runs[run].blocks().end * BLOCK + number - end;
+                let sum = exact_sum(table, scan.m, scan.words, scan.block(row / BLOCK), row);
                 let bias = scan.biases.map_or(0.0, |biases| biases[row]);
-                found.push((key_of(scan.distance(base, bias, 1.0, sum)), scan.id(row)));
+                let distance = scan.distance(runs[run].base, bias, 1.0, sum);
+                found.push(Candidate::new(key_of(distance), scan.id(row)));
             }
             // The distances of as many rows as are asked for do not exceed this.
             let enough = found.len() >= scan.k;
-            bound = if enough { found.iter().fold(0, |most, &(key, _)| most.max(key)) } else { u32::MAX };
+            bound = if enough { found.iter().fold(0, |most, found| most.max(found.key())) } else { u32::MAX };
         }
-        self.queue.rows.clear();
-        self.best.offer_all(found);
-        self.shared.fetch_min(self.best.bound(), Ordering::Relaxed);
+        rows.clear();
     }
 }
 
@@ -369,16 +411,16 @@ fn of_query<L: Lookups>(
     table: &[f32],
     runs: &[Run],
     shared: &AtomicU32,
-    queue: &mut Queue,
-) -> Best {
-    let steps = Steps::of(lookups, table, scan.m, scan.words);
+    Workspace { steps, best, queue }: &mut Workspace,
+) {
+    steps.set(lookups, table);
     let scaled = scan.factors.is_some();
     // Sums that say nothing, or only together with a factor, are no bounds to wait with.
     let blocks: usize = runs.iter().map(|run| run.blocks().len()).sum();
     let waits =
         WAITING.contains(&scan.k) && !scaled && steps.width.is_finite() && blocks < u32::MAX as usize / BLOCK;
     let most = if waits { 2 * scan.k + MORE } else { 0 };
-    let mut state = State { scan, table, runs, steps, best: Best::new(scan.k), shared, queue, rounded: 0.0 };
+    let mut state = State { scan, table, runs, steps, best, shared, queue, rounded: 0.0 };
     let (mut sums, mut padded) = ([0u16; BLOCK], [[0.0f32; BLOCK]; 2]);
     let mut number = 0u32;
     for run in runs {
@@ -387,7 +429,7 @@ fn of_query<L: Lookups>(
         let shift = state.shift(base);
         let mut least = state.limit(base);
         for block in run.blocks() {
-            lookups.sums(scan.block(block), &state.steps, &mut sums);
+            lookups.sums(scan.block(block).as_flattened(), state.steps, &mut sums);
             let [own_biases, own_factors] = &mut padded;
             let biases = of_block(scan.biases, block, &ZEROS, own_biases);
             let factors = of_block(scan.factors, block, &ONES, own_factors);
@@ -408,13 +450,12 @@ fn of_query<L: Lookups>(
                 let lane = left.trailing_zeros() as usize;
                 left &= left - 1;
                 let row = block * BLOCK + lane;
-                let codes = scan.block(block);
-                let sum = exact_sum(table, scan.m, scan.words, |byte| codes[byte * BLOCK + lane]);
+                let sum = exact_sum(table, scan.m, scan.words, scan.block(block), lane);
                 let key = key_of(scan.distance(base, biases[lane], factors[lane], sum));
                 if key > state.best.bound() || key > shared.load(Ordering::Relaxed) {
                     continue;
                 }
-                state.best.offer((key, scan.id(row)));
+                state.best.offer(key, scan.id(row));
                 shared.fetch_min(state.best.bound(), Ordering::Relaxed);
                 least = state.limit(base);
                 left &= state.passing(lookups, &sums, (biases, factors), base, least);
@@ -425,6 +466,8 @@ fn of_query<L: Lookups>(
                 // So many that may be as good as the last of them: their distances decide.
                 if state.queue.rows.len() > most - most / 4 {
                     state.settle(near);
+                    state.best.offer_all(&mut state.queue.found);
+                    shared.fetch_min(state.best.bound(), Ordering::Relaxed);
                 }
                 least = state.limit(base);
             }
@@ -434,7 +477,6 @@ fn of_query<L: Lookups>(
         let near = state.sort_out();
         state.settle(near);
     }
-    state.best
 }
 
 /// The bits of a block's rows.
@@ -467,13 +509,19 @@ impl Run {
     fn blocks(&self) -> Range<usize> {
         self.rows.start / BLOCK..self.rows.end.div_ceil(BLOCK)
     }
+
+    /// The rows that they have room for.
+    #[inline(always)]
+    fn places(&self) -> usize {
+        self.blocks().len() * BLOCK
+    }
 }
 
 impl Scan<'_> {
     /// The codes `[bytes, 64]` of a block.
     #[inline(always)]
-    fn block(&self, block: usize) -> &[u8] {
-        &self.codes[block * self.bytes * BLOCK..][..self.bytes * BLOCK]
+    fn block(&self, block: usize) -> &[[u8; BLOCK]] {
+        self.codes[block * self.bytes * BLOCK..][..self.bytes * BLOCK].as_chunks().0
     }
 
     #[inline(always)]
@@ -486,4 +534,9 @@ impl Scan<'_> {
     fn distance(&self, base: f32, bias: f32, factor: f32, sum: f64) -> f32 {
         (f64::from(base) + f64::from(bias) + f64::from(factor) * sum) as f32
     }
+}
+
+/// The elements of a tensor of f32, where there is one.
+fn numbers(tensor: &Option<Tensor>) -> Result<Option<&[f32]>> {
+    tensor.as_ref().map(Tensor::as_slice).transpose()
 }

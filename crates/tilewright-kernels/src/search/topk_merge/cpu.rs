@@ -23,7 +23,7 @@ pub(super) fn topk_merge(distances: &Tensor, ids: &Tensor, k: usize) -> Result<(
             let own = query * kk..(query + 1) * kk;
             for (&distance, &id) in distances[own.clone()].iter().zip(&ids[own]) {
                 if id >= 0 {
-                    best.offer((key_of(distance), id));
+                    best.offer(key_of(distance), id);
                 }
             }
         }
