@@ -97,16 +97,15 @@ fn judge(stream: &Stream, v: usize, [rows, steps]: [usize; 2], filters: &[&str])
 }
 
 #[test]
-fn draws_follow_the_distribution_of_every_filter_and_a_million_of_some() {
-    for (v, steps) in [(2, 16), (61, 64), (1000, 4)] {
+fn a_million_draws_follow_the_distribution_of_every_filter() {
+    for (v, steps) in [(2, 16), (61, 256), (1000, 16)] {
         judge(&Stream::cpu(), v, [4096, steps], &FILTERS);
     }
-    judge(&Stream::cpu(), 61, [4096, 256], &["plain", "all_vllm", "own"]);
 }
 
 #[test]
 fn draws_from_a_models_vocabulary_follow_its_distribution() {
-    judge(&Stream::cpu(), 128_256, [256, 32], &["plain", "chat"]);
+    judge(&Stream::cpu(), 128_256, [256, 128], &["plain", "chat"]);
     // A million each where it takes no time.
     if let Ok(device) = Device::cuda(0) {
         for v in [2, 61, 2300, 128_256] {
